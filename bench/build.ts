@@ -1,0 +1,54 @@
+/**
+ * Builds what is measured: the library exactly as it is published, and the benchmarks as plain
+ * JavaScript beside it. Running the sources through a loader that rewrites them would measure the loader.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'tsdown';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+export const out = join(root, 'out', 'bench');
+
+const common = {
+  config: false,
+  cwd: root,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  outDir: out,
+  dts: false,
+  sourcemap: false,
+  logLevel: 'error',
+  outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
+} as const;
+
+/** The declarations of the package, as a user's compiler reads them. */
+export async function buildDeclarations(): Promise<void> {
+  const outDir = join(out, 'types', 'declarations');
+  await build({
+    ...common,
+    entry: { index: 'src/index.ts' },
+    tsconfig: 'src/tsconfig.json',
+    outDir,
+    dts: { emitDtsOnly: true },
+    clean: true,
+  });
+}
+
+export async function buildAll(): Promise<void> {
+  await build({ ...common, entry: { nabla: 'src/index.ts' }, tsconfig: 'src/tsconfig.json', clean: true });
+  await build({
+    ...common,
+    entry: { worker: 'bench/worker.ts', 'first-gradient': 'bench/first-gradient.ts' },
+    deps: { neverBundle: ['mitata'] },
+    plugins: [
+      {
+        name: 'nabla-beside',
+        resolveId: (id: string) => (id === 'nabla' ? { id: './nabla.js', external: true } : null),
+      },
+    ],
+    clean: false,
+  });
+  writeFileSync(join(out, 'nothing.js'), '');
+}

@@ -1,0 +1,151 @@
+/** The table of a run, as text, Markdown and JSON. */
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
+import { root } from './build.ts';
+import { type Goal, UNITS, type Unit, value } from './case.ts';
+import { type Timing, timing } from './statistics.ts';
+
+/** What was measured of a case: the samples of each round. */
+export interface Measured {
+  readonly name: string;
+  readonly unit: Unit;
+  readonly work: number;
+  readonly goal?: Goal;
+  readonly rounds: readonly (readonly number[])[];
+  readonly torch: readonly (readonly number[])[];
+}
+
+interface Row {
+  readonly name: string;
+  readonly unit: Unit;
+  readonly median: number;
+  readonly best: number;
+  readonly quartiles: readonly [number, number];
+  readonly goal?: string;
+  /** By the median; `at best` when only the fastest sample keeps the bound, as on a busy machine. */
+  readonly holds?: 'yes' | 'at best' | 'no';
+  /** PyTorch's median, and this library's time in units of PyTorch's. */
+  readonly torch?: number;
+  readonly timeOfTorch?: number;
+  /** Per call. */
+  readonly nanoseconds: Timing;
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  /** The load average when the run ended: how many processes wanted the cores, this one included. */
+  readonly load: number;
+  readonly node: string;
+  readonly v8: string;
+  readonly torch?: string;
+  readonly date: string;
+}
+
+export function machine(torch: string | null): Machine {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    load: Number(loadavg()[0]?.toFixed(1)),
+    node: process.versions.node,
+    v8: process.versions.v8,
+    ...(torch !== null && { torch }),
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
+
+const number = (x: number): string =>
+  x >= 1000 ? Math.round(x).toLocaleString('en') : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2);
+
+/** The bound in the case's unit, and how to write it; null while what it refers to was not measured. */
+function bound(
+  c: Measured,
+  all: readonly Measured[],
+): { readonly text: string; holds(median: number): boolean } | null {
+  const { goal } = c;
+  if (goal === undefined) return null;
+  if ('atMost' in goal) return { text: `≤ ${number(goal.atMost)}`, holds: (median) => median <= goal.atMost };
+  if ('atLeast' in goal) return { text: `≥ ${number(goal.atLeast)}`, holds: (median) => median >= goal.atLeast };
+  const other = all.find((o) => o.name === goal.of);
+  if (other === undefined) return null;
+  const least = goal.share * value(other, timing(other.rounds).median);
+  return { text: `≥ ${number(least)} (${goal.share} of ${goal.of})`, holds: (median) => median >= least };
+}
+
+export function rows(all: readonly Measured[]): Row[] {
+  return all.map((c) => {
+    const t = timing(c.rounds);
+    const median = value(c, t.median);
+    const goal = bound(c, all);
+    const torch = c.torch.length > 0 ? timing(c.torch).median : null;
+    const quartiles = [value(c, t.low), value(c, t.high)] as const;
+    return {
+      name: c.name,
+      unit: c.unit,
+      median,
+      best: value(c, t.best),
+      quartiles: UNITS[c.unit].rate ? [quartiles[1], quartiles[0]] : quartiles,
+      ...(goal !== null && {
+        goal: goal.text,
+        holds: goal.holds(median) ? 'yes' : goal.holds(value(c, t.best)) ? 'at best' : 'no',
+      }),
+      ...(torch !== null && { torch: value(c, torch), timeOfTorch: t.median / torch }),
+      nanoseconds: t,
+    };
+  });
+}
+
+function cells(table: readonly Row[]): string[][] {
+  const torch = table.some((row) => row.torch !== undefined);
+  return [
+    ['case', 'unit', 'median', 'best', 'quartiles', 'goal', 'holds', ...(torch ? ['PyTorch', 'time ÷ PyTorch’s'] : [])],
+    ...table.map((row) => [
+      row.name,
+      row.unit,
+      number(row.median),
+      number(row.best),
+      row.quartiles.map(number).join(' – '),
+      row.goal ?? '',
+      row.holds ?? '',
+      ...(torch ? [row.torch === undefined ? '' : number(row.torch), row.timeOfTorch?.toFixed(2) ?? ''] : []),
+    ]),
+  ];
+}
+
+/** Columns padded to a common width; text to the left, numbers to the right. */
+function aligned(table: readonly (readonly string[])[], separator: string): string[] {
+  const widths = (table[0] ?? []).map((_, i) => Math.max(...table.map((row) => row[i]?.length ?? 0)));
+  return table.map((row) =>
+    row
+      .map((cell, i) => (NUMERIC.has(i) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join(separator),
+  );
+}
+
+const NUMERIC: ReadonlySet<number> = new Set([2, 3, 4, 7, 8]);
+
+export function text(table: readonly Row[]): string {
+  return aligned(cells(table), '  ').join('\n');
+}
+
+function markdown(table: readonly Row[], m: Machine): string {
+  const [head = '', ...body] = aligned(cells(table), ' | ').map((line) => `| ${line} |`);
+  const rule = head.replace(/[^|]/g, '-').replaceAll('|-', '| ').replaceAll('-|', ' |');
+  return `# Benchmarks
+
+Written by \`npm run bench\`: ${m.cpu}, ${m.cores} cores (load average ${m.load}), one thread used; Node ${m.node} (V8 ${m.v8})${m.torch === undefined ? '' : `, PyTorch ${m.torch}`}; ${m.date}.
+
+Each case runs in processes of its own, in rounds, so that all cases see the same minutes of the machine. The median
+is that of the rounds' medians, and best the fastest sample of all. A goal holds if the median keeps it, and holds “at
+best” if only the fastest sample does, which is what a machine with more work than cores tends to show. GB/s counts
+every stream, read or written; matmul counts 2n³ operations.
+
+${[head, rule, ...body].join('\n')}
+`;
+}
+
+export function save(table: readonly Row[], m: Machine): void {
+  writeFileSync(join(root, 'bench', 'results.json'), `${JSON.stringify({ machine: m, results: table }, null, 2)}\n`);
+  writeFileSync(join(root, 'bench', 'RESULTS.md'), markdown(table, m));
+}

@@ -1,0 +1,91 @@
+/**
+ * Installs the packed package in an empty folder, as a user would, and runs the same program under
+ * Node, Deno, Bun and headless Chromium. `npm run smoke -- --only node,bun` runs some of them.
+ */
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildAndPack, must, Report, root, run, withTempDir } from '../sh.ts';
+import { pages, runInBrowser } from './browser.ts';
+
+const printed = ['tensor(28., grad_fn=<MulBackward0>)', 'tensor([ 0.,  4.,  8., 12.])', '499999500000'];
+const inspected = 'tensor([ 0.,  4.,  8., 12.])';
+
+/** How each host runs a program, with as few rights as it can be given. */
+const hosts: Record<string, readonly string[]> = {
+  node: [process.execPath, '--disallow-code-generation-from-strings', 'program.js'],
+  deno: ['deno', 'run', '--quiet', '--no-prompt', '--cached-only', '--node-modules-dir=manual', 'program.js'],
+  bun: ['bun', 'program.js'],
+};
+
+/** A compiler that knows the ECMAScript library and nothing else, and checks the declarations it reads. */
+const compilerOptions = (module: string, moduleResolution: string) => ({
+  target: 'es2022',
+  lib: ['ES2022'],
+  types: [],
+  strict: true,
+  skipLibCheck: false,
+  verbatimModuleSyntax: true,
+  module,
+  moduleResolution,
+});
+
+function findChromium(): string {
+  const found = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+    .filter((path) => path !== undefined)
+    .find((path) => existsSync(path));
+  if (found === undefined) throw new Error('no Chromium: install it, or set CHROMIUM_PATH to one');
+  return found;
+}
+
+function compare(actual: readonly string[], expected: readonly string[]): string {
+  return actual.join('\n') === expected.join('\n')
+    ? ''
+    : `expected:\n${expected.join('\n')}\nprinted:\n${actual.join('\n')}`;
+}
+
+const { values } = parseArgs({ options: { only: { type: 'string' } } });
+const known = ['types', ...Object.keys(hosts), 'chromium'];
+const wanted = values.only?.split(',') ?? known;
+const unknown = wanted.filter((name) => !known.includes(name));
+if (unknown.length > 0) throw new Error(`--only ${unknown.join(',')}: choose from ${known.join(', ')}`);
+
+const report = new Report();
+
+await withTempDir(async (dir) => {
+  const tarball = buildAndPack(dir);
+  writeFileSync(join(dir, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  must('npm', ['install', '--silent', '--offline', '--ignore-scripts', tarball], dir);
+  copyFileSync(join(root, 'scripts', 'smoke', 'program.ts'), join(dir, 'program.ts'));
+
+  for (const [module, moduleResolution] of [
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ] as const) {
+    const options = { compilerOptions: compilerOptions(module, moduleResolution), files: ['program.ts'] };
+    writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify(options));
+    const compiled = run('tsc', ['-p', dir], dir);
+    if (wanted.includes('types')) report.add(`types (${moduleResolution})`, compiled.ok, compiled.text);
+  }
+
+  for (const [name, [command, ...args]] of Object.entries(hosts)) {
+    if (!wanted.includes(name) || command === undefined) continue;
+    const done = run(command, args, dir);
+    const difference = compare(done.stdout.trimEnd().split('\n'), [...printed, inspected]);
+    report.add(name, done.ok && difference === '', done.ok ? difference : done.text);
+  }
+
+  if (wanted.includes('chromium')) {
+    for (const [name, page] of Object.entries(pages)) {
+      let problem: string;
+      try {
+        problem = compare(await runInBrowser(findChromium(), dir, page, printed.length), printed);
+      } catch (error) {
+        problem = String(error);
+      }
+      report.add(`chromium, ${name}`, problem === '', problem);
+    }
+  }
+});
+
+report.close();

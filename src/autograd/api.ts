@@ -1,0 +1,204 @@
+import { gradientNode, retainAt, sync } from '../core/apply.ts';
+import { isFloat } from '../core/dtype.ts';
+import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
+import { sameShape, shapeText } from '../core/shape.ts';
+import { levelOf, metaOf, TensorBase } from '../core/tensor.ts';
+import { zeros } from '../ops/create.ts';
+import { runBackward } from './engine.ts';
+
+export interface BackwardOptions<T extends TensorBase = TensorBase> {
+  /** The gradient of what is differentiated by the tensor; may be left out for one element. */
+  readonly gradient?: T | null;
+  /** Keep the graph for another pass; defaults to `createGraph`. */
+  readonly retainGraph?: boolean;
+  /** Record the pass, so that gradients can be differentiated. */
+  readonly createGraph?: boolean;
+  /** Accumulate into these only. */
+  readonly inputs?: T | readonly T[];
+}
+
+type OneOrMany<T> = T | readonly T[];
+const list = <T>(x: OneOrMany<T>): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
+
+function checkRoots(roots: readonly TensorBase[]): void {
+  if (roots.length === 0) throw new ArgumentError('backward: expected at least one tensor to differentiate');
+  roots.forEach((t, i) => {
+    if (!(t instanceof TensorBase))
+      throw new ArgumentError(`backward: element ${i} of tensors is ${t === null ? 'null' : typeof t}, not a Tensor`);
+    if (!sync(t).tracked) {
+      throw new AutogradError(
+        `element ${i} of tensors does not require grad and does not have a grad_fn. Set requiresGrad on a leaf it is computed from (x.requiresGrad_()), and compute it outside noGrad.`,
+      );
+    }
+    if (levelOf(t) !== levelOf(roots[0]))
+      throw new AutogradError('backward: the tensors belong to different transforms; differentiate them one by one');
+  });
+}
+
+/** Checks the cotangents to start from; null stands for 1, which is only for tensors of one element. */
+function cotangents(
+  roots: readonly TensorBase[],
+  given: readonly (TensorBase | null | undefined)[],
+): (TensorBase | null)[] {
+  if (given.length !== roots.length)
+    throw new AutogradError(`backward: got ${roots.length} tensors and ${given.length} gradients`);
+  return roots.map((root, i) => {
+    const g = given[i];
+    if (g === null || g === undefined) {
+      if (root.count !== 1) {
+        throw new AutogradError(
+          `grad can be implicitly created only for scalar outputs, but output ${i} has shape ${shapeText(root.shape)}. Pass the gradient: y.backward({ gradient: onesLike(y) }), or reduce first: y.sum().backward()`,
+        );
+      }
+      return null;
+    }
+    if (!(g instanceof TensorBase))
+      throw new ArgumentError(`backward: gradients can be either Tensors or null, but got ${typeof g}`);
+    if (!sameShape(g.shape, root.shape)) {
+      throw new ShapeError(
+        `Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(root.shape)}.`,
+      );
+    }
+    if (g.dtype !== root.dtype && !isFloat(g.dtype))
+      throw new DTypeError(
+        `Mismatch in dtype: grad_output[${i}] has dtype ${g.dtype} and output[${i}] has ${root.dtype}; floating point is required`,
+      );
+    return g;
+  });
+}
+
+/** Gradients of several tensors at once, added into the leaves' `.grad`. */
+export function backward(
+  tensors: OneOrMany<TensorBase>,
+  options: Omit<BackwardOptions, 'gradient'> & { readonly gradient?: OneOrMany<TensorBase | null> | undefined } = {},
+): void {
+  const roots = list(tensors);
+  const createGraph = options.createGraph ?? false;
+  const inputs = options.inputs === undefined ? null : list(options.inputs);
+  if (inputs !== null && inputs.length === 0)
+    throw new AutogradError(
+      "backward: 'inputs' argument to backward() cannot be empty. Leave it out to accumulate into all leaves.",
+    );
+  checkRoots(roots);
+  inputs?.forEach((t, i) => {
+    if (!sync(t).tracked)
+      throw new AutogradError(`backward: One of the differentiated Tensors does not require grad: inputs[${i}]`);
+  });
+  const given =
+    options.gradient === undefined || options.gradient === null ? roots.map(() => null) : list(options.gradient);
+  runBackward(roots, cotangents(roots, given), {
+    retainGraph: options.retainGraph ?? createGraph,
+    createGraph,
+    inputs,
+    accumulate: true,
+  });
+}
+
+export interface GradOptions {
+  /** One per output; may be left out for outputs of one element. */
+  readonly gradOutputs?: OneOrMany<TensorBase | null>;
+  readonly retainGraph?: boolean;
+  readonly createGraph?: boolean;
+  /** Inputs that the outputs do not depend on give null instead of an error. */
+  readonly allowUnused?: boolean;
+  /** Such inputs give zeros. */
+  readonly materializeGrads?: boolean;
+}
+
+/** Gradients of `outputs` by `inputs`, returned and not accumulated. */
+export function grad(
+  outputs: OneOrMany<TensorBase>,
+  inputs: OneOrMany<TensorBase>,
+  options: GradOptions = {},
+): (TensorBase | null)[] {
+  const roots = list(outputs);
+  const wanted = list(inputs);
+  const createGraph = options.createGraph ?? false;
+  if (options.materializeGrads && options.allowUnused === false) {
+    throw new ArgumentError(
+      'autograd.grad: Expected allowUnused to be true or not passed when materializeGrads is true, but got: false.',
+    );
+  }
+  const allowUnused = options.allowUnused ?? options.materializeGrads ?? false;
+  if (wanted.length === 0) throw new ArgumentError('autograd.grad: grad requires non-empty inputs.');
+  checkRoots(roots);
+  wanted.forEach((t, i) => {
+    if (!(t instanceof TensorBase)) throw new ArgumentError(`autograd.grad: inputs[${i}] is not a Tensor`);
+    if (!sync(t).tracked)
+      throw new AutogradError(`One of the differentiated Tensors does not require grad: inputs[${i}] of autograd.grad`);
+  });
+  const given =
+    options.gradOutputs === undefined || options.gradOutputs === null
+      ? roots.map(() => null)
+      : list(options.gradOutputs);
+  const grads = runBackward(roots, cotangents(roots, given), {
+    retainGraph: options.retainGraph ?? createGraph,
+    createGraph,
+    inputs: wanted,
+    accumulate: false,
+  });
+  return grads.map((g, i) => {
+    if (g !== null) return g;
+    if (options.materializeGrads) return zeros(wanted[i].shape, wanted[i].dtype);
+    if (!allowUnused) {
+      throw new AutogradError(
+        `One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused: true if this is the desired behavior (inputs[${i}] of autograd.grad).`,
+      );
+    }
+    return null;
+  });
+}
+
+export function isLeaf(t: TensorBase): boolean {
+  return sync(t).node === null;
+}
+
+export function setRequiresGrad(t: TensorBase, value: boolean): void {
+  if (typeof value !== 'boolean') throw new ArgumentError(`requiresGrad must be true or false, got ${String(value)}`);
+  if (value && !isFloat(t.dtype)) {
+    throw new DTypeError(
+      `only Tensors of floating point dtype can require gradients, this one is ${t.dtype}; convert it first: x.to('float32').requiresGrad_()`,
+    );
+  }
+  if (!isLeaf(t)) {
+    if (value) return;
+    throw new AutogradError(
+      "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that doesn't require differentiation use x.detach().",
+    );
+  }
+  if (t.wrapped !== null && value !== t.tracked) {
+    throw new AutogradError(
+      'You are attempting to call Tensor.requiresGrad_() inside of a function being transformed. Gradients inside are what the transform computes: use grad, vjp or jacobian instead.',
+    );
+  }
+  t.tracked = value;
+}
+
+export function retainGrad(t: TensorBase): void {
+  if (!sync(t).tracked)
+    throw new AutogradError(
+      "can't retain_grad on Tensor that has requires_grad=False; set requiresGrad on what it is computed from",
+    );
+  if (t.node === null) return;
+  const meta = metaOf(t);
+  if (meta.retainsGrad) return;
+  meta.retainsGrad = true;
+  retainAt(gradientNode(t), t);
+}
+
+export function setGrad(t: TensorBase, value: TensorBase | null): void {
+  if (value === null || value === undefined) {
+    if (t.meta !== null) t.meta.grad = null;
+    return;
+  }
+  if (!(value instanceof TensorBase))
+    throw new ArgumentError(`assigned grad expected to be a Tensor or null but got grad of type ${typeof value}`);
+  if (value === t) throw new AutogradError("can't assign Variable as its own grad");
+  if (value.dtype !== t.dtype)
+    throw new DTypeError(`assigned grad has data of a different type: ${value.dtype}, the tensor has ${t.dtype}`);
+  if (!sameShape(value.shape, t.shape))
+    throw new ShapeError(
+      `assigned grad has data of a different size: ${shapeText(value.shape)}, the tensor has ${shapeText(t.shape)}`,
+    );
+  metaOf(t).grad = value;
+}

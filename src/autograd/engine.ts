@@ -1,0 +1,372 @@
+import { free, type Storage } from '../backends/wasm/heap.ts';
+import { gradientNode } from '../core/apply.ts';
+import { swapArena } from '../core/arena.ts';
+import { dtypeInfo } from '../core/dtype.ts';
+import { AutogradError } from '../core/errors.ts';
+import { type GradScope, scopeOf } from '../core/levels.ts';
+import type { Node } from '../core/node.ts';
+import { sameShape } from '../core/shape.ts';
+import { levelOf, metaOf, type TensorBase } from '../core/tensor.ts';
+import { onesLike } from '../ops/create.ts';
+import { add, addInto, clone, sumTo, toDType } from '../ops/engine-ops.ts';
+
+export interface RunOptions {
+  /** Keep saved tensors for another pass. */
+  readonly retainGraph: boolean;
+  /** Record the pass itself, so that its results can be differentiated. */
+  readonly createGraph: boolean;
+  /** Compute gradients of these only; null: of every leaf reached. */
+  readonly inputs: readonly TensorBase[] | null;
+  /** Add gradients to `.grad` (backward) instead of returning them (grad). */
+  readonly accumulate: boolean;
+}
+
+/** Nodes that are ready, latest first (a binary heap): with graphs like chains it holds one node. */
+class ReadyQueue {
+  readonly #heap: Node[] = [];
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  push(node: Node): void {
+    const heap = this.#heap;
+    let i = heap.push(node) - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (heap[parent].sequence >= node.sequence) break;
+      heap[i] = heap[parent];
+      i = parent;
+    }
+    heap[i] = node;
+  }
+
+  pop(): Node {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop() as Node;
+    const n = heap.length;
+    if (n > 0) {
+      let i = 0;
+      for (;;) {
+        let child = 2 * i + 1;
+        if (child >= n) break;
+        if (child + 1 < n && heap[child + 1].sequence > heap[child].sequence) child += 1;
+        if (heap[child].sequence <= last.sequence) break;
+        heap[i] = heap[child];
+        i = child;
+      }
+      heap[i] = last;
+    }
+    return top;
+  }
+}
+
+/** What an outer backward pass had noted on a node that an inner pass also visits. */
+interface Suspended {
+  readonly node: Node;
+  readonly run: object | null;
+  readonly pending: (TensorBase | null)[] | null;
+  readonly dependencies: number;
+}
+
+/**
+ * One backward pass. Each node waits until every consumer has delivered its part, then turns the
+ * gradients of its outputs into those of its inputs.
+ *
+ * What the pass itself allocates is released as it goes: a storage it owns is freed once no pending
+ * gradient lies in it, which no user can notice. With `createGraph` everything becomes part of a
+ * graph and nothing is freed.
+ */
+class BackwardPass {
+  readonly #options: RunOptions;
+  readonly #visited: Node[] = [];
+  readonly #suspended: Suspended[] = [];
+  readonly #ready = new ReadyQueue();
+  /** Nodes on a path to a requested input; null when all are wanted. */
+  #needed: Set<Node> | null = null;
+  /** Requested inputs by node: `[output index, position in the result]`. */
+  readonly #targets = new Map<Node, [index: number, position: number][]>();
+  readonly #results: (TensorBase | null)[];
+  readonly #releases: boolean;
+  /** What the node in progress allocates. */
+  readonly #made: Storage[] = [];
+
+  constructor(options: RunOptions, releases: boolean) {
+    this.#options = options;
+    this.#results = new Array<TensorBase | null>(options.inputs?.length ?? 0).fill(null);
+    this.#releases = releases;
+    options.inputs?.forEach((t, position) => {
+      const node = gradientNode(t);
+      const list = this.#targets.get(node);
+      const entry: [number, number] = [t.outputIndex, position];
+      if (list === undefined) this.#targets.set(node, [entry]);
+      else list.push(entry);
+    });
+  }
+
+  execute(roots: readonly TensorBase[], cotangents: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
+    const scope = this.#enterScope(roots);
+    const enabled = scope.enabled;
+    const outerArena = swapArena(null);
+    scope.enabled = this.#options.createGraph;
+    let finished = false;
+    try {
+      const starts = roots.length === 1 ? [gradientNode(roots[0])] : roots.map(gradientNode);
+      this.#discover(starts);
+      for (let i = 0; i < roots.length; i++) {
+        if (starts[i].run === this) this.#deliver(starts[i], roots[i].outputIndex, this.#seed(roots[i], cotangents[i]));
+      }
+      for (let i = 0; i < starts.length; i++) {
+        // A node may be the start of several roots.
+        const first = starts.indexOf(starts[i]) === i;
+        if (first && starts[i].run === this && starts[i].dependencies === 0) this.#ready.push(starts[i]);
+      }
+      while (this.#ready.size > 0) this.#process(this.#ready.pop());
+      finished = true;
+    } finally {
+      scope.enabled = enabled;
+      swapArena(outerArena);
+      this.#leave(finished);
+    }
+    return this.#results;
+  }
+
+  /** The cotangent of a root, 1 when none was given, in the dtype of the root. */
+  #seed(root: TensorBase, given: TensorBase | null): TensorBase {
+    if (given !== null && given.dtype === root.dtype) return given;
+    const seed = given === null ? onesLike(root) : toDType(given, root.dtype);
+    if (this.#releases) seed.storage.owner = this;
+    return seed;
+  }
+
+  #enterScope(roots: readonly TensorBase[]): GradScope {
+    return scopeOf(levelOf(roots[0]));
+  }
+
+  /** Visits what the roots lead to and counts, per node, the deliveries it must wait for. */
+  #discover(roots: readonly Node[]): void {
+    const stack: Node[] = [];
+    for (const root of roots) {
+      if (this.#visit(root)) stack.push(root);
+    }
+    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+      const { next } = node;
+      for (let i = 0; i < next.length; i++) {
+        const to = next[i];
+        if (to !== null && this.#visit(to)) stack.push(to);
+      }
+    }
+    if (this.#options.inputs !== null) this.#restrict();
+    for (const node of this.#visited) {
+      if (!this.#expands(node)) continue;
+      for (const to of node.next) if (to !== null && this.#wants(to)) to.dependencies += 1;
+    }
+  }
+
+  #visit(node: Node): boolean {
+    if (node.run === this) return false;
+    if (node.run !== null)
+      this.#suspended.push({ node, run: node.run, pending: node.pending, dependencies: node.dependencies });
+    node.run = this;
+    node.pending = null;
+    node.dependencies = 0;
+    this.#visited.push(node);
+    return true;
+  }
+
+  /** Keeps only nodes that are requested or lead to a requested one. */
+  #restrict(): void {
+    const needed = new Set<Node>();
+    // Edges lead to smaller sequence numbers, so in ascending order successors come first.
+    for (const node of this.#visited.toSorted((a, b) => a.sequence - b.sequence)) {
+      if (this.#targets.has(node) || node.next.some((to) => to !== null && needed.has(to))) needed.add(node);
+    }
+    this.#needed = needed;
+  }
+
+  #wants(node: Node): boolean {
+    return this.#needed === null || this.#needed.has(node);
+  }
+
+  /** Whether the node must compute, and not only hand over what arrived at it. */
+  #expands(node: Node): boolean {
+    return this.#needed === null || (this.#needed.has(node) && node.next.some((to) => to !== null && this.#wants(to)));
+  }
+
+  #deliver(node: Node, index: number, g: TensorBase): void {
+    if (node.pending === null)
+      node.pending =
+        node.outShapes.length <= 1 ? [null] : new Array<TensorBase | null>(node.outShapes.length).fill(null);
+    const { pending } = node;
+    const before = pending[index];
+    if (before === null) {
+      pending[index] = g;
+      g.storage.holds += 1;
+      return;
+    }
+    if (!this.#options.createGraph && this.#owns(before) && before.storage.holds === 1) {
+      addInto(before, g);
+      return;
+    }
+    const outer = swapArena(null);
+    const sum = add(before, g);
+    swapArena(outer);
+    if (this.#releases) sum.storage.owner = this;
+    pending[index] = sum;
+    sum.storage.holds += 1;
+    this.#drop(before);
+  }
+
+  /** Whether `t` is the whole of a storage that this pass made. */
+  #owns(t: TensorBase): boolean {
+    return t.storage.owner === this && t.flat && t.count * dtypeInfo(t.dtype).bytes === t.storage.nbytes;
+  }
+
+  #drop(t: TensorBase): void {
+    t.storage.holds -= 1;
+    this.#freeIfDone(t.storage);
+  }
+
+  #freeIfDone(storage: Storage): void {
+    if (storage.owner === this && storage.holds === 0) {
+      storage.owner = null;
+      free(storage);
+    }
+  }
+
+  #process(node: Node): void {
+    const g = node.pending;
+    node.pending = null;
+    if (g !== null) this.#hand(node, g);
+    if (node.leaf !== null) {
+      if (g !== null && g[0] !== null) {
+        if (this.#options.accumulate && this.#wantsGrad(node)) this.#accumulate(node.leaf, g[0]);
+        this.#drop(g[0]);
+      }
+      return;
+    }
+    if (!this.#expands(node)) {
+      if (g !== null) for (const t of g) if (t !== null) this.#drop(t);
+      return;
+    }
+    const made = this.#made;
+    const outer = swapArena(this.#releases ? made : null);
+    try {
+      const grads = g === null ? null : this.#backward(node, g);
+      for (let i = 0; i < node.next.length; i++) {
+        const to = node.next[i];
+        if (to === null || !this.#wants(to)) continue;
+        const gi = grads === null ? null : grads[i];
+        if (gi !== null && gi !== undefined) this.#deliver(to, node.nextIndex[i], fitted(gi, node, i));
+        to.dependencies -= 1;
+        if (to.dependencies === 0) this.#ready.push(to);
+      }
+    } finally {
+      swapArena(outer);
+      for (const storage of made) {
+        // Sums made by `deliver` have an owner already; all else made here is this pass's too.
+        storage.owner ??= this;
+        this.#freeIfDone(storage);
+      }
+      made.length = 0;
+      if (g !== null) for (const t of g) if (t !== null) this.#drop(t);
+    }
+    if (!this.#options.retainGraph) node.release();
+  }
+
+  #backward(node: Node, g: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
+    const { backward } = node.op;
+    if (backward === null) throw new AutogradError(`the derivative for '${node.op.name}' is not implemented`);
+    let wanted = 0;
+    for (let i = 0; i < node.next.length; i++) {
+      const to = node.next[i];
+      if (to !== null && this.#wants(to)) wanted |= 1 << i;
+    }
+    return backward.run(node, g, wanted);
+  }
+
+  #wantsGrad(node: Node): boolean {
+    return this.#options.inputs === null || this.#targets.has(node);
+  }
+
+  /** Gives requested inputs and tensors with `retainGrad` their gradients. */
+  #hand(node: Node, g: readonly (TensorBase | null)[]): void {
+    if (node.retaining !== null) {
+      for (const t of node.retaining) {
+        const gt = g[t.outputIndex];
+        if (gt !== null && t.node === node) this.#accumulate(t, gt);
+      }
+    }
+    const targets = this.#targets.get(node);
+    if (targets === undefined) return;
+    for (const [index, position] of targets) {
+      const gt = g[index];
+      if (gt === null) continue;
+      if (!this.#options.accumulate) this.#results[position] = this.#keep(gt);
+      else if (node.leaf === null) {
+        const t = (this.#options.inputs as readonly TensorBase[])[position];
+        if (!(t.meta?.retainsGrad ?? false)) this.#accumulate(t, gt);
+      }
+    }
+  }
+
+  /** Marks a gradient as the user's from now on. */
+  #keep(g: TensorBase): TensorBase {
+    g.storage.owner = null;
+    return g;
+  }
+
+  #accumulate(t: TensorBase, g: TensorBase): void {
+    const meta = metaOf(t);
+    const outer = swapArena(null);
+    try {
+      if (meta.grad === null) {
+        if (this.#options.createGraph) meta.grad = g;
+        else if (this.#owns(g) && g.storage.holds === 1) meta.grad = this.#keep(g);
+        else meta.grad = clone(g);
+      } else if (this.#options.createGraph || t.wrapped !== null) meta.grad = add(meta.grad, g);
+      else {
+        addInto(meta.grad, g);
+        meta.grad.storage.version += 1;
+      }
+    } finally {
+      swapArena(outer);
+    }
+  }
+
+  #leave(finished: boolean): void {
+    for (const node of this.#visited) {
+      if (node.run !== this) continue;
+      if (!finished && node.pending !== null) for (const t of node.pending) if (t !== null) this.#drop(t);
+      node.run = null;
+      node.pending = null;
+      node.dependencies = 0;
+    }
+    for (const s of this.#suspended) {
+      s.node.run = s.run;
+      s.node.pending = s.pending;
+      s.node.dependencies = s.dependencies;
+    }
+  }
+}
+
+/** The gradient of input `i` in that input's own shape and dtype: broadcasting is undone here. */
+function fitted(g: TensorBase, node: Node, i: number): TensorBase {
+  const shape = node.inShapes[i];
+  const dtype = node.inDtypes[i];
+  let out = g;
+  if (shape !== null && !sameShape(out.shape, shape)) out = sumTo(out, shape);
+  if (dtype !== null && out.dtype !== dtype) out = toDType(out, dtype);
+  return out;
+}
+
+/** Runs a backward pass from `roots` with their cotangents (null: ones); returns the gradients of `inputs` (null: not reached). */
+export function runBackward(
+  roots: readonly TensorBase[],
+  cotangents: readonly (TensorBase | null)[],
+  options: RunOptions,
+): readonly (TensorBase | null)[] {
+  const plain = roots.every((t) => t.wrapped === null) && cotangents.every((t) => t === null || t.wrapped === null);
+  return new BackwardPass(options, plain && !options.createGraph).execute(roots, cotangents);
+}

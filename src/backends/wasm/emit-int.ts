@@ -1,0 +1,126 @@
+/** How nodes of the expression language become int32x4 code. Arithmetic wraps around. */
+import { DTypeError } from '../../core/errors.ts';
+import type { BinaryOp, CompareOp, Expr } from '../../kernels/expr.ts';
+import type { Lowering } from './emit.ts';
+import { Float } from './float.ts';
+import type { Vec, VectorGraph } from './vector.ts';
+
+const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
+const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+
+const COMPARE = {
+  eq: 'i32x4.eq',
+  ne: 'i32x4.ne',
+  lt: 'i32x4.lt_s',
+  le: 'i32x4.le_s',
+  gt: 'i32x4.gt_s',
+  ge: 'i32x4.ge_s',
+} as const satisfies Record<CompareOp, string>;
+
+const DIRECT = {
+  add: 'i32x4.add',
+  sub: 'i32x4.sub',
+  mul: 'i32x4.mul',
+  min: 'i32x4.min_s',
+  max: 'i32x4.max_s',
+} as const;
+
+export class IntLowering implements Lowering {
+  readonly #graph: VectorGraph;
+  readonly #float64: Float;
+
+  constructor(graph: VectorGraph) {
+    this.#graph = graph;
+    this.#float64 = new Float(graph, 'f64x2');
+  }
+
+  truth(x: Vec): Vec {
+    return this.#graph.op('i32x4.ne', x, this.constant(0));
+  }
+
+  /** Numbers truncate; what does not fit saturates, NaN is 0. */
+  constant(value: number): Vec {
+    const n = Number.isNaN(value) ? 0 : Math.trunc(Math.min(Math.max(value, -(2 ** 31)), 2 ** 31 - 1));
+    return this.#graph.constant(new Uint8Array(new Int32Array(4).fill(n).buffer), n);
+  }
+
+  node(e: Expr, args: readonly Vec[]): Vec {
+    const [a, b, c] = args as readonly [Vec, Vec, Vec];
+    switch (e.op) {
+      case 'neg':
+      case 'abs':
+        return this.#graph.op(`i32x4.${e.op}`, a);
+      case 'floor':
+      case 'ceil':
+      case 'trunc':
+      case 'round':
+        return a;
+      case 'select':
+        return this.#graph.op('v128.bitselect', b, c, a);
+      case 'eq':
+      case 'ne':
+      case 'lt':
+      case 'le':
+      case 'gt':
+      case 'ge':
+        return this.#graph.op(COMPARE[e.op], a, b);
+      case 'add':
+      case 'sub':
+      case 'mul':
+      case 'min':
+      case 'max':
+      case 'div':
+      case 'rem':
+      case 'pow':
+        return this.#binary(e.op, a, b);
+      default:
+        throw new DTypeError(`${e.op} has no integer form: convert the input to a floating-point dtype first`);
+    }
+  }
+
+  #binary(op: Exclude<BinaryOp, 'atan2'>, a: Vec, b: Vec): Vec {
+    if (op === 'div') return this.#quotient(a, b);
+    if (op === 'rem') return this.#graph.op('i32x4.sub', a, this.#graph.op('i32x4.mul', this.#quotient(a, b), b));
+    if (op === 'pow') return this.#power(a, b);
+    return this.#graph.op(DIRECT[op], a, b);
+  }
+
+  /**
+   * Truncated quotient, 0 where the divisor is 0. Correct through float64: a quotient that is not an
+   * integer is further than a rounding error away from one.
+   */
+  #quotient(a: Vec, b: Vec): Vec {
+    const g = this.#graph;
+    const f = this.#float64;
+    const half = (pick: (x: Vec) => Vec): Vec => {
+      const x = g.op('f64x2.convert_low_i32x4_s', pick(a));
+      const y = g.op('f64x2.convert_low_i32x4_s', pick(b));
+      return g.op('i32x4.trunc_sat_f64x2_s_zero', f.div(x, y));
+    };
+    const low = half((x) => x);
+    const high = half((x) => g.shuffle(x, x, HIGH_HALF));
+    return g.op('v128.and', g.shuffle(low, high, LOW_HALVES), this.truth(b));
+  }
+
+  /**
+   * Square and multiply over the 31 bits of the exponent. A negative exponent gives the truncated
+   * reciprocal: ±1 for bases ±1, else 0.
+   */
+  #power(a: Vec, b: Vec): Vec {
+    const g = this.#graph;
+    const one = this.constant(1);
+    if (b.value === 2) return g.op('i32x4.mul', a, a);
+    let result = one;
+    let square = a;
+    // Only the last bit of a negative exponent matters for bases ±1, and it is the same in |b|.
+    const bits = b.value === undefined ? 31 : Math.max(1, 32 - Math.clz32(Math.abs(b.value)));
+    const exponent = g.op('i32x4.abs', b);
+    for (let bit = 0; bit < bits; bit++) {
+      const set = g.op('v128.and', g.shift('i32x4.shr_u', exponent, bit), one);
+      result = g.op('v128.bitselect', g.op('i32x4.mul', result, square), result, g.op('i32x4.eq', set, one));
+      if (bit + 1 < bits) square = g.op('i32x4.mul', square, square);
+    }
+    const unit = g.op('i32x4.eq', g.op('i32x4.abs', a), one);
+    return g.op('v128.and', result, g.op('v128.or', unit, g.op('i32x4.ge_s', b, this.constant(0))));
+  }
+}

@@ -1,0 +1,331 @@
+/**
+ * A small WebAssembly assembler: function bodies are appended instruction by instruction, modules
+ * are a handful of functions over one imported memory. No text format, no toolchain.
+ */
+import { LANE, LANE_MEMORY, MEMORY, PLAIN, SIMD } from './opcodes.ts';
+
+export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
+
+const VALTYPE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+
+export type PlainOp = keyof typeof PLAIN;
+export type MemoryOp = keyof typeof MEMORY;
+export type LaneMemoryOp = keyof typeof LANE_MEMORY;
+export type LaneOp = keyof typeof LANE;
+
+function uleb(out: number[], value: number): void {
+  let v = value >>> 0;
+  do {
+    const low = v & 0x7f;
+    v >>>= 7;
+    out.push(v === 0 ? low : low | 0x80);
+  } while (v !== 0);
+}
+
+function sleb(out: number[], value: bigint): void {
+  let v = value;
+  for (;;) {
+    const low = Number(v & 0x7fn);
+    v >>= 7n;
+    if ((v === 0n && (low & 0x40) === 0) || (v === -1n && (low & 0x40) !== 0)) {
+      out.push(low);
+      return;
+    }
+    out.push(low | 0x80);
+  }
+}
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** A local variable or parameter: its index and type. */
+export interface Local {
+  readonly index: number;
+  readonly type: ValType;
+}
+
+export type FuncType = { readonly params: readonly ValType[]; readonly results: readonly ValType[] };
+
+/** The body of one function. Every method appends and returns the body, so that calls can be chained. */
+export class FunctionBody {
+  readonly name: string;
+  readonly type: FuncType;
+  readonly params: readonly Local[];
+  readonly #code: number[] = [];
+  readonly #locals: ValType[] = [];
+  /** Locals given back by `release`, to be handed out again. */
+  readonly #free = new Map<ValType, Local[]>();
+
+  constructor(name: string, params: readonly ValType[], results: readonly ValType[]) {
+    this.name = name;
+    this.type = { params, results };
+    this.params = params.map((type, index) => ({ index, type }));
+  }
+
+  /** A fresh (or released) local variable; a fresh one starts at zero, a released one does not. */
+  local(type: ValType): Local {
+    const reused = this.#free.get(type)?.pop();
+    if (reused !== undefined) return reused;
+    this.#locals.push(type);
+    return { index: this.type.params.length + this.#locals.length - 1, type };
+  }
+
+  release(...locals: readonly Local[]): void {
+    for (const l of locals) {
+      const list = this.#free.get(l.type);
+      if (list === undefined) this.#free.set(l.type, [l]);
+      else list.push(l);
+    }
+  }
+
+  get(l: Local): this {
+    return this.#index(0x20, l.index);
+  }
+
+  set(l: Local): this {
+    return this.#index(0x21, l.index);
+  }
+
+  tee(l: Local): this {
+    return this.#index(0x22, l.index);
+  }
+
+  op(...names: readonly PlainOp[]): this {
+    for (const name of names) this.#opcode(PLAIN[name]);
+    return this;
+  }
+
+  i32(value: number): this {
+    this.#code.push(0x41);
+    sleb(this.#code, BigInt(value | 0));
+    return this;
+  }
+
+  i64(value: bigint): this {
+    this.#code.push(0x42);
+    sleb(this.#code, BigInt.asIntN(64, value));
+    return this;
+  }
+
+  f32(value: number): this {
+    scratch.setFloat32(0, value, true);
+    this.#code.push(0x43);
+    return this.#scratchBytes(4);
+  }
+
+  f64(value: number): this {
+    scratch.setFloat64(0, value, true);
+    this.#code.push(0x44);
+    return this.#scratchBytes(8);
+  }
+
+  /** A vector constant from its 16 bytes. */
+  v128(bytes: ArrayLike<number>): this {
+    this.#opcode(SIMD + 12);
+    for (let i = 0; i < 16; i++) this.#code.push(bytes[i] ?? 0);
+    return this;
+  }
+
+  /** The same f32 in all four lanes. */
+  f32x4(value: number): this {
+    return this.v128(new Uint8Array(new Float32Array(4).fill(value).buffer));
+  }
+
+  f64x2(value: number): this {
+    return this.v128(new Uint8Array(new Float64Array(2).fill(value).buffer));
+  }
+
+  i32x4(value: number): this {
+    return this.v128(new Uint8Array(new Int32Array(4).fill(value).buffer));
+  }
+
+  i64x2(value: bigint): this {
+    return this.v128(new Uint8Array(new BigInt64Array(2).fill(value).buffer));
+  }
+
+  /** `i8x16.shuffle` with 16 lane numbers, 0–15 from the first vector and 16–31 from the second. */
+  shuffle(lanes: readonly number[]): this {
+    this.#opcode(SIMD + 13);
+    this.#code.push(...lanes);
+    return this;
+  }
+
+  /** A load or store at a constant byte offset from the address on the stack; unaligned is allowed. */
+  mem(name: MemoryOp, offset = 0): this {
+    const [opcode, align] = MEMORY[name];
+    return this.#memory(opcode, align, offset);
+  }
+
+  laneMem(name: LaneMemoryOp, lane: number, offset = 0): this {
+    const [opcode, align] = LANE_MEMORY[name];
+    this.#memory(opcode, align, offset);
+    this.#code.push(lane);
+    return this;
+  }
+
+  lane(name: LaneOp, lane: number): this {
+    this.#opcode(LANE[name]);
+    this.#code.push(lane);
+    return this;
+  }
+
+  block(body: () => void): this {
+    return this.#structured(0x02, body);
+  }
+
+  loop(body: () => void): this {
+    return this.#structured(0x03, body);
+  }
+
+  /** Takes an i32 condition from the stack. */
+  if(then: () => void, otherwise?: () => void): this {
+    this.#code.push(0x04, 0x40);
+    then();
+    if (otherwise !== undefined) {
+      this.#code.push(0x05);
+      otherwise();
+    }
+    this.#code.push(0x0b);
+    return this;
+  }
+
+  br(depth: number): this {
+    return this.#index(0x0c, depth);
+  }
+
+  brIf(depth: number): this {
+    return this.#index(0x0d, depth);
+  }
+
+  /** Calls by index: imports come first, then the module's functions in order. */
+  call(index: number): this {
+    return this.#index(0x10, index);
+  }
+
+  /** The encoded body in pieces: its local declarations, its code, its end. @internal */
+  encode(): readonly (readonly number[])[] {
+    const locals: number[] = [];
+    uleb(locals, this.#locals.length);
+    for (const type of this.#locals) locals.push(1, VALTYPE[type]);
+    return [locals, this.#code, END];
+  }
+
+  #structured(opcode: number, body: () => void): this {
+    this.#code.push(opcode, 0x40);
+    body();
+    this.#code.push(0x0b);
+    return this;
+  }
+
+  #memory(opcode: number, align: number, offset: number): this {
+    this.#opcode(opcode);
+    uleb(this.#code, align);
+    uleb(this.#code, offset);
+    return this;
+  }
+
+  #index(opcode: number, index: number): this {
+    this.#code.push(opcode);
+    uleb(this.#code, index);
+    return this;
+  }
+
+  #opcode(opcode: number): void {
+    if (opcode < SIMD) this.#code.push(opcode);
+    else {
+      this.#code.push(0xfd);
+      uleb(this.#code, opcode - SIMD);
+    }
+  }
+
+  #scratchBytes(n: number): this {
+    for (let i = 0; i < n; i++) this.#code.push(scratch.getUint8(i));
+    return this;
+  }
+}
+
+/** A function the module takes from JavaScript. */
+export interface Import {
+  readonly name: string;
+  readonly type: FuncType;
+}
+
+export interface MemoryImport {
+  readonly initialPages: number;
+  readonly maximumPages: number;
+  readonly shared: boolean;
+}
+
+const END: readonly number[] = [0x0b];
+
+/** Bytes as a list of pieces, which are joined once at the end. */
+type Pieces = (readonly number[])[];
+
+const length = (pieces: readonly (readonly number[])[]): number => pieces.reduce((n, p) => n + p.length, 0);
+
+function section(out: Pieces, id: number, count: number, content: Pieces): void {
+  if (count === 0) return;
+  const counted: number[] = [];
+  uleb(counted, count);
+  const head = [id];
+  uleb(head, counted.length + length(content));
+  out.push(head, counted, ...content);
+}
+
+function text(s: string): number[] {
+  const out: number[] = [];
+  uleb(out, s.length);
+  for (let i = 0; i < s.length; i++) out.push(s.charCodeAt(i));
+  return out;
+}
+
+/**
+ * The bytes of a module that imports `env.memory` and the given functions (also from `env`), and
+ * exports every function under its name.
+ */
+export function encodeModule(
+  functions: readonly FunctionBody[],
+  memory: MemoryImport,
+  imports: readonly Import[] = [],
+): Uint8Array<ArrayBuffer> {
+  const types: number[][] = [];
+  const typeIndex = (t: FuncType): number => {
+    const entry = [0x60];
+    uleb(entry, t.params.length);
+    for (const p of t.params) entry.push(VALTYPE[p]);
+    uleb(entry, t.results.length);
+    for (const r of t.results) entry.push(VALTYPE[r]);
+    const key = entry.join();
+    const found = types.findIndex((e) => e.join() === key);
+    return found >= 0 ? found : types.push(entry) - 1;
+  };
+  const importEntries = imports.map((i) => [...text('env'), ...text(i.name), 0x00, typeIndex(i.type)]);
+  const limits: number[] = [memory.shared ? 0x03 : 0x01];
+  uleb(limits, memory.initialPages);
+  uleb(limits, memory.maximumPages);
+  importEntries.push([...text('env'), ...text('memory'), 0x02, ...limits]);
+  const declared = functions.map((f) => [typeIndex(f.type)]);
+  const exported = functions.map((f, i) => {
+    const entry = [...text(f.name), 0x00];
+    uleb(entry, imports.length + i);
+    return entry;
+  });
+  const bodies = functions.flatMap((f): Pieces => {
+    const body = f.encode();
+    const size: number[] = [];
+    uleb(size, length(body));
+    return [size, ...body];
+  });
+  const out: Pieces = [[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]];
+  section(out, 1, types.length, types);
+  section(out, 2, importEntries.length, importEntries);
+  section(out, 3, declared.length, declared);
+  section(out, 7, exported.length, exported);
+  section(out, 10, functions.length, bodies);
+  const bytes = new Uint8Array(length(out));
+  let at = 0;
+  for (const piece of out) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}

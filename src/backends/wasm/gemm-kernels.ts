@@ -1,0 +1,292 @@
+/**
+ * The functions of a matrix multiplication module, for one element type.
+ */
+import { FunctionBody, type Local } from './encoder.ts';
+import { emitDot } from './gemm-dot.ts';
+import { emitPack, packName } from './gemm-pack.ts';
+import {
+  emitTile,
+  type GemmDType,
+  type Lanes,
+  lanesFor,
+  multiplyAdd,
+  type Operands,
+  TILE_ROWS,
+  TILE_VECTORS,
+  tileColumns,
+  tileName,
+} from './gemm-tile.ts';
+import { storeFirst } from './lanes.ts';
+import { instantiate, type WasmFunction } from './module.ts';
+
+export interface GemmKernels {
+  readonly dtype: GemmDType;
+  readonly bytes: number;
+  /** Columns of a panel of b. */
+  readonly columns: number;
+  /**
+   * `(a, aRow, aK, aPanel, b, bK, bPanel, c, cRow, m, n, k, accumulate)`: c = a b or c += a b over
+   * tiles. Operands lie at byte strides; `aPanel` and `bPanel` lead from one tile's rows and columns to the next's.
+   */
+  readonly strided: WasmFunction;
+  /** The same for packed operands, whose strides are implied. */
+  readonly packed: WasmFunction;
+  /** `(from, kStride, xStride, to, k, rows)`: panels of a. */
+  readonly packA: WasmFunction;
+  /** `(from, kStride, xStride, to, k, columns)`: panels of b. */
+  readonly packB: WasmFunction;
+  /** `(x, xK, b, bK, c, k, n)`: c = x b for a vector x and a matrix with rows without gaps, read row by row. */
+  readonly rows: WasmFunction;
+  /** `(from, to, n)`: to += from. */
+  readonly add: WasmFunction;
+  /** `(from, stride, to, n)`: copies elements that lie apart next to each other. */
+  readonly gather: WasmFunction;
+  /** `(a, b, n)`: the inner product, as f64 for floats. */
+  readonly dot: WasmFunction;
+}
+
+/** The kernels of one dtype. Those for tiles are a larger module, compiled when a product first asks for one. */
+export function gemmKernels(dtype: GemmDType, relaxed: boolean): GemmKernels {
+  const lanes = lanesFor(dtype, relaxed);
+  const columns = tileColumns(lanes);
+  const vectors = instantiate([emitRows(lanes), emitAdd(lanes), emitGather(lanes), emitDot(lanes)]);
+  let tiles: Readonly<Record<string, WasmFunction>> | null = null;
+  const tile = (name: string): WasmFunction => {
+    tiles ??= tileKernels(lanes, columns);
+    return tiles[name]!;
+  };
+  return {
+    dtype,
+    bytes: lanes.bytes,
+    columns,
+    get strided() {
+      return tile('strided');
+    },
+    get packed() {
+      return tile('packed');
+    },
+    get packA() {
+      return tile(packName(TILE_ROWS));
+    },
+    get packB() {
+      return tile(packName(columns));
+    },
+    rows: vectors.rows!,
+    add: vectors.add!,
+    gather: vectors.gather!,
+    dot: vectors.dot!,
+  };
+}
+
+function tileKernels(lanes: ReturnType<typeof lanesFor>, columns: number): Readonly<Record<string, WasmFunction>> {
+  const functions: FunctionBody[] = [];
+  for (const operands of ['packed', 'strided'] as const) {
+    for (let rows = 1; rows <= TILE_ROWS; rows++) {
+      for (const vectors of tileWidths(operands, rows)) functions.push(emitTile(lanes, operands, rows, vectors));
+    }
+  }
+  const index = (name: string): number => functions.findIndex((f) => f.name === name);
+  functions.push(emitTiles(lanes, 'packed', index), emitTiles(lanes, 'strided', index));
+  functions.push(emitPack(lanes, TILE_ROWS));
+  if (columns !== TILE_ROWS) functions.push(emitPack(lanes, columns));
+  return instantiate(functions);
+}
+
+/** One or two rows alone take twice as many columns at a time, for enough sums to be under way at once. */
+function tileWidths(operands: Operands, rows: number): readonly number[] {
+  return operands === 'strided' && rows <= 2 ? [1, TILE_VECTORS, 2 * TILE_VECTORS] : [1, TILE_VECTORS];
+}
+
+/** Runs over all tiles of a product: a panel of b stays in the cache while all rows of a pass by. */
+function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => number): FunctionBody {
+  const body = new FunctionBody(operands, new Array(13).fill('i32'), []);
+  const [a, aRow, aK, aPanel, b, bK, bPanel, c, cRow, m, n, k, accumulate] = body.params as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  const i = body.local('i32');
+  const aAt = body.local('i32');
+  const cAt = body.local('i32');
+  const last = body.local('i32');
+
+  const callTile = (rows: number, vectors: number): void => {
+    for (const l of [aAt, aRow, aK, b, bK, bPanel, cAt, cRow, k, last, accumulate]) body.get(l);
+    body.call(index(tileName(operands, rows, vectors)));
+  };
+  /** All rows for one step of columns. */
+  const column = (vectors: number, rowCounts: readonly number[]): void => {
+    body
+      .get(n)
+      .i32((vectors - 1) * lanes.count)
+      .op('i32.sub')
+      .tee(last);
+    body.i32(lanes.count).get(last).i32(lanes.count).op('i32.lt_s', 'select').set(last);
+    body.get(a).set(aAt).get(c).set(cAt).get(m).set(i);
+    if (rowCounts.includes(TILE_ROWS)) {
+      body.block(() => {
+        body.loop(() => {
+          body.get(i).i32(TILE_ROWS).op('i32.lt_s').brIf(1);
+          callTile(TILE_ROWS, vectors);
+          body.get(aAt).get(aPanel).op('i32.add').set(aAt);
+          body.get(cAt).get(cRow).i32(TILE_ROWS).op('i32.mul', 'i32.add').set(cAt);
+          body.get(i).i32(TILE_ROWS).op('i32.sub').set(i);
+          body.br(0);
+        });
+      });
+    }
+    for (const rows of rowCounts) {
+      if (rows < TILE_ROWS)
+        body
+          .get(i)
+          .i32(rows)
+          .op('i32.eq')
+          .if(() => callTile(rows, vectors));
+    }
+  };
+  /** Steps while more than `(vectors - 1)` vectors of columns are left. */
+  const columns = (vectors: number, rowCounts: readonly number[]): void => {
+    body.block(() => {
+      body.loop(() => {
+        body
+          .get(n)
+          .i32((vectors - 1) * lanes.count)
+          .op('i32.le_s')
+          .brIf(1);
+        column(vectors, rowCounts);
+        const step = vectors * lanes.count;
+        const panels = Math.ceil(vectors / TILE_VECTORS);
+        body.get(n).i32(step).op('i32.sub').set(n);
+        body
+          .get(c)
+          .i32(step * lanes.bytes)
+          .op('i32.add')
+          .set(c);
+        body.get(b).get(bPanel).i32(panels).op('i32.mul', 'i32.add').set(b);
+        body.br(0);
+      });
+    });
+  };
+  if (operands === 'strided')
+    body
+      .get(m)
+      .i32(2)
+      .op('i32.le_s')
+      .if(() => columns(2 * TILE_VECTORS, [1, 2]));
+  for (let vectors = TILE_VECTORS; vectors > 0; vectors--) columns(vectors, [4, 3, 2, 1]);
+  return body;
+}
+
+/** How many rows of the matrix `rows` reads at once. */
+const ROWS_AT_ONCE = 4;
+
+function emitRows(lanes: Lanes): FunctionBody {
+  const body = new FunctionBody('rows', new Array(7).fill('i32'), []);
+  const [x, xK, b, bK, c, k, n] = body.params as [Local, Local, Local, Local, Local, Local, Local];
+  const acc = body.local('v128');
+  const bs = body.local('v128');
+  const j = body.local('i32');
+  const left = body.local('i32');
+  const xs = Array.from({ length: ROWS_AT_ONCE }, () => body.local('v128'));
+  const rowAt = Array.from({ length: ROWS_AT_ONCE }, () => body.local('i32'));
+  const cAt = body.local('i32');
+
+  /** c = acc (+ Σ x b) over all columns; `start` pushes what a vector of c starts from. */
+  const sweep = (rows: number, start: () => void): void => {
+    const vector = (): void => {
+      body.get(c).get(j).op('i32.add').set(cAt);
+      start();
+      body.set(acc);
+      for (let r = 0; r < rows; r++) {
+        body.get(rowAt[r]!).get(j).op('i32.add').mem('v128.load').set(bs);
+        multiplyAdd(body, lanes, acc, xs[r]!, bs);
+      }
+    };
+    body.i32(0).set(j).get(n).set(left);
+    body.block(() => {
+      body.loop(() => {
+        body.get(left).i32(lanes.count).op('i32.lt_s').brIf(1);
+        vector();
+        body.get(cAt).get(acc).mem('v128.store');
+        body.get(j).i32(16).op('i32.add').set(j);
+        body.get(left).i32(lanes.count).op('i32.sub').set(left);
+        body.br(0);
+      });
+    });
+    body.get(left).if(() => {
+      vector();
+      storeFirst(body, lanes.dtype, lanes.compute, 'value', acc, left, cAt);
+    });
+  };
+  const group = (rows: number): void => {
+    body.block(() => {
+      body.loop(() => {
+        body.get(k).i32(rows).op('i32.lt_s').brIf(1);
+        for (let r = 0; r < rows; r++) {
+          body.get(x).mem(lanes.splat).set(xs[r]!);
+          body.get(x).get(xK).op('i32.add').set(x);
+          body.get(b).set(rowAt[r]!);
+          body.get(b).get(bK).op('i32.add').set(b);
+        }
+        sweep(rows, () => void body.get(cAt).mem('v128.load'));
+        body.get(k).i32(rows).op('i32.sub').set(k);
+        body.br(0);
+      });
+    });
+  };
+  sweep(0, () => void body.v128([]));
+  group(ROWS_AT_ONCE);
+  group(1);
+  return body;
+}
+
+function emitAdd(lanes: Lanes): FunctionBody {
+  const body = new FunctionBody('add', new Array(3).fill('i32'), []);
+  const [from, to, n] = body.params as [Local, Local, Local];
+  const sum = body.local('v128');
+  const vector = (): void => {
+    body.get(to).mem('v128.load').get(from).mem('v128.load').op(lanes.add).set(sum);
+  };
+  body.block(() => {
+    body.loop(() => {
+      body.get(n).i32(lanes.count).op('i32.lt_s').brIf(1);
+      vector();
+      body.get(to).get(sum).mem('v128.store');
+      for (const p of [from, to]) body.get(p).i32(16).op('i32.add').set(p);
+      body.get(n).i32(lanes.count).op('i32.sub').set(n);
+      body.br(0);
+    });
+  });
+  body.get(n).if(() => {
+    vector();
+    storeFirst(body, lanes.dtype, lanes.compute, 'value', sum, n, to);
+  });
+  return body;
+}
+
+function emitGather(lanes: Lanes): FunctionBody {
+  const body = new FunctionBody('gather', new Array(4).fill('i32'), []);
+  const [from, stride, to, n] = body.params as [Local, Local, Local, Local];
+  body.block(() => {
+    body.loop(() => {
+      body.get(n).op('i32.eqz').brIf(1);
+      if (lanes.bytes === 8) body.get(to).get(from).mem('i64.load').mem('i64.store');
+      else body.get(to).get(from).mem('i32.load').mem('i32.store');
+      body.get(from).get(stride).op('i32.add').set(from);
+      body.get(to).i32(lanes.bytes).op('i32.add').set(to);
+      body.get(n).i32(1).op('i32.sub').set(n);
+      body.br(0);
+    });
+  });
+  return body;
+}

@@ -1,0 +1,187 @@
+/**
+ * The innermost part of matrix multiplication: a tile of the product is kept in registers while the
+ * sum over k runs past it.
+ *
+ * Every element of a product is computed by the same additions in the same order whatever tile it
+ * falls in: from zero, one product after the other. So an element's value depends on its row of `a`
+ * and its column of `b` alone, not on the layout, on the batch, or on where in the matrix it lies.
+ */
+import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
+import { FunctionBody, type Local, type MemoryOp, type PlainOp } from './encoder.ts';
+import { storeFirst } from './lanes.ts';
+
+export type GemmDType = 'float32' | 'float64' | 'int32';
+
+/** The instructions for one element type. */
+export interface Lanes {
+  readonly dtype: DType;
+  readonly compute: Compute;
+  /** Bytes per element. */
+  readonly bytes: number;
+  /** Elements per vector. */
+  readonly count: number;
+  readonly splat: MemoryOp;
+  readonly mul: PlainOp;
+  readonly add: PlainOp;
+  /** The fused multiply-add, where it is wanted. */
+  readonly madd: PlainOp | null;
+}
+
+const INSTRUCTIONS = {
+  float32: { splat: 'v128.load32_splat', mul: 'f32x4.mul', add: 'f32x4.add', madd: 'f32x4.relaxed_madd' },
+  float64: { splat: 'v128.load64_splat', mul: 'f64x2.mul', add: 'f64x2.add', madd: 'f64x2.relaxed_madd' },
+  int32: { splat: 'v128.load32_splat', mul: 'i32x4.mul', add: 'i32x4.add', madd: null },
+} as const;
+
+export function lanesFor(dtype: GemmDType, relaxed: boolean): Lanes {
+  const { bytes, compute } = dtypeInfo(dtype);
+  const instructions = INSTRUCTIONS[dtype];
+  return { dtype, compute, bytes, count: 16 / bytes, ...instructions, madd: relaxed ? instructions.madd : null };
+}
+
+/** Rows and vectors of a full tile: eight accumulators, which with two vectors of b and one element of a is what V8 keeps in registers. */
+export const TILE_ROWS = 4;
+export const TILE_VECTORS = 2;
+
+/** Columns in a tile, and in a packed panel of b. */
+export function tileColumns(lanes: Lanes): number {
+  return TILE_VECTORS * lanes.count;
+}
+
+/** `acc += a · b`. */
+export function multiplyAdd(body: FunctionBody, lanes: Lanes, acc: Local, a: Local, b: Local): void {
+  if (lanes.madd !== null) body.get(a).get(b).get(acc).op(lanes.madd).set(acc);
+  else body.get(acc).get(a).get(b).op(lanes.mul, lanes.add).set(acc);
+}
+
+/**
+ * Packed operands lie in panels: for each k the rows of a tile (of a) or its columns (of b) side by
+ * side, so that all offsets are constants. Strided ones lie in a matrix of any row and k stride; b's
+ * columns always lie side by side.
+ */
+export type Operands = 'packed' | 'strided';
+
+export function tileName(operands: Operands, rows: number, vectors: number): string {
+  return `${operands}${rows}x${vectors}`;
+}
+
+/**
+ * `tile(a, aRow, aK, b, bK, bPanel, c, cRow, k, lanes, accumulate)`: c = a b, or c += a b, for a tile
+ * of `rows` rows and `vectors` vectors of columns, of which the last has only `lanes` elements. k > 0.
+ * Vectors beyond a panel's width are read from the next panel, `bPanel` bytes on.
+ */
+export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors: number): FunctionBody {
+  const body = new FunctionBody(tileName(operands, rows, vectors), new Array(11).fill('i32'), []);
+  const [a, aRow, aK, b, bK, bPanel, c, cRow, k, lastLanes, accumulate] = body.params as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  const acc = Array.from({ length: rows }, () => Array.from({ length: vectors }, () => body.local('v128')));
+  const bs = Array.from({ length: vectors }, () => body.local('v128'));
+  const x = body.local('v128');
+  const column = body.local('v128');
+  const packed = operands === 'packed';
+  const panelRowBytes = TILE_ROWS * lanes.bytes;
+  const panelBytes = TILE_VECTORS * 16;
+
+  const rowOffsets = Array.from({ length: packed ? 0 : rows - 1 }, () => body.local('i32'));
+  rowOffsets.forEach((offset, r) => {
+    body
+      .get(aRow)
+      .i32(r + 1)
+      .op('i32.mul')
+      .set(offset);
+  });
+  const loadB = (v: number): void => {
+    body.get(b);
+    if (v >= TILE_VECTORS) body.get(bPanel).op('i32.add');
+    body.mem('v128.load', (v % TILE_VECTORS) * 16).set(bs[v]!);
+  };
+  /** Sets x to row r's element in every lane. */
+  const loadA = (r: number): void => {
+    const lane = r % lanes.count;
+    if (!packed) {
+      body.get(a);
+      if (r > 0) body.get(rowOffsets[r - 1]!).op('i32.add');
+      body.mem(lanes.splat).set(x);
+    } else if (r === 0) {
+      // Splats by load alone take newer V8 and JSC a third longer, splats by shuffle alone Node 20 a tenth:
+      // one of the former and the rest of the latter is near the best on each.
+      body.get(a).mem(lanes.splat).set(x);
+    } else {
+      if (r === 1 || lane === 0)
+        body
+          .get(a)
+          .mem('v128.load', (r - lane) * lanes.bytes)
+          .set(column);
+      body.get(column).get(column);
+      body.shuffle(Array.from({ length: 16 }, (_, i) => lane * lanes.bytes + (i % lanes.bytes))).set(x);
+    }
+  };
+  body.loop(() => {
+    for (let v = 0; v < vectors; v++) loadB(v);
+    for (let r = 0; r < rows; r++) {
+      loadA(r);
+      for (let v = 0; v < vectors; v++) multiplyAdd(body, lanes, acc[r]![v]!, x, bs[v]!);
+    }
+    if (packed) {
+      body.get(a).i32(panelRowBytes).op('i32.add').set(a);
+      body.get(b).i32(panelBytes).op('i32.add').set(b);
+    } else {
+      body.get(a).get(aK).op('i32.add').set(a);
+      body.get(b).get(bK).op('i32.add').set(b);
+    }
+    body.get(k).i32(1).op('i32.sub').tee(k).brIf(0);
+  });
+
+  const place = body.local('i32');
+  const eachRow = (visit: (row: readonly Local[]) => void): void => {
+    body.get(c).set(place);
+    acc.forEach((row, r) => {
+      if (r > 0) body.get(place).get(cRow).op('i32.add').set(place);
+      visit(row);
+    });
+  };
+  const store = (row: readonly Local[], whole: number): void => {
+    for (let v = 0; v < whole; v++)
+      body
+        .get(place)
+        .get(row[v]!)
+        .mem('v128.store', v * 16);
+  };
+  body.get(accumulate).if(() => {
+    eachRow((row) => {
+      row.forEach((value, v) => {
+        body
+          .get(place)
+          .mem('v128.load', v * 16)
+          .get(value)
+          .op(lanes.add)
+          .set(value);
+      });
+    });
+  });
+  body
+    .get(lastLanes)
+    .i32(lanes.count)
+    .op('i32.eq')
+    .if(
+      () => eachRow((row) => store(row, vectors)),
+      () =>
+        eachRow((row) => {
+          store(row, vectors - 1);
+          const last = row[vectors - 1]!;
+          storeFirst(body, lanes.dtype, lanes.compute, 'value', last, lastLanes, place, (vectors - 1) * 16);
+        }),
+    );
+  return body;
+}

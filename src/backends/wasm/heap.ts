@@ -1,0 +1,232 @@
+/**
+ * Device memory without anybody freeing it. The linear memory is a cache of live blocks.
+ *
+ * What the user holds is a `Storage`; the bytes belong to a `Body`, which the heap knows. The heap
+ * never holds a `Storage`, or none would ever die. A body is a block of its own, or a page shared by
+ * many small storages. When room is short, bodies that the current launch does not use are evicted:
+ * the bytes move to an `ArrayBuffer` that only storage → body reaches, so that the copy of a dead
+ * tensor is garbage for the engine to collect, even in a loop that never yields, where finalizers do
+ * not run. Touching a storage brings its body back.
+ */
+import { ArgumentError, DeviceError } from '../../core/errors.ts';
+import { copyOut, i32, memoryLimits, u8 } from './linear-memory.ts';
+import {
+  Body,
+  clock,
+  discard,
+  eachBody,
+  enroll,
+  GRANULE,
+  LINE,
+  type ResidencyStats,
+  reserve,
+  residencyStats,
+  restore,
+  settle,
+} from './residency.ts';
+
+export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
+export { beginLaunch, scratch, setCacheLimit } from './residency.ts';
+
+const SMALL_BYTES = 16384;
+const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
+
+/**
+ * What all storages of a page hold, and the heap only while the page is open: when it dies, so has
+ * every storage of the page. One finalizer then serves them all.
+ */
+class Page {
+  readonly body: Body;
+
+  constructor(body: Body) {
+    this.body = body;
+  }
+}
+
+/** A unit of device memory, shared by a tensor and its views. */
+export class Storage {
+  readonly nbytes: number;
+  /** Counts in-place writes; autograd compares it with what it saved. */
+  version = 0;
+  /** The backward pass that made this storage and may release it, and how many pending gradients lie in it. @internal */
+  owner: object | null = null;
+  holds = 0;
+  /** @internal */
+  body: Body;
+  /** In granules from the start of the body. @internal */
+  readonly place: number;
+  /** Keeps the page alive. @internal */
+  page: Page | null;
+
+  /** Storages come from `allocate`. @internal */
+  constructor(nbytes: number, body: Body, place: number, page: Page | null) {
+    this.nbytes = nbytes;
+    this.body = body;
+    this.place = place;
+    this.page = page;
+  }
+}
+
+/** The body of every freed storage. */
+const FREED = new Body(-1);
+
+/** The byte address of a storage, good for the current launch. */
+export function address(s: Storage): number {
+  const body = s.body;
+  if (body.stamp !== clock) touch(s);
+  return ((body.place + s.place) << 4) >>> 0;
+}
+
+function touch(s: Storage): void {
+  const body = s.body;
+  if (body === FREED) throw new DeviceError('this storage has been freed: its memory may hold other data by now');
+  if (body.copy !== null) restore(body, body.copy, s.page ?? s);
+  body.stamp = clock;
+}
+
+// ─── storages ────────────────────────────────────────────────────────────────────────────────────
+
+/** Size classes of small storages, in granules: at most a quarter of a place is wasted. */
+const CLASS_GRANULES: readonly number[] = [
+  1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
+  384, 448, 512, 640, 768, 896, 1024,
+];
+
+/** A page has room for eight storages at least, so that they share its bookkeeping. */
+const PAGE_GRANULES: readonly number[] = CLASS_GRANULES.map((size) => Math.max(65536 / GRANULE, 8 * size));
+
+/** The class that holds a number of granules. */
+const classOf = new Uint8Array(SMALL_BYTES / GRANULE + 1);
+for (let c = CLASS_GRANULES.length - 1; c >= 0; c--) classOf.fill(c, 0, CLASS_GRANULES[c]! + 1);
+
+/** The page of each class that storages come from at present; a full one of no class to begin with. */
+const openPages: Page[] = CLASS_GRANULES.map(() => new Page(FREED));
+FREED.used = SMALL_BYTES;
+
+/**
+ * Takes memory for `nbytes` bytes: uninitialised, its address a multiple of 16, with room up to the
+ * next multiple of 16, so that vectors may read and write past the end.
+ *
+ * @throws {DeviceError} if the memory cannot hold it beside what the current launch uses.
+ */
+export function allocate(nbytes: number): Storage {
+  if (!(nbytes >= 0 && nbytes <= SMALL_BYTES)) return allocateLarge(nbytes);
+  const sizeClass = classOf[(nbytes + GRANULE - 1) >>> 4]!;
+  const page = openPages[sizeClass]!;
+  const body = page.body;
+  const place = body.firstFree;
+  if (place >= 0) {
+    body.firstFree = i32()[(body.place + place) << 2]!;
+    body.live++;
+    body.stamp = clock;
+    return new Storage(nbytes, body, place, page);
+  }
+  const end = body.used + CLASS_GRANULES[sizeClass]!;
+  if (end > PAGE_GRANULES[sizeClass]!) {
+    openPage(sizeClass);
+    return allocate(nbytes);
+  }
+  const fresh = body.used;
+  body.used = end;
+  body.live++;
+  body.stamp = clock;
+  return new Storage(nbytes, body, fresh, page);
+}
+
+/** Closes the full page of a class, which can be evicted from now on, and opens an empty one. */
+function openPage(sizeClass: number): void {
+  const body = new Body(sizeClass);
+  settle(body, reserve((PAGE_GRANULES[sizeClass]! * GRANULE) / LINE));
+  const full = openPages[sizeClass]!;
+  if (full.body !== FREED) enroll(full.body, full);
+  openPages[sizeClass] = new Page(body);
+}
+
+function allocateLarge(nbytes: number): Storage {
+  if (!(nbytes >= 0 && nbytes <= LARGEST_BYTES)) {
+    throw new DeviceError(`cannot allocate ${nbytes} bytes: WebAssembly addresses at most 4 GiB`);
+  }
+  const lines = Math.ceil(nbytes / LINE);
+  const body = new Body(-1);
+  settle(body, reserve(lines));
+  body.used = Math.ceil(nbytes / GRANULE);
+  const s = new Storage(nbytes, body, 0, null);
+  enroll(body, s);
+  return s;
+}
+
+/**
+ * Gives memory back at once: for what the engine made and no user can see. Freeing twice is harmless;
+ * using the storage afterwards is a DeviceError.
+ */
+export function free(s: Storage): void {
+  const body = s.body;
+  if (body === FREED) return;
+  const page = s.page;
+  s.body = FREED;
+  s.page = null;
+  if (page === null) discard(body);
+  else if (--body.live === 0) {
+    if (openPages[body.sizeClass] !== page) discard(body);
+    else {
+      body.used = 0;
+      body.firstFree = -1;
+    }
+  } else if (openPages[body.sizeClass] === page) {
+    i32()[(body.place + s.place) << 2] = body.firstFree;
+    body.firstFree = s.place;
+  }
+}
+
+// ─── data in and out ─────────────────────────────────────────────────────────────────────────────
+
+/** Copies bytes from JavaScript into a storage. */
+export function writeBytes(s: Storage, byteOffset: number, source: ArrayBufferView): void {
+  checkRange(s, byteOffset, source.byteLength);
+  const at = address(s) + byteOffset;
+  u8().set(new Uint8Array(source.buffer, source.byteOffset, source.byteLength), at);
+}
+
+/** A copy of some of a storage's bytes; reading an evicted storage does not bring it back. */
+export function readBytes(s: Storage, byteOffset: number, length: number): Uint8Array<ArrayBuffer> {
+  checkRange(s, byteOffset, length);
+  const { copy } = s.body;
+  if (copy === null) return new Uint8Array(copyOut(address(s) + byteOffset, length));
+  const from = s.place * GRANULE + byteOffset;
+  return new Uint8Array(copy.slice(from, from + length));
+}
+
+function checkRange(s: Storage, byteOffset: number, length: number): void {
+  if (!(byteOffset >= 0 && length >= 0 && byteOffset + length <= s.nbytes)) {
+    throw new ArgumentError(`bytes ${byteOffset} to ${byteOffset + length} are outside a storage of ${s.nbytes} bytes`);
+  }
+}
+
+// ─── figures ────────────────────────────────────────────────────────────────────────
+
+export interface MemoryStats extends ResidencyStats {
+  /** Bytes of storages in place that nobody freed; dead ones count until they are evicted or finalized. */
+  readonly live: number;
+  /** Storages in place that have a block of their own. */
+  readonly blocks: number;
+  /** Pages of small storages that are in place. */
+  readonly pages: number;
+}
+
+export function memoryStats(): MemoryStats {
+  let live = 0;
+  let blocks = 0;
+  let pages = 0;
+  const count = (body: Body): void => {
+    if (body.sizeClass < 0) {
+      blocks++;
+      live += body.used * GRANULE;
+    } else {
+      pages++;
+      live += body.live * CLASS_GRANULES[body.sizeClass]! * GRANULE;
+    }
+  };
+  for (const { body } of openPages) if (body !== FREED) count(body);
+  eachBody(count);
+  return { live, blocks, pages, ...residencyStats() };
+}

@@ -1,0 +1,127 @@
+/**
+ * Loops around loops: kernels that move elements between tensors of any rank walk all their
+ * dimensions themselves. Their parameters lie in a block of memory: a head of the kernel's own words,
+ * then the operands' addresses, the innermost loop, and the loops around it.
+ */
+import { dtypeInfo } from '../../../core/dtype.ts';
+import type { Strided } from '../../../kernels/strided.ts';
+import { advance, copyOf, loadWord, times } from '../control.ts';
+import type { FunctionBody, Local, MemoryOp } from '../encoder.ts';
+import { address, i32, scratch } from '../heap.ts';
+import type { Loop } from '../loops.ts';
+
+/** How an element is loaded and stored when it only moves, by its bytes. */
+export const MOVE: Readonly<Record<number, readonly [MemoryOp, MemoryOp]>> = {
+  1: ['i32.load8_u', 'i32.store8'],
+  4: ['i32.load', 'i32.store'],
+  8: ['i64.load', 'i64.store'],
+};
+
+/** The innermost loop of a nest. */
+export interface Innermost {
+  readonly count: Local;
+  /** Where it begins, for every operand; not to be changed. */
+  readonly places: readonly Local[];
+  /** Bytes per turn, for every operand. */
+  readonly steps: readonly Local[];
+}
+
+/** Emits `depth` loops around what `inner` emits. All loops turn at least once. */
+export function emitNest(
+  b: FunctionBody,
+  head: number,
+  operands: number,
+  depth: number,
+  inner: (loop: Innermost) => void,
+): void {
+  const words = (from: number): Local[] => Array.from({ length: operands }, (_, k) => loadWord(b, from + k));
+  const starts = words(head);
+  const count = loadWord(b, head + operands);
+  const steps = words(head + operands + 1);
+  const level = (d: number, places: readonly Local[]): void => {
+    if (d === depth) {
+      inner({ count, places, steps });
+      return;
+    }
+    const at = head + 1 + 2 * operands + d * (1 + operands);
+    const turns = b.local('i32');
+    const here = places.map((p) => copyOf(b, p));
+    b.get(b.params[0])
+      .mem('i32.load', 4 * at)
+      .set(turns);
+    times(b, turns, () => {
+      level(d + 1, here);
+      here.forEach((place, k) => {
+        b.get(place)
+          .get(b.params[0])
+          .mem('i32.load', 4 * (at + 1 + k))
+          .op('i32.add')
+          .set(place);
+      });
+    });
+    b.release(turns, ...here);
+  };
+  level(0, starts);
+}
+
+/** The address of a tensor's first element, good for the current launch. */
+export function startOf(t: Strided): number {
+  return address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes;
+}
+
+/** Writes the parameters of a nest and returns where; the head is left to the caller. */
+export function writeNest(
+  head: number,
+  loops: readonly Loop[],
+  starts: readonly number[],
+  bytes: readonly number[],
+): number {
+  const depth = Math.max(0, loops.length - 1);
+  const at = scratch(4 * (head + 1 + 2 * starts.length + depth * (1 + starts.length)));
+  const words = i32();
+  let w = (at >>> 2) + head;
+  for (const start of starts) words[w++] = start;
+  const inner = loops.at(-1) ?? { size: 1, steps: starts.map(() => 0) };
+  const write = (loop: Loop): void => {
+    words[w++] = loop.size;
+    for (let k = 0; k < starts.length; k++) words[w++] = loop.steps[k] * bytes[k];
+  };
+  write(inner);
+  for (const loop of loops.slice(0, -1)) write(loop);
+  return at;
+}
+
+/**
+ * Emits a loop over `count` elements (at least none) that lie side by side: whole vectors first, then
+ * single elements. `vector` and `element` act on the places, which move along by themselves.
+ */
+export function emitRun(
+  b: FunctionBody,
+  count: Local,
+  places: readonly Local[],
+  elementBytes: number,
+  vector: () => void,
+  element: () => void,
+): void {
+  const lanes = 16 / elementBytes;
+  const left = copyOf(b, count);
+  const turns = b.local('i32');
+  b.get(left).i32(lanes).op('i32.div_u').tee(turns);
+  b.if(() => {
+    times(b, turns, () => {
+      vector();
+      for (const place of places) advance(b, place, 16);
+    });
+  });
+  b.get(left)
+    .i32(lanes - 1)
+    .op('i32.and')
+    .tee(left);
+  b.if(() => {
+    times(b, left, () => {
+      element();
+      for (const place of places) advance(b, place, elementBytes);
+    });
+  });
+  b.release(left, turns);
+}

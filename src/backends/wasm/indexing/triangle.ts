@@ -1,0 +1,173 @@
+/**
+ * Copies that rearrange: triangles of matrices, and flipped dimensions.
+ */
+import { dtypeInfo } from '../../../core/dtype.ts';
+import type { Strided } from '../../../kernels/strided.ts';
+import { advance, copyOf, loadWord, times, timesOrNever } from '../control.ts';
+import { FunctionBody, type Local } from '../encoder.ts';
+import { beginLaunch, i32, scratch } from '../heap.ts';
+import { joinLoops, loopsOver, memoryOrder, Walk } from '../loops.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+import { emitNest, emitRun, MOVE, startOf, writeNest } from './nest.ts';
+
+const kernels = new Map<string, WasmFunction>();
+
+function kernelFor(key: string, make: () => FunctionBody): WasmFunction {
+  let kernel = kernels.get(key);
+  if (kernel === undefined) {
+    const body = make();
+    kernel = instantiate([body])[body.name];
+    kernels.set(key, kernel);
+  }
+  return kernel;
+}
+
+/**
+ * Words of the parameter block: rows, columns, the first row's border (columns below it are copied if
+ * `lower`, from it on if not), then address, row step and column step of output and input.
+ */
+const PARAM = { rows: 0, columns: 1, border: 2, lower: 3, out: 4, input: 7, words: 10 } as const;
+
+function triangleFunction(bytes: number, unit: boolean): FunctionBody {
+  const b = new FunctionBody('triangle', ['i32'], []);
+  const [load, store] = MOVE[bytes];
+  const rows = loadWord(b, PARAM.rows);
+  const columns = loadWord(b, PARAM.columns);
+  const border = loadWord(b, PARAM.border);
+  const lower = loadWord(b, PARAM.lower);
+  const [out, outRow, outColumn] = [0, 1, 2].map((i) => loadWord(b, PARAM.out + i));
+  const [input, inputRow, inputColumn] = [0, 1, 2].map((i) => loadWord(b, PARAM.input + i));
+  const to = b.local('i32');
+  const from = b.local('i32');
+  const first = b.local('i32');
+  const second = b.local('i32');
+
+  const copy = (count: Local): void => {
+    const element = (): void => {
+      b.get(to).get(from).mem(load).mem(store);
+    };
+    if (unit) {
+      emitRun(b, count, [to, from], bytes, () => b.get(to).get(from).mem('v128.load').mem('v128.store'), element);
+      return;
+    }
+    const left = copyOf(b, count);
+    timesOrNever(b, left, () => {
+      element();
+      advance(b, to, outColumn);
+      advance(b, from, inputColumn);
+    });
+    b.release(left);
+  };
+  const clear = (count: Local): void => {
+    const element = (): void => {
+      b.get(to);
+      if (bytes === 8) b.i64(0n);
+      else b.i32(0);
+      b.mem(store);
+    };
+    if (unit) emitRun(b, count, [to], bytes, () => b.get(to).i32x4(0).mem('v128.store'), element);
+    else {
+      const left = copyOf(b, count);
+      timesOrNever(b, left, () => {
+        element();
+        advance(b, to, outColumn);
+      });
+      b.release(left);
+    }
+    b.get(from).get(count).get(inputColumn).op('i32.mul', 'i32.add').set(from);
+  };
+
+  times(b, rows, () => {
+    b.get(out).set(to).get(input).set(from);
+    // The columns before the border, between 0 and all of them.
+    b.get(border).i32(0).get(border).i32(0).op('i32.gt_s', 'select').tee(first);
+    b.get(columns).get(first).get(columns).op('i32.lt_s', 'select').set(first);
+    b.get(columns).get(first).op('i32.sub').set(second);
+    b.get(lower).if(
+      () => {
+        copy(first);
+        clear(second);
+      },
+      () => {
+        clear(first);
+        copy(second);
+      },
+    );
+    advance(b, border, 1);
+    advance(b, out, outRow);
+    advance(b, input, inputRow);
+  });
+  return b;
+}
+
+function triangle(out: Strided, input: Strided, border: number, lower: boolean): void {
+  beginLaunch();
+  const { shape } = input;
+  if (shape.includes(0)) return;
+  const rank = shape.length;
+  const { bytes } = dtypeInfo(out.dtype);
+  const tensors = [out, input];
+  const [row, column] = [rank - 2, rank - 1];
+  const unit = tensors.every((t) => t.strides[column] === 1);
+  const kernel = kernelFor(`triangle ${bytes} ${unit}`, () => triangleFunction(bytes, unit));
+  const batch = shape.map((_, d) => d).slice(0, -2);
+  const strides = tensors.map((t) => t.strides);
+  const walk = new Walk(joinLoops(loopsOver(shape, batch, strides)), 2);
+  const starts = tensors.map(startOf);
+  const params = scratch(4 * PARAM.words);
+  const words = i32();
+  const w = params >>> 2;
+  words[w + PARAM.rows] = shape[row];
+  words[w + PARAM.columns] = shape[column];
+  words[w + PARAM.border] = Math.max(-(2 ** 30), Math.min(2 ** 30, border));
+  words[w + PARAM.lower] = Number(lower);
+  do {
+    for (const [k, at] of [PARAM.out, PARAM.input].entries()) {
+      words[w + at] = starts[k] + walk.places[k] * bytes;
+      words[w + at + 1] = tensors[k].strides[row] * bytes;
+      words[w + at + 2] = tensors[k].strides[column] * bytes;
+    }
+    kernel(params);
+  } while (walk.next());
+}
+
+/** The elements of every matrix on and below its `k`-th diagonal; the others are 0. */
+export function tril(out: Strided, input: Strided, k = 0): void {
+  triangle(out, input, k + 1, true);
+}
+
+/** The elements of every matrix on and above its `k`-th diagonal; the others are 0. */
+export function triu(out: Strided, input: Strided, k = 0): void {
+  triangle(out, input, k, false);
+}
+
+function copyFunction(bytes: number, depth: number): FunctionBody {
+  const b = new FunctionBody('copy', ['i32'], []);
+  const [load, store] = MOVE[bytes];
+  emitNest(b, 0, 2, depth, ({ count, places, steps }) => {
+    const [to, from] = places.map((p) => copyOf(b, p));
+    const left = copyOf(b, count);
+    times(b, left, () => {
+      b.get(to).get(from).mem(load).mem(store);
+      advance(b, to, steps[0]);
+      advance(b, from, steps[1]);
+    });
+    b.release(to, from, left);
+  });
+  return b;
+}
+
+/** out[…, i, …] = input[…, n − 1 − i, …] for every one of `dims`. */
+export function flip(out: Strided, input: Strided, dims: readonly number[]): void {
+  beginLaunch();
+  const { shape } = input;
+  if (shape.includes(0)) return;
+  const { bytes } = dtypeInfo(out.dtype);
+  const backwards = input.strides.map((s, d) => (dims.includes(d) ? -s : s));
+  const last = dims.reduce((at, d) => at + (shape[d] - 1) * input.strides[d], 0);
+  const all = shape.map((_, d) => d);
+  const loops = joinLoops(memoryOrder(loopsOver(shape, all, [out.strides, backwards])));
+  const depth = Math.max(0, loops.length - 1);
+  const kernel = kernelFor(`copy ${bytes} ${depth}`, () => copyFunction(bytes, depth));
+  kernel(writeNest(0, loops, [startOf(out), startOf(input) + last * bytes], [bytes, bytes]));
+}

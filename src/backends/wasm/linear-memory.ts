@@ -1,0 +1,88 @@
+/**
+ * The one linear memory that every kernel works in, and JavaScript's views of it.
+ */
+const PAGE_BYTES = 65536;
+
+/**
+ * What generated modules declare when they import the memory. Nothing is committed before it is
+ * touched, so the maximum is the most that 32-bit addresses reach.
+ */
+export const memoryLimits: { readonly initialPages: number; readonly maximumPages: 65536; readonly shared: boolean } = {
+  initialPages: 16,
+  maximumPages: 65536,
+  shared: false,
+};
+
+/** The last page stays unused, so that the end address of a block always fits 32 bits. */
+const USABLE_PAGES = memoryLimits.maximumPages - 1;
+
+export const memory: WebAssembly.Memory = new WebAssembly.Memory({
+  initial: memoryLimits.initialPages,
+  maximum: memoryLimits.maximumPages,
+  shared: memoryLimits.shared,
+});
+
+let bytes = new Uint8Array(memory.buffer);
+let ints = new Int32Array(memory.buffer);
+let floats = new Float32Array(memory.buffer);
+let doubles = new Float64Array(memory.buffer);
+
+/** The whole memory as bytes. Growth detaches views: never keep one across an allocation. */
+export function u8(): Uint8Array {
+  return bytes;
+}
+
+/** The whole memory as int32 elements; the same caution as for `u8`. */
+export function i32(): Int32Array {
+  return ints;
+}
+
+/** The whole memory as float32 elements; the same caution as for `u8`. */
+export function f32(): Float32Array {
+  return floats;
+}
+
+/** The whole memory as float64 elements; the same caution as for `u8`. */
+export function f64(): Float64Array {
+  return doubles;
+}
+
+export function linearMemoryBytes(): number {
+  return bytes.length;
+}
+
+/**
+ * Grows by at least `needed` bytes and returns by how many, or 0 if the memory cannot grow so far.
+ * Growth comes in generous steps, because it replaces every view and, on hosts that reserve no
+ * address space, may copy the whole memory.
+ */
+export function growMemory(needed: number): number {
+  const before = bytes.length / PAGE_BYTES;
+  const least = Math.ceil(needed / PAGE_BYTES);
+  const generous = Math.max(least, 256, before >>> 2);
+  const grown = tryGrow(Math.min(generous, USABLE_PAGES - before), least) || tryGrow(least, least);
+  return grown * PAGE_BYTES;
+}
+
+function tryGrow(pages: number, least: number): number {
+  if (pages < least || bytes.length / PAGE_BYTES + pages > USABLE_PAGES) return 0;
+  try {
+    memory.grow(pages);
+  } catch {
+    return 0; // the host has no more memory to give; the caller says so in its own words
+  }
+  bytes = new Uint8Array(memory.buffer);
+  ints = new Int32Array(memory.buffer);
+  floats = new Float32Array(memory.buffer);
+  doubles = new Float64Array(memory.buffer);
+  return pages;
+}
+
+/** A copy of bytes outside the linear memory, in a buffer of its own. */
+export function copyOut(address: number, length: number): ArrayBuffer {
+  // `slice` skips the zeroing of a fresh buffer, but of a shared buffer it would make a shared one.
+  if (!memoryLimits.shared) return memory.buffer.slice(address, address + length);
+  const copy = new Uint8Array(length);
+  copy.set(bytes.subarray(address, address + length));
+  return copy.buffer;
+}

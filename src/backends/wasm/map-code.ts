@@ -1,0 +1,237 @@
+/**
+ * The code of map kernels: loops around an innermost one that computes whole vectors. The last few
+ * elements go through the same vector code, of which only their lanes are stored, so that a result
+ * depends neither on its place nor on the layout.
+ */
+import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
+import type { ScalarFunction } from '../../kernels/expr.ts';
+import { emitExprs, mathImports, mathProvided } from './emit.ts';
+import { FunctionBody, type Local, type ValType } from './encoder.ts';
+import {
+  lanesOf,
+  loadFirst,
+  loadSplat,
+  loadStrided,
+  loadVector,
+  storeFirst,
+  storeStrided,
+  storeVector,
+} from './lanes.ts';
+import { instantiate, type WasmFunction } from './module.ts';
+import { weight } from './weight.ts';
+
+/** How an operand moves along the innermost loop: element by element, not at all, by a stride; or it is a number. */
+export type Access = 'unit' | 'repeat' | 'stride' | 'scalar';
+
+/** What a kernel is compiled for. */
+export interface MapVariant {
+  readonly fn: ScalarFunction;
+  readonly compute: Compute;
+  /** Element types, outputs first; of scalars it does not matter. */
+  readonly dtypes: readonly DType[];
+  readonly accesses: readonly Access[];
+  /** Loops around the innermost one, or null for a function without a parameter block. */
+  readonly depth: number | null;
+}
+
+/**
+ * Parameters: elements of the innermost loop, an address (or number) per operand, and the block.
+ * The block has a 32-bit word per operand that is not a scalar: its step in the innermost loop, in
+ * bytes; then for every loop around, outermost first, the turns and as many words: what to add to the
+ * operands' addresses after a turn.
+ */
+export function compileMap(variant: MapVariant): WasmFunction {
+  const { accesses, compute, depth } = variant;
+  const params: ValType[] = ['i32', ...accesses.map((a): ValType => (a === 'scalar' ? 'f64' : 'i32'))];
+  if (depth !== null) params.push('i32');
+  const body = new FunctionBody('map', params, []);
+  const operands = variant.dtypes.map((dtype, i) => new Operand(body, dtype, accesses[i], body.params[i + 1]));
+  const moving = operands.filter((o) => o.access !== 'scalar');
+  for (const o of operands) if (o.access === 'scalar') o.splatScalar(body, compute);
+  if (depth === null) {
+    body.get(body.params[0]).if(() => emitInnermost(body, variant, operands));
+  } else {
+    const block = body.params[accesses.length + 1];
+    moving.forEach((o, k) => {
+      if (o.step !== null)
+        body
+          .get(block)
+          .mem('i32.load', 4 * k)
+          .set(o.step);
+    });
+    emitLoops(body, moving, block, depth, 0, () => emitInnermost(body, variant, operands));
+  }
+  return instantiate([body], mathImports, mathProvided).map;
+}
+
+/** An operand inside a kernel under construction. */
+class Operand {
+  readonly dtype: DType;
+  readonly bytes: number;
+  readonly access: Access;
+  /** A byte address, or a number. */
+  readonly param: Local;
+  /** Where the innermost loop is. */
+  readonly place: Local;
+  /** Bytes per step, for strided access. */
+  readonly step: Local | null;
+  /** The value in every lane, if the innermost loop does not change it. */
+  readonly splat: Local | null;
+
+  constructor(body: FunctionBody, dtype: DType, access: Access, param: Local) {
+    this.dtype = dtype;
+    this.bytes = dtypeInfo(dtype).bytes;
+    this.access = access;
+    this.param = param;
+    this.place = access === 'unit' || access === 'stride' ? body.local('i32') : param;
+    this.step = access === 'stride' ? body.local('i32') : null;
+    this.splat = access === 'scalar' || access === 'repeat' ? body.local('v128') : null;
+  }
+
+  /** Numbers come as float64 whatever the computing type; for i32 they truncate. */
+  splatScalar(body: FunctionBody, compute: Compute): void {
+    body.get(this.param);
+    if (compute === 'f32') body.op('f32.demote_f64', 'f32x4.splat');
+    else if (compute === 'f64') body.op('f64x2.splat');
+    else body.op('f64x2.splat', 'i32x4.trunc_sat_f64x2_s_zero').lane('i32x4.extract_lane', 0).op('i32x4.splat');
+    if (this.splat !== null) body.set(this.splat);
+  }
+
+  /** Goes to where the innermost loop begins. */
+  enter(body: FunctionBody, compute: Compute): void {
+    if (this.access === 'repeat' && this.splat !== null) {
+      loadSplat(body, this.dtype, compute, this.param);
+      body.set(this.splat);
+    } else if (this.splat === null) body.get(this.param).set(this.place);
+  }
+
+  advance(body: FunctionBody, elements: number): void {
+    if (this.splat !== null) return;
+    body.get(this.place);
+    if (this.step === null) body.i32(elements * this.bytes);
+    else body.get(this.step).i32(elements).op('i32.mul');
+    body.op('i32.add').set(this.place);
+  }
+}
+
+/** The loops from `d` on, around `innermost`; addresses move on by what the block says. */
+function emitLoops(
+  body: FunctionBody,
+  moving: readonly Operand[],
+  block: Local,
+  depth: number,
+  d: number,
+  innermost: () => void,
+): void {
+  if (d === depth) {
+    innermost();
+    return;
+  }
+  const at = 4 * (moving.length + d * (1 + moving.length));
+  const left = body.local('i32');
+  body.get(block).mem('i32.load', at).set(left);
+  body.loop(() => {
+    emitLoops(body, moving, block, depth, d + 1, innermost);
+    moving.forEach((o, k) => {
+      body.get(o.param).get(block);
+      body
+        .mem('i32.load', at + 4 * (k + 1))
+        .op('i32.add')
+        .set(o.param);
+    });
+    body.get(left).i32(1).op('i32.sub').tee(left).brIf(0);
+  });
+}
+
+/** The loop over all (at least one) elements from the operands' parameters on. */
+function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readonly Operand[]): void {
+  const { compute } = variant;
+  const lanes = lanesOf(compute);
+  const left = body.local('i32');
+  body.get(body.params[0]).set(left);
+  for (const o of operands) o.enter(body, compute);
+  const turns = variant.accesses.includes('stride') ? 1 : unrolling(variant.fn);
+  if (turns > 1) {
+    const elements = turns * lanes;
+    body.block(() => {
+      body.get(left).i32(elements).op('i32.lt_s').brIf(0);
+      body.loop(() => {
+        for (let u = 0; u < turns; u++) emitVector(body, variant, operands, u * lanes, null);
+        for (const o of operands) o.advance(body, elements);
+        body.get(left).i32(elements).op('i32.sub').tee(left).i32(elements).op('i32.ge_s').brIf(0);
+      });
+    });
+  }
+  body.block(() => {
+    body.get(left).op('i32.eqz').brIf(0);
+    body.loop(() => {
+      emitVector(body, variant, operands, 0, left);
+      for (const o of operands) o.advance(body, lanes);
+      body.get(left).i32(lanes).op('i32.sub').tee(left).i32(0).op('i32.gt_s').brIf(0);
+    });
+  });
+  body.release(left);
+}
+
+/** How many vectors one turn of the loop handles: a processor finds the parallelism of long computations by itself. */
+function unrolling(fn: ScalarFunction): number {
+  const cost = weight(fn.outs);
+  return cost <= 4 ? 4 : cost <= 12 ? 2 : 1;
+}
+
+/** One vector, `from` elements after the operands' places; with `left`, no more elements than that are read or written. */
+function emitVector(
+  body: FunctionBody,
+  variant: MapVariant,
+  operands: readonly Operand[],
+  from: number,
+  left: Local | null,
+): void {
+  const { compute, fn } = variant;
+  const whole = (yes: () => void, no: () => void): void => {
+    if (left === null) yes();
+    else body.get(left).i32(lanesOf(compute)).op('i32.ge_s').if(yes, no);
+  };
+  const outs = fn.outs.length;
+  const loaded: Local[] = [];
+  const args = operands.slice(outs).map((o): Local => {
+    if (o.splat !== null) return o.splat;
+    const value = body.local('v128');
+    loaded.push(value);
+    const { step } = o;
+    if (step !== null) {
+      whole(
+        () => {
+          loadStrided(body, o.dtype, compute, o.place, step);
+          body.set(value);
+        },
+        () => {
+          loadStrided(body, o.dtype, compute, o.place, step, left ?? undefined);
+          body.set(value);
+        },
+      );
+    } else {
+      if (left === null) loadVector(body, o.dtype, compute, o.place, from * o.bytes);
+      else loadFirst(body, o.dtype, compute, left, o.place);
+      body.set(value);
+    }
+    return value;
+  });
+  const results = emitExprs(body, compute, fn.outs, args);
+  results.forEach((value, i) => {
+    const { dtype, place, bytes, step } = operands[i];
+    const { sort } = fn.outs[i];
+    whole(
+      () => {
+        if (step !== null) storeStrided(body, dtype, compute, sort, value, place, step);
+        else storeVector(body, dtype, compute, sort, value, place, from * bytes);
+      },
+      () => {
+        if (left === null) return;
+        if (step !== null) storeStrided(body, dtype, compute, sort, value, place, step, left);
+        else storeFirst(body, dtype, compute, sort, value, left, place);
+      },
+    );
+  });
+  body.release(...results, ...loaded);
+}

@@ -1,0 +1,66 @@
+/**
+ * The loops of a map launch. Dimensions of size 1 vanish, the others are put in the order of the first
+ * output's memory, and neighbours that every operand walks in one stride become one loop.
+ *
+ * This runs on every launch that is not flat, so it works in arrays that are kept: what it finds is
+ * good until the next call.
+ */
+import { dtypeInfo } from '../../core/dtype.ts';
+import type { Strided } from '../../kernels/strided.ts';
+
+/** Number of loops, outermost first. */
+export let loopCount = 0;
+/** Turns of each loop. */
+export const sizes: number[] = [];
+/** How far operand k moves per turn of loop i, in bytes: `steps[i * operands + k]`. */
+export const steps: number[] = [];
+
+/** Finds the loops over `shape` for operands that broadcast to it; the first one must not. */
+export function findLoops(shape: readonly number[], operands: readonly Strided[]): void {
+  loopCount = 0;
+  const width = operands.length;
+  for (let d = 0; d < shape.length; d++) {
+    if (shape[d] === 1) continue;
+    sizes[loopCount] = shape[d];
+    const fromEnd = shape.length - d;
+    for (let k = 0; k < width; k++) {
+      const t = operands[k];
+      const own = t.shape.length - fromEnd;
+      const repeats = own < 0 || t.shape[own] === 1;
+      steps[loopCount * width + k] = repeats ? 0 : t.strides[own] * dtypeInfo(t.dtype).bytes;
+    }
+    rise(loopCount++, width);
+  }
+  join(width);
+}
+
+/** Moves loop `i` outward past those in which the first operand makes shorter steps. */
+function rise(i: number, width: number): void {
+  for (; i > 0 && Math.abs(steps[i * width]) > Math.abs(steps[(i - 1) * width]); i--) {
+    swap(sizes, i, i - 1);
+    for (let k = 0; k < width; k++) swap(steps, i * width + k, (i - 1) * width + k);
+  }
+}
+
+function swap(list: number[], i: number, j: number): void {
+  const x = list[i];
+  list[i] = list[j];
+  list[j] = x;
+}
+
+function join(width: number): void {
+  let last = 0;
+  for (let i = 1; i < loopCount; i++) {
+    if (walksAsOne(last, i, width)) sizes[last] *= sizes[i];
+    else sizes[++last] = sizes[i];
+    for (let k = 0; k < width; k++) steps[last * width + k] = steps[i * width + k];
+  }
+  if (loopCount > 0) loopCount = last + 1;
+}
+
+function walksAsOne(outer: number, inner: number, width: number): boolean {
+  for (let k = 0; k < width; k++) {
+    if (steps[outer * width + k] !== steps[inner * width + k] * sizes[inner]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,181 @@
+/**
+ * Elementwise kernels: a scalar function applied to every element of tensors in any layout.
+ *
+ * A kernel is compiled per layout class: how each operand moves in the innermost loop and how many
+ * loops lie around it. Flat operands, by far the most frequent, get by without loops around and
+ * without a parameter block.
+ */
+import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
+import { isContiguous, numel, sameShape } from '../../core/shape.ts';
+import type { ScalarFunction } from '../../kernels/expr.ts';
+import type { Strided } from '../../kernels/strided.ts';
+import { address, beginLaunch, i32, scratch } from './heap.ts';
+import { type Access, compileMap } from './map-code.ts';
+import { findLoops, loopCount, sizes, steps } from './map-layout.ts';
+import type { WasmFunction } from './module.ts';
+
+/**
+ * The type a conversion computes in, so that it rounds once: float64 if either side is, else float32
+ * if either side is, else int32. An int32 becomes a float32 as it is loaded, a float truncates to an
+ * int32 as it is stored.
+ */
+export function computeFor(from: DType, to: DType): Compute {
+  const [a, b] = [dtypeInfo(from).compute, dtypeInfo(to).compute];
+  if (a === 'f64' || b === 'f64') return 'f64';
+  return a === 'f32' || b === 'f32' ? 'f32' : 'i32';
+}
+
+type Input = Strided | number;
+
+/** Inputs that a bit mask has room for. */
+const MASKED = 30;
+
+export class MapKernel {
+  readonly #fn: ScalarFunction;
+  readonly #compute: Compute;
+  /** Element types, outputs first; what stands for a scalar has no meaning. */
+  readonly #dtypes: readonly DType[];
+  readonly #scalars: readonly boolean[];
+  #plain: WasmFunction | undefined;
+  readonly #flat = new Map<number, WasmFunction>();
+  readonly #nested = new Map<number | string, WasmFunction>();
+
+  constructor(fn: ScalarFunction, compute: Compute, ins: readonly (DType | 'scalar')[], outs: readonly DType[]) {
+    this.#fn = fn;
+    this.#compute = compute;
+    this.#dtypes = [...outs, ...ins.map((d) => (d === 'scalar' ? 'float64' : d))];
+    this.#scalars = ins.map((d) => d === 'scalar');
+  }
+
+  /**
+   * The compiled function for contiguous operands of one element count:
+   * `(n, out addresses…, per input an address or a number)`. Bit i of `repeated` marks input i as one
+   * element used for all.
+   */
+  flat(repeated: number): WasmFunction {
+    if (repeated === 0 && this.#plain !== undefined) return this.#plain;
+    const known = this.#flat.get(repeated);
+    if (known !== undefined) return known;
+    const made = this.#compile(
+      null,
+      this.#fn.outs.map(() => 'unit'),
+      this.#scalars.map((scalar, i) => (scalar ? 'scalar' : i < MASKED && (repeated >> i) & 1 ? 'repeat' : 'unit')),
+    );
+    if (repeated === 0) this.#plain = made;
+    else this.#flat.set(repeated, made);
+    return made;
+  }
+
+  /**
+   * Applies the function. Inputs broadcast to the outputs' common shape, numbers stand for scalars.
+   * Outputs may be any views without repeated elements, and may be the same as an input (in place).
+   */
+  run(outs: readonly Strided[], ins: readonly Input[]): void {
+    beginLaunch();
+    const { shape } = outs[0];
+    const n = numel(shape);
+    if (n === 0) return;
+    const repeated = flatness(outs, ins, n);
+    if (repeated >= 0) launch(this.flat(repeated), n, outs, ins);
+    else this.#runNested(outs, ins);
+  }
+
+  #runNested(outs: readonly Strided[], ins: readonly Input[]): void {
+    const tensors = outs.slice();
+    for (const x of ins) if (typeof x !== 'number') tensors.push(x);
+    const width = tensors.length;
+    findLoops(outs[0].shape, tensors);
+    const depth = Math.max(0, loopCount - 1);
+    const kernel = this.#variant(depth, tensors, outs.length);
+
+    // The block that `compileMap` describes.
+    const at = scratch(4 * (width + depth * (1 + width)));
+    const words = i32();
+    let w = at >>> 2;
+    const innermost = depth * width;
+    for (let k = 0; k < width; k++) words[w++] = loopCount === 0 ? 0 : steps[innermost + k];
+    for (let i = 0; i < depth; i++) {
+      words[w++] = sizes[i];
+      for (let k = 0; k < width; k++) {
+        // The loops inside have moved the address to their end by then; the innermost one does not.
+        const inside = i + 1 < depth ? sizes[i + 1] * steps[(i + 1) * width + k] : 0;
+        words[w++] = steps[i * width + k] - inside;
+      }
+    }
+    launch(kernel, loopCount === 0 ? 1 : sizes[depth], outs, ins, at);
+  }
+
+  /** The kernel for the loops found last. */
+  #variant(depth: number, tensors: readonly Strided[], outs: number): WasmFunction {
+    const accesses: Access[] = [];
+    let code = depth;
+    for (let k = 0; k < tensors.length; k++) {
+      const step = loopCount === 0 ? 0 : steps[depth * tensors.length + k];
+      // A single element is stored by a loop of one turn, whatever its step.
+      const unit = step === dtypeInfo(tensors[k].dtype).bytes || (k < outs && step === 0);
+      const access = unit ? 'unit' : step === 0 ? 'repeat' : 'stride';
+      accesses.push(access);
+      code = 3 * code + (unit ? 0 : step === 0 ? 1 : 2);
+    }
+    const key = tensors.length <= MASKED ? code : `${depth} ${accesses.join()}`;
+    const known = this.#nested.get(key);
+    if (known !== undefined) return known;
+    let t = outs;
+    const ins = this.#scalars.map((scalar): Access => (scalar ? 'scalar' : accesses[t++]));
+    const made = this.#compile(depth, accesses.slice(0, outs), ins);
+    this.#nested.set(key, made);
+    return made;
+  }
+
+  #compile(depth: number | null, outs: readonly Access[], ins: readonly Access[]): WasmFunction {
+    return compileMap({
+      fn: this.#fn,
+      compute: this.#compute,
+      dtypes: this.#dtypes,
+      accesses: [...outs, ...ins],
+      depth,
+    });
+  }
+}
+
+/** The mask of inputs that are one element for all, if the others lie like the outputs and these are contiguous; else −1. */
+function flatness(outs: readonly Strided[], ins: readonly Input[], n: number): number {
+  const { shape } = outs[0];
+  for (let i = 0; i < outs.length; i++) if (!isContiguous(shape, outs[i].strides)) return -1;
+  let repeated = 0;
+  for (let i = 0; i < ins.length; i++) {
+    const x = ins[i];
+    if (typeof x === 'number') continue;
+    if ((sameShape(x.shape, shape) || numel(x.shape) === n) && isContiguous(x.shape, x.strides)) continue;
+    if (numel(x.shape) !== 1 || i >= MASKED) return -1;
+    repeated |= 1 << i;
+  }
+  return repeated;
+}
+
+function place(x: Input): number {
+  return typeof x === 'number' ? x : address(x.storage) + x.offset * dtypeInfo(x.dtype).bytes;
+}
+
+/** Calls a kernel; the usual numbers of operands are spelled out, which saves an array per call. */
+function launch(kernel: WasmFunction, n: number, outs: readonly Strided[], ins: readonly Input[], block = 0): void {
+  // A parameter too many is ignored: flat kernels take no block.
+  if (outs.length === 1) {
+    const out = place(outs[0]);
+    switch (ins.length) {
+      case 1:
+        kernel(n, out, place(ins[0]), block);
+        return;
+      case 2:
+        kernel(n, out, place(ins[0]), place(ins[1]), block);
+        return;
+      case 3:
+        kernel(n, out, place(ins[0]), place(ins[1]), place(ins[2]), block);
+        return;
+      case 4:
+        kernel(n, out, place(ins[0]), place(ins[1]), place(ins[2]), place(ins[3]), block);
+        return;
+    }
+  }
+  kernel(n, ...outs.map(place), ...ins.map(place), block);
+}

@@ -1,0 +1,193 @@
+/**
+ * Exponentials and logarithms on f32x4. The methods are those of `math-f64-explog.ts`; polynomials of
+ * the exponentials and the logarithm's series are minimax fits with coefficients rounded to float32
+ * one at a time and the others fitted again.
+ */
+import type { Float } from './float.ts';
+import type { Vec } from './vector.ts';
+
+/** Adding it leaves a float's integer part, rounded half to even, in the low bits. */
+export const MAGIC = 1.5 * 2 ** 23;
+const ONE_BITS = 0x3f800000n;
+
+const LOG2E = 1.4426950408889634;
+/** ln 2 in two parts; the first has 10 bits, so that n · LN2_HI is exact for |n| < 2¹⁴. */
+const LN2_HI = 0.693359375;
+const LN2_LO = -0.00021219444170128554;
+
+/** (e^r − 1 − r) / r² for |r| ≤ 0.3475: error of e^r below 2⁻²⁸. */
+const EXP_Q = [
+  0.4999999403953552, 0.1666652113199234, 0.04166829213500023, 0.008368715643882751, 0.0013818697771057487,
+];
+/** The same for e^r − 1, which needs the relative error small at 0 too: 2⁻³¹. */
+const EXPM1_Q = [
+  0.5, 0.1666666567325592, 0.04166649281978607, 0.008333543315529823, 0.0013932380825281143, 0.00019764417173550904,
+];
+
+interface Reduced {
+  /** x = n ln 2 + r. */
+  readonly r: Vec;
+  readonly n: Vec;
+  /** n + MAGIC. */
+  readonly shifted: Vec;
+}
+
+function reduce(f: Float, x: Vec): Reduced {
+  const shifted = f.add(f.mul(x, LOG2E), MAGIC);
+  const n = f.sub(shifted, MAGIC);
+  return { r: f.sub(f.sub(x, f.mul(n, LN2_HI)), f.mul(n, LN2_LO)), n, shifted };
+}
+
+function expKernel(f: Float, r: Vec): Vec {
+  return f.add(f.add(f.mul(f.mul(r, r), f.poly(r, EXP_Q)), r), 1);
+}
+
+/** x · 2ⁿ from n + MAGIC for |n| ≤ 250, in two steps so that neither factor leaves the exponent range. */
+function scale(f: Float, x: Vec, shifted: Vec): Vec {
+  const exponent = f.shl(shifted, 23);
+  const half = f.and(f.graph.shift('i32x4.shr_s', exponent, 1), f.bits(0xff800000n));
+  // The exponents become factors and are not added to the bits of x: a NaN has to stay one.
+  const one = f.bits(ONE_BITS);
+  return f.mul(f.mul(x, f.iadd(half, one)), f.iadd(f.isub(exponent, half), one));
+}
+
+/** e^x · 2^shift. */
+export function expScaled(f: Float, x: Vec, shift = 0): Vec {
+  // Beyond these bounds the result is 0 or ∞ anyway, and n stays small.
+  const { r, shifted } = reduce(f, f.pmin(f.pmax(x, -105), 90));
+  return scale(f, expKernel(f, r), shift === 0 ? shifted : f.add(shifted, shift));
+}
+
+export const exp = (f: Float, x: Vec): Vec => expScaled(f, x);
+
+/**
+ * 2⁻²⁴ / (2⁻²⁴ + 2⁻²⁴ e⁻ˣ): with that factor the exponential of every argument that matters is in
+ * range, and one power of two is enough.
+ */
+export function sigmoid(f: Float, x: Vec): Vec {
+  const unit = 2 ** -24;
+  const bounded = f.pmax(f.pmin(x, 70), -104.5);
+  const shifted = f.add(f.mul(bounded, -LOG2E), MAGIC - 24);
+  const n = f.sub(shifted, MAGIC - 24);
+  const r = f.sub(f.sub(f.mul(n, -LN2_HI), bounded), f.mul(n, LN2_LO));
+  const e = f.mul(expKernel(f, r), f.iadd(f.shl(shifted, 23), f.bits(ONE_BITS)));
+  return f.div(unit, f.add(e, unit));
+}
+
+export function exp2(f: Float, x: Vec): Vec {
+  const bounded = f.pmin(f.pmax(x, -151), 129);
+  const shifted = f.add(bounded, MAGIC);
+  const r = f.mul(f.sub(bounded, f.sub(shifted, MAGIC)), Math.LN2);
+  return scale(f, expKernel(f, r), shifted);
+}
+
+/** 2ⁿ ((1 − 2⁻ⁿ) + r + r² Q(r)), the first sum with its rounding error so that it may cancel. */
+export function expm1(f: Float, x: Vec): Vec {
+  const { r, n, shifted } = reduce(f, f.pmin(f.pmax(x, -18), 90));
+  const bend = f.mul(f.mul(r, r), f.poly(r, EXPM1_Q));
+  const inverse = f.iadd(f.shl(f.sub(MAGIC, f.pmin(n, 30)), 23), f.bits(ONE_BITS));
+  const offset = f.sub(1, inverse);
+  const sum = f.add(offset, r);
+  const lost = f.sub(r, f.sub(sum, offset));
+  return f.or(scale(f, f.add(sum, f.add(bend, lost)), shifted), f.sign(x));
+}
+
+/** tanh |x| = m / (m + 2) with m = e^2|x| − 1 = 2ⁿ p + (2ⁿ − 1). */
+export function tanh(f: Float, x: Vec): Vec {
+  const a = f.pmin(f.abs(x), 9.5);
+  const { r, shifted } = reduce(f, f.add(a, a));
+  const p = f.add(r, f.mul(f.mul(r, r), f.poly(r, EXPM1_Q)));
+  const power = f.iadd(f.shl(shifted, 23), f.bits(ONE_BITS));
+  const m = f.add(f.mul(p, power), f.sub(power, 1));
+  return f.or(f.div(m, f.add(m, 2)), f.sign(x));
+}
+
+const SQRT_HALF_BITS = 0x3f3504f3n;
+
+/** x = 2ᵏ m with √½ ≤ m < √2, for normal positive x; also the biased exponent in place. */
+function splitExponent(f: Float, x: Vec): { k: Vec; m: Vec; exponentBits: Vec } {
+  const raised = f.iadd(x, f.bits(ONE_BITS - SQRT_HALF_BITS));
+  const m = f.iadd(f.and(raised, f.bits(0x7fffffn)), f.bits(SQRT_HALF_BITS));
+  // An integer below 2²³ in the low bits of 2²³ is that integer added to it.
+  const k = f.sub(f.or(f.shru(raised, 23), f.bits(0x4b000000n)), 2 ** 23 + 127);
+  return { k, m, exponentBits: f.and(raised, f.bits(0x7f800000n)) };
+}
+
+/** (ln((1 + s)/(1 − s)) − 2s) / s³ in s², for |s| ≤ 0.1718: error of the logarithm below 2⁻³⁰. */
+const LOG_L = [0.6666677594184875, 0.39977550506591797, 0.2987230122089386];
+
+/** ln(1 + g) = g − g²/2 + rest. */
+function logRest(f: Float, g: Vec): { halfSquare: Vec; rest: Vec } {
+  const s = f.div(g, f.add(2, g));
+  const z = f.mul(s, s);
+  const halfSquare = f.mul(f.mul(g, 0.5), g);
+  return { halfSquare, rest: f.mul(s, f.add(halfSquare, f.mul(z, f.poly(z, LOG_L)))) };
+}
+
+/** k ln 2 + ln(1 + g). */
+function logSum(f: Float, k: Vec, g: Vec): Vec {
+  const { halfSquare, rest } = logRest(f, g);
+  const small = f.sub(halfSquare, f.add(rest, f.mul(k, LN2_LO)));
+  return f.sub(f.mul(k, LN2_HI), f.sub(small, g));
+}
+
+const MIN_NORMAL = 2 ** -126;
+
+/** Puts right what a logarithm to some base gives for zero, negative, subnormal and infinite x. */
+function logOf(f: Float, name: string, x: Vec, perOctave: number, g: (f: Float, x: Vec) => Vec): Vec {
+  const strange = f.not(f.and(f.ge(x, MIN_NORMAL), f.lt(x, Infinity)));
+  return f.rarely(name, strange, g(f, x), [x], (h, [v]) => {
+    const subnormal = h.sub(g(h, h.mul(v, 2 ** 24)), 24 * perOctave);
+    const orInfinite = h.select(h.lt(v, MIN_NORMAL), subnormal, v);
+    return h.select(h.lt(v, 0), Number.NaN, h.select(h.eq(v, 0), -Infinity, orInfinite));
+  });
+}
+
+export function log(f: Float, x: Vec): Vec {
+  return logOf(f, 'log', x, Math.LN2, (h, y) => {
+    const { k, m } = splitExponent(h, y);
+    return logSum(h, k, h.sub(m, 1));
+  });
+}
+
+/** ln(u) for u = 1 + x rounded, with what the rounding lost put into the reduced argument. */
+export function log1p(f: Float, x: Vec): Vec {
+  const u = f.add(x, 1);
+  // Exact, but for u so large that it does not matter.
+  const lost = f.sub(x, f.sub(u, 1));
+  const { k, m, exponentBits } = splitExponent(f, u);
+  // 2^(1−k), which does not leave the exponent range at k = 128.
+  const unscale = f.isub(f.bits(0x7f800000n), exponentBits);
+  const g = f.add(f.sub(m, 1), f.mul(f.mul(lost, 0.5), unscale));
+  const y = f.or(logSum(f, k, g), f.sign(x));
+  const strange = f.not(f.and(f.gt(x, -1), f.lt(x, Infinity)));
+  return f.rarely('log1p', strange, y, [x], (h, [v]) =>
+    h.select(h.lt(v, -1), Number.NaN, h.select(h.eq(v, -1), -Infinity, v)),
+  );
+}
+
+/** k · octave + ln(1 + g) / ln(base), the product in two parts: FreeBSD's e_log2f.c and e_log10f.c. */
+function logBase(f: Float, x: Vec, inverse: readonly [number, number], octave: readonly [number, number]): Vec {
+  const { k, m } = splitExponent(f, x);
+  const g = f.sub(m, 1);
+  const { halfSquare, rest } = logRest(f, g);
+  const hi = f.and(f.sub(g, halfSquare), f.bits(0xfffff000n));
+  const lo = f.add(f.sub(f.sub(g, hi), halfSquare), rest);
+  const tail = f.add(f.mul(f.add(lo, hi), inverse[1]), f.mul(lo, inverse[0]));
+  const product = f.mul(hi, inverse[0]);
+  const whole = octave[0] === 1 ? k : f.mul(k, octave[0]);
+  const sum = f.add(whole, product);
+  const lost = f.add(f.sub(whole, sum), product);
+  const small = octave[1] === 0 ? tail : f.add(f.mul(k, octave[1]), tail);
+  return f.add(f.add(small, lost), sum);
+}
+
+export function log2(f: Float, x: Vec): Vec {
+  return logOf(f, 'log2', x, 1, (h, y) => logBase(h, y, [1.4428710938, -1.7605285393e-4], [1, 0]));
+}
+
+export function log10(f: Float, x: Vec): Vec {
+  return logOf(f, 'log10', x, Math.log10(2), (h, y) =>
+    logBase(h, y, [4.3432617188e-1, -3.1689971365e-5], [3.0102920532e-1, 7.9034151668e-7]),
+  );
+}

@@ -1,0 +1,22 @@
+import { encodeModule, type FunctionBody, type Import } from './encoder.ts';
+import { memory, memoryLimits } from './heap.ts';
+
+/** A compiled kernel: numbers in, nothing out but what it wrote to memory (or one number). */
+export type WasmFunction = (...args: number[]) => number;
+
+/** JavaScript functions a module may call, by import name (slow paths of rare arguments). */
+export type Imports = Readonly<Record<string, (...args: number[]) => number>>;
+
+/**
+ * Compiles functions into one module over the shared linear memory, synchronously: modules are a
+ * few hundred bytes, and eager execution needs them at once.
+ */
+export function instantiate(
+  functions: readonly FunctionBody[],
+  imports: readonly Import[] = [],
+  provided: Imports = {},
+): Readonly<Record<string, WasmFunction>> {
+  const bytes = encodeModule(functions, memoryLimits, imports);
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...provided } });
+  return instance.exports as unknown as Readonly<Record<string, WasmFunction>>;
+}

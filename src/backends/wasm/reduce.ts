@@ -1,0 +1,328 @@
+/**
+ * Reductions: every element is mapped, and the mapped elements are folded along some dimensions.
+ *
+ * The order in which elements are combined depends on the shape and on which loop runs along memory,
+ * never on how the work is shared: a long fold is cut in parts of fixed length, each part gives a
+ * state of its own, and states are merged in the order of the parts.
+ */
+import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
+import { isContiguous, numel, sameShape } from '../../core/shape.ts';
+import { compare, type Expr, select } from '../../kernels/expr.ts';
+import type { Strided } from '../../kernels/strided.ts';
+import { mathImports, mathProvided } from './emit.ts';
+import { address, beginLaunch, f32, f64, i32, scratch } from './heap.ts';
+import { Walk } from './loops.ts';
+import { instantiate, type WasmFunction } from './module.ts';
+import { type ArgCode, argCode } from './reduce/arg.ts';
+import { columnsFunction } from './reduce/columns.ts';
+import { type Fold, type FoldCode, foldCode, TILE } from './reduce/fold.ts';
+import { planReduction, Recent, type ReductionPlan } from './reduce/plan.ts';
+import { type Access, HEAD, INPUT_WORDS, type MapSpec } from './reduce/reader.ts';
+import { rowsFunction } from './reduce/rows.ts';
+import { FINISH, finishFunction, MERGE, mergeFunction, slotBytes } from './reduce/state.ts';
+import { weight } from './weight.ts';
+
+export type { Fold } from './reduce/fold.ts';
+
+export interface ReduceSpec {
+  readonly name: string;
+  readonly fold: Fold;
+  /** Maps each element of the inputs before folding. */
+  readonly pre: Expr;
+  /** Maps the folded value `arg(0)`; further arguments are the `postScalars` numbers given to `run`. */
+  readonly post?: Expr;
+  readonly compute: Compute;
+  readonly ins: readonly (DType | 'scalar')[];
+  readonly out: DType;
+  readonly postScalars?: number;
+}
+
+/** A plan, the kernel it calls for, and the walks around it, which are always at their start between runs. */
+interface Planned extends ReductionPlan {
+  readonly fold: WasmFunction;
+  readonly keptWalk: Walk;
+  readonly foldWalk: Walk;
+}
+
+/** Elements of a part, where vectors run along the fold, and rows of a part, where they run across. */
+const PART_ELEMENTS = 2 ** 17;
+const PART_ROWS = 2 ** 12;
+
+export class ReduceKernel {
+  readonly #spec: ReduceSpec;
+  readonly #map: MapSpec;
+  readonly #code: FoldCode | ArgCode;
+  readonly #tensors: readonly DType[];
+  readonly #paramBytes: number;
+  /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
+  readonly #variants = new Map<string, WasmFunction>();
+  readonly #plans = new Recent<Planned | null>();
+  #contiguousRow: WasmFunction | null = null;
+  #merge: WasmFunction | null = null;
+  #finish: WasmFunction | null = null;
+
+  constructor(spec: ReduceSpec) {
+    const { fold, pre, compute, ins } = spec;
+    const logical = fold === 'any' || fold === 'all';
+    this.#spec = spec;
+    this.#code = fold === 'argmax' || fold === 'argmin' ? argCode(fold, compute) : foldCode(fold, compute);
+    this.#map = { compute, ins, pre: logical ? asMask(pre) : asValue(pre) };
+    this.#tensors = ins.filter((t) => t !== 'scalar');
+    const words = HEAD.words + INPUT_WORDS * this.#tensors.length + 2 * ins.length;
+    this.#paramBytes = 4 * Math.max(words, FINISH.words + 2 * (spec.postScalars ?? 0));
+  }
+
+  /**
+   * out ← post(fold(pre(ins))), folded over `axes` of `inShape`, to which the inputs broadcast. `out`
+   * is contiguous, row-major over the dimensions that are kept. An empty max, min, argmax or argmin has
+   * no meaning and is the caller's to refuse.
+   */
+  run(
+    out: Strided,
+    ins: readonly (Strided | number)[],
+    inShape: readonly number[],
+    axes: readonly number[],
+    postScalars: readonly number[] = [],
+  ): void {
+    beginLaunch();
+    const [only] = ins;
+    if (ins.length === 1 && typeof only !== 'number' && axes.length === inShape.length) {
+      const n = numel(inShape);
+      const flat = sameShape(only.shape, inShape) && isContiguous(inShape, only.strides);
+      if (flat && n > 0 && n < 2 * PART_ELEMENTS) {
+        this.#runFlat(out, only, n, postScalars);
+        return;
+      }
+    }
+    const scalars: number[] = [];
+    const tensors: Strided[] = [];
+    for (let i = 0; i < ins.length; i++) {
+      const x = ins[i];
+      if (typeof x === 'number') scalars.push(x);
+      else tensors.push(x);
+    }
+    const planned = this.#plans.get(tensors, inShape, axes, () => this.#plan(tensors, inShape, axes));
+    if (planned === null) return;
+    new Run(this, this.#code, planned, out, tensors, scalars, postScalars, this.#paramBytes).all();
+  }
+
+  #plan(tensors: readonly Strided[], inShape: readonly number[], axes: readonly number[]): Planned | null {
+    const ordered = this.#spec.fold === 'argmax' || this.#spec.fold === 'argmin';
+    const plan = planReduction(tensors, inShape, axes, this.#code.lanes, ordered);
+    if (plan === null) return null;
+    const operands = tensors.length + 1;
+    return {
+      ...plan,
+      fold: this.kernel(plan.kind, plan.access),
+      keptWalk: new Walk(plan.keptAround, operands),
+      foldWalk: new Walk(plan.foldAround, operands),
+    };
+  }
+
+  /** Everything of one contiguous tensor in one part: no plan to make. */
+  #runFlat(out: Strided, input: Strided, n: number, postScalars: readonly number[]): void {
+    const from = address(input.storage) + input.offset * dtypeInfo(input.dtype).bytes;
+    const to = address(out.storage) + out.offset * dtypeInfo(out.dtype).bytes;
+    const params = scratch(this.#paramBytes);
+    const state = scratch(slotBytes(this.#code));
+    const words = i32();
+    const w = params >>> 2;
+    words[w + HEAD.state] = state;
+    words[w + HEAD.outputs] = 1;
+    words[w + HEAD.outer] = 1;
+    words[w + HEAD.inner] = n;
+    words[w + HEAD.base] = 0;
+    words[w + HEAD.baseStep] = 0;
+    words[w + HEAD.words] = from;
+    this.#contiguousRow ??= this.kernel('rows', ['unit']);
+    this.#contiguousRow(params);
+    this.finish(params, state, 1, to, dtypeInfo(out.dtype).bytes, postScalars);
+  }
+
+  /** The fold kernel for one way of running through the inputs. @internal */
+  kernel(kind: 'rows' | 'columns', access: readonly Access[]): WasmFunction {
+    const key = `${kind} ${access.join()}`;
+    const known = this.#variants.get(key);
+    if (known !== undefined) return known;
+    const cost = weight([this.#map.pre]);
+    const isArg = 'extreme' in this.#code;
+    const body =
+      kind === 'rows'
+        ? rowsFunction(this.#map, this.#code, access, cost <= 4 ? 8 : cost <= 24 ? 4 : 2)
+        : columnsFunction(this.#map, this.#code, access, access.includes('strided') ? 1 : cost <= 8 && !isArg ? 4 : 2);
+    const made = instantiate([body], mathImports, mathProvided)[kind];
+    this.#variants.set(key, made);
+    return made;
+  }
+
+  /** States `from` join the states `into`. @internal */
+  merge(params: number, into: number, from: number, outputs: number): void {
+    this.#merge ??= instantiate([mergeFunction(this.#code)]).merge;
+    const words = i32();
+    const w = params >>> 2;
+    words[w + MERGE.into] = into;
+    words[w + MERGE.from] = from;
+    words[w + MERGE.outputs] = outputs;
+    this.#merge(params);
+  }
+
+  /** States become results. @internal */
+  finish(
+    params: number,
+    state: number,
+    outputs: number,
+    out: number,
+    outStep: number,
+    postScalars: readonly number[],
+  ): void {
+    this.#finish ??= this.#makeFinish();
+    const words = i32();
+    const w = params >>> 2;
+    words[w + FINISH.state] = state;
+    words[w + FINISH.outputs] = outputs;
+    words[w + FINISH.out] = out;
+    words[w + FINISH.outStep] = outStep;
+    this.writeScalars(params + 4 * FINISH.words, postScalars);
+    this.#finish(params);
+  }
+
+  #makeFinish(): WasmFunction {
+    const { fold, compute, post, postScalars = 0, out } = this.#spec;
+    const common = { code: this.#code, post, postScalars, out };
+    const body =
+      fold === 'argmax' || fold === 'argmin'
+        ? finishFunction({ ...common, compute: 'i32', sort: 'value' })
+        : finishFunction({ ...common, compute, sort: fold === 'any' || fold === 'all' ? 'mask' : 'value' });
+    return instantiate([body], mathImports, mathProvided).finish;
+  }
+
+  /** Puts numbers into a parameter block, in the computing type, 8 bytes apart. @internal */
+  writeScalars(at: number, values: readonly number[]): void {
+    const { compute } = this.#spec;
+    const view = compute === 'f64' ? f64() : compute === 'f32' ? f32() : i32();
+    const each = compute === 'f64' ? 1 : 2;
+    for (let i = 0; i < values.length; i++) view[(at >>> 3) * each + i * each] = values[i];
+  }
+}
+
+/** One reduction under way. */
+class Run {
+  readonly #kernel: ReduceKernel;
+  readonly #plan: Planned;
+  readonly #state: number;
+  /** Where the states of later parts go before they join the others. */
+  readonly #slot: number;
+  readonly #params: number;
+  /** Addresses of the inputs' first elements, and how many bytes an element has. */
+  readonly #starts: number[] = [];
+  readonly #bytes: number[] = [];
+  readonly #out: number;
+  readonly #outBytes: number;
+  readonly #scalars: readonly number[];
+  readonly #postScalars: readonly number[];
+
+  constructor(
+    kernel: ReduceKernel,
+    code: FoldCode | ArgCode,
+    plan: Planned,
+    out: Strided,
+    tensors: readonly Strided[],
+    scalars: readonly number[],
+    postScalars: readonly number[],
+    paramBytes: number,
+  ) {
+    this.#kernel = kernel;
+    this.#plan = plan;
+    for (let i = 0; i < tensors.length; i++) {
+      const t = tensors[i];
+      const { bytes } = dtypeInfo(t.dtype);
+      this.#bytes.push(bytes);
+      this.#starts.push(address(t.storage) + t.offset * bytes);
+    }
+    this.#outBytes = dtypeInfo(out.dtype).bytes;
+    this.#out = address(out.storage) + out.offset * this.#outBytes;
+    this.#scalars = scalars;
+    this.#postScalars = postScalars;
+    this.#params = scratch(paramBytes);
+    this.#state = scratch(slotBytes(code));
+    this.#slot = scratch(slotBytes(code));
+  }
+
+  all(): void {
+    const { outputs, keptWalk } = this.#plan;
+    do {
+      for (let k = 0; k < outputs.size; k += TILE) this.#tile(keptWalk.places, k, Math.min(TILE, outputs.size - k));
+    } while (keptWalk.next());
+  }
+
+  /** `count` outputs from number `k` on. */
+  #tile(places: readonly number[], k: number, count: number): void {
+    const { kind, outputs, outer, inner, foldWalk } = this.#plan;
+    const tensors = this.#starts.length;
+    const limit = kind === 'rows' ? PART_ELEMENTS : PART_ROWS;
+    // Parts are runs of the inner loop, the last one up to twice as long, or turns of the outer loop.
+    const innerPart = inner.size < 2 * limit ? inner.size : limit;
+    const outerPart = innerPart < inner.size ? 1 : Math.max(1, Math.min(outer.size, Math.floor(limit / inner.size)));
+    const innerParts = innerPart === 0 ? 1 : Math.floor(inner.size / innerPart);
+    const outerParts = Math.max(1, Math.ceil(outer.size / outerPart));
+    let state = this.#state;
+    do {
+      for (let p = 0; p < outerParts; p++) {
+        const o = p * outerPart;
+        for (let q = 0; q < innerParts; q++) {
+          const f = q * innerPart;
+          const turns = q === innerParts - 1 ? inner.size - f : innerPart;
+          this.#part(places, k, count, foldWalk.places, o, Math.min(outerPart, outer.size - o), f, turns, state);
+          if (state === this.#slot) this.#kernel.merge(this.#params, this.#state, state, count);
+          state = this.#slot;
+        }
+      }
+    } while (foldWalk.next());
+    const out = this.#out + (places[tensors] + k * outputs.steps[tensors]) * this.#outBytes;
+    const outStep = outputs.steps[tensors] * this.#outBytes;
+    this.#kernel.finish(this.#params, this.#state, count, out, outStep, this.#postScalars);
+  }
+
+  /** Folds `outerTurns` × `innerTurns` elements, from the o-th and f-th on, of `count` outputs from number `k` on. */
+  #part(
+    places: readonly number[],
+    k: number,
+    count: number,
+    around: readonly number[],
+    o: number,
+    outerTurns: number,
+    f: number,
+    innerTurns: number,
+    state: number,
+  ): void {
+    const { outputs, outer, inner, fold } = this.#plan;
+    const tensors = this.#starts.length;
+    const words = i32();
+    const w = this.#params >>> 2;
+    words[w + HEAD.state] = state;
+    words[w + HEAD.outputs] = count;
+    words[w + HEAD.outer] = outerTurns;
+    words[w + HEAD.inner] = innerTurns;
+    words[w + HEAD.base] = around[tensors] + o * outer.steps[tensors] + f;
+    words[w + HEAD.baseStep] = outer.steps[tensors];
+    for (let i = 0; i < tensors; i++) {
+      const v = w + HEAD.words + INPUT_WORDS * i;
+      const bytes = this.#bytes[i];
+      const place = places[i] + around[i] + k * outputs.steps[i] + o * outer.steps[i] + f * inner.steps[i];
+      words[v] = this.#starts[i] + place * bytes;
+      words[v + 1] = outputs.steps[i] * bytes;
+      words[v + 2] = outer.steps[i] * bytes;
+      words[v + 3] = inner.steps[i] * bytes;
+    }
+    this.#kernel.writeScalars(4 * (w + HEAD.words + INPUT_WORDS * tensors), this.#scalars);
+    fold(this.#params);
+  }
+}
+
+function asMask(e: Expr): Expr {
+  return e.sort === 'mask' ? e : compare('ne', e, 0);
+}
+
+function asValue(e: Expr): Expr {
+  return e.sort === 'value' ? e : select(e, 1, 0);
+}

@@ -1,0 +1,194 @@
+/**
+ * Folds across vectors: vectors run along the outputs, and each lane folds its own column of
+ * `outer` × `inner` elements. A block is a few rows deep, so that memory is read in a few forward
+ * streams; block results go into the states, which stay in the first-level cache.
+ */
+
+import { advance, copyOf, loadWord, times, timesOrNever, whilst } from '../control.ts';
+import { FunctionBody, type Local } from '../encoder.ts';
+import type { ArgCode } from './arg.ts';
+import type { FoldCode } from './fold.ts';
+import { type Access, HEAD, type MapSpec, Reader } from './reader.ts';
+import { loadStates, storeStates, wideLocals } from './state.ts';
+
+/** Rows of a block. */
+export const BLOCK_ROWS = 16;
+
+/** What happens to some neighbouring vectors of columns in a block. */
+interface Gatherer {
+  open(state: Local, vectors: number): void;
+  take(x: Local, vector: number): void;
+  /** A row is done. */
+  nextRow(): void;
+  close(state: Local, vectors: number): void;
+}
+
+function foldGatherer(b: FunctionBody, code: FoldCode, width: number): Gatherer {
+  const accs = Array.from({ length: width }, () => b.local('v128'));
+  const nans = code.marksNaN ? accs.map(() => b.local('v128')) : [];
+  const wide = wideLocals(b, code);
+  return {
+    open: (_, vectors) => {
+      for (let i = 0; i < vectors; i++) {
+        code.identity(b);
+        b.set(accs[i]);
+        if (code.marksNaN) b.i32x4(0).set(nans[i]);
+      }
+    },
+    take: (x, i) => {
+      if (code.marksNaN) code.mark(b, nans[i], x);
+      code.step(b, accs[i], x);
+    },
+    nextRow: () => undefined,
+    close: (state, vectors) => {
+      for (let i = 0; i < vectors; i++) {
+        // All ones are a NaN.
+        if (code.marksNaN) b.get(accs[i]).get(nans[i]).op('v128.or').set(accs[i]);
+        loadStates(b, code, wide, state, i * code.lanes);
+        code.absorb(b, wide, accs[i]);
+        storeStates(b, code, wide, state, i * code.lanes);
+      }
+    },
+  };
+}
+
+/** `index` is the row-major place of the block's first row. */
+function argGatherer(b: FunctionBody, code: ArgCode, width: number, index: Local): Gatherer {
+  const pairs = Array.from({ length: width }, () => wideLocals(b, code));
+  const current = b.local('i32');
+  const splat = b.local('v128');
+  const mask = b.local('v128');
+  const showRow = (): void => {
+    code.splat(b, current);
+    b.set(splat);
+  };
+  return {
+    open: (state, vectors) => {
+      b.get(index).set(current);
+      showRow();
+      for (let i = 0; i < vectors; i++) loadStates(b, code, pairs[i], state, i * code.lanes);
+    },
+    take: (x, i) => {
+      const [value, place] = pairs[i];
+      code.better(b, x, value);
+      b.set(mask);
+      b.get(x).get(value).get(mask).op('v128.bitselect').set(value);
+      b.get(splat).get(place).get(mask).op('v128.bitselect').set(place);
+    },
+    nextRow: () => {
+      advance(b, current, 1);
+      showRow();
+    },
+    close: (state, vectors) => {
+      for (let i = 0; i < vectors; i++) storeStates(b, code, pairs[i], state, i * code.lanes);
+    },
+  };
+}
+
+/** The kernel: states ← folds of columns. `width` vectors of columns are folded side by side. */
+export function columnsFunction(
+  spec: MapSpec,
+  code: FoldCode | ArgCode,
+  access: readonly Access[],
+  width: number,
+): FunctionBody {
+  const b = new FunctionBody('columns', ['i32'], []);
+  const { lanes, stateBytes } = code;
+  const strided = access.includes('strided');
+  const states = loadWord(b, HEAD.state);
+  const outputs = loadWord(b, HEAD.outputs);
+  const outer = loadWord(b, HEAD.outer);
+  const inner = loadWord(b, HEAD.inner);
+  const base = loadWord(b, HEAD.base);
+  const baseStep = loadWord(b, HEAD.baseStep);
+  const reader = new Reader(b, spec, access, 'output');
+
+  const row = reader.start;
+  const blockRow = reader.copy(row);
+  const column = reader.copy(row);
+  const cell = reader.copy(row);
+  const index = b.local('i32');
+  const left = b.local('i32');
+  const columnsLeft = b.local('i32');
+  const state = b.local('i32');
+  const depth = b.local('i32');
+  const rowsLeft = b.local('i32');
+  const gatherer = 'extreme' in code ? argGatherer(b, code, width, index) : foldGatherer(b, code, width);
+
+  /** Folds one block's depth of some vectors of columns. */
+  const foldColumns = (vectors: number, count?: Local): void => {
+    gatherer.open(state, vectors);
+    reader.assign(cell, column);
+    b.get(depth).set(rowsLeft);
+    times(b, rowsLeft, () => {
+      reader.loadRepeated(cell);
+      for (let i = 0; i < vectors; i++) {
+        const x = reader.element(cell, i, count);
+        gatherer.take(x, i);
+        b.release(x);
+      }
+      gatherer.nextRow();
+      reader.step(cell, 'inner');
+    });
+    gatherer.close(state, vectors);
+    reader.stepVectors(column, vectors);
+    advance(b, state, vectors * lanes * stateBytes);
+    advance(b, columnsLeft, -vectors * lanes);
+  };
+
+  const foldBlock = (): void => {
+    reader.assign(column, blockRow);
+    b.get(outputs).set(columnsLeft).get(states).set(state);
+    const whileColumns = (least: number, body: () => void): void =>
+      whilst(
+        b,
+        () => b.get(columnsLeft).i32(least).op('i32.ge_s'),
+        () => body(),
+      );
+    if (strided) {
+      whileColumns(lanes, () => foldColumns(1));
+      whileColumns(1, () => foldColumns(1, columnsLeft));
+    } else {
+      whileColumns(width * lanes, () => foldColumns(width));
+      // The last vector may reach past the outputs: there is room in memory and in the states.
+      whileColumns(1, () => foldColumns(1));
+    }
+  };
+
+  beginStates(b, code, states, outputs);
+  timesOrNever(b, outer, () => {
+    b.get(inner).set(left).get(base).set(index);
+    reader.assign(blockRow, row);
+    whilst(
+      b,
+      () => b.get(left),
+      () => {
+        b.get(left).i32(BLOCK_ROWS).get(left).i32(BLOCK_ROWS).op('i32.lt_u', 'select').set(depth);
+        foldBlock();
+        b.get(left).get(depth).op('i32.sub').set(left);
+        advance(b, index, depth);
+        reader.stepBy(blockRow, 'inner', depth);
+      },
+    );
+    reader.step(row, 'outer');
+    advance(b, base, baseStep);
+  });
+  return b;
+}
+
+function beginStates(b: FunctionBody, code: FoldCode | ArgCode, states: Local, outputs: Local): void {
+  const wide = wideLocals(b, code);
+  const state = copyOf(b, states);
+  const left = copyOf(b, outputs);
+  whilst(
+    b,
+    () => b.get(left).i32(0).op('i32.gt_s'),
+    () => {
+      code.begin(b, wide);
+      storeStates(b, code, wide, state);
+      advance(b, state, code.lanes * code.stateBytes);
+      advance(b, left, -code.lanes);
+    },
+  );
+  b.release(...wide, state, left);
+}

@@ -1,0 +1,153 @@
+/**
+ * How a reduction runs through memory: which loops a kernel takes, in which direction its vectors
+ * lie, and which loops remain around it.
+ */
+import { sameShape } from '../../../core/shape.ts';
+import type { Strided } from '../../../kernels/strided.ts';
+import { joinLoops, type Loop, loopsOver, memoryOrder, stridesOver } from '../loops.ts';
+import type { Access } from './reader.ts';
+
+/**
+ * Steps of every loop are those of the input tensors and one more: of the output for loops over
+ * outputs, of the row-major place for loops that fold in order.
+ */
+export interface ReductionPlan {
+  /** Whether vectors run along the inner fold loop or across it, along the outputs. */
+  readonly kind: 'rows' | 'columns';
+  /** How each tensor runs along the vectorised loop. */
+  readonly access: readonly Access[];
+  readonly outputs: Loop;
+  readonly outer: Loop;
+  readonly inner: Loop;
+  /** Loops over outputs and fold loops that no kernel call covers. */
+  readonly keptAround: readonly Loop[];
+  readonly foldAround: readonly Loop[];
+}
+
+/** Whether every input moves by one element or not at all. */
+function regular(loop: Loop, inputs: number): boolean {
+  for (let i = 0; i < inputs; i++) if (loop.steps[i] !== 0 && loop.steps[i] !== 1) return false;
+  return true;
+}
+
+/** The innermost loop along which inputs are contiguous, or -1. */
+function contiguousLoop(loops: readonly Loop[], inputs: number, least: number): number {
+  return loops.findLastIndex(
+    (l) => l.size >= least && regular(l, inputs) && l.steps.indexOf(1) >= 0 && l.steps.indexOf(1) < inputs,
+  );
+}
+
+/** Row-major strides over some dimensions of a shape, 0 elsewhere. */
+function placeStrides(shape: readonly number[], dims: readonly number[]): number[] {
+  const strides = shape.map(() => 0);
+  let step = 1;
+  for (let i = dims.length - 1; i >= 0; i--) {
+    strides[dims[i]] = step;
+    step *= shape[dims[i]];
+  }
+  return strides;
+}
+
+/** Rows shorter than this are folded across, though their vectors have to be gathered. */
+const SHORT = 8;
+
+/** `null` if there are no outputs. `ordered` folds need their elements in row-major order. */
+export function planReduction(
+  tensors: readonly Strided[],
+  shape: readonly number[],
+  axes: readonly number[],
+  lanes: number,
+  ordered: boolean,
+): ReductionPlan | null {
+  const inputs = tensors.length;
+  const strides = tensors.map((t) => stridesOver(t, shape));
+  const dims = shape.map((_, d) => d);
+  const keptDims = dims.filter((d) => !axes.includes(d));
+  const foldDims = dims.filter((d) => axes.includes(d));
+  const still = new Array<number>(inputs + 1).fill(0);
+  if (foldDims.some((d) => shape[d] === 0)) {
+    // Nothing to fold: the outputs are neutral elements, whatever the layout.
+    const size = keptDims.reduce((n, d) => n * shape[d], 1);
+    if (size === 0) return null;
+    const none = { size: 0, steps: still };
+    const outputs = { size, steps: [...still.slice(1), 1] };
+    const access = tensors.map((): Access => 'unit');
+    return { kind: 'rows', access, outputs, outer: none, inner: none, keptAround: [], foldAround: [] };
+  }
+  if (keptDims.some((d) => shape[d] === 0)) return null;
+  const kept = joinLoops(memoryOrder(loopsOver(shape, keptDims, [...strides, placeStrides(shape, keptDims)])));
+  const fold = ordered
+    ? joinLoops(loopsOver(shape, foldDims, [...strides, placeStrides(shape, foldDims)]))
+    : joinLoops(memoryOrder(loopsOver(shape, foldDims, [...strides, shape.map(() => 0)])));
+  const one: Loop = { size: 1, steps: still };
+  const take = (loops: Loop[], index: number): Loop => (index < 0 ? one : loops.splice(index, 1)[0]);
+
+  const across = contiguousLoop(kept, inputs, lanes);
+  const along = contiguousLoop(fold, inputs, 2);
+  if (across >= 0 && along < 0) {
+    const outputs = take(kept, across);
+    const inner = take(fold, fold.length - 1);
+    const outer = take(fold, fold.length - 1);
+    const access = tensors.map((_, i): Access => (outputs.steps[i] === 0 ? 'repeat' : 'unit'));
+    return { kind: 'columns', access, outputs, outer, inner, keptAround: kept, foldAround: fold };
+  }
+  const inner = take(fold, ordered || along < 0 ? fold.length - 1 : along);
+  const outer = take(fold, fold.length - 1);
+  // The longest loop over outputs costs least per call.
+  const longest = kept.reduce((best, loop, i) => (best < 0 || loop.size > kept[best].size ? i : best), -1);
+  const outputs = take(kept, longest);
+  if (inner.size < SHORT && outputs.size >= SHORT * lanes) {
+    const access = tensors.map((_, i): Access => (outputs.steps[i] === 0 ? 'repeat' : 'strided'));
+    return { kind: 'columns', access, outputs, outer, inner, keptAround: kept, foldAround: fold };
+  }
+  const strided = !regular(inner, inputs);
+  const access = tensors.map((_, i): Access => (strided ? 'strided' : inner.steps[i] === 0 ? 'repeat' : 'unit'));
+  return { kind: 'rows', access, outputs, outer, inner, keptAround: kept, foldAround: fold };
+}
+
+/** How many plans are remembered; a power of two. */
+const REMEMBERED = 32;
+
+interface Remembered<T> {
+  readonly shape: readonly number[];
+  readonly axes: readonly number[];
+  readonly shapes: readonly (readonly number[])[];
+  readonly strides: readonly (readonly number[])[];
+  readonly made: T;
+}
+
+/** What was made for recent layouts: to plan takes longer than to fold a small tensor. */
+export class Recent<T> {
+  readonly #entries = new Array<Remembered<T> | undefined>(REMEMBERED).fill(undefined);
+
+  get(tensors: readonly Strided[], shape: readonly number[], axes: readonly number[], make: () => T): T {
+    let hash = mixed(mixed(tensors.length, shape), axes);
+    for (let i = 0; i < tensors.length; i++) hash = mixed(hash, tensors[i].strides);
+    const place = (hash ^ (hash >>> 15)) & (REMEMBERED - 1);
+    const entry = this.#entries[place];
+    if (entry !== undefined && fits(entry, tensors, shape, axes)) return entry.made;
+    const made = make();
+    const shapes = tensors.map((t) => t.shape);
+    this.#entries[place] = { shape, axes, shapes, strides: tensors.map((t) => t.strides), made };
+    return made;
+  }
+}
+
+function mixed(hash: number, numbers: readonly number[]): number {
+  for (let i = 0; i < numbers.length; i++) hash = Math.imul(hash ^ numbers[i], 0x9e3779b1) + 1;
+  return hash ^ (hash >>> 16);
+}
+
+function fits(
+  entry: Remembered<unknown>,
+  tensors: readonly Strided[],
+  shape: readonly number[],
+  axes: readonly number[],
+): boolean {
+  if (!sameShape(entry.shape, shape) || !sameShape(entry.axes, axes)) return false;
+  for (let i = 0; i < tensors.length; i++) {
+    const t = tensors[i];
+    if (!sameShape(entry.shapes[i], t.shape) || !sameShape(entry.strides[i], t.strides)) return false;
+  }
+  return true;
+}

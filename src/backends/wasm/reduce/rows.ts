@@ -1,0 +1,206 @@
+/**
+ * Folds along vectors: each output is the fold of `outer` × `inner` elements, and vectors run along
+ * `inner`. Rows are cut in blocks; several narrow accumulators run through a block side by side, so
+ * that the processor need not wait for one addition to begin the next.
+ */
+
+import { advance, loadWord, times, timesOrNever, whilst } from '../control.ts';
+import { FunctionBody, type Local } from '../encoder.ts';
+import type { ArgCode } from './arg.ts';
+import type { FoldCode } from './fold.ts';
+import { type Access, HEAD, keepFirst, type MapSpec, type Places, Reader } from './reader.ts';
+import { storeState, wideLocals } from './state.ts';
+
+/** How many elements one lane of a narrow accumulator takes in a block. Bounds its rounding error. */
+export const BLOCK_STEPS = 16;
+
+/** What becomes of the folded blocks of an output. `left` is what a row has left, the next block included. */
+interface Collector {
+  /** A new output, whose elements begin here. */
+  begin(start: Places, inner: Local): void;
+  /** A block begins. */
+  open(places: Places, outerIndex: Local, left: Local): void;
+  /** A block is folded. */
+  close(acc: Local, left: Local): void;
+  store(state: Local): void;
+}
+
+function foldCollector(b: FunctionBody, code: FoldCode): Collector {
+  const wide = wideLocals(b, code);
+  return {
+    begin: () => code.begin(b, wide),
+    open: () => undefined,
+    close: (acc) => code.absorb(b, wide, acc),
+    store: (state) => {
+      code.collapse(b, wide);
+      storeState(b, code, wide, state);
+    },
+  };
+}
+
+/** Remembers the block that held the extreme, and looks for the element in it at the end. */
+function argCollector(b: FunctionBody, code: ArgCode, reader: Reader): Collector {
+  const base = loadWord(b, HEAD.base);
+  const baseStep = loadWord(b, HEAD.baseStep);
+  const inner = loadWord(b, HEAD.inner);
+  const best = b.local('v128');
+  const index = b.local('v128');
+  const block = { places: reader.copy(reader.start), at: b.local('i32'), length: b.local('i32') };
+  const found = { places: reader.copy(reader.start), at: b.local('i32'), length: b.local('i32') };
+  return {
+    begin: (start) => {
+      code.begin(b, [best, index]);
+      // Where nothing beats the neutral element everything equals it, and the first place is right.
+      reader.assign(found.places, start);
+      b.get(base).set(found.at).get(inner).set(found.length);
+    },
+    open: (places, outerIndex, left) => {
+      reader.assign(block.places, places);
+      b.get(left).set(block.length);
+      b.get(outerIndex).get(baseStep).op('i32.mul').get(base).op('i32.add').get(inner).op('i32.add');
+      b.get(left).op('i32.sub').set(block.at);
+    },
+    close: (acc, left) => {
+      code.extreme.collapse(b, [acc]);
+      code.better(b, acc, best);
+      b.op('v128.any_true').if(() => {
+        b.get(acc).set(best).get(block.at).set(found.at);
+        b.get(block.length).get(left).op('i32.sub').set(found.length);
+        reader.assign(found.places, block.places);
+      });
+    },
+    store: (state) => {
+      const bits = b.local('i32');
+      reader.loadRepeated(found.places);
+      whilst(
+        b,
+        () => {
+          const x = reader.element(found.places, 0, found.length);
+          code.same(b, x, best);
+          code.bits(b);
+          b.tee(bits).op('i32.eqz').get(found.length).i32(code.lanes).op('i32.gt_s', 'i32.and');
+          b.release(x);
+        },
+        () => {
+          reader.stepVectors(found.places, 1);
+          advance(b, found.at, code.lanes);
+          advance(b, found.length, -code.lanes);
+        },
+      );
+      b.get(found.at).get(bits).op('i32.ctz', 'i32.add').set(found.at);
+      code.splat(b, found.at);
+      b.set(index);
+      storeState(b, code, [best, index], state);
+      b.release(bits);
+    },
+  };
+}
+
+/** The kernel: states ← folds of rows. `width` accumulators run side by side. */
+export function rowsFunction(
+  spec: MapSpec,
+  code: FoldCode | ArgCode,
+  access: readonly Access[],
+  width: number,
+): FunctionBody {
+  const b = new FunctionBody('rows', ['i32'], []);
+  const narrow = 'extreme' in code ? code.extreme : code;
+  const { lanes } = narrow;
+  const strided = access.includes('strided');
+  const state = loadWord(b, HEAD.state);
+  const outputs = loadWord(b, HEAD.outputs);
+  const outer = loadWord(b, HEAD.outer);
+  const inner = loadWord(b, HEAD.inner);
+  const reader = new Reader(b, spec, access, 'inner');
+  const collector = 'extreme' in code ? argCollector(b, code, reader) : foldCollector(b, code);
+
+  const output = reader.start;
+  const row = reader.copy(output);
+  const places = reader.copy(output);
+  const outerLeft = b.local('i32');
+  const outerIndex = b.local('i32');
+  const left = b.local('i32');
+  const steps = b.local('i32');
+  const accs = Array.from({ length: strided ? 1 : width }, () => b.local('v128'));
+  const nan = b.local('v128');
+
+  const beginBlock = (count: number): void => {
+    collector.open(places, outerIndex, left);
+    for (const acc of accs.slice(0, count)) {
+      narrow.identity(b);
+      b.set(acc);
+    }
+    if (narrow.marksNaN) b.i32x4(0).set(nan);
+  };
+  const take = (acc: Local, vectors: number, count?: Local): void => {
+    const x = reader.element(places, vectors, count);
+    if (count !== undefined) keepFirst(b, spec.compute, x, count, () => narrow.identity(b));
+    if (narrow.marksNaN) narrow.mark(b, nan, x);
+    narrow.step(b, acc, x);
+    b.release(x);
+  };
+  const endBlock = (count: number): void => {
+    for (let half = count >> 1; half > 0; half >>= 1) {
+      for (let i = 0; i < half; i++) narrow.step(b, accs[i], accs[i + half]);
+    }
+    // All ones are a NaN.
+    if (narrow.marksNaN) b.get(accs[0]).get(nan).op('v128.or').set(accs[0]);
+    collector.close(accs[0], left);
+  };
+
+  const foldRow = (): void => {
+    b.get(inner).set(left);
+    reader.loadRepeated(places);
+    const group = lanes * accs.length;
+    whilst(
+      b,
+      () => b.get(left).i32(group).op('i32.ge_s'),
+      () => {
+        beginBlock(accs.length);
+        b.get(left).i32(group).op('i32.div_u').tee(steps).i32(BLOCK_STEPS).get(steps).i32(BLOCK_STEPS);
+        b.op('i32.lt_u', 'select').set(steps);
+        b.get(left).get(steps).i32(group).op('i32.mul', 'i32.sub').set(left);
+        times(b, steps, () => {
+          for (let i = 0; i < accs.length; i++) take(accs[i], i);
+          reader.stepVectors(places, accs.length);
+        });
+        endBlock(accs.length);
+      },
+    );
+    b.get(left).if(() => {
+      beginBlock(1);
+      if (accs.length > 1) {
+        whilst(
+          b,
+          () => b.get(left).i32(lanes).op('i32.ge_s'),
+          () => {
+            take(accs[0], 0);
+            reader.stepVectors(places, 1);
+            advance(b, left, -lanes);
+          },
+        );
+      }
+      b.get(left).if(() => {
+        take(accs[0], 0, left);
+        b.i32(0).set(left);
+      });
+      endBlock(1);
+    });
+  };
+
+  timesOrNever(b, outputs, () => {
+    collector.begin(output, inner);
+    reader.assign(row, output);
+    b.get(outer).set(outerLeft).i32(0).set(outerIndex);
+    timesOrNever(b, outerLeft, () => {
+      reader.assign(places, row);
+      foldRow();
+      reader.step(row, 'outer');
+      advance(b, outerIndex, 1);
+    });
+    collector.store(state);
+    advance(b, state, code.stateBytes);
+    reader.step(output, 'output');
+  });
+  return b;
+}

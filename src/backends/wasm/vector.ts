@@ -1,0 +1,188 @@
+/**
+ * Pure computations on 128-bit vectors, as a graph.
+ *
+ * The mathematics is written as ordinary nested calls; the graph finds common subexpressions (equal
+ * nodes are one node) and lays the result out as stack code, where a value that is used once never
+ * touches a local and one that is used more often gives its local back after the last use.
+ */
+import type { FunctionBody, Local, PlainOp } from './encoder.ts';
+
+/** A vector value in a graph. */
+export interface Vec {
+  readonly id: number;
+  readonly inputs: readonly Vec[];
+  /** Appends the instruction; its inputs are on the stack, in order. */
+  readonly emit: (body: FunctionBody) => void;
+  /** Number of the argument it stands for, or -1. */
+  readonly arg: number;
+  /** The lanes' value if they are all the same known number of the graph's type. */
+  readonly value: number | undefined;
+}
+
+const nothing = (): void => undefined;
+
+/** A graph under construction. Every graph has its own numbering: nodes of two graphs never mix. */
+export class VectorGraph {
+  readonly #nodes = new Map<string, Vec>();
+
+  #node(key: string, inputs: readonly Vec[], emit: (body: FunctionBody) => void, arg = -1, value?: number): Vec {
+    const found = this.#nodes.get(key);
+    if (found !== undefined) return found;
+    const made: Vec = { id: this.#nodes.size, inputs, emit, arg, value };
+    this.#nodes.set(key, made);
+    return made;
+  }
+
+  arg(index: number): Vec {
+    return this.#node(`arg ${index}`, [], nothing, index);
+  }
+
+  /** A constant vector; `value` names the number it holds in every lane. */
+  constant(bytes: Uint8Array, value?: number): Vec {
+    return this.#node(`const ${bytes.join()} ${value === undefined}`, [], (body) => body.v128(bytes), -1, value);
+  }
+
+  op(name: PlainOp, ...inputs: readonly Vec[]): Vec {
+    return this.#node(key(name, inputs), inputs, (body) => body.op(name));
+  }
+
+  /** Shifts every lane by the same constant number of bits. */
+  shift(name: PlainOp, x: Vec, bits: number): Vec {
+    return this.#node(key(`${name} ${bits}`, [x]), [x], (body) => body.i32(bits).op(name));
+  }
+
+  shuffle(a: Vec, b: Vec, lanes: readonly number[]): Vec {
+    return this.#node(key(`shuffle ${lanes.join()}`, [a, b]), [a, b], (body) => body.shuffle(lanes));
+  }
+
+  /** Calls imported function number `index`, f64 → f64, on every lane of the arguments. */
+  call(index: number, width: 'f32x4' | 'f64x2', ...inputs: readonly Vec[]): Vec {
+    return this.#node(key(`call ${index} ${width}`, inputs), inputs, (body) =>
+      emitCall(body, index, width, inputs.length),
+    );
+  }
+
+  /**
+   * `value`, but in the lanes of `mask` what `otherwise` computes from `inputs`, which is skipped
+   * when no lane needs it. `name` identifies the computation.
+   */
+  rarely(
+    name: string,
+    mask: Vec,
+    value: Vec,
+    inputs: readonly Vec[],
+    otherwise: (graph: VectorGraph, inputs: readonly Vec[]) => Vec,
+  ): Vec {
+    const all = [value, mask, ...inputs];
+    return this.#node(key(`rarely ${name}`, all), all, (body) => {
+      const args = inputs.map(() => body.local('v128'));
+      for (let i = args.length - 1; i >= 0; i--) body.set(args[i]);
+      const maskLocal = body.local('v128');
+      const result = body.local('v128');
+      body.set(maskLocal).set(result).get(maskLocal).op('v128.any_true');
+      body.if(() => {
+        const graph = new VectorGraph();
+        const root = otherwise(
+          graph,
+          args.map((_, i) => graph.arg(i)),
+        );
+        const [other] = graph.emit(body, [root], args) as [Local];
+        body.get(other).get(result).get(maskLocal).op('v128.bitselect').set(result);
+        body.release(other);
+      });
+      body.get(result);
+      body.release(...args, maskLocal, result);
+    });
+  }
+
+  /**
+   * Appends code that computes the roots from arguments held in locals. Every root comes in a local
+   * of its own, which is the caller's to release; the arguments are left as they are.
+   */
+  emit(body: FunctionBody, roots: readonly Vec[], args: readonly Local[]): Local[] {
+    const uses = countUses(roots);
+    const held = new Map<Vec, Local>();
+    return roots.map((root) => {
+      pushValue(body, root, args, uses, held);
+      const result = body.local('v128');
+      body.set(result);
+      return result;
+    });
+  }
+}
+
+function key(name: string, inputs: readonly Vec[]): string {
+  let k = name;
+  for (const v of inputs) k += ` ${v.id}`;
+  return k;
+}
+
+function countUses(roots: readonly Vec[]): Map<Vec, number> {
+  const uses = new Map<Vec, number>();
+  const pending = [...roots];
+  for (let v = pending.pop(); v !== undefined; v = pending.pop()) {
+    const n = uses.get(v) ?? 0;
+    uses.set(v, n + 1);
+    if (n === 0) pending.push(...v.inputs);
+  }
+  return uses;
+}
+
+/** Depth first, without recursion: fused expressions can be deep. */
+function pushValue(
+  body: FunctionBody,
+  root: Vec,
+  args: readonly Local[],
+  uses: Map<Vec, number>,
+  held: Map<Vec, Local>,
+): void {
+  const open: { readonly node: Vec; next: number }[] = [{ node: root, next: 0 }];
+  for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+    const { node } = top;
+    if (top.next === 0) {
+      const local = node.arg >= 0 ? args[node.arg] : held.get(node);
+      if (local !== undefined) {
+        body.get(local);
+        if (node.arg < 0) {
+          const left = (uses.get(node) ?? 1) - 1;
+          uses.set(node, left);
+          if (left === 0) body.release(local);
+        }
+        open.pop();
+        continue;
+      }
+    }
+    if (top.next < node.inputs.length) {
+      open.push({ node: node.inputs[top.next++], next: 0 });
+      continue;
+    }
+    node.emit(body);
+    open.pop();
+    const left = (uses.get(node) ?? 1) - 1;
+    // A constant is cheaper to write again than to keep.
+    if (left > 0 && node.inputs.length > 0) {
+      uses.set(node, left);
+      const local = body.local('v128');
+      held.set(node, local);
+      body.tee(local);
+    }
+  }
+}
+
+function emitCall(body: FunctionBody, index: number, width: 'f32x4' | 'f64x2', arity: number): void {
+  const args = Array.from({ length: arity }, () => body.local('v128'));
+  for (let i = arity - 1; i >= 0; i--) body.set(args[i]);
+  const result = body.local('v128');
+  for (let lane = 0; lane < (width === 'f32x4' ? 4 : 2); lane++) {
+    body.get(result);
+    for (const a of args) {
+      body.get(a).lane(`${width}.extract_lane`, lane);
+      if (width === 'f32x4') body.op('f64.promote_f32');
+    }
+    body.call(index);
+    if (width === 'f32x4') body.op('f32.demote_f64');
+    body.lane(`${width}.replace_lane`, lane).set(result);
+  }
+  body.get(result);
+  body.release(...args, result);
+}

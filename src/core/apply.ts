@@ -1,0 +1,172 @@
+import { isFloat } from './dtype.ts';
+import { ArgumentError, AutogradError, NotImplementedError } from './errors.ts';
+import { type Level, scopeOf } from './levels.ts';
+import { Node } from './node.ts';
+import type { Op } from './op.ts';
+import { levelOf, metaOf, type Operand, type Outputs, TensorBase } from './tensor.ts';
+
+/** The highest level among the inputs, null when all are plain. */
+export function topLevel(op: string, inputs: readonly Operand[]): Level | null {
+  let top: Level | null = null;
+  for (let i = 0; i < inputs.length; i++) {
+    const t = inputs[i];
+    if (typeof t === 'number' || t?.wrapped === null) continue;
+    if (!(t instanceof TensorBase)) throw noOperand(op, t);
+    if (t.meta !== null) sync(t);
+    const level = t.wrapped.level;
+    if (top === null || level.id > top.id) top = level;
+  }
+  if (top !== null && !top.alive) throw escaped(top);
+  return top;
+}
+
+function noOperand(op: string, x: unknown): ArgumentError {
+  return new ArgumentError(
+    `${op}: expected a Tensor or a number, got ${x === null ? 'null' : Array.isArray(x) ? 'an array; make it a tensor: tensor([…])' : typeof x}`,
+  );
+}
+
+function escaped(level: Level): AutogradError {
+  const transform = { batch: 'vmap', dual: 'jvp', grad: 'grad or vjp' }[level.kind];
+  return new AutogradError(
+    `a tensor made inside a function transformed by ${transform} was used after the transform had returned; return it from the function instead of storing it outside`,
+  );
+}
+
+/** The one door: runs an operation at the highest level present and records it there. */
+export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
+  const level = topLevel(op.name, inputs);
+  const outputs = level === null ? op.forward(inputs, attrs) : level.process(op as Op<never>, inputs, attrs);
+  if (op.backward !== null && scopeOf(level).enabled) record(op, inputs, attrs, outputs, level);
+  return outputs;
+}
+
+/** `apply` for operations with one output. */
+export function apply1<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): TensorBase {
+  return apply(op, inputs, attrs) as TensorBase;
+}
+
+/**
+ * A view's place in the graph after its base was changed in place, installed by the file that knows
+ * how to express a view of the new base.
+ */
+let followBase: ((view: TensorBase, base: TensorBase) => void) | null = null;
+/** @internal */
+export function setFollowBase(f: (view: TensorBase, base: TensorBase) => void): void {
+  followBase = f;
+}
+
+/** Brings the place in the graph of a view up to date. */
+export function sync(t: TensorBase): TensorBase {
+  const { meta } = t;
+  if (t.wrapped !== null) {
+    if (meta !== null && meta.base !== null && meta.baseVersion !== metaOf(meta.base).baseVersion) throw stale();
+  } else if (meta !== null && meta.base !== null && meta.baseVersion !== t.storage.version) {
+    meta.baseVersion = t.storage.version;
+    if (meta.base.tracked) followBase?.(t, meta.base);
+  }
+  return t;
+}
+
+function stale(): NotImplementedError {
+  return new NotImplementedError(
+    'inside a transformed function, a view was used after the tensor it views had been changed in place: the view cannot follow there. Take the view again after the change, or work out of place',
+  );
+}
+
+/** Where the gradient of `t` goes: the node that made it, or the one accumulating into the leaf. */
+export function gradientNode(t: TensorBase): Node {
+  sync(t);
+  if (t.node !== null) return t.node;
+  const meta = metaOf(t);
+  meta.accumulator ??= new Node(accumulateGrad, undefined, levelOf(t), 0, t);
+  return meta.accumulator;
+}
+
+/** The end of every path: adds what arrives to `leaf.grad`. The engine knows it by `node.leaf`. */
+const accumulateGrad: Op<never> = {
+  name: 'accumulateGrad',
+  nodeName: () => 'AccumulateGrad',
+  forward: () => {
+    throw new AutogradError('accumulateGrad is not called');
+  },
+  backward: null,
+  jvp: () => [],
+  vmap: () => {
+    throw new AutogradError('accumulateGrad is not called');
+  },
+};
+
+/** Records an operation if an input at its level needs a gradient. */
+export function record<A>(
+  op: Op<A>,
+  inputs: readonly Operand[],
+  attrs: A,
+  outputs: Outputs,
+  level: Level | null,
+): void {
+  const node = openNode(op, inputs, attrs, level);
+  if (node !== null) closeNode(node, outputs);
+}
+
+/**
+ * The first half of recording: edges and saved inputs. In-place operations run their kernel between
+ * the two halves, so that inputs are saved with the version they had before.
+ */
+export function openNode<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, level: Level | null): Node | null {
+  const count = inputs.length;
+  let needs = 0;
+  for (let i = 0; i < count; i++) {
+    const t = inputs[i];
+    if (typeof t !== 'number' && (t.meta === null ? t : sync(t)).tracked && levelOf(t) === level) needs |= 1 << i;
+  }
+  if (needs === 0 || op.backward === null) return null;
+  const node = new Node(op as Op<never>, attrs, level, count, null);
+  for (let i = 0; i < count; i++) {
+    const t = inputs[i];
+    if (typeof t === 'number' || !t.tracked || levelOf(t) !== level) continue;
+    node.next[i] = gradientNode(t);
+    node.nextIndex[i] = t.outputIndex;
+    node.inShapes[i] = t.shape;
+    node.inDtypes[i] = t.dtype;
+  }
+  const plan = op.backward.plan(needs, count);
+  node.reserve(plan);
+  // Places of outputs are filled when the outputs exist.
+  for (let k = 0; k < plan.length; k++) if (plan[k] >= 0) node.save(k, inputs[plan[k]]);
+  return node;
+}
+
+/** The second half of recording: saved outputs, and the outputs' place in the graph. */
+export function closeNode(node: Node, outputs: Outputs): void {
+  const { plan } = node;
+  const many = Array.isArray(outputs);
+  if (many) {
+    const list = outputs as readonly TensorBase[];
+    for (let i = 0; i < list.length; i++) attach(node, list[i], i);
+    node.outShapes = list.map((t) => t.shape);
+    node.outDtypes = list.map((t) => t.dtype);
+  } else {
+    const t = outputs as TensorBase;
+    attach(node, t, 0);
+    node.outShapes = [t.shape];
+    node.outDtypes = [t.dtype];
+  }
+  for (let k = 0; k < plan.length; k++) {
+    if (plan[k] < 0) node.save(k, many ? (outputs as readonly TensorBase[])[~plan[k]] : (outputs as TensorBase));
+  }
+}
+
+function attach(node: Node, t: TensorBase, index: number): void {
+  if (!isFloat(t.dtype)) return;
+  t.tracked = true;
+  t.node = node;
+  t.outputIndex = index;
+  if (t.meta?.retainsGrad) retainAt(node, t);
+}
+
+/** Asks `node` to keep the gradient of its output `t`. After an in-place change that is the new node. */
+export function retainAt(node: Node, t: TensorBase): void {
+  node.retaining ??= [];
+  node.retaining.push(t);
+}

@@ -1,0 +1,53 @@
+/**
+ * The table of element types. Everything that depends on a dtype asks this table, so that a new
+ * dtype is one more row and nothing may count on there being five.
+ */
+export type DType = 'float32' | 'float64' | 'int32' | 'uint8' | 'bool';
+
+/** What arithmetic a dtype belongs to; promotion goes bool → int → float. */
+export type DTypeKind = 'bool' | 'int' | 'float';
+
+export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/** The type a kernel computes in: storage types narrower than a lane widen on load and narrow on store. */
+export type Compute = 'f32' | 'f64' | 'i32';
+
+export interface DTypeInfo {
+  readonly name: DType;
+  /** Position in per-dtype tables. */
+  readonly index: number;
+  readonly bytes: number;
+  readonly kind: DTypeKind;
+  /** Position in the promotion order. */
+  readonly rank: number;
+  readonly compute: Compute;
+  /** Machine epsilon, 0 for integers. */
+  readonly eps: number;
+}
+
+const table: Readonly<Record<DType, DTypeInfo>> = {
+  bool: { name: 'bool', index: 0, bytes: 1, kind: 'bool', rank: 0, compute: 'i32', eps: 0 },
+  uint8: { name: 'uint8', index: 1, bytes: 1, kind: 'int', rank: 1, compute: 'i32', eps: 0 },
+  int32: { name: 'int32', index: 2, bytes: 4, kind: 'int', rank: 2, compute: 'i32', eps: 0 },
+  float32: { name: 'float32', index: 3, bytes: 4, kind: 'float', rank: 3, compute: 'f32', eps: 2 ** -23 },
+  float64: { name: 'float64', index: 4, bytes: 8, kind: 'float', rank: 4, compute: 'f64', eps: 2 ** -52 },
+};
+
+export const dtypes: readonly DType[] = Object.freeze(Object.keys(table) as DType[]);
+
+export function dtypeInfo(dtype: DType): DTypeInfo {
+  return table[dtype];
+}
+
+export function isDType(x: unknown): x is DType {
+  return typeof x === 'string' && Object.hasOwn(table, x);
+}
+
+export function isFloat(dtype: DType): boolean {
+  return table[dtype].kind === 'float';
+}
+
+/** The dtype of an operation over two tensors: the higher in bool → uint8 → int32 → float32 → float64. */
+export function promote(a: DType, b: DType): DType {
+  return a === b || table[a].rank >= table[b].rank ? a : b;
+}

@@ -1,0 +1,42 @@
+/**
+ * Every error Nabla throws is one of these, so that a caller can tell kinds apart without reading
+ * messages. Messages name the operation, the shapes or values concerned, and what would mend it.
+ */
+export class NablaError extends Error {
+  override name = 'NablaError';
+}
+
+/** Shapes that do not fit together, or a shape that cannot be. */
+export class ShapeError extends NablaError {
+  override name = 'ShapeError';
+}
+
+/** An operation asked of an element type that does not have it. */
+export class DTypeError extends NablaError {
+  override name = 'DTypeError';
+}
+
+/** A dimension or element index out of range. */
+export class IndexError extends NablaError {
+  override name = 'IndexError';
+}
+
+/** An argument or option that is not what the function takes. */
+export class ArgumentError extends NablaError {
+  override name = 'ArgumentError';
+}
+
+/** Misuse of the autograd graph: leaves, versions, freed buffers, missing derivatives. */
+export class AutogradError extends NablaError {
+  override name = 'AutogradError';
+}
+
+/** The derivative of this operation does not exist in the library. */
+export class NotImplementedError extends NablaError {
+  override name = 'NotImplementedError';
+}
+
+/** Trouble with the device or its memory. */
+export class DeviceError extends NablaError {
+  override name = 'DeviceError';
+}

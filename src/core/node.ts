@@ -1,0 +1,137 @@
+import type { DType } from './dtype.ts';
+import { AutogradError } from './errors.ts';
+import { type Level, scopeOf } from './levels.ts';
+import type { Op } from './op.ts';
+import type { Shape } from './shape.ts';
+import { frozen, type Operand, type TensorBase, versionOf } from './tensor.ts';
+
+let lastSequence = 0;
+
+/** Literals are allocated at their exact size, and nodes mostly have one or two inputs. */
+function nulls<T>(n: number): (T | null)[] {
+  return n === 1 ? [null] : n === 2 ? [null, null] : new Array<T | null>(n).fill(null);
+}
+
+const NO_VERSIONS: number[] = [];
+
+/**
+ * One recorded operation. An edge leads from each input that needs a gradient to the node that made
+ * it (or to the node that accumulates into a leaf). Nodes hold no tensors but the saved ones, so a
+ * graph is ordinary garbage once nobody holds its results.
+ */
+export class Node {
+  readonly op: Op;
+  readonly attrs: unknown;
+  readonly level: Level | null;
+  /** Creation order, 0 at the leaves. An edge always leads to a smaller number, which makes it a topological order. */
+  readonly sequence: number;
+  /** Per input: the node its gradient goes to, and which of that node's outputs the input was. */
+  readonly next: (Node | null)[];
+  readonly nextIndex: number[];
+  readonly inShapes: (Shape | null)[];
+  readonly inDtypes: (DType | null)[];
+  outShapes: readonly Shape[] = [];
+  outDtypes: readonly DType[] = [];
+  /** What backward needs: input `i` for a plan entry i ≥ 0, output `~i` for i < 0. */
+  plan: readonly number[] = [];
+  saved: Operand[] | null = null;
+  savedVersions: number[] = NO_VERSIONS;
+  /** Saved tensors were released by an earlier backward pass. */
+  freed = false;
+  /** For the node that accumulates into a leaf: the leaf. */
+  readonly leaf: TensorBase | null;
+  /** Gradients that arrived in the backward pass in progress, and that pass. @internal */
+  pending: (TensorBase | null)[] | null = null;
+  run: object | null = null;
+  /** Deliveries that pass still waits for. @internal */
+  dependencies = 0;
+  /** Outputs that asked to keep their gradients (`retainGrad`). */
+  retaining: TensorBase[] | null = null;
+
+  constructor(op: Op, attrs: unknown, level: Level | null, inputs: number, leaf: TensorBase | null) {
+    this.op = op;
+    this.attrs = attrs;
+    this.level = level;
+    if (leaf === null) lastSequence += 1;
+    this.sequence = leaf === null ? lastSequence : 0;
+    this.next = nulls<Node>(inputs);
+    this.nextIndex = inputs === 1 ? [0] : inputs === 2 ? [0, 0] : new Array<number>(inputs).fill(0);
+    this.inShapes = nulls<Shape>(inputs);
+    this.inDtypes = nulls<DType>(inputs);
+    this.leaf = leaf;
+  }
+
+  /** PyTorch's name for this kind of node, such as `MulBackward0`. */
+  get name(): string {
+    return this.op.nodeName(this.attrs, this);
+  }
+
+  /** The nodes gradients go to, with the index of their output; null for inputs that need none. */
+  get nextFunctions(): readonly (readonly [Node | null, number])[] {
+    return this.next.map((n, i) => [n, this.nextIndex[i]] as const);
+  }
+
+  toString(): string {
+    return `<${this.name}>`;
+  }
+
+  /** Sets the k-th saved value and the version it has now. */
+  save(k: number, t: Operand): void {
+    if (typeof t === 'number' || t.wrapped === null) {
+      (this.saved as Operand[])[k] = t;
+      this.savedVersions[k] = typeof t === 'number' ? 0 : t.storage.version;
+    } else {
+      (this.saved as Operand[])[k] = frozen(t);
+      this.savedVersions[k] = versionOf(t);
+    }
+  }
+
+  /** Makes room for what `plan` lists. */
+  reserve(plan: readonly number[]): void {
+    this.plan = plan;
+    const n = plan.length;
+    if (n === 0) return;
+    this.saved = n === 1 ? [0] : n === 2 ? [0, 0] : new Array<Operand>(n).fill(0);
+    this.savedVersions = n === 1 ? [0] : n === 2 ? [0, 0] : new Array<number>(n).fill(0);
+  }
+
+  /** Puts another tensor in the place of the k-th saved one. */
+  saveAgain(k: number, t: TensorBase): void {
+    (this.saved as Operand[])[k] = t;
+    this.savedVersions[k] = t.storage.version;
+  }
+
+  /** The k-th saved value, checked not to be released and not to have been changed in place since. */
+  unpack(k: number): Operand {
+    if (this.saved === null) throw freedError(this);
+    const t = this.saved[k];
+    if (typeof t === 'number') return t;
+    const version = t.wrapped === null ? t.storage.version : versionOf(t);
+    if (version !== this.savedVersions[k]) throw changedError(this, t, version, this.savedVersions[k], this.plan[k]);
+    if (t.wrapped === null) return t;
+    // A tape that is not recording has nothing to add: what is inside serves, at the level below.
+    return t.wrapped.kind === 'grad' && !scopeOf(t.wrapped.level).enabled ? t.wrapped.value : t;
+  }
+
+  /** Lets go of saved values; a later backward through this node is an error. */
+  release(): void {
+    if (this.saved !== null) {
+      this.saved = null;
+      this.savedVersions = NO_VERSIONS;
+      this.freed = true;
+    }
+  }
+}
+
+function freedError(node: Node): AutogradError {
+  return new AutogradError(
+    `${node.name}: Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify retainGraph: true if you need to backward through the graph a second time or if you need to access saved tensors after calling backward.`,
+  );
+}
+
+function changedError(node: Node, t: TensorBase, version: number, expected: number, planned: number): AutogradError {
+  const role = planned < 0 ? `output ${~planned} of ${node.name}` : `input ${planned} of the operation of ${node.name}`;
+  return new AutogradError(
+    `one of the variables needed for gradient computation has been modified by an inplace operation: [${t.dtype} [${t.shape.join(', ')}]], which is ${role}, is at version ${version}; expected version ${expected} instead. Clone the tensor before changing it in place, or compute the gradient first.`,
+  );
+}

@@ -1,0 +1,213 @@
+import { ArgumentError } from './errors.ts';
+import type { Node } from './node.ts';
+import type { Shape } from './shape.ts';
+import type { Operand, Outputs, TensorBase } from './tensor.ts';
+
+/** What a derivative rule may ask about the operation it belongs to. */
+export interface RuleContext<A> {
+  readonly attrs: A;
+  /** Shape of input `i`, for an input that needs a gradient. */
+  shape(i: number): Shape;
+  readonly node: Node;
+}
+
+/** How an operation's gradients are computed, in the form the engine uses. */
+export interface Backward {
+  /** What must be saved when the inputs in the bit mask `needs` need gradients: inputs `i`, outputs `~k`. */
+  plan(needs: number, inputs: number): readonly number[];
+  /** Gradients of the inputs in `wanted` (others may be null), given those of the outputs (null: none arrived). */
+  run(node: Node, cotangents: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[];
+}
+
+export interface JvpContext<A> {
+  readonly inputs: readonly Operand[];
+  readonly tangents: readonly (TensorBase | null)[];
+  readonly outputs: readonly TensorBase[];
+  readonly attrs: A;
+}
+
+/** The registry's entry for one operation: everything a transform can ask of it. */
+export interface Op<A = never> {
+  readonly name: string;
+  /** PyTorch's name of the graph node. */
+  nodeName(attrs: unknown, node: Node | null): string;
+  /** Runs kernels on plain tensors. */
+  forward(inputs: readonly Operand[], attrs: A): Outputs;
+  /** null: gradients do not pass. */
+  readonly backward: Backward | null;
+  /** Tangents of the outputs (null: zero). */
+  jvp(context: JvpContext<A>): readonly (TensorBase | null)[];
+  /** The operation on a batch: inputs marked in `batched` carry a leading batch dimension of size `size`, and so must every output. */
+  vmap(inputs: readonly Operand[], batched: readonly boolean[], attrs: A, size: number): Outputs;
+}
+
+/** `[what is saved, ȳ and saved values → x̄]`, for one input. */
+export type VjpRule<A> = readonly [
+  saves: readonly string[],
+  rule: (g: TensorBase, saved: readonly TensorBase[], context: RuleContext<A>) => TensorBase,
+];
+
+/** For operations with several outputs or any number of inputs: all gradients at once. */
+export interface VjpAll<A> {
+  readonly saves: readonly string[];
+  rule(
+    g: readonly (TensorBase | null)[],
+    saved: readonly TensorBase[],
+    context: RuleContext<A>,
+    wanted: number,
+  ): readonly (TensorBase | null)[];
+}
+
+/** Marks an operation through which no gradient passes (comparisons, indices, …). */
+export const notDifferentiable = 'not differentiable';
+
+/**
+ * - `'linear'`: the operation applied to the tangents (one input, or jointly linear like `cat`);
+ * - `'multilinear'`: the sum over inputs of the operation with that input replaced by its tangent.
+ */
+export type JvpRule<A> =
+  | 'linear'
+  | 'multilinear'
+  | typeof notDifferentiable
+  | ((context: JvpContext<A>) => TensorBase | null | readonly (TensorBase | null)[]);
+
+/** What one writes to define an operation. The compiler refuses a missing rule. */
+export interface OpDefinition<A> {
+  readonly name: string;
+  /** Defaults to the name with a capital letter and `Backward0`. */
+  readonly node?: string | ((attrs: A) => string);
+  /** Names of the inputs, which rules refer to; `y` (or `y0`, `y1`, …) are the outputs. */
+  readonly inputs: readonly string[];
+  forward(inputs: readonly TensorBase[], attrs: A): Outputs;
+  readonly vjp: typeof notDifferentiable | Readonly<Record<string, VjpRule<A>>> | VjpAll<A>;
+  readonly jvp: JvpRule<A>;
+  vmap(inputs: readonly TensorBase[], batched: readonly boolean[], attrs: A, size: number): Outputs;
+}
+
+const registry = new Map<string, Op<never>>();
+
+/** Every operation of the library by name. */
+export function operations(): ReadonlyMap<string, Op<never>> {
+  return registry;
+}
+
+/** @internal */
+export function register<A>(op: Op<A>): Op<A> {
+  if (registry.has(op.name)) throw new ArgumentError(`operation '${op.name}' is registered already; names are unique`);
+  registry.set(op.name, op as Op<never>);
+  return op;
+}
+
+export function defaultNodeName(name: string): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)}Backward0`;
+}
+
+/** Linear operations take their tangents from these, installed by `apply.ts` (which calls back into the operation). */
+interface Calls {
+  apply(op: Op<never>, inputs: readonly Operand[], attrs: unknown): Outputs;
+  add(a: TensorBase, b: TensorBase): TensorBase;
+  zerosLike(t: TensorBase): TensorBase;
+}
+let calls: Calls;
+/** @internal */
+export function installCalls(c: Calls): void {
+  calls = c;
+}
+
+/** Defines and registers an operation. */
+export function defineOp<A>(definition: OpDefinition<A>): Op<A> {
+  const { name, inputs, node } = definition;
+  const resolve = (saved: string): number => {
+    const i = inputs.indexOf(saved);
+    if (i >= 0) return i;
+    if (/^y\d*$/.test(saved)) return ~Number(saved.slice(1));
+    throw new ArgumentError(`operation '${name}': a rule saves '${saved}', which is none of ${inputs.join(', ')}, y`);
+  };
+  const op: Op<A> = {
+    name,
+    nodeName: (attrs) => (typeof node === 'function' ? node(attrs as A) : (node ?? defaultNodeName(name))),
+    forward: definition.forward as Op<A>['forward'],
+    backward:
+      definition.vjp === notDifferentiable
+        ? null
+        : isAll(definition.vjp)
+          ? backwardOfAll(definition.vjp, resolve)
+          : backwardOfRules(definition.vjp, inputs, resolve),
+    jvp: jvpOf(() => op, definition.jvp),
+    vmap: definition.vmap as Op<A>['vmap'],
+  };
+  return register(op);
+}
+
+function isAll<A>(vjp: Readonly<Record<string, VjpRule<A>>> | VjpAll<A>): vjp is VjpAll<A> {
+  return 'saves' in vjp && 'rule' in vjp;
+}
+
+function context<A>(node: Node): RuleContext<A> {
+  return { attrs: node.attrs as A, node, shape: (i) => node.inShapes[i] as Shape };
+}
+
+function backwardOfAll<A>(vjp: VjpAll<A>, resolve: (name: string) => number): Backward {
+  const plan = vjp.saves.map(resolve);
+  return {
+    plan: () => plan,
+    run: (node, g, wanted) =>
+      vjp.rule(
+        g,
+        plan.map((_, k) => node.unpack(k) as TensorBase),
+        context<A>(node),
+        wanted,
+      ),
+  };
+}
+
+function backwardOfRules<A>(
+  rules: Readonly<Record<string, VjpRule<A>>>,
+  names: readonly string[],
+  resolve: (name: string) => number,
+): Backward {
+  const byInput = names.map((n) => rules[n] as VjpRule<A> | undefined);
+  const saves = byInput.map((r) => (r === undefined ? [] : r[0].map(resolve)));
+  const plans: (readonly number[] | undefined)[] = [];
+  return {
+    plan(needs) {
+      plans[needs] ??= [...new Set(saves.filter((_, i) => (needs >> i) & 1).flat())];
+      return plans[needs];
+    },
+    run(node, [g], wanted) {
+      const out = new Array<TensorBase | null>(byInput.length).fill(null);
+      if (g === null) return out;
+      for (let i = 0; i < byInput.length; i++) {
+        const rule = byInput[i];
+        if (rule === undefined || ((wanted >> i) & 1) === 0) continue;
+        const saved = saves[i].map((s) => node.unpack(node.plan.indexOf(s)) as TensorBase);
+        out[i] = rule[1](g, saved, context<A>(node));
+      }
+      return out;
+    },
+  };
+}
+
+function asList<T>(x: T | readonly T[]): readonly T[] {
+  return Array.isArray(x) ? x : [x as T];
+}
+
+function jvpOf<A>(self: () => Op<A>, rule: JvpRule<A>): Op<A>['jvp'] {
+  if (rule === notDifferentiable) return ({ outputs }) => outputs.map(() => null);
+  if (typeof rule === 'function') return (c) => asList(rule(c));
+  if (rule === 'linear') {
+    return ({ inputs, tangents, attrs }) => {
+      const filled = inputs.map((x, i) => tangents[i] ?? (typeof x === 'number' ? x : calls.zerosLike(x)));
+      return asList(calls.apply(self() as Op<never>, filled, attrs));
+    };
+  }
+  return ({ inputs, tangents, attrs }) => {
+    let sum: TensorBase | null = null;
+    tangents.forEach((t, i) => {
+      if (t === null) return;
+      const term = calls.apply(self() as Op<never>, inputs.with(i, t), attrs) as TensorBase;
+      sum = sum === null ? term : calls.add(sum, term);
+    });
+    return [sum];
+  };
+}

@@ -1,0 +1,193 @@
+import { allocate, type Storage } from '../backends/wasm/heap.ts';
+import type { Strided } from '../kernels/strided.ts';
+import { keepInArena } from './arena.ts';
+import { type DType, dtypeInfo } from './dtype.ts';
+import { ArgumentError } from './errors.ts';
+import type { Level, Wrapped } from './levels.ts';
+import type { Node } from './node.ts';
+import { contiguousStrides, isContiguous, numel } from './shape.ts';
+
+/** An argument of an operation: a tensor, or a number (which adapts to the tensors' dtype). */
+export type Operand = TensorBase | number;
+
+/** What an operation gives back: one tensor, or several. */
+export type Outputs = TensorBase | readonly TensorBase[];
+
+/** Autograd state that most tensors never need. */
+export interface AutogradMeta {
+  grad: TensorBase | null;
+  /** The node that adds into `grad`, for a leaf. */
+  accumulator: Node | null;
+  retainsGrad: boolean;
+  /** For a view: the tensor whose memory it shares (itself no view). */
+  base: TensorBase | null;
+  /**
+   * For a view: the storage's version that its place in the graph belongs to. In a transform, for a
+   * tensor that is no view: how often it was changed in place; for a view: that count of its base.
+   */
+  baseVersion: number;
+}
+
+/**
+ * The tensor as the engine sees it: a strided view over a storage, and its place in the graph.
+ * Users hold its subclass `Tensor`, which adds methods and no state.
+ *
+ * A tensor inside a transform is wrapped: `wrapped` holds what is inside, `storage` is empty, and
+ * `shape` is what the user's function sees.
+ */
+export class TensorBase implements Strided {
+  readonly shape: readonly number[];
+  storage: Storage;
+  strides: readonly number[];
+  offset: number;
+  readonly dtype: DType;
+  /** Number of elements. */
+  readonly count: number;
+  /** Elements lie in row-major order without gaps. */
+  flat: boolean;
+  /** Whether gradients flow to this tensor: a leaf that asked for it, or a result of one. */
+  tracked: boolean;
+  /** The node that made this tensor, null for a leaf. @internal */
+  node: Node | null;
+  /** Which output of `node` this is. */
+  outputIndex: number;
+  wrapped: Wrapped | null;
+  meta: AutogradMeta | null;
+
+  constructor(
+    storage: Storage,
+    shape: readonly number[],
+    strides: readonly number[],
+    offset: number,
+    dtype: DType,
+    size: number,
+    flat: boolean,
+  ) {
+    this.shape = shape;
+    this.storage = storage;
+    this.strides = strides;
+    this.offset = offset;
+    this.dtype = dtype;
+    this.count = size;
+    this.flat = flat;
+    this.tracked = false;
+    this.node = null;
+    this.outputIndex = 0;
+    this.wrapped = null;
+    this.meta = null;
+  }
+}
+
+/** Refuses arguments that must be tensors and are not. */
+export function checkTensors(op: string, ...xs: readonly unknown[]): void {
+  for (const x of xs) {
+    if (!(x instanceof TensorBase))
+      throw new ArgumentError(`${op}: expected a Tensor, got ${x === null ? 'null' : typeof x}`);
+  }
+}
+
+type TensorClass = new (
+  storage: Storage,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number,
+  dtype: DType,
+  size: number,
+  flat: boolean,
+) => TensorBase;
+
+let Class: TensorClass = TensorBase;
+
+/** Tensors are made here and nowhere else; the user-facing class announces itself once, at import. */
+export function setTensorClass(c: TensorClass): void {
+  Class = c;
+}
+
+/** An uninitialised contiguous tensor. `strides` and `size` may be passed when known. */
+export function fresh(
+  shape: readonly number[],
+  dtype: DType,
+  size: number = numel(shape),
+  strides: readonly number[] = contiguousStrides(shape),
+): TensorBase {
+  const storage = allocate(size * dtypeInfo(dtype).bytes);
+  keepInArena(storage);
+  return new Class(storage, shape, strides, 0, dtype, size, true);
+}
+
+/** A tensor over the same storage. It carries no history. */
+export function alias(
+  t: TensorBase,
+  shape: readonly number[] = t.shape,
+  strides: readonly number[] = t.strides,
+  offset: number = t.offset,
+): TensorBase {
+  const same = shape === t.shape && strides === t.strides;
+  return new Class(
+    t.storage,
+    shape,
+    strides,
+    offset,
+    t.dtype,
+    same ? t.count : numel(shape),
+    same ? t.flat : isContiguous(shape, strides),
+  );
+}
+
+/** An alias that follows in-place changes of `t`, and passes its own on to it. */
+export function viewOf(
+  t: TensorBase,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number = t.offset,
+): TensorBase {
+  const v = alias(t, shape, strides, offset);
+  v.meta = {
+    grad: null,
+    accumulator: null,
+    retainsGrad: false,
+    base: t.meta?.base ?? t,
+    baseVersion: t.storage.version,
+  };
+  return v;
+}
+
+let none: Storage | null = null;
+
+/** A tensor of a transform's level around what is inside it. */
+export function wrap(wrapped: Wrapped, shape: readonly number[]): TensorBase {
+  none ??= allocate(0);
+  const t = new Class(none, shape, contiguousStrides(shape), 0, wrapped.value.dtype, numel(shape), true);
+  t.wrapped = wrapped;
+  return t;
+}
+
+export function levelOf(t: TensorBase): Level | null {
+  return t.wrapped === null ? null : t.wrapped.level;
+}
+
+/**
+ * What a wrapped tensor is now, for whoever must not see it changed in place later. A leaf stays
+ * itself: its gradient finds it by identity.
+ */
+export function frozen(t: TensorBase): TensorBase {
+  if (t.wrapped === null || (t.tracked && t.node === null)) return t;
+  const copy = wrap(t.wrapped, t.shape);
+  copy.tracked = t.tracked;
+  copy.node = t.node;
+  copy.outputIndex = t.outputIndex;
+  return copy;
+}
+
+/** How often the memory that holds a tensor's values was changed in place. */
+export function versionOf(t: TensorBase): number {
+  const w = t.wrapped;
+  if (w === null) return t.storage.version;
+  const inside = versionOf(w.value);
+  return w.kind === 'dual' && w.tangent !== null ? inside + versionOf(w.tangent) : inside;
+}
+
+export function metaOf(t: TensorBase): AutogradMeta {
+  t.meta ??= { grad: null, accumulator: null, retainsGrad: false, base: null, baseVersion: 0 };
+  return t.meta;
+}

@@ -1,0 +1,56 @@
+/**
+ * Nabla: automatic differentiation for TypeScript. This file is the public face and holds nothing
+ * but re-exports.
+ */
+
+export { enableGrad, type GradModeGuard, isGradEnabled, noGrad, setGradEnabled } from './autograd/modes.ts';
+export * as autograd from './autograd/public.ts';
+export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
+export type { DType, TypedArray } from './core/dtype.ts';
+export * from './core/errors.ts';
+export type { Node } from './core/node.ts';
+export {
+  arange,
+  bernoulli,
+  empty,
+  emptyLike,
+  eye,
+  full,
+  fullLike,
+  linspace,
+  multinomial,
+  ones,
+  onesLike,
+  rand,
+  randint,
+  randLike,
+  randn,
+  randnLike,
+  randperm,
+  tensor,
+  zeros,
+  zerosLike,
+} from './tensor/creation.ts';
+export type { NestedArray } from './tensor/data.ts';
+export { cat, crossEntropy, elementwise, logSoftmax, nllLoss, softmax, stack, where } from './tensor/functions.ts';
+export { Generator } from './tensor/generator.ts';
+export { setPrintOptions } from './tensor/print.ts';
+export { defaultGenerator, getRngState, manualSeed, seed, setRngState } from './tensor/random.ts';
+export type { Config, Dim, Shape } from './tensor/shapes.ts';
+export { type Operand, Tensor } from './tensor/tensor.ts';
+export {
+  type GradOptions,
+  grad,
+  hessian,
+  hvp,
+  type JacobianOptions,
+  jacfwd,
+  jacobian,
+  jacrev,
+  jvp,
+  type Tree,
+  type VmapOptions,
+  valueAndGrad,
+  vjp,
+  vmap,
+} from './transforms/index.ts';

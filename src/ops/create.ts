@@ -1,0 +1,31 @@
+import type { DType } from '../core/dtype.ts';
+import { checkShape, type Shape } from '../core/shape.ts';
+import type { TensorBase } from '../core/tensor.ts';
+import { filled, fillKernel } from './elementwise-op.ts';
+import { expand } from './view.ts';
+
+/** Plain tensors made from nothing. They are constants to every transform. */
+export function full(shape: Shape, value: number, dtype: DType): TensorBase {
+  checkShape('full', shape);
+  return filled(shape, value, dtype);
+}
+
+export const zeros = (shape: Shape, dtype: DType): TensorBase => full(shape, 0, dtype);
+
+/** Zeros in the shape of `t`, as one element expanded: for gradients that nothing writes to. */
+export const zerosLike = (t: TensorBase): TensorBase => repeated(0, t);
+export const onesLike = (t: TensorBase): TensorBase => repeated(1, t);
+
+function repeated(value: number, like: TensorBase): TensorBase {
+  const one = full(SCALAR, value, like.dtype);
+  return like.shape.length === 0 ? one : expand(one, like.shape);
+}
+
+const SCALAR: Shape = [];
+
+/** The n × n identity matrix. */
+export function eyeMatrix(n: number, dtype: DType): TensorBase {
+  const y = zeros([n, n], dtype);
+  fillKernel(dtype).run([{ storage: y.storage, shape: [n], strides: [n + 1], offset: 0, dtype }], [1]);
+  return y;
+}

@@ -1,0 +1,505 @@
+import { address, beginLaunch } from '../backends/wasm/heap.ts';
+import { MapKernel } from '../backends/wasm/map.ts';
+import type { WasmFunction } from '../backends/wasm/module.ts';
+import { apply, closeNode, openNode, record } from '../core/apply.ts';
+import { type Compute, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
+import { DTypeError, ShapeError } from '../core/errors.ts';
+import { baseScope } from '../core/levels.ts';
+import type { Node } from '../core/node.ts';
+import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
+import { resultType } from '../core/promotion.ts';
+import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
+import { alias, fresh, type Operand, type Outputs, TensorBase } from '../core/tensor.ts';
+import { type Derived, type Differentiation, deriveJvp, deriveVjp, type Source } from '../kernels/derive.ts';
+import type { Expr, ScalarFunction } from '../kernels/expr.ts';
+import { clone } from './copy.ts';
+
+/**
+ * What dtype an elementwise operation computes in and gives:
+ * - `same`: the promoted dtype of its inputs;
+ * - `float`: the same, integers becoming float32 (division, exp, sin, …);
+ * - `bool`: computes in the promoted dtype, gives truth values;
+ * - `first`: computes in the promoted dtype, gives the dtype of its first input.
+ */
+export type ElementwiseKind = 'same' | 'float' | 'bool' | 'first';
+
+export interface ElementwiseOptions {
+  readonly kind: ElementwiseKind;
+  /** Missing or 'none': gradients do not pass. */
+  readonly differentiable: boolean;
+  readonly node?: string;
+  /** Hand-written derivatives, where the symbolic one would not do. */
+  readonly custom?: Differentiation | undefined;
+  /** dtypes the operation refuses, with the reason. */
+  readonly refuse?: (dtype: DType) => string | null;
+  /** Looks at the inputs of every call that is not of floats alone, and throws what must not be computed. */
+  readonly guard?: (inputs: readonly Operand[]) => void;
+}
+
+interface Plan {
+  readonly kernel: MapKernel;
+  /** Compiled for contiguous inputs, by which of them are one element repeated (a bit mask). */
+  readonly flat: (WasmFunction | undefined)[];
+  readonly out: DType;
+}
+
+function compiled(plan: Plan, repeated: number): WasmFunction {
+  const known = plan.flat[repeated];
+  if (known !== undefined) return known;
+  const made = plan.kernel.flat(repeated);
+  plan.flat[repeated] = made;
+  return made;
+}
+
+/** Pieces of a derived function: outputs that are only an argument or a constant need no kernel. */
+interface Piece {
+  readonly op: ElementwiseOp | null;
+  readonly sources: readonly Source[];
+  readonly saves: readonly number[];
+  /** Per derived output: an argument passed through, a constant, or output `k` of `op`. */
+  readonly outs: readonly ({ readonly pass: number } | { readonly constant: number } | { readonly computed: number })[];
+}
+
+/**
+ * An operation given by a scalar function. Kernels, gradients of every order, tangents and batching
+ * all follow from the function.
+ */
+export class ElementwiseOp implements Op<undefined> {
+  readonly name: string;
+  readonly fn: ScalarFunction;
+  readonly kind: ElementwiseKind;
+  readonly backward: Backward | null;
+  readonly #options: ElementwiseOptions;
+  readonly #node: string;
+  readonly #plans = new Map<number, Plan>();
+  readonly #converting = new Map<string, MapKernel>();
+  #lastKey = Number.NaN;
+  #lastPlan: Plan | null = null;
+  readonly #vjps: (Piece | undefined)[] = [];
+  readonly #jvps: (Piece | undefined)[] = [];
+
+  constructor(fn: ScalarFunction, options: ElementwiseOptions) {
+    this.name = fn.name;
+    this.fn = fn;
+    this.kind = options.kind;
+    this.#options = options;
+    this.#node = options.node ?? defaultNodeName(fn.name);
+    this.backward = options.differentiable
+      ? { plan: (needs) => this.#savePlan(needs), run: (node, g, wanted) => this.#backward(node, g, wanted) }
+      : null;
+  }
+
+  nodeName(): string {
+    return this.#node;
+  }
+
+  /** Applies a function of one output. */
+  call(...inputs: readonly Operand[]): TensorBase {
+    return this.apply(inputs) as TensorBase;
+  }
+
+  /** `call` with the inputs in an array. */
+  invoke(inputs: readonly Operand[]): TensorBase {
+    if (inputs.length === 2) return this.call2(inputs[0], inputs[1]);
+    const [a] = inputs;
+    return inputs.length === 1 && typeof a !== 'number' ? this.call1(a) : (this.apply(inputs) as TensorBase);
+  }
+
+  /** The unary hot path: no transform around, plain contiguous input. */
+  call1(a: TensorBase): TensorBase {
+    if (a.wrapped !== null || !a.flat) return this.apply([a]) as TensorBase;
+    const plan = this.#plan(dtypeInfo(a.dtype).index, [a]);
+    const out = fresh(a.shape, plan.out, a.count, a.strides);
+    const flat = compiled(plan, 0);
+    beginLaunch();
+    flat(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
+    if ((a.tracked || a.meta !== null) && this.backward !== null && baseScope.enabled)
+      record(this, [a], undefined, out, null);
+    return out;
+  }
+
+  /** The binary hot path: plain contiguous tensors of one shape and dtype, or a tensor and a number. */
+  call2(a: Operand, b: Operand): TensorBase {
+    if (typeof a === 'number') return this.#withNumber(b, a, true, [a, b]);
+    if (typeof b === 'number') return this.#withNumber(a, b, false, [a, b]);
+    if (!(b instanceof TensorBase)) return this.apply([a, b]) as TensorBase;
+    const { index, bytes, kind } = dtypeInfo(a.dtype);
+    // `apply` says what is wrong with an operand that is nothing.
+    const plain = a.wrapped === null && b?.wrapped === null && a.flat && b.flat && a.dtype === b.dtype;
+    if (!plain || (kind !== 'float' && this.#options.guard !== undefined)) return this.apply([a, b]) as TensorBase;
+    let repeated = 0;
+    let like = a;
+    if (!sameShape(a.shape, b.shape)) {
+      // A rank-0 tensor with any other is one element repeated; other shapes take the long way.
+      if (b.shape.length === 0) repeated = 2;
+      else if (a.shape.length === 0) {
+        repeated = 1;
+        like = b;
+      } else return this.apply([a, b]) as TensorBase;
+    }
+    const plan = this.#plan(index * 8 + index, [a, b]);
+    const out = fresh(like.shape, plan.out, like.count, like.strides);
+    const flat = compiled(plan, repeated);
+    beginLaunch();
+    const toA = address(a.storage) + a.offset * bytes;
+    flat(like.count, address(out.storage), toA, address(b.storage) + b.offset * bytes);
+    if ((a.tracked || b.tracked || a.meta !== null || b.meta !== null) && this.backward !== null && baseScope.enabled) {
+      record(this, [a, b], undefined, out, null);
+    }
+    return out;
+  }
+
+  #withNumber(t: Operand, x: number, first: boolean, inputs: readonly Operand[]): TensorBase {
+    if (typeof t === 'number' || t.wrapped !== null || !t.flat) return this.apply(inputs) as TensorBase;
+    const { index, bytes, kind } = dtypeInfo(t.dtype);
+    if (kind !== 'float') return this.apply(inputs) as TensorBase;
+    const plan = this.#plan(first ? SCALAR * 8 + index : index * 8 + SCALAR, inputs);
+    const out = fresh(t.shape, plan.out, t.count, t.strides);
+    const flat = compiled(plan, 0);
+    beginLaunch();
+    const to = address(out.storage);
+    const from = address(t.storage) + t.offset * bytes;
+    if (first) flat(t.count, to, x, from);
+    else flat(t.count, to, from, x);
+    if ((t.tracked || t.meta !== null) && this.backward !== null && baseScope.enabled) {
+      record(this, inputs, undefined, out, null);
+    }
+    return out;
+  }
+
+  apply(inputs: readonly Operand[]): Outputs {
+    return apply(this, inputs, undefined);
+  }
+
+  forward(inputs: readonly Operand[]): Outputs {
+    this.#options.guard?.(inputs);
+    const shape = this.#shape(inputs);
+    const plan = this.#plan(this.#key(inputs), inputs);
+    if (this.fn.outs.length === 1) {
+      const out = fresh(shape, plan.out);
+      plan.kernel.run([out], inputs);
+      return out;
+    }
+    const outs = this.fn.outs.map(() => fresh(shape, plan.out));
+    plan.kernel.run(outs, inputs);
+    return outs;
+  }
+
+  /**
+   * The in-place form on a plain tensor that is no view: writes into `inputs[0]`, counts its version
+   * up and makes this operation the one that made it.
+   */
+  applyInto(inputs: readonly [TensorBase, ...Operand[]]): TensorBase {
+    const [target] = inputs;
+    const node = baseScope.enabled ? openInPlace(this, inputs) : null;
+    this.writeInto(target, inputs);
+    target.storage.version += 1;
+    if (node !== null) closeNode(node, target);
+    return target;
+  }
+
+  /** Runs the kernel with `target` as its output, outside any graph. */
+  writeInto(target: TensorBase, inputs: readonly Operand[]): void {
+    this.#options.guard?.(inputs);
+    if (inputs.length === 2 && this.#writeFlat(target, inputs[0], inputs[1])) return;
+    const shape = this.#shape(inputs);
+    if (!sameShape(shape, target.shape)) {
+      throw new ShapeError(
+        `${this.name}_: output with shape ${shapeText(target.shape)} doesn't match the broadcast shape ${shapeText(shape)}; an in-place operation keeps its tensor's shape`,
+      );
+    }
+    const key = this.#key(inputs);
+    const plan = this.#plan(key, inputs);
+    if (!canCast(plan.out, target.dtype)) {
+      throw new DTypeError(
+        `${this.name}_: result type ${plan.out} can't be cast to the desired output type ${target.dtype}; write x.${this.name}(…) or convert with x.to('${plan.out}') first`,
+      );
+    }
+    const kernel = plan.out === target.dtype ? plan.kernel : this.#kernelInto(key, inputs, target.dtype);
+    kernel.run([target], inputs);
+  }
+
+  /** The hot path of `writeInto`: contiguous tensors of one shape and float dtype. */
+  #writeFlat(target: TensorBase, a: Operand, b: Operand): boolean {
+    if (typeof a === 'number' || typeof b === 'number' || !a.flat || !b.flat || !target.flat) return false;
+    if (a.dtype !== b.dtype || a.dtype !== target.dtype || !isFloat(a.dtype)) return false;
+    if (!sameShape(a.shape, b.shape) || !sameShape(a.shape, target.shape)) return false;
+    const { index, bytes } = dtypeInfo(a.dtype);
+    const plan = this.#plan(index * 8 + index, [a, b]);
+    if (plan.out !== target.dtype) return false;
+    const flat = compiled(plan, 0);
+    beginLaunch();
+    const to = address(target.storage) + target.offset * bytes;
+    const from = address(a.storage) + a.offset * bytes;
+    flat(target.count, to, from, address(b.storage) + b.offset * bytes);
+    return true;
+  }
+
+  jvp(c: JvpContext<undefined>): readonly (TensorBase | null)[] {
+    if (!this.#options.differentiable) return c.outputs.map(() => null);
+    let active = 0;
+    c.tangents.forEach((t, i) => {
+      if (t !== null) active |= 1 << i;
+    });
+    this.#jvps[active] ??= this.#piece(
+      deriveJvp(this.fn, bits(active, this.fn.args.length), this.#options.custom),
+      `${this.name}.jvp${active}`,
+    );
+    const piece = this.#jvps[active] as Piece;
+    const args = piece.sources.map((s): Operand => {
+      switch (s.kind) {
+        case 'primal':
+          return c.inputs[s.index];
+        case 'output':
+          return c.outputs[s.index];
+        default:
+          return c.tangents[s.index] as TensorBase;
+      }
+    });
+    return runPiece(piece, args, c.outputs[0].shape, c.outputs[0].dtype);
+  }
+
+  vmap(inputs: readonly Operand[], batched: readonly boolean[]): Outputs {
+    // Per-example ranks may differ: missing leading dimensions go after the batch dimension.
+    const rank = Math.max(
+      0,
+      ...inputs.map((x, i) => (typeof x === 'number' ? 0 : x.shape.length - (batched[i] ? 1 : 0))),
+    );
+    const aligned = inputs.map((x, i) => {
+      if (typeof x === 'number' || !batched[i]) return x;
+      const missing = rank - (x.shape.length - 1);
+      return missing === 0 ? x : insertOnes(x, missing);
+    });
+    return this.apply(aligned);
+  }
+
+  /** The promoted dtype of value arguments (mask arguments do not take part). */
+  #common(inputs: readonly Operand[]): DType {
+    return resultType(
+      this.name,
+      inputs.filter((_, i) => this.fn.args[i] === 'value'),
+    );
+  }
+
+  #key(inputs: readonly Operand[]): number {
+    let key = 0;
+    let uniform = true;
+    let first: DType | null = null;
+    for (const x of inputs) {
+      const number = typeof x === 'number';
+      key = key * 8 + (number ? SCALAR : dtypeInfo(x.dtype).index);
+      if (!number) {
+        if (first === null) first = x.dtype;
+        else if (first !== x.dtype) uniform = false;
+        if (!isFloat(x.dtype)) uniform = false;
+      }
+    }
+    // With one float dtype throughout the common dtype is no question; otherwise it is part of the key.
+    return uniform && first !== null ? key : -1 - (key * 8 + dtypeInfo(this.#common(inputs)).index);
+  }
+
+  #plan(key: number, inputs: readonly Operand[]): Plan {
+    if (key === this.#lastKey) return this.#lastPlan as Plan;
+    let plan = this.#plans.get(key);
+    if (plan === undefined) {
+      const common = this.#common(inputs);
+      const reason = this.#options.refuse?.(common) ?? null;
+      if (reason !== null) throw new DTypeError(`${this.name}: ${reason}`);
+      const computed = this.kind === 'float' && !isFloat(common) ? 'float32' : common;
+      const out: DType =
+        this.kind === 'bool' ? 'bool' : this.kind === 'first' ? (inputs[0] as TensorBase).dtype : computed;
+      plan = { kernel: this.#kernel(inputs, dtypeInfo(computed).compute, out), flat: [], out };
+      this.#plans.set(key, plan);
+    }
+    this.#lastKey = key;
+    this.#lastPlan = plan;
+    return plan;
+  }
+
+  #kernel(inputs: readonly Operand[], compute: Compute, out: DType): MapKernel {
+    return new MapKernel(
+      this.fn,
+      compute,
+      inputs.map((x) => (typeof x === 'number' ? 'scalar' : x.dtype)),
+      this.fn.outs.map(() => out),
+    );
+  }
+
+  /** The kernel that stores its result in a dtype other than the operation's own. */
+  #kernelInto(key: number, inputs: readonly Operand[], out: DType): MapKernel {
+    const name = `${key} ${out}`;
+    let kernel = this.#converting.get(name);
+    if (kernel === undefined) {
+      const common = this.#common(inputs);
+      kernel = this.#kernel(
+        inputs,
+        dtypeInfo(this.kind === 'float' && !isFloat(common) ? 'float32' : common).compute,
+        out,
+      );
+      this.#converting.set(name, kernel);
+    }
+    return kernel;
+  }
+
+  #shape(inputs: readonly Operand[]): Shape {
+    let shape: Shape | null = null;
+    for (const x of inputs) {
+      if (typeof x === 'number') continue;
+      shape = shape === null ? x.shape : broadcastShapes(this.name, shape, x.shape);
+    }
+    return shape ?? [];
+  }
+
+  #vjp(needs: number): Piece {
+    this.#vjps[needs] ??= this.#piece(
+      deriveVjp(this.fn, bits(needs, this.fn.args.length), this.#options.custom),
+      `${this.name}.vjp${needs}`,
+    );
+    return this.#vjps[needs] as Piece;
+  }
+
+  #savePlan(needs: number): readonly number[] {
+    return this.#vjp(needs).saves;
+  }
+
+  #backward(node: Node, g: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[] {
+    const piece = this.#vjp(wanted);
+    const { sources } = piece;
+    const args = new Array<Operand>(sources.length);
+    for (let k = 0; k < args.length; k++) {
+      const { kind, index } = sources[k];
+      args[k] =
+        kind === 'cotangent'
+          ? cotangent(g, index, node)
+          : node.unpack(node.plan.indexOf(kind === 'primal' ? index : ~index));
+    }
+    const grads = runPiece(piece, args, node.outShapes[0], node.outDtypes[0]);
+    if (grads.length === this.fn.args.length) return grads;
+    const out = new Array<TensorBase | null>(this.fn.args.length).fill(null);
+    let k = 0;
+    for (let i = 0; i < out.length; i++) if ((wanted >> i) & 1) out[i] = grads[k++];
+    return out;
+  }
+
+  #piece(derived: Derived, name: string): Piece {
+    const { fn, sources } = derived;
+    const computed = fn.outs.filter((e) => e.op !== 'const' && e.op !== 'arg');
+    let n = 0;
+    const outs: Piece['outs'] = fn.outs.map((e) => {
+      if (e.op === 'const') return { constant: e.value };
+      if (e.op === 'arg') return { pass: e.index };
+      return { computed: n++ };
+    });
+    const op =
+      computed.length === 0
+        ? null
+        : new ElementwiseOp(
+            { name, args: fn.args, outs: computed },
+            { kind: 'float', differentiable: true, node: nodeNameOf(computed[0]) },
+          );
+    return { op, sources, saves: savedBy(sources), outs };
+  }
+}
+
+/** Opens the node of an in-place application. What backward needs of the target is copied, for it is about to be overwritten. */
+export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...Operand[]]): Node | null {
+  const node = openNode(op as Op<undefined>, inputs, undefined, null);
+  node?.plan.forEach((planned, k) => {
+    if (planned >= 0 && inputs[planned] === inputs[0]) node.saveAgain(k, clone(inputs[0]));
+  });
+  return node;
+}
+
+const SCALAR = 7;
+
+function bits(mask: number, n: number): boolean[] {
+  return Array.from({ length: n }, (_, i) => ((mask >> i) & 1) === 1);
+}
+
+/** What PyTorch, which computes step by step, would name a node after: the last step that is not a choice. */
+function nodeNameOf(e: Expr): string {
+  let last = e;
+  while (last.op === 'select') last = last.a.op === 'const' ? last.b : last.a;
+  return defaultNodeName(last.op === 'arg' ? 'where' : last.op);
+}
+
+/** What must be kept for a derived function: inputs `i` and outputs `~j`. */
+function savedBy(sources: readonly Source[]): readonly number[] {
+  const used = new Set<number>();
+  for (const { kind, index } of sources) {
+    if (kind === 'primal') used.add(index);
+    else if (kind === 'output') used.add(~index);
+  }
+  return [...used];
+}
+
+/** The gradient that arrived at an output, zeros if none did (of functions with several outputs). */
+function cotangent(g: readonly (TensorBase | null)[], index: number, node: Node): TensorBase {
+  return g[index] ?? filled(node.outShapes[index], 0, node.outDtypes[index]);
+}
+
+function runPiece(piece: Piece, args: readonly Operand[], shape: Shape, dtype: DType): readonly TensorBase[] {
+  const { op, outs } = piece;
+  // One output that one kernel computes: the common case.
+  if (op !== null && outs.length === 1 && 'computed' in outs[0]) return [op.invoke(args)];
+  const results = op === null ? null : op.apply(args);
+  const list =
+    results === null ? [] : Array.isArray(results) ? (results as readonly TensorBase[]) : [results as TensorBase];
+  return outs.map((o) => {
+    if ('computed' in o) return list[o.computed];
+    const value = 'constant' in o ? o.constant : args[o.pass];
+    return typeof value === 'number' ? filled(shape, value, dtype) : value;
+  });
+}
+
+/** A new tensor with one number everywhere. */
+export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
+  const out = fresh(shape, dtype);
+  const fill = fillKernel(dtype).flat(0);
+  beginLaunch();
+  if (out.count > 0) fill(out.count, address(out.storage), value);
+  return out;
+}
+
+const fillKernels = new Map<DType, MapKernel>();
+
+/** Writes a number everywhere. */
+export function fillKernel(dtype: DType): MapKernel {
+  let kernel = fillKernels.get(dtype);
+  if (kernel === undefined) {
+    const compute = dtype === 'float32' ? 'f32' : dtype === 'float64' ? 'f64' : 'i32';
+    kernel = new MapKernel(
+      { name: 'fill', args: ['value'], outs: [{ op: 'arg', sort: 'value', index: 0 }] },
+      compute,
+      ['scalar'],
+      [dtype],
+    );
+    fillKernels.set(dtype, kernel);
+  }
+  return kernel;
+}
+
+/** A plain view with `n` dimensions of size 1 after the first. */
+function insertOnes(x: TensorBase, n: number): TensorBase {
+  return reshapeView.call(x, [x.shape[0], ...new Array<number>(n).fill(1), ...x.shape.slice(1)]);
+}
+
+/** The differentiable `reshape`, installed by the view operations (which are defined in terms of this file's class). */
+export const reshapeView: { call: (x: TensorBase, shape: Shape) => TensorBase } = {
+  call: (x, shape) => alias(x, shape),
+};
+
+function canCast(from: DType, to: DType): boolean {
+  return (
+    dtypeInfo(to).rank >= dtypeInfo(from).rank ||
+    (isFloat(from) && isFloat(to)) ||
+    (dtypeInfo(from).kind === 'int' && dtypeInfo(to).kind === 'int')
+  );
+}
+
+/** Defines and registers an elementwise operation. */
+export function defineElementwise(fn: ScalarFunction, options: ElementwiseOptions): ElementwiseOp {
+  const op = new ElementwiseOp(fn, options);
+  register(op as Op<undefined>);
+  return op;
+}

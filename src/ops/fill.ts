@@ -1,0 +1,13 @@
+import type { Operand, TensorBase } from '../core/tensor.ts';
+import { ops } from './elementwise.ts';
+import { inPlace } from './inplace.ts';
+
+/** `target = source`, broadcast and converted to the dtype of `target`. */
+export function copy_(target: TensorBase, source: Operand): TensorBase {
+  return inPlace(ops.copy, [target, source]);
+}
+
+/** Every element becomes `value`. */
+export function fill_(target: TensorBase, value: Operand): TensorBase {
+  return inPlace(ops.fill, [target, value]);
+}

@@ -1,0 +1,131 @@
+import { apply1 } from '../core/apply.ts';
+import { promote } from '../core/dtype.ts';
+import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { defineOp, type Op } from '../core/op.ts';
+import { sameShape, shapeText, wrapDim } from '../core/shape.ts';
+import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { copyKernel, toDType } from './copy.ts';
+import { expand, narrow, reshape, unsqueeze } from './view.ts';
+
+interface CatAttrs {
+  readonly dim: number;
+  /** Size of each input along `dim`. */
+  readonly sizes: readonly number[];
+}
+
+// y = [x₀ x₁ …]        x̄ᵢ = the part of ȳ that came from xᵢ
+const catOp: Op<CatAttrs> = defineOp({
+  name: 'cat',
+  inputs: [],
+  forward: (inputs, { dim, sizes }) => {
+    const total = sizes.reduce((a, b) => a + b, 0);
+    const y = fresh(inputs[0].shape.with(dim, total), inputs[0].dtype);
+    let start = 0;
+    inputs.forEach((x, i) => {
+      copyKernel(x.dtype, y.dtype).run([alias(y, x.shape, y.strides, start * y.strides[dim])], [x]);
+      start += sizes[i];
+    });
+    return y;
+  },
+  vjp: {
+    saves: [],
+    rule: ([g], _, { attrs: { dim, sizes }, node }) => {
+      let start = 0;
+      return sizes.map((n, i) => {
+        const from = start;
+        start += n;
+        return g === null || node.next[i] === null ? null : narrow(g, dim, from, n);
+      });
+    },
+  },
+  jvp: 'linear',
+  vmap: (inputs, batched, { dim, sizes }, size) =>
+    apply1(
+      catOp,
+      inputs.map((x, i) => (batched[i] ? x : expand(unsqueeze(x, 0), [size, ...x.shape]))),
+      { dim: dim + 1, sizes },
+    ),
+});
+
+/** Joins tensors along an existing dimension; dtypes are promoted. */
+export function cat(tensors: readonly TensorBase[], dim = 0): TensorBase {
+  if (tensors.length === 0) throw new ArgumentError('cat: expected a non-empty list of Tensors');
+  // PyTorch lets an empty vector join anything.
+  const kept = tensors.filter((x) => !(x.shape.length === 1 && x.shape[0] === 0));
+  const list = kept.length === 0 ? tensors.slice(0, 1) : kept;
+  const first = list[0];
+  for (const x of list)
+    if (x.shape.length === 0)
+      throw new ShapeError('cat: zero-dimensional tensor cannot be concatenated; use stack for scalars');
+  const d = wrapDim('cat', dim, first.shape.length);
+  list.forEach((x, i) => {
+    if (x.shape.length !== first.shape.length) {
+      throw new ShapeError(
+        `cat: Tensors must have same number of dimensions: got ${first.shape.length} and ${x.shape.length} (${shapeText(first.shape)} and ${shapeText(x.shape)})`,
+      );
+    }
+    const k = x.shape.findIndex((n, j) => j !== d && n !== first.shape[j]);
+    if (k >= 0) {
+      throw new ShapeError(
+        `cat: Sizes of tensors must match except in dimension ${d}. Expected size ${first.shape[k]} but got size ${x.shape[k]} for tensor number ${i} in the list.`,
+      );
+    }
+  });
+  const dtype = tensors.map((x) => x.dtype).reduce(promote);
+  return apply1(
+    catOp,
+    list.map((x) => toDType(x, dtype)),
+    { dim: d, sizes: list.map((x) => x.shape[d]) },
+  );
+}
+
+interface StackAttrs {
+  readonly dim: number;
+}
+
+// y[…, i, …] = xᵢ        x̄ᵢ = ȳ[…, i, …]
+const stackOp: Op<StackAttrs> = defineOp({
+  name: 'stack',
+  inputs: [],
+  forward: (inputs, { dim }) => {
+    const { shape, dtype } = inputs[0];
+    const y = fresh(shape.toSpliced(dim, 0, inputs.length), dtype);
+    const strides = y.strides.toSpliced(dim, 1);
+    inputs.forEach((x, i) => {
+      copyKernel(dtype, dtype).run([alias(y, shape, strides, i * y.strides[dim])], [x]);
+    });
+    return y;
+  },
+  vjp: {
+    saves: [],
+    rule: ([g], _, { attrs: { dim }, node }) =>
+      node.next.map((to, i) =>
+        g === null || to === null ? null : reshape(narrow(g, dim, i, 1), node.inShapes[i] ?? []),
+      ),
+  },
+  jvp: 'linear',
+  vmap: (inputs, batched, { dim }, size) =>
+    apply1(
+      stackOp,
+      inputs.map((x, i) => (batched[i] ? x : expand(unsqueeze(x, 0), [size, ...x.shape]))),
+      { dim: dim + 1 },
+    ),
+});
+
+/** Joins tensors of one shape along a new dimension; dtypes are promoted. */
+export function stack(tensors: readonly TensorBase[], dim = 0): TensorBase {
+  if (tensors.length === 0) throw new ArgumentError('stack: stack expects a non-empty TensorList');
+  const { shape } = tensors[0];
+  tensors.forEach((x, i) => {
+    if (!sameShape(x.shape, shape))
+      throw new ShapeError(
+        `stack: stack expects each tensor to be equal size, but got ${shapeText(shape)} at entry 0 and ${shapeText(x.shape)} at entry ${i}`,
+      );
+  });
+  const dtype = tensors.map((x) => x.dtype).reduce(promote);
+  return apply1(
+    stackOp,
+    tensors.map((x) => toDType(x, dtype)),
+    { dim: wrapDim('stack', dim, shape.length + 1) },
+  );
+}

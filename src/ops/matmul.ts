@@ -1,0 +1,205 @@
+import { dot as dotKernel, gemm } from '../backends/wasm/gemm.ts';
+import { apply1 } from '../core/apply.ts';
+import { DTypeError, ShapeError } from '../core/errors.ts';
+import { defineOp, type Op } from '../core/op.ts';
+import { broadcastShapes, shapeText } from '../core/shape.ts';
+import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
+import { mul, sum } from './engine-ops.ts';
+import { expand, mT, reshape, squeeze, t, unsqueeze } from './view.ts';
+
+/** A leading batch dimension on operands that lack it, as a view. */
+const onBatch = (x: TensorBase, batched: boolean, size: number): TensorBase =>
+  batched ? x : expand(unsqueeze(x, 0), [size, ...x.shape]);
+
+function checkSame(op: string, a: TensorBase, b: TensorBase): void {
+  if (a.dtype !== b.dtype) {
+    throw new DTypeError(
+      `${op}: expected both matrices to have the same dtype, but got ${a.dtype} and ${b.dtype}; expected m1 and m2 to have the same dtype. Convert one: b.to('${a.dtype}')`,
+    );
+  }
+  if (a.dtype === 'bool' || a.dtype === 'uint8')
+    throw new DTypeError(`${op}: not implemented for '${a.dtype}'; convert with .to('int32') or .to('float32')`);
+}
+
+// y = Σ a b        ā = ȳ b,  b̄ = ȳ a
+const dotOp: Op<undefined> = defineOp({
+  name: 'dot',
+  inputs: ['a', 'b'],
+  forward: ([a, b]) => {
+    const y = fresh([], a.dtype);
+    dotKernel(y, a, b);
+    return y;
+  },
+  vjp: {
+    a: [['b'], (g, [b]) => mul(g, b)],
+    b: [['a'], (g, [a]) => mul(g, a)],
+  },
+  jvp: 'multilinear',
+  vmap: ([a, b]) => sum(mul(a, b), -1),
+});
+
+/** The inner product of two vectors. */
+export function dot(a: TensorBase, b: TensorBase): TensorBase {
+  checkTensors('dot', a, b);
+  if (a.shape.length !== 1 || b.shape.length !== 1) {
+    throw new ShapeError(
+      `dot: 1D tensors expected, but got ${a.shape.length}D and ${b.shape.length}D tensors; for matrices use a.matmul(b)`,
+    );
+  }
+  if (a.shape[0] !== b.shape[0]) {
+    throw new ShapeError(
+      `dot: inconsistent tensor size, expected tensor ${shapeText(a.shape)} and src ${shapeText(b.shape)} to have the same number of elements, but got ${a.shape[0]} and ${b.shape[0]} elements respectively`,
+    );
+  }
+  checkSame('dot', a, b);
+  return apply1(dotOp, [a, b], undefined);
+}
+
+// y = a b        ā = ȳ bᵀ,  b̄ = aᵀ ȳ
+const mmOp: Op<undefined> = defineOp({
+  name: 'mm',
+  inputs: ['a', 'b'],
+  forward: ([a, b]) => {
+    const y = fresh([a.shape[0], b.shape[1]], a.dtype);
+    gemm(y, a, b);
+    return y;
+  },
+  vjp: {
+    a: [['b'], (g, [b]) => mm(g, t(b))],
+    b: [['a'], (g, [a]) => mm(t(a), g)],
+  },
+  jvp: 'multilinear',
+  vmap: ([a, b], [inA, inB], _, size) => {
+    // One batched operand on the left folds into the rows of a single product.
+    if (inA && !inB) return reshape(mm(reshape(a, [size * a.shape[1], a.shape[2]]), b), [size, a.shape[1], b.shape[1]]);
+    return bmm(onBatch(a, inA, size), onBatch(b, inB, size));
+  },
+});
+
+/** The product of two matrices. */
+export function mm(a: TensorBase, b: TensorBase): TensorBase {
+  checkTensors('mm', a, b);
+  if (a.shape.length !== 2) throw new ShapeError(`mm: self must be a matrix, got shape ${shapeText(a.shape)}`);
+  if (b.shape.length !== 2) throw new ShapeError(`mm: mat2 must be a matrix, got shape ${shapeText(b.shape)}`);
+  if (a.shape[1] !== b.shape[0])
+    throw new ShapeError(
+      `mm: mat1 and mat2 shapes cannot be multiplied (${a.shape.join('x')} and ${b.shape.join('x')})`,
+    );
+  checkSame('mm', a, b);
+  return apply1(mmOp, [a, b], undefined);
+}
+
+// y = A x        Ā = ȳ xᵀ,  x̄ = Aᵀ ȳ
+const mvOp: Op<undefined> = defineOp({
+  name: 'mv',
+  inputs: ['a', 'x'],
+  forward: ([a, x]) => {
+    const y = fresh([a.shape[0], 1], a.dtype);
+    gemm(y, a, alias(x, [x.shape[0], 1], [x.strides[0], 1]));
+    return alias(y, [a.shape[0]], [1]);
+  },
+  vjp: {
+    a: [['x'], (g, [x]) => mul(unsqueeze(g, 1), unsqueeze(x, 0))],
+    x: [['a'], (g, [a]) => mv(t(a), g)],
+  },
+  jvp: 'multilinear',
+  vmap: ([a, x], [inA, inX], _, size) => {
+    if (!inA) return mm(x, t(a));
+    if (!inX) return squeeze(reshape(mv(reshape(a, [size * a.shape[1], a.shape[2]]), x), [size, a.shape[1], 1]), 2);
+    return squeeze(bmm(a, unsqueeze(x, 2)), 2);
+  },
+});
+
+/** The product of a matrix and a vector. */
+export function mv(a: TensorBase, x: TensorBase): TensorBase {
+  checkTensors('mv', a, x);
+  if (a.shape.length !== 2 || x.shape.length !== 1) {
+    throw new ShapeError(
+      `mv: vector + matrix @ vector expected, got ${a.shape.length}D matrix and ${x.shape.length}D vector`,
+    );
+  }
+  if (a.shape[1] !== x.shape[0])
+    throw new ShapeError(
+      `mv: size mismatch, got input (${a.shape[0]}), mat (${a.shape.join('x')}), vec (${x.shape[0]})`,
+    );
+  checkSame('mv', a, x);
+  return apply1(mvOp, [a, x], undefined);
+}
+
+// yₙ = aₙ bₙ        āₙ = ȳₙ bₙᵀ,  b̄ₙ = aₙᵀ ȳₙ
+const bmmOp: Op<undefined> = defineOp({
+  name: 'bmm',
+  inputs: ['a', 'b'],
+  forward: ([a, b]) => {
+    const y = fresh([a.shape[0], a.shape[1], b.shape[2]], a.dtype);
+    gemm(y, a, b);
+    return y;
+  },
+  vjp: {
+    a: [['b'], (g, [b]) => bmm(g, mT(b))],
+    b: [['a'], (g, [a]) => bmm(mT(a), g)],
+  },
+  jvp: 'multilinear',
+  vmap: ([a, b], [inA, inB], _, size) => {
+    const [x, y] = [onBatch(a, inA, size), onBatch(b, inB, size)];
+    const pairs = size * x.shape[1];
+    const z = bmm(reshape(x, [pairs, ...x.shape.slice(2)]), reshape(y, [pairs, ...y.shape.slice(2)]));
+    return reshape(z, [size, x.shape[1], ...z.shape.slice(1)]);
+  },
+});
+
+/** Products of two equally long lists of matrices. */
+export function bmm(a: TensorBase, b: TensorBase): TensorBase {
+  checkTensors('bmm', a, b);
+  if (a.shape.length !== 3) throw new ShapeError(`bmm: batch1 must be a 3D tensor, got shape ${shapeText(a.shape)}`);
+  if (b.shape.length !== 3) throw new ShapeError(`bmm: batch2 must be a 3D tensor, got shape ${shapeText(b.shape)}`);
+  if (a.shape[0] !== b.shape[0] || a.shape[2] !== b.shape[1]) {
+    throw new ShapeError(
+      `bmm: Expected size for first two dimensions of batch2 tensor to be: [${a.shape[0]}, ${a.shape[2]}] but got: [${b.shape[0]}, ${b.shape[1]}].`,
+    );
+  }
+  checkSame('bmm', a, b);
+  return apply1(bmmOp, [a, b], undefined);
+}
+
+/**
+ * The matrix product of any ranks, as in PyTorch: vectors stand for rows (left) or columns (right),
+ * leading dimensions broadcast.
+ */
+export function matmul(a: TensorBase, b: TensorBase): TensorBase {
+  checkTensors('matmul', a, b);
+  const [ra, rb] = [a.shape.length, b.shape.length];
+  if (ra === 0 || rb === 0)
+    throw new ShapeError(
+      `matmul: both arguments to matmul need to be at least 1D, but they are ${ra}D and ${rb}D; use a.mul(b) for scalars`,
+    );
+  if (ra === 1 && rb === 1) return dot(a, b);
+  if (ra === 2 && rb === 1) return mv(a, b);
+  if (ra === 1 && rb === 2) return squeeze(mm(unsqueeze(a, 0), b), 0);
+  if (ra === 2 && rb === 2) return mm(a, b);
+  const k = a.shape[ra - 1];
+  const inner = rb === 1 ? b.shape[0] : b.shape[rb - 2];
+  if (k !== inner) {
+    throw new ShapeError(
+      `matmul: mat1 and mat2 shapes cannot be multiplied (${shapeText(a.shape)} and ${shapeText(b.shape)}): inner sizes ${k} and ${inner} differ`,
+    );
+  }
+  // A stack of matrices times one matrix is one tall product.
+  if (ra > 2 && rb <= 2) {
+    const lead = a.shape.slice(0, -1);
+    const rows = lead.reduce((p, n) => p * n, 1);
+    const tall = reshape(a, [rows, k]);
+    return rb === 1 ? reshape(mv(tall, b), lead) : reshape(mm(tall, b), [...lead, b.shape[1]]);
+  }
+  const left = ra === 1 ? unsqueeze(a, 0) : a;
+  const right = rb === 1 ? unsqueeze(b, 1) : b;
+  const batch = broadcastShapes('matmul', left.shape.slice(0, -2), right.shape.slice(0, -2));
+  const count = batch.reduce((p, n) => p * n, 1);
+  const [m, n] = [left.shape[left.shape.length - 2], right.shape[right.shape.length - 1]];
+  const y = bmm(
+    reshape(expand(left, [...batch, m, k]), [count, m, k]),
+    reshape(expand(right, [...batch, k, n]), [count, k, n]),
+  );
+  if (ra === 1) return reshape(y, [...batch, n]);
+  return reshape(y, rb === 1 ? [...batch, m] : [...batch, m, n]);
+}

@@ -1,0 +1,119 @@
+import { apply1 } from '../core/apply.ts';
+import { type DType, isFloat } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, IndexError } from '../core/errors.ts';
+import { defineOp, type Op } from '../core/op.ts';
+import { fresh, type TensorBase } from '../core/tensor.ts';
+import { arg, binary, compare, type Expr, select, unary } from '../kernels/expr.ts';
+import { toDType } from './copy.ts';
+import { zerosLike } from './create.ts';
+import { abs, div, eq, mul, pow, sgn, where } from './elementwise.ts';
+import { fillKernel } from './elementwise-op.ts';
+import {
+  type Dims,
+  keepdims,
+  type ReduceAttrs,
+  type ReduceSpec,
+  reduce,
+  reduceAttrs,
+  reducedShape,
+  shifted,
+  sumOver,
+} from './reduce.ts';
+
+interface NormAttrs extends ReduceAttrs {
+  readonly p: number;
+}
+
+const magnitude: Expr = unary('abs', arg(0));
+
+/** ‖x‖_p = (Σ |x|^p)^(1/p), with the limits for p = 0 (count of non-zeros) and ±∞ (largest, smallest magnitude). */
+function specOf(p: number): ReduceSpec {
+  switch (p) {
+    case 0:
+      return { name: 'norm0', fold: 'sum', pre: select(compare('ne', arg(0), 0), 1, 0) };
+    case 1:
+      return { name: 'norm1', fold: 'sum', pre: magnitude };
+    case 2:
+      return { name: 'norm2', fold: 'sum', pre: binary('mul', arg(0), arg(0)), post: unary('sqrt', arg(0)) };
+    case Number.POSITIVE_INFINITY:
+      return { name: 'normInf', fold: 'max', pre: magnitude };
+    case Number.NEGATIVE_INFINITY:
+      return { name: 'normNegInf', fold: 'min', pre: magnitude };
+    default:
+      return { name: `norm(${p})`, fold: 'sum', pre: binary('pow', magnitude, p), post: binary('pow', arg(0), 1 / p) };
+  }
+}
+
+/**
+ * ∂‖x‖_p/∂x, times g (a tensor of the norm's shape with the dimensions kept). Formulas and the value
+ * 0 where the norm is 0 are PyTorch's (norm_backward).
+ */
+function gradient(g: TensorBase, x: TensorBase, y: TensorBase, { p, dims }: NormAttrs): TensorBase {
+  const zeroWhere = (mask: TensorBase, t: TensorBase): TensorBase => where(mask, 0, t);
+  switch (p) {
+    case 0:
+      return zerosLike(x);
+    case 1:
+      return mul(sgn(x), g);
+    case 2:
+      return mul(x, zeroWhere(eq(y, 0), div(g, y)));
+    case Number.POSITIVE_INFINITY:
+    case Number.NEGATIVE_INFINITY: {
+      const hit = toDType(eq(abs(x), y), x.dtype);
+      return mul(mul(sgn(x), hit), div(g, sumOver(hit, dims, true)));
+    }
+    default:
+      if (p < 1) {
+        const scaled = zeroWhere(eq(x, 0), mul(sgn(x), pow(abs(x), p - 1)));
+        return mul(scaled, mul(g, pow(y, 1 - p)));
+      }
+      if (p < 2) return mul(mul(sgn(x), pow(abs(x), p - 1)), zeroWhere(eq(y, 0), div(g, pow(y, p - 1))));
+      return mul(mul(x, pow(abs(x), p - 2)), zeroWhere(eq(y, 0), div(g, pow(y, p - 1))));
+  }
+}
+
+const normOp: Op<NormAttrs> = defineOp({
+  name: 'norm',
+  node: 'NormBackward0',
+  inputs: ['x'],
+  forward: ([x], attrs) => {
+    // The norm of nothing is 0 for every p but ±∞, which the caller refuses.
+    if (x.count === 0) {
+      const y = fresh(reducedShape(x.shape, attrs), x.dtype);
+      fillKernel(x.dtype).run([y], [attrs.p < 0 ? Number.POSITIVE_INFINITY : 0]);
+      return y;
+    }
+    return reduce(specOf(attrs.p), x, x.dtype, x.dtype, attrs);
+  },
+  vjp: {
+    x: [
+      ['x', 'y'],
+      (g, [x, y], { attrs }) => gradient(keepdims(g, x.shape, attrs), x, keepdims(y, x.shape, attrs), attrs),
+    ],
+  },
+  jvp: ({ inputs: [x], tangents: [tx], outputs: [y], attrs }) => {
+    if (tx === null) return null;
+    const kept = keepdims(y, (x as TensorBase).shape, attrs);
+    return sumOver(gradient(tx, x as TensorBase, kept, attrs), attrs.dims, attrs.keepdim);
+  },
+  vmap: ([x], _, attrs) => apply1(normOp, [x], shifted(attrs)),
+});
+
+/** The p-norm over dimensions; `p` may be a number or 'fro' (2). */
+export function norm(x: TensorBase, p: number | 'fro' = 2, dim?: Dims, keepdim = false, dtype?: DType): TensorBase {
+  const order = p === 'fro' ? 2 : p;
+  if (typeof order !== 'number' || Number.isNaN(order))
+    throw new ArgumentError(`norm: p must be a number or 'fro', got ${String(p)}; the nuclear norm is linalg's`);
+  const input = dtype === undefined ? x : toDType(x, dtype);
+  if (!isFloat(input.dtype))
+    throw new DTypeError(
+      `norm: linalg.vector_norm: Expected a floating point or complex tensor as input. Got ${input.dtype}; convert with x.to('float32') first`,
+    );
+  const attrs = reduceAttrs('norm', x, dim, keepdim);
+  if (!Number.isFinite(order) && attrs.dims.some((d) => x.shape[d] === 0)) {
+    throw new IndexError(
+      `norm: cannot compute the ${order} norm on an empty dimension because the operation does not have an identity`,
+    );
+  }
+  return apply1(normOp, [input], { ...attrs, p: order });
+}

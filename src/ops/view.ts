@@ -1,0 +1,421 @@
+import { apply1 } from '../core/apply.ts';
+import { IndexError, ShapeError } from '../core/errors.ts';
+import { defineOp, type Op } from '../core/op.ts';
+import {
+  checkList,
+  checkShape,
+  contiguousStrides,
+  numel,
+  type Shape,
+  shapeText,
+  wrapDim,
+  wrapDims,
+} from '../core/shape.ts';
+import { alias, fresh, type TensorBase, viewOf } from '../core/tensor.ts';
+import { copyKernel } from './copy.ts';
+import { fillKernel, reshapeView } from './elementwise-op.ts';
+
+/*
+ * Views: the same memory read with other shape and strides. All are linear, so each gradient rule
+ * is the adjoint view, or a copy into zeros where elements were left out.
+ */
+
+const inverse = (dims: readonly number[]): number[] => {
+  const out = new Array<number>(dims.length);
+  dims.forEach((d, i) => {
+    out[d] = i;
+  });
+  return out;
+};
+
+/**
+ * Strides under which `t` reads as `shape` without copying, or null when there are none: every new
+ * dimension must lie within a run of old ones that is contiguous by itself.
+ */
+export function viewStrides(t: TensorBase, shape: Shape): readonly number[] | null {
+  if (t.flat || t.count === 0) return contiguousStrides(shape);
+  const strides = new Array<number>(shape.length);
+  let to = shape.length - 1;
+  let run = 1;
+  let used = 1;
+  let step = t.strides[t.shape.length - 1] ?? 1;
+  for (let from = t.shape.length - 1; from >= 0; from--) {
+    run *= t.shape[from];
+    const endsRun = from === 0 || (t.shape[from - 1] !== 1 && t.strides[from - 1] !== run * step);
+    if (!endsRun) continue;
+    while (to >= 0 && (used < run || shape[to] === 1)) {
+      strides[to] = used * step;
+      used *= shape[to];
+      to -= 1;
+    }
+    if (used !== run) return null;
+    if (from > 0) {
+      step = t.strides[from - 1];
+      run = 1;
+      used = 1;
+    }
+  }
+  return to === -1 ? strides : null;
+}
+
+/** Resolves one -1 in a shape against a number of elements. */
+export function inferShape(op: string, shape: Shape, size: number): Shape {
+  checkList(op, 'a shape', shape);
+  const hole = shape.indexOf(-1);
+  if (hole >= 0) {
+    if (shape.indexOf(-1, hole + 1) >= 0)
+      throw new ShapeError(`${op}: only one dimension can be inferred, got ${shapeText(shape)}`);
+    const rest = shape.reduce((p, n, i) => (i === hole ? p : p * n), 1);
+    if (rest === 0 && size === 0)
+      throw new ShapeError(
+        `${op}: cannot reshape tensor of ${size} elements into shape ${shapeText(shape)} because the unspecified dimension size -1 can be any value and is ambiguous`,
+      );
+    if (rest === 0 || size % rest !== 0) throw invalidShape(op, shape, size);
+    return shape.with(hole, size / rest);
+  }
+  checkShape(op, shape);
+  if (numel(shape) !== size) throw invalidShape(op, shape, size);
+  return shape;
+}
+
+function invalidShape(op: string, shape: Shape, size: number): ShapeError {
+  return new ShapeError(`${op}: shape '${shapeText(shape)}' is invalid for input of size ${size}`);
+}
+
+/** `y` has the elements of `x` in row-major order, in another shape. */
+const reshapeOp: Op<{ readonly shape: Shape; readonly copies: boolean }> = defineOp({
+  name: 'reshape',
+  node: ({ copies }) => (copies ? 'UnsafeViewBackward0' : 'ViewBackward0'),
+  inputs: ['x'],
+  forward: ([x], { shape }) => {
+    const strides = viewStrides(x, shape);
+    return strides === null ? alias(copyOf(x), shape, contiguousStrides(shape), 0) : viewOf(x, shape, strides);
+  },
+  vjp: { x: [[], (g, _, c) => reshape(g, c.shape(0))] },
+  jvp: 'linear',
+  vmap: ([x], _, { shape }, size) => reshape(x, [size, ...shape]),
+});
+
+export function reshape(x: TensorBase, shape: Shape): TensorBase {
+  const to = inferShape('reshape', shape, x.count);
+  return apply1(reshapeOp, [x], { shape: to, copies: x.wrapped === null && viewStrides(x, to) === null });
+}
+reshapeView.call = reshape;
+
+/** A reshape that must not copy. */
+export function view(x: TensorBase, shape: Shape): TensorBase {
+  const to = inferShape('view', shape, x.count);
+  if (x.wrapped === null && viewStrides(x, to) === null) {
+    throw new ShapeError(
+      `view: view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces): ${shapeText(x.shape)} with strides ${shapeText(x.strides)} as ${shapeText(to)}. Use .reshape(...) instead.`,
+    );
+  }
+  return reshape(x, to);
+}
+
+/** y[i…] = x[i permuted] */
+const permuteOp: Op<{ readonly dims: readonly number[]; readonly node: string }> = defineOp({
+  name: 'permute',
+  node: ({ node }) => node,
+  inputs: ['x'],
+  forward: ([x], { dims }) =>
+    viewOf(
+      x,
+      dims.map((d) => x.shape[d]),
+      dims.map((d) => x.strides[d]),
+    ),
+  vjp: { x: [[], (g, _, { attrs }) => permute(g, inverse(attrs.dims))] },
+  jvp: 'linear',
+  vmap: ([x], _, { dims }) => permute(x, [0, ...dims.map((d) => d + 1)]),
+});
+
+export function permute(x: TensorBase, dims: readonly number[], node = 'PermuteBackward0'): TensorBase {
+  if (dims.length !== x.shape.length) {
+    throw new ShapeError(
+      `permute: number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = ${x.shape.length} is not equal to len(dims) = ${dims.length}`,
+    );
+  }
+  return apply1(permuteOp, [x], { dims: wrapDims('permute', dims, x.shape.length), node });
+}
+
+export function transpose(x: TensorBase, a: number, b: number, node = 'TransposeBackward0'): TensorBase {
+  const rank = x.shape.length;
+  const i = wrapDim('transpose', a, rank);
+  const j = wrapDim('transpose', b, rank);
+  if (rank === 0) return alias0(x);
+  const dims = Array.from({ length: rank }, (_, d) => (d === i ? j : d === j ? i : d));
+  return apply1(permuteOp, [x], { dims, node });
+}
+
+/** A view of a 0-dim tensor under another identity. */
+const alias0 = (x: TensorBase): TensorBase => apply1(permuteOp, [x], { dims: [], node: 'AliasBackward0' });
+
+/** The transpose of a matrix; vectors and scalars stay as they are. */
+export function t(x: TensorBase): TensorBase {
+  if (x.shape.length > 2)
+    throw new ShapeError(
+      `t: t() expects a tensor with <= 2 dimensions, but self is ${x.shape.length}D; use .mT or .transpose(a, b)`,
+    );
+  return x.shape.length < 2
+    ? apply1(permuteOp, [x], { dims: x.shape.map((_, i) => i), node: 'TBackward0' })
+    : transpose(x, 0, 1, 'TBackward0');
+}
+
+/** The last two dimensions exchanged; a scalar stays as it is. */
+export function mT(x: TensorBase): TensorBase {
+  if (x.shape.length === 0) return x;
+  if (x.shape.length < 2)
+    throw new ShapeError(
+      `mT: tensor.mT is only supported on matrices or batches of matrices. Got ${x.shape.length}-D tensor.`,
+    );
+  return transpose(x, -2, -1);
+}
+
+/** y = x repeated along new or size-1 dimensions, without copying (strides of 0). */
+const expandOp: Op<{ readonly shape: Shape }> = defineOp({
+  name: 'expand',
+  inputs: ['x'],
+  forward: ([x], { shape }) => {
+    const lead = shape.length - x.shape.length;
+    return viewOf(
+      x,
+      shape,
+      shape.map((n, i) => (i < lead || (x.shape[i - lead] === 1 && n !== 1) ? 0 : x.strides[i - lead])),
+    );
+  },
+  // The engine sums over what was broadcast.
+  vjp: { x: [[], (g) => g] },
+  jvp: 'linear',
+  vmap: ([x], _, { shape }, size) => {
+    const missing = shape.length - (x.shape.length - 1);
+    return expand(missing === 0 ? x : reshape(x, [size, ...new Array<number>(missing).fill(1), ...x.shape.slice(1)]), [
+      size,
+      ...shape,
+    ]);
+  },
+});
+
+/** Sizes of -1 keep the size of `x`. */
+export function expand(x: TensorBase, shape: Shape): TensorBase {
+  checkList('expand', 'a shape', shape);
+  const lead = shape.length - x.shape.length;
+  if (lead < 0) {
+    throw new ShapeError(
+      `expand: the number of sizes provided (${shape.length}) must be greater or equal to the number of dimensions in the tensor (${x.shape.length})`,
+    );
+  }
+  const to = shape.map((n, i) => {
+    const own = i < lead ? 1 : x.shape[i - lead];
+    if (n === -1) {
+      if (i < lead)
+        throw new ShapeError(
+          `expand: The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ${i}`,
+        );
+      return own;
+    }
+    if (own !== 1 && own !== n) {
+      throw new ShapeError(
+        `expand: The expanded size of the tensor (${n}) must match the existing size (${own}) at non-singleton dimension ${i}. Target sizes: ${shapeText(shape)}. Tensor sizes: ${shapeText(x.shape)}`,
+      );
+    }
+    return n;
+  });
+  checkShape('expand', to);
+  return apply1(expandOp, [x], { shape: to });
+}
+
+/** Dimensions of size 1 taken out (`drop`) or put in: a reshape that never copies. */
+const squeezeOp: Op<{ readonly drop: readonly number[]; readonly node: string }> = defineOp({
+  name: 'squeeze',
+  node: ({ node }) => node,
+  inputs: ['x'],
+  forward: ([x], { drop }) => {
+    const keep = x.shape.map((_, d) => d).filter((d) => !drop.includes(d));
+    return viewOf(
+      x,
+      keep.map((d) => x.shape[d]),
+      keep.map((d) => x.strides[d]),
+    );
+  },
+  vjp: { x: [[], (g, _, c) => reshape(g, c.shape(0))] },
+  jvp: 'linear',
+  vmap: ([x], _, { drop, node }) => apply1(squeezeOp, [x], { drop: drop.map((d) => d + 1), node }),
+});
+
+export function squeeze(x: TensorBase, dim?: number | readonly number[]): TensorBase {
+  const rank = x.shape.length;
+  const among =
+    dim === undefined ? x.shape.map((_, d) => d) : wrapDims('squeeze', typeof dim === 'number' ? [dim] : dim, rank);
+  const drop = among.filter((d) => x.shape[d] === 1);
+  return apply1(squeezeOp, [x], { drop, node: dim === undefined ? 'SqueezeBackward0' : 'SqueezeBackward1' });
+}
+
+const unsqueezeOp: Op<{ readonly dim: number }> = defineOp({
+  name: 'unsqueeze',
+  inputs: ['x'],
+  forward: ([x], { dim }) => {
+    const step = dim < x.shape.length ? x.shape[dim] * x.strides[dim] : 1;
+    return viewOf(x, x.shape.toSpliced(dim, 0, 1), x.strides.toSpliced(dim, 0, step));
+  },
+  vjp: { x: [[], (g, _, { attrs }) => squeeze(g, attrs.dim)] },
+  jvp: 'linear',
+  vmap: ([x], _, { dim }) => apply1(unsqueezeOp, [x], { dim: dim + 1 }),
+});
+
+export function unsqueeze(x: TensorBase, dim: number): TensorBase {
+  return apply1(unsqueezeOp, [x], { dim: wrapDim('unsqueeze', dim, x.shape.length + 1) });
+}
+
+interface SliceAttrs {
+  readonly dim: number;
+  readonly start: number;
+  readonly step: number;
+  readonly length: number;
+}
+
+function sliced(x: TensorBase, { dim, start, step, length }: SliceAttrs): TensorBase {
+  return alias(
+    x,
+    x.shape.with(dim, length),
+    x.strides.with(dim, x.strides[dim] * step),
+    x.offset + (length === 0 ? 0 : start * x.strides[dim]),
+  );
+}
+
+/** y = x[…, start : start + length·step : step, …] */
+const sliceOp: Op<SliceAttrs> = defineOp({
+  name: 'slice',
+  inputs: ['x'],
+  forward: ([x], attrs) => {
+    const { shape, strides, offset } = sliced(x, attrs);
+    return viewOf(x, shape, strides, offset);
+  },
+  vjp: { x: [[], (g, _, c) => apply1(sliceBackwardOp, [g], { ...c.attrs, size: c.shape(0)[c.attrs.dim] })] },
+  jvp: 'linear',
+  vmap: ([x], _, attrs) => apply1(sliceOp, [x], { ...attrs, dim: attrs.dim + 1 }),
+});
+
+/** The adjoint of `slice`: y is zero but for the slice, which is x. */
+const sliceBackwardOp: Op<SliceAttrs & { readonly size: number }> = defineOp({
+  name: 'sliceBackward',
+  inputs: ['x'],
+  forward: ([x], attrs) => {
+    const y = fresh(x.shape.with(attrs.dim, attrs.size), x.dtype);
+    fillKernel(x.dtype).run([y], [0]);
+    copyKernel(x.dtype, x.dtype).run([sliced(y, attrs)], [x]);
+    return y;
+  },
+  vjp: { x: [[], (g, _, { attrs }) => apply1(sliceOp, [g], attrs)] },
+  jvp: 'linear',
+  vmap: ([x], _, attrs) => apply1(sliceBackwardOp, [x], { ...attrs, dim: attrs.dim + 1 }),
+});
+
+/** Python's slice along one dimension; negative `start` and `end` count from the end, `step` is positive. */
+export function slice(x: TensorBase, dim: number, start?: number, end?: number, step = 1): TensorBase {
+  if (x.shape.length === 0) throw new ShapeError('slice: slice() cannot be applied to a 0-dim tensor.');
+  const d = wrapDim('slice', dim, x.shape.length);
+  if (!Number.isInteger(step) || step <= 0) throw new IndexError(`slice: slice step must be positive, got ${step}`);
+  for (const i of [start, end]) {
+    if (i !== undefined && !Number.isInteger(i))
+      throw new IndexError(`slice: slice indices must be integers, got ${String(i)}`);
+  }
+  const size = x.shape[d];
+  const clip = (i: number): number => Math.min(size, Math.max(0, i < 0 ? i + size : i));
+  const from = clip(start ?? 0);
+  const to = Math.max(from, clip(end ?? size));
+  return apply1(sliceOp, [x], { dim: d, start: from, step, length: Math.ceil((to - from) / step) });
+}
+
+/** The slice of `length` elements from `start`. */
+export function narrow(x: TensorBase, dim: number, start: number, length: number): TensorBase {
+  if (x.shape.length === 0) throw new ShapeError('narrow: narrow() cannot be applied to a 0-dim tensor.');
+  const d = wrapDim('narrow', dim, x.shape.length);
+  const size = x.shape[d];
+  if (!Number.isInteger(length) || length < 0)
+    throw new IndexError(`narrow: narrow(): length must be non-negative, got ${length}`);
+  if (!Number.isInteger(start) || start < -size || start > size)
+    throw new IndexError(
+      `narrow: start out of range (expected to be in range of [${-size}, ${size}], but got ${start})`,
+    );
+  const from = start < 0 ? start + size : start;
+  if (from + length > size)
+    throw new IndexError(`narrow: start (${from}) + length (${length}) exceeds dimension size (${size}).`);
+  return apply1(sliceOp, [x], { dim: d, start: from, step: 1, length });
+}
+
+/** y = x[…, index, …], one dimension less. */
+const selectOp: Op<{ readonly dim: number; readonly index: number }> = defineOp({
+  name: 'select',
+  inputs: ['x'],
+  forward: ([x], { dim, index }) =>
+    viewOf(x, x.shape.toSpliced(dim, 1), x.strides.toSpliced(dim, 1), x.offset + index * x.strides[dim]),
+  vjp: {
+    x: [
+      [],
+      (g, _, c) =>
+        apply1(sliceBackwardOp, [unsqueeze(g, c.attrs.dim)], {
+          dim: c.attrs.dim,
+          start: c.attrs.index,
+          step: 1,
+          length: 1,
+          size: c.shape(0)[c.attrs.dim],
+        }),
+    ],
+  },
+  jvp: 'linear',
+  vmap: ([x], _, { dim, index }) => apply1(selectOp, [x], { dim: dim + 1, index }),
+});
+
+export function select(x: TensorBase, dim: number, index: number): TensorBase {
+  if (x.shape.length === 0) throw new IndexError('select: select() cannot be applied to a 0-dim tensor.');
+  const d = wrapDim('select', dim, x.shape.length);
+  const size = x.shape[d];
+  if (!Number.isInteger(index) || index < -size || index >= size) {
+    throw new IndexError(
+      `select: select(): index ${index} out of range for tensor of size ${shapeText(x.shape)} at dimension ${d}`,
+    );
+  }
+  return apply1(selectOp, [x], { dim: d, index: index < 0 ? index + size : index });
+}
+
+/** Dimensions `start` to `end`, both included, made one. */
+export function flatten(x: TensorBase, start = 0, end = -1): TensorBase {
+  const rank = x.shape.length;
+  const from = wrapDim('flatten', start, rank);
+  const to = wrapDim('flatten', end, rank);
+  if (from > to)
+    throw new ShapeError(
+      `flatten: flatten() has invalid args: start_dim cannot come after end_dim (${start} after ${end})`,
+    );
+  if (rank === 0) return reshape(x, [1]);
+  if (from === to) return x;
+  return reshape(x, [...x.shape.slice(0, from), numel(x.shape.slice(from, to + 1)), ...x.shape.slice(to + 1)]);
+}
+
+/** Moves dimensions `from` to positions `to`; the others keep their order. */
+export function movedim(x: TensorBase, from: number | readonly number[], to: number | readonly number[]): TensorBase {
+  const rank = x.shape.length;
+  const list = (d: number | readonly number[]): readonly number[] => (typeof d === 'number' ? [d] : d);
+  const [sources, targets] = [list(from), list(to)];
+  if (sources.length !== targets.length) {
+    throw new ShapeError(
+      `movedim: Invalid source or destination dims: source (${shapeText(sources)} dims) should contain the same number of dims as destination (${shapeText(targets)} dims)`,
+    );
+  }
+  const taken = wrapDims('movedim', sources, rank);
+  const places = wrapDims('movedim', targets, rank);
+  if (rank === 0) return permute(x, []);
+  const rest = x.shape.map((_, d) => d).filter((d) => !taken.includes(d));
+  const order = x.shape.map((_, d) => {
+    const k = places.indexOf(d);
+    return k >= 0 ? taken[k] : (rest.shift() as number);
+  });
+  return permute(x, order);
+}
+
+/** A contiguous copy of a plain tensor, outside the graph. */
+function copyOf(x: TensorBase): TensorBase {
+  const y = fresh(x.shape, x.dtype);
+  copyKernel(x.dtype, x.dtype).run([y], [x]);
+  return y;
+}

@@ -1,0 +1,315 @@
+import { setRequiresGrad } from '../autograd/api.ts';
+import { type DType, dtypeInfo, isFloat, type TypedArray } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { checkShape, numel, shapeText } from '../core/shape.ts';
+import { fresh, TensorBase } from '../core/tensor.ts';
+import { clone, toDType } from '../ops/copy.ts';
+import { full as filled } from '../ops/create.ts';
+import { detach } from '../ops/detach.ts';
+import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
+import { checkDType, checkOptions, type TensorOptions } from './options.ts';
+import { defaultGenerator, drawn, type RandomOptions } from './random.ts';
+import type { Shape } from './shapes.ts';
+import type { ArangeOf, CreatedOf, Data, DataOf, EyeOf, FitData, LinspaceOf } from './signatures.ts';
+import type { Tensor } from './tensor.ts';
+
+const CREATION = ['dtype', 'requiresGrad'] as const;
+
+function checked(op: string, options: object | undefined, known: readonly string[] = CREATION): void {
+  checkOptions(op, options, known);
+  checkDType(op, (options as TensorOptions | undefined)?.dtype);
+}
+
+/** Finishes a new leaf. */
+function leaf(t: TensorBase, options: TensorOptions | undefined): Tensor {
+  if (options?.requiresGrad) setRequiresGrad(t, true);
+  return t as Tensor;
+}
+
+function checkSizes(op: string, shape: unknown): asserts shape is readonly number[] {
+  if (!Array.isArray(shape))
+    throw new ArgumentError(
+      `${op}: the shape must be an array such as [2, 3], got ${typeof shape === 'number' ? `the number ${shape}; write [${shape}]` : typeof shape}`,
+    );
+  checkShape(op, shape);
+}
+
+const dtypeOfArray = (a: TypedArray): DType =>
+  a instanceof Float32Array
+    ? 'float32'
+    : a instanceof Float64Array
+      ? 'float64'
+      : a instanceof Int32Array
+        ? 'int32'
+        : 'uint8';
+
+function isTypedArray(x: unknown): x is TypedArray {
+  return x instanceof Float32Array || x instanceof Float64Array || x instanceof Int32Array || x instanceof Uint8Array;
+}
+
+/** Values converted to a dtype's array, refusing what does not fit. */
+function convert(values: ArrayLike<number | boolean>, dtype: DType): TypedArray {
+  const out = hostArray(dtype, values.length);
+  if (dtypeInfo(dtype).kind === 'int') checkFits('tensor', Array.from(values, Number), dtype);
+  for (let i = 0; i < values.length; i++) {
+    const x = Number(values[i]);
+    out[i] = dtype === 'bool' ? (x !== 0 ? 1 : 0) : x;
+  }
+  return out;
+}
+
+/**
+ * A tensor of the given values: nested arrays of numbers or booleans (every row of one length), a
+ * number, a typed array (which is copied), or another tensor (copied and detached). Numbers become
+ * float32 unless `dtype` says otherwise, booleans bool, typed arrays their own type.
+ *
+ * @throws {ShapeError} when rows differ in length.
+ * @throws {DTypeError} when an element is neither number nor boolean.
+ */
+export function tensor<D extends Data, const R extends Shape | undefined = undefined>(
+  source: FitData<D, R>,
+  options?: TensorOptions & { readonly shape?: R },
+): Tensor<DataOf<D, R>> {
+  checked('tensor', options, ['dtype', 'requiresGrad', 'shape']);
+  const data = source as NestedArray | TypedArray | TensorBase;
+  if (data instanceof TensorBase) return leaf(toDType(clone(detach(data)), options?.dtype ?? data.dtype), options);
+  if (isTypedArray(data)) {
+    const shape = options?.shape ?? [data.length];
+    checkSizes('tensor', shape);
+    if (numel(shape) !== data.length)
+      throw new ShapeError(`tensor: shape ${shapeText(shape)} is invalid for input of size ${data.length}`);
+    const dtype = options?.dtype ?? dtypeOfArray(data);
+    return leaf(fromHost(dtype === dtypeOfArray(data) ? data : convert(data, dtype), shape, dtype), options);
+  }
+  if (ArrayBuffer.isView(data))
+    throw new DTypeError(
+      'tensor: this typed array has no dtype here; use Float32Array, Float64Array, Int32Array or Uint8Array',
+    );
+  const shape = nestedShape(data);
+  const values = flattenNested(data, shape);
+  const dtype = options?.dtype ?? inferDType(values);
+  const t = fromHost(convert(values, dtype), shape, dtype);
+  if (options?.shape !== undefined) {
+    checkSizes('tensor', options.shape);
+    if (numel(options.shape) !== values.length)
+      throw new ShapeError(`tensor: shape ${shapeText(options.shape)} is invalid for input of size ${values.length}`);
+    return leaf(fromHost(convert(values, dtype), options.shape, dtype), options);
+  }
+  return leaf(t, options);
+}
+
+/** A tensor filled with one number. */
+export function full<const N extends Shape>(shape: N, value: number, options?: TensorOptions): Tensor<CreatedOf<N>> {
+  checked('full', options);
+  checkSizes('full', shape);
+  if (typeof value !== 'number') throw new ArgumentError(`full: the fill value must be a number, got ${typeof value}`);
+  return leaf(filled(shape, value, options?.dtype ?? 'float32'), options);
+}
+
+export function zeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
+  checked('zeros', options);
+  checkSizes('zeros', shape);
+  return leaf(filled(shape, 0, options?.dtype ?? 'float32'), options);
+}
+
+export function ones<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
+  checked('ones', options);
+  checkSizes('ones', shape);
+  return leaf(filled(shape, 1, options?.dtype ?? 'float32'), options);
+}
+
+/** A tensor whose values are whatever its memory held. */
+export function empty<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
+  checked('empty', options);
+  checkSizes('empty', shape);
+  return leaf(fresh([...shape], options?.dtype ?? 'float32'), options);
+}
+
+const like = <O extends TensorOptions>(t: TensorBase, options: O | undefined) => ({
+  ...options,
+  dtype: options?.dtype ?? t.dtype,
+});
+
+export function zerosLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
+  return zeros(t.shape as Shape, like(t, options));
+}
+
+export function onesLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
+  return ones(t.shape as Shape, like(t, options));
+}
+
+export function fullLike<S extends Shape>(t: Tensor<S>, value: number, options?: TensorOptions): Tensor<S> {
+  return full(t.shape as Shape, value, like(t, options));
+}
+
+export function emptyLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
+  return empty(t.shape as Shape, like(t, options));
+}
+
+/**
+ * start, start + step, … up to but not including end; `arange(end)` starts at 0. Element i is
+ * start + i·step, computed in float64 and rounded once.
+ */
+export function arange<
+  A extends number,
+  B extends number | TensorOptions | undefined = undefined,
+  C extends number | TensorOptions | undefined = undefined,
+>(first: A, second?: B, third?: C, fourth?: TensorOptions): Tensor<ArangeOf<A, B, C>> {
+  const numbers = [first, second, third].filter((x) => typeof x === 'number');
+  const options = [second, third, fourth].find((x): x is TensorOptions => typeof x === 'object');
+  checked('arange', options);
+  const [start, end, step] = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
+  if (step === 0) throw new ArgumentError('arange: step must be nonzero');
+  if (![start, end, step].every(Number.isFinite))
+    throw new ArgumentError(`arange: unsupported range: ${start} -> ${end} by ${step}`);
+  if ((end - start) / step < 0)
+    throw new ArgumentError(
+      `arange: upper bound and larger bound inconsistent with step sign: ${start} to ${end} by ${step}`,
+    );
+  const dtype = options?.dtype ?? 'float32';
+  const n = Math.ceil((end - start) / step);
+  const values = hostArray(dtype, n);
+  for (let i = 0; i < n; i++) values[i] = start + i * step;
+  return leaf(fromHost(values, [n], dtype), options);
+}
+
+/** `steps` numbers evenly spaced from start to end, both included. */
+export function linspace<N extends number>(
+  start: number,
+  end: number,
+  steps: N,
+  options?: TensorOptions,
+): Tensor<LinspaceOf<N>> {
+  checked('linspace', options);
+  if (!Number.isInteger(steps) || steps < 0)
+    throw new ArgumentError(`linspace: number of steps must be non-negative, got ${steps}`);
+  const dtype = options?.dtype ?? 'float32';
+  const round = dtype === 'float32' ? Math.fround : (x: number): number => x;
+  const step = round(round(round(end) - round(start)) / (steps - 1));
+  const values = hostArray(dtype, steps);
+  // As PyTorch does, from both ends, so that the result is symmetric.
+  const half = Math.floor(steps / 2);
+  for (let i = 0; i < steps; i++)
+    values[i] = i < half || steps === 1 ? round(start + step * i || start) : round(end - step * (steps - i - 1));
+  return leaf(fromHost(values, [steps], dtype), options);
+}
+
+/** Ones on the diagonal of an n × m matrix. */
+export function eye<N extends number, M extends number | TensorOptions | undefined = undefined>(
+  n: N,
+  m?: M,
+  options?: TensorOptions,
+): Tensor<EyeOf<N, M>> {
+  const opts = typeof m === 'object' ? m : options;
+  const columns = typeof m === 'number' ? m : n;
+  checked('eye', opts);
+  for (const [k, v] of [
+    ['n', n],
+    ['m', columns],
+  ] as const)
+    if (!Number.isInteger(v) || v < 0) throw new ArgumentError(`eye: ${k} must be greater or equal to 0, got ${v}`);
+  const dtype = opts?.dtype ?? 'float32';
+  const values = hostArray(dtype, n * columns);
+  for (let i = 0; i < Math.min(n, columns); i++) values[i * columns + i] = 1;
+  return leaf(fromHost(values, [n, columns], dtype), opts);
+}
+
+// ── random ──
+
+export type RandomTensorOptions = TensorOptions & RandomOptions;
+const RANDOM = ['dtype', 'requiresGrad', 'generator'] as const;
+
+function floatType(op: string, options: TensorOptions | undefined): DType {
+  const dtype = options?.dtype ?? 'float32';
+  if (!isFloat(dtype))
+    throw new DTypeError(
+      `${op}: "${op}" not implemented for '${dtype}'; random floats need float32 or float64 (use randint for integers)`,
+    );
+  return dtype;
+}
+
+/** Numbers uniform on [0, 1). */
+export function rand<const N extends Shape>(shape: N, options?: RandomTensorOptions): Tensor<CreatedOf<N>> {
+  checked('rand', options, RANDOM);
+  checkSizes('rand', shape);
+  const dtype = floatType('rand', options);
+  return leaf(
+    drawn(shape, dtype, (out) => (options?.generator ?? defaultGenerator).fillUniform(out as Float32Array)),
+    options,
+  );
+}
+
+/** Standard normal numbers. */
+export function randn<const N extends Shape>(shape: N, options?: RandomTensorOptions): Tensor<CreatedOf<N>> {
+  checked('randn', options, RANDOM);
+  checkSizes('randn', shape);
+  const dtype = floatType('randn', options);
+  return leaf(
+    drawn(shape, dtype, (out) => (options?.generator ?? defaultGenerator).fillNormal(out as Float32Array)),
+    options,
+  );
+}
+
+export function randLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
+  return rand(t.shape as Shape, like(t, options));
+}
+
+export function randnLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
+  return randn(t.shape as Shape, like(t, options));
+}
+
+/** Integers uniform on [low, high), int32 by default; `randint(high, shape)` starts at 0. */
+export function randint(high: number, shape: readonly number[], options?: RandomTensorOptions): Tensor;
+export function randint(low: number, high: number, shape: readonly number[], options?: RandomTensorOptions): Tensor;
+export function randint(
+  a: number,
+  b: number | readonly number[],
+  c?: readonly number[] | RandomTensorOptions,
+  d?: RandomTensorOptions,
+): Tensor {
+  const [low, high, shape, options] =
+    typeof b === 'number' ? [a, b, c as readonly number[], d] : [0, a, b, c as RandomTensorOptions | undefined];
+  checked('randint', options, RANDOM);
+  checkSizes('randint', shape);
+  return leaf(
+    drawn(shape, options?.dtype ?? 'int32', (out) =>
+      (options?.generator ?? defaultGenerator).fillRandint(out, low, high),
+    ),
+    options,
+  );
+}
+
+/** A random permutation of 0 … n − 1, int32. */
+export function randperm(n: number, options?: RandomTensorOptions): Tensor {
+  checked('randperm', options, RANDOM);
+  if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`randperm: n must be non-negative, got ${n}`);
+  return leaf(
+    drawn([n], options?.dtype ?? 'int32', (out) => (options?.generator ?? defaultGenerator).fillRandperm(out)),
+    options,
+  );
+}
+
+/** 1 with the probability given by each element of `p`, else 0. */
+export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
+  checkOptions('bernoulli', options, ['generator']);
+  if (!isFloat(p.dtype)) throw new DTypeError(`bernoulli: probabilities must be floating point, got ${p.dtype}`);
+  return leaf(
+    drawn(p.shape, p.dtype, (out) => (options?.generator ?? defaultGenerator).fillBernoulli(out, p.toTypedArray())),
+    undefined,
+  );
+}
+
+/** Indices drawn in proportion to the weights of a vector, or of each row of a matrix; int32. */
+export function multinomial(weights: Tensor, n: number, replacement = false, options?: RandomOptions): Tensor {
+  checkOptions('multinomial', options, ['generator']);
+  if (weights.shape.length < 1 || weights.shape.length > 2)
+    throw new ShapeError(`multinomial: prob_dist must be 1 or 2 dim, got shape ${shapeText(weights.shape)}`);
+  const generator = options?.generator ?? defaultGenerator;
+  const values = weights.toTypedArray();
+  const columns = weights.shape[weights.shape.length - 1];
+  const rows = weights.shape.length === 1 ? 1 : weights.shape[0];
+  const out = new Int32Array(rows * n);
+  for (let r = 0; r < rows; r++)
+    out.set(generator.multinomial(values.subarray(r * columns, (r + 1) * columns), n, replacement), r * n);
+  return leaf(fromHost(out, weights.shape.length === 1 ? [n] : [rows, n], 'int32'), undefined);
+}

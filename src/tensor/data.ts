@@ -1,0 +1,126 @@
+import { address, beginLaunch, f32, f64, i32, readBytes, u8, writeBytes } from '../backends/wasm/heap.ts';
+import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { shapeText } from '../core/shape.ts';
+import { fresh, type TensorBase } from '../core/tensor.ts';
+
+/** Numbers and truth values nested to any depth, all rows of one length. */
+export type NestedArray = number | boolean | readonly NestedArray[];
+
+/** An array in JavaScript's memory for `n` elements of a dtype. */
+export function hostArray(dtype: DType, n: number): TypedArray {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(n);
+    case 'float64':
+      return new Float64Array(n);
+    case 'int32':
+      return new Int32Array(n);
+    default:
+      return new Uint8Array(n);
+  }
+}
+
+/** A tensor holding a copy of `values`, which are of the dtype already. */
+export function fromHost(values: TypedArray, shape: readonly number[], dtype: DType): TensorBase {
+  const t = fresh(shape, dtype);
+  writeBytes(t.storage, 0, values);
+  return t;
+}
+
+/** The elements of a contiguous plain tensor, copied. */
+export function toHost(t: TensorBase): TypedArray {
+  if (t.count === 0) return hostArray(t.dtype, 0);
+  const { bytes } = dtypeInfo(t.dtype);
+  const raw = readBytes(t.storage, t.offset * bytes, t.count * bytes);
+  switch (t.dtype) {
+    case 'float32':
+      return new Float32Array(raw.buffer, raw.byteOffset, t.count);
+    case 'float64':
+      return new Float64Array(raw.buffer, raw.byteOffset, t.count);
+    case 'int32':
+      return new Int32Array(raw.buffer, raw.byteOffset, t.count);
+    default:
+      return raw;
+  }
+}
+
+/** The element of a plain tensor at a place counted in elements of its storage. */
+export function readElement(t: TensorBase, place: number): number {
+  beginLaunch();
+  const at = address(t.storage);
+  switch (t.dtype) {
+    case 'float32':
+      return f32()[at / 4 + place];
+    case 'float64':
+      return f64()[at / 8 + place];
+    case 'int32':
+      return i32()[at / 4 + place];
+    default:
+      return u8()[at + place];
+  }
+}
+
+/** The shape of nested arrays; ragged ones are refused. */
+export function nestedShape(data: NestedArray): number[] {
+  const shape: number[] = [];
+  for (let d: NestedArray = data; Array.isArray(d); d = (d as readonly NestedArray[])[0] ?? 0) {
+    shape.push(d.length);
+    if (d.length === 0) break;
+  }
+  return shape;
+}
+
+/** Writes nested arrays into a flat one, checking that every row has the length the first one has. */
+export function flattenNested(data: NestedArray, shape: readonly number[]): (number | boolean)[] {
+  const out: (number | boolean)[] = [];
+  const walk = (d: NestedArray, depth: number, path: string): void => {
+    if (depth === shape.length) {
+      if (typeof d !== 'number' && typeof d !== 'boolean') throw bad(d, path, shape);
+      out.push(d);
+      return;
+    }
+    if (!Array.isArray(d)) {
+      throw new ShapeError(
+        `tensor: expected sequence of length ${shape[depth]} at dim ${depth}, got ${describe(d)} at data${path}; every row needs the same length (shape so far ${shapeText(shape)})`,
+      );
+    }
+    if (d.length !== shape[depth])
+      throw new ShapeError(
+        `tensor: expected sequence of length ${shape[depth]} at dim ${depth} (got ${d.length}): data${path} is ragged, every row needs the same length`,
+      );
+    // forEach would skip holes.
+    for (let i = 0; i < d.length; i++) walk(d[i], depth + 1, `${path}[${i}]`);
+  };
+  walk(data, 0, '');
+  return out;
+}
+
+function describe(x: unknown): string {
+  return x === null ? 'null' : Array.isArray(x) ? 'an array' : `${typeof x} ${String(x)}`;
+}
+
+function bad(x: unknown, path: string, shape: readonly number[]): Error {
+  if (Array.isArray(x))
+    return new ShapeError(
+      `tensor: data${path} is nested more deeply than the rest (shape so far ${shapeText(shape)}); every row needs the same depth`,
+    );
+  return new DTypeError(`tensor: data${path} is ${describe(x)}; elements must be numbers or booleans`);
+}
+
+/** The dtype of values: bool if all are truth values, else float32 (JavaScript's 1 and 1.0 are one number). */
+export function inferDType(values: readonly (number | boolean)[]): DType {
+  return values.length > 0 && values.every((x) => typeof x === 'boolean') ? 'bool' : 'float32';
+}
+
+/** Refuses numbers that an integer dtype would change. */
+export function checkFits(op: string, values: ArrayLike<number>, dtype: DType): void {
+  const [low, high] = dtype === 'uint8' ? [0, 255] : [-(2 ** 31), 2 ** 31 - 1];
+  for (let i = 0; i < values.length; i++) {
+    const x = values[i];
+    if (!Number.isInteger(x) || x < low || x > high)
+      throw new ArgumentError(
+        `${op}: ${x} does not fit ${dtype}; give whole numbers from ${low} to ${high} or another dtype`,
+      );
+  }
+}

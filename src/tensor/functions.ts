@@ -1,0 +1,113 @@
+import type { DType } from '../core/dtype.ts';
+import { ArgumentError } from '../core/errors.ts';
+import { TensorBase } from '../core/tensor.ts';
+import type { Scalar } from '../kernels/build.ts';
+import { where as whereOp } from '../ops/elementwise.ts';
+import * as join from '../ops/join.ts';
+import * as loss from '../ops/loss.ts';
+import { userElementwise } from '../ops/user-elementwise.ts';
+import { checkOptions } from './options.ts';
+import type {
+  AllOf,
+  CatOf,
+  CrossEntropyOf,
+  FitAll,
+  FitCat,
+  FitClasses,
+  FitDim,
+  FitStack,
+  FitTarget,
+  NllLossOf,
+  Reduction,
+  ShapeOf,
+  StackOf,
+} from './signatures.ts';
+import type { Operand, Tensor } from './tensor.ts';
+
+const LOSS = ['weight', 'ignoreIndex', 'reduction', 'labelSmoothing'] as const;
+
+function checkList(op: string, tensors: unknown): asserts tensors is readonly TensorBase[] {
+  if (!Array.isArray(tensors) || !tensors.every((t) => t instanceof TensorBase))
+    throw new ArgumentError(`${op}: expected an array of Tensors`);
+}
+
+/** Joins tensors along an existing dimension. */
+export function cat<const L extends readonly Tensor[], D extends number = 0>(
+  tensors: FitCat<L, D>,
+  dim?: D,
+): Tensor<CatOf<L, D>> {
+  checkList('cat', tensors);
+  return join.cat(tensors, dim ?? 0) as Tensor;
+}
+
+/** Joins tensors of one shape along a new dimension. */
+export function stack<const L extends readonly Tensor[], D extends number = 0>(
+  tensors: FitStack<L, D>,
+  dim?: D,
+): Tensor<StackOf<L, D>> {
+  checkList('stack', tensors);
+  return join.stack(tensors, dim ?? 0) as Tensor;
+}
+
+/** `a` where `condition` holds, `b` elsewhere; all three broadcast. */
+export function where<C extends Tensor, A extends Operand, B extends Operand>(
+  condition: C,
+  a: FitAll<[C], A>,
+  b: FitAll<[C, A], B>,
+): Tensor<AllOf<[C, A, B]>> {
+  return whereOp(condition, a as Operand, b as Operand) as Tensor;
+}
+
+/** eˣ / Σ eˣ along `dim`. */
+export function softmax<T extends Tensor, D extends number>(
+  x: T,
+  dim: FitDim<T, D>,
+  options?: { readonly dtype?: DType },
+): Tensor<ShapeOf<T>> {
+  return (x as Tensor).softmax(dim as number, options);
+}
+
+/** x − log Σ eˣ along `dim`. */
+export function logSoftmax<T extends Tensor, D extends number>(
+  x: T,
+  dim: FitDim<T, D>,
+  options?: { readonly dtype?: DType },
+): Tensor<ShapeOf<T>> {
+  return (x as Tensor).logSoftmax(dim as number, options);
+}
+
+/** −w[c] x[c] at each target class c: the loss of log-probabilities `x`. */
+export function nllLoss<X extends Tensor, Y extends Tensor, R extends Reduction = 'mean'>(
+  x: X,
+  target: FitClasses<X, Y, R>,
+  options?: loss.NllLossOptions & { readonly reduction?: R },
+): Tensor<NllLossOf<X, Y, R>> {
+  checkOptions('nllLoss', options, LOSS.slice(0, 3));
+  return loss.nllLoss(x, target as Tensor, options) as Tensor;
+}
+
+/** The cross entropy of logits with classes (int32) or class probabilities. */
+export function crossEntropy<X extends Tensor, Y extends Tensor, R extends Reduction = 'mean'>(
+  x: X,
+  target: FitTarget<X, Y, R>,
+  options?: loss.CrossEntropyOptions & { readonly reduction?: R },
+): Tensor<CrossEntropyOf<X, Y, R>> {
+  checkOptions('crossEntropy', options, LOSS);
+  return loss.crossEntropy(x, target as Tensor, options) as Tensor;
+}
+
+/**
+ * A fused elementwise operation from a function of scalars: one kernel forward, one backward, and
+ * every derivative derived from the function. `f` is called once, with symbols: write it with their
+ * methods (`x.mul(y).add(x.sin())`), and choose with `x.gt(0).where(a, b)` instead of `if`.
+ *
+ * @example
+ * const swish = elementwise((x) => x.mul(x.sigmoid()));
+ */
+export function elementwise<S extends readonly Scalar[]>(
+  f: (...xs: S) => Scalar,
+  name?: string,
+): (...xs: { [K in keyof S]: Operand }) => Tensor {
+  const op = userElementwise(f as (...xs: readonly Scalar[]) => Scalar, f.length, name ?? f.name);
+  return (...xs) => op(xs as readonly Operand[]) as Tensor;
+}

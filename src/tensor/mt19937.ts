@@ -1,0 +1,119 @@
+/**
+ * The Mersenne Twister MT19937 (Matsumoto & Nishimura 1998) as PyTorch's CPU generator runs it: a block of
+ * 624 words is twisted and tempered at a time, and handed out one by one.
+ */
+const N = 624;
+const M = 397;
+const UPPER = 0x80000000;
+const LOWER = 0x7fffffff;
+const MATRIX = 0x9908b0df;
+
+// The mask -(v & 1) stands for a branch on a random bit, which no processor predicts.
+function twist(u: number, v: number): number {
+  return (((u & UPPER) | (v & LOWER)) >>> 1) ^ (-(v & 1) & MATRIX);
+}
+
+/** Where an engine stands; `next` is as PyTorch stores it: 0 for a fresh seed, whose first block is not made yet. */
+export interface EngineState {
+  readonly words: Int32Array;
+  readonly left: number;
+  readonly next: number;
+}
+
+export class MersenneTwister {
+  readonly #state = new Int32Array(N);
+  readonly #tempered = new Int32Array(N);
+  /** Words of the block already handed out; N when the next draw needs a new block. */
+  #position = N;
+  #fresh = true;
+
+  constructor(seed: number) {
+    this.seed(seed);
+  }
+
+  /** Start over from the low 32 bits of `seed`. */
+  seed(seed: number): void {
+    const state = this.#state;
+    state[0] = seed | 0;
+    for (let i = 1; i < N; i++) {
+      const previous = state[i - 1];
+      state[i] = Math.imul(1812433253, previous ^ (previous >>> 30)) + i;
+    }
+    this.#position = N;
+    this.#fresh = true;
+  }
+
+  /** The next 32 bits as a signed integer. */
+  next(): number {
+    if (this.#position === N) this.#refill();
+    return this.#tempered[this.#position++];
+  }
+
+  /** A float32 uniform on [0, 1): 24 bits of one word. */
+  uniform24(): number {
+    return (this.next() & 0xffffff) * 2 ** -24;
+  }
+
+  /** A float64 uniform on [0, 1): 53 bits of two words, the high one first. */
+  uniform53(): number {
+    const high = this.next() & 0x1fffff;
+    return (high * 2 ** 32 + (this.next() >>> 0)) * 2 ** -53;
+  }
+
+  fillUniform24(out: Float32Array): void {
+    const words = this.#tempered;
+    for (let i = 0; i < out.length; ) {
+      if (this.#position === N) this.#refill();
+      const end = Math.min(out.length, i + N - this.#position);
+      const shift = this.#position - i;
+      this.#position += end - i;
+      for (; i < end; i++) out[i] = (words[i + shift] & 0xffffff) * 2 ** -24;
+    }
+  }
+
+  fillUniform53(out: Float64Array): void {
+    for (let i = 0; i < out.length; i++) out[i] = this.uniform53();
+  }
+
+  #refill(): void {
+    const state = this.#state;
+    for (let i = 0; i < N - M; i++) state[i] = state[i + M] ^ twist(state[i], state[i + 1]);
+    for (let i = N - M; i < N - 1; i++) state[i] = state[i + M - N] ^ twist(state[i], state[i + 1]);
+    state[N - 1] = state[M - 1] ^ twist(state[N - 1], state[0]);
+    this.#temper();
+    this.#position = 0;
+    this.#fresh = false;
+  }
+
+  #temper(): void {
+    const state = this.#state;
+    const tempered = this.#tempered;
+    for (let i = 0; i < N; i++) {
+      let y = state[i];
+      y ^= y >>> 11;
+      y ^= (y << 7) & 0x9d2c5680;
+      y ^= (y << 15) & 0xefc60000;
+      y ^= y >>> 18;
+      tempered[i] = y;
+    }
+  }
+
+  get state(): EngineState {
+    return {
+      words: this.#state.slice(),
+      left: this.#position === N ? 1 : N + 1 - this.#position,
+      next: this.#fresh ? 0 : this.#position,
+    };
+  }
+
+  /** Refused (false, and nothing changed) where the counters do not fit together. */
+  restore({ words, left, next }: EngineState): boolean {
+    const fresh = left === 1 && next === 0;
+    if (words.length !== N || !(fresh || (next >= 1 && next <= N && left === N + 1 - next))) return false;
+    this.#state.set(words);
+    this.#fresh = fresh;
+    this.#position = fresh ? N : next;
+    this.#temper();
+    return true;
+  }
+}

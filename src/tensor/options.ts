@@ -1,0 +1,26 @@
+import { type DType, dtypes, isDType } from '../core/dtype.ts';
+import { ArgumentError } from '../core/errors.ts';
+
+export interface TensorOptions {
+  readonly dtype?: DType;
+  readonly requiresGrad?: boolean;
+}
+
+/** Refuses options that the function does not have: a misspelt one must not pass unnoticed. */
+export function checkOptions(op: string, options: object | undefined, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw new ArgumentError(
+      `${op}: options must be an object such as { ${known[0]}: … }, got ${options === null ? 'null' : Array.isArray(options) ? 'an array' : typeof options}`,
+    );
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key))
+      throw new ArgumentError(`${op}: got an unexpected option '${key}'; known options are ${known.join(', ')}`);
+  }
+}
+
+export function checkDType(op: string, dtype: unknown): void {
+  if (dtype !== undefined && !isDType(dtype))
+    throw new ArgumentError(`${op}: unknown dtype ${JSON.stringify(dtype)}; dtypes are ${dtypes.join(', ')}`);
+}

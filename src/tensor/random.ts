@@ -1,0 +1,120 @@
+import { writeBytes } from '../backends/wasm/heap.ts';
+import type { DType, TypedArray } from '../core/dtype.ts';
+import { AutogradError, DTypeError } from '../core/errors.ts';
+import { contiguousStrides, numel, shapeText } from '../core/shape.ts';
+import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { copyKernel } from '../ops/copy.ts';
+import { checkInPlace } from '../ops/inplace.ts';
+import { hostArray, toHost } from './data.ts';
+import { Generator } from './generator.ts';
+
+export interface RandomOptions {
+  /** Where the numbers come from; the default generator when left out. */
+  readonly generator?: Generator;
+}
+
+/** The generator used when none is given; it reproduces PyTorch's. */
+export const defaultGenerator = new Generator();
+
+/** Seeds the default generator: the same seed gives the same numbers, and PyTorch's. */
+export function manualSeed(seed: number | bigint): Generator {
+  return defaultGenerator.manualSeed(seed);
+}
+
+/** Seeds the default generator from the host's entropy and returns the seed. */
+export function seed(): bigint {
+  return defaultGenerator.seed();
+}
+
+/** A snapshot of the default generator, for `setRngState`. */
+export function getRngState(): Uint8Array {
+  return defaultGenerator.getState();
+}
+
+export function setRngState(state: Uint8Array): void {
+  defaultGenerator.setState(state);
+}
+
+/** Overwrites `t` with values drawn in row-major order. */
+function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): void {
+  if (t.wrapped !== null) {
+    throw new AutogradError(
+      `${op}_: random numbers inside a transformed function cannot fill one of its tensors; draw them outside and pass them in`,
+    );
+  }
+  checkInPlace(op, t);
+  const values = hostArray(t.dtype, t.count);
+  draw(values);
+  if (t.flat && t.storage.nbytes === values.byteLength) writeBytes(t.storage, 0, values);
+  else {
+    const staged = fresh(t.shape, t.dtype);
+    writeBytes(staged.storage, 0, values);
+    copyKernel(t.dtype, t.dtype).run([t], [staged]);
+  }
+  t.storage.version += 1;
+}
+
+const source = (options: RandomOptions | undefined): Generator => options?.generator ?? defaultGenerator;
+
+function floats(op: string, out: TypedArray): Float32Array | Float64Array {
+  if (out instanceof Float32Array || out instanceof Float64Array) return out;
+  throw new DTypeError(`${op}_: "${op}_" needs a floating point tensor; create it with { dtype: 'float32' }`);
+}
+
+export function uniform_(t: TensorBase, from: number, to: number, options?: RandomOptions): void {
+  refill('uniform', t, (out) => source(options).fillUniform(floats('uniform', out), from, to));
+}
+
+export function normal_(t: TensorBase, mean: number, std: number, options?: RandomOptions): void {
+  refill('normal', t, (out) => source(options).fillNormal(floats('normal', out), mean, std, t.flat));
+}
+
+export function exponential_(t: TensorBase, lambd: number, options?: RandomOptions): void {
+  refill('exponential', t, (out) => source(options).fillExponential(floats('exponential', out), lambd));
+}
+
+export function bernoulli_(t: TensorBase, p: number | TensorBase, options?: RandomOptions): void {
+  const probabilities = typeof p === 'number' ? p : expandedHost(p, t.shape);
+  refill('bernoulli', t, (out) => source(options).fillBernoulli(out, probabilities));
+}
+
+/** Integers uniform on [from, to); without bounds over the range of the dtype. */
+export function random_(
+  t: TensorBase,
+  from: number | undefined,
+  to: number | undefined,
+  options?: RandomOptions,
+): void {
+  refill('random', t, (out) => {
+    if (to === undefined && from === undefined) source(options).fillRandom(out, t.dtype === 'bool' ? 2 : undefined);
+    else source(options).fillRandint(out, to === undefined ? 0 : (from as number), to ?? (from as number));
+  });
+}
+
+function expandedHost(p: TensorBase, shape: readonly number[]): TypedArray {
+  if (p.shape.length === 0 && shape.length > 0)
+    return p.dtype === 'float64'
+      ? new Float64Array(numel(shape)).fill(toHost(p)[0])
+      : new Float32Array(numel(shape)).fill(toHost(p)[0]);
+  if (p.count !== numel(shape))
+    throw new DTypeError(
+      `bernoulli_: probabilities of shape ${shapeText(p.shape)} for a tensor of shape ${shapeText(shape)}`,
+    );
+  const flat = p.flat ? p : copied(p);
+  return toHost(flat);
+}
+
+function copied(p: TensorBase): TensorBase {
+  const y = fresh(p.shape, p.dtype);
+  copyKernel(p.dtype, p.dtype).run([y], [p]);
+  return alias(y, y.shape, contiguousStrides(y.shape));
+}
+
+/** A new plain tensor with values drawn by `draw`. */
+export function drawn(shape: readonly number[], dtype: DType, draw: (out: TypedArray) => void): TensorBase {
+  const values = hostArray(dtype, numel(shape));
+  draw(values);
+  const t = fresh(shape, dtype);
+  writeBytes(t.storage, 0, values);
+  return t;
+}

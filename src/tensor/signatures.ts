@@ -1,0 +1,276 @@
+/**
+ * The shape algebra as methods and functions use it. Each signature takes a *parameter* from here,
+ * which is the argument's own type or the message that refuses it, and a *result*, which is a shape:
+ *
+ *     matmul<T extends Tensor, X extends Tensor>(this: T, x: FitMatMul<T, X>): Tensor<MatMulOf<T, X>>
+ *
+ * `S`, the parameter of the class, appears only in `readonly shape: Known<S>`, in results
+ * `Tensor<S>`, and in getters; every other method reads the shape of its receiver through `this: T`.
+ * So whether a `Tensor<A>` is a `Tensor<B>` is decided by comparing `A` with `B` alone, and a union
+ * of tensors is as callable as one.
+ */
+import type { TypedArray } from '../core/dtype.ts';
+import type {
+  Arange,
+  Arg,
+  As,
+  AtMostMatrix,
+  Axes,
+  BatchedProduct,
+  Broadcast,
+  BroadcastAll,
+  BroadcastInto,
+  Cat,
+  CrossEntropy,
+  Dot,
+  Einsum,
+  Equal,
+  Expand,
+  Eye,
+  Flatten,
+  Gather,
+  GradientFor,
+  IndexSelect,
+  InRange,
+  Known,
+  MapLast,
+  MatMul,
+  MatrixProduct,
+  MatrixTranspose,
+  MatrixVector,
+  MoveDim,
+  Narrow,
+  Nested,
+  NllLoss,
+  OneElement,
+  Out,
+  Permute,
+  Reduce,
+  Reshape,
+  Reversed,
+  Select,
+  Shape,
+  Shaped,
+  ShapedArg,
+  ShapeOfData,
+  SizeOf,
+  Slice,
+  Squeeze,
+  Stack,
+  Transpose,
+  Unsqueeze,
+  Writable,
+} from './shapes.ts';
+import type { Tensor } from './tensor.ts';
+
+/** What arithmetic takes beside a tensor. */
+export type Operand = number | Tensor;
+
+/** The shape of a tensor, or of each tensor of a union. */
+export type ShapeOf<X> = X extends Tensor<infer S> ? S : never;
+
+/** The shapes of several tensors. */
+type ShapesOf<Xs extends readonly unknown[]> = { [K in keyof Xs]: ShapeOf<Xs[K]> };
+
+/** The shapes of several operands; a number (or an operand left out) stretches like a scalar. */
+type OperandShapes<Xs extends readonly unknown[]> = { [K in keyof Xs]: Xs[K] extends Tensor<infer S> ? S : [] };
+
+// ---- element by element --------------------------------------------------------------------------------------------
+
+/** An operand that broadcasts with the tensor. */
+export type Fit<T, X> = Arg<X extends Tensor<infer B> ? Unfit<ShapeOf<T>, B> : Shape, X>;
+
+/** The shape of both together. */
+export type Both<T, X> = X extends Tensor<infer B> ? Pair<ShapeOf<T>, B> : ShapeOf<T>;
+
+// Equal shapes, the common case and the only one TypeScript can settle in generic code, skip the algebra.
+type Unfit<A extends Shape, B extends Shape> = Equal<A, B> extends true ? [] : Broadcast<A, B>;
+type Pair<A extends Shape, B extends Shape> = Equal<A, B> extends true ? A & B : Out<Broadcast<A, B>>;
+
+/** An operand that broadcasts with several others: `where(condition, a, b)`, `clamp(min, max)`. */
+export type FitAll<Xs extends readonly unknown[], X> = Arg<BroadcastAll<OperandShapes<[...Xs, X]>>, X>;
+
+/** The shape of several operands together. */
+export type AllOf<Xs extends readonly unknown[]> = Out<BroadcastAll<OperandShapes<Xs>>>;
+
+/** An operand that can be written over the tensor: it broadcasts, and the tensor need not grow. */
+export type FitInto<T, X> = Arg<X extends Tensor<infer B> ? Into<ShapeOf<T>, B> : Shape, X>;
+
+type Into<A extends Shape, B extends Shape> = Equal<A, B> extends true ? [] : BroadcastInto<A, B>;
+
+// ---- reductions ----------------------------------------------------------------------------------------------------
+
+/** The dims of a reduction: one, several, or none for all. */
+export type FitReduce<T, D, K> = Arg<Reduce<ShapeOf<T>, D, K>, D>;
+
+/** The shape left by a reduction. */
+export type ReduceOf<T, D extends Axes, K> = Out<Reduce<ShapeOf<T>, D, K>>;
+
+/** What `max` and `min` give: a scalar, or along one dim the values and where they stand. */
+export type ExtremeOf<T, D extends number | undefined, K> = D extends number
+  ? ValuesAndIndices<ReduceOf<T, D, K>>
+  : Tensor<ReduceOf<T, D, K>>;
+
+/** Values found along a dim, and the index of each. */
+export interface ValuesAndIndices<S extends Shape> {
+  readonly values: Tensor<S>;
+  readonly indices: Tensor<S>;
+}
+
+/** A dim that the tensor must have. */
+export type FitDim<T, D extends number> = Arg<InRange<ShapeOf<T>, D>, D>;
+
+/** The dim whose size is asked, or none for the whole shape. */
+export type FitSize<T, D> = Arg<D extends number ? SizeOf<ShapeOf<T>, D> : Shape, D>;
+
+/** The size of a dim, or the shape. */
+export type SizeOfDim<T, D> = D extends number
+  ? SizeOf<ShapeOf<T>, D> extends infer N extends number
+    ? N
+    : number
+  : Known<ShapeOf<T>>;
+
+// ---- products ------------------------------------------------------------------------------------------------------
+
+export type FitMatMul<T, X> = Arg<MatMul<ShapeOf<T>, ShapeOf<X>>, X>;
+export type MatMulOf<T, X> = Out<MatMul<ShapeOf<T>, ShapeOf<X>>>;
+
+/** A vector of the same size; the result is a scalar. */
+export type FitDot<T, X> = Arg<Dot<ShapeOf<T>, ShapeOf<X>>, X>;
+
+export type FitMm<T, X> = Arg<MatrixProduct<ShapeOf<T>, ShapeOf<X>>, X>;
+export type MmOf<T, X> = Out<MatrixProduct<ShapeOf<T>, ShapeOf<X>>>;
+
+export type FitBmm<T, X> = Arg<BatchedProduct<ShapeOf<T>, ShapeOf<X>>, X>;
+export type BmmOf<T, X> = Out<BatchedProduct<ShapeOf<T>, ShapeOf<X>>>;
+
+export type FitMv<T, X> = Arg<MatrixVector<ShapeOf<T>, ShapeOf<X>>, X>;
+export type MvOf<T, X> = Out<MatrixVector<ShapeOf<T>, ShapeOf<X>>>;
+
+export type FitEinsum<E extends string, Xs extends readonly Tensor[]> = Arg<Einsum<E, ShapesOf<Xs>>, E>;
+export type EinsumOf<E extends string, Xs extends readonly Tensor[]> = Out<Einsum<E, ShapesOf<Xs>>>;
+
+/** The input of a layer called `Name` that maps the last dim from size `I` to size `O`. */
+export type FitLayer<X, I, O, Name extends string> = Arg<MapLast<ShapeOf<X>, I, O, Name>, X>;
+export type LayerOf<X, I, O, Name extends string> = Out<MapLast<ShapeOf<X>, I, O, Name>>;
+
+// ---- sizes and order of dims ---------------------------------------------------------------------------------------
+
+export type FitReshape<T, R extends Shape> = Arg<Reshape<ShapeOf<T>, R>, R>;
+export type ReshapeOf<T, R extends Shape> = Out<Reshape<ShapeOf<T>, R>>;
+
+/** `view` is `reshape` under its own name. */
+export type FitView<T, R extends Shape> = Arg<Reshape<ShapeOf<T>, R, 'view'>, R>;
+
+/** The last dim to flatten; the first one is a plain `FitDim`. */
+export type FitFlatten<T, Start extends number, End extends number> = Arg<Flatten<ShapeOf<T>, Start, End>, End>;
+export type FlattenOf<T, Start extends number, End extends number> = Out<Flatten<ShapeOf<T>, Start, End>>;
+
+export type FitExpand<T, R extends Shape> = Arg<Expand<ShapeOf<T>, R>, R>;
+export type ExpandOf<T, R extends Shape> = Out<Expand<ShapeOf<T>, R>>;
+
+/** Both dims of a transposition are a plain `FitDim`. */
+export type TransposeOf<T, A extends number, B extends number> = Out<Transpose<ShapeOf<T>, A, B>>;
+
+export type FitPermute<T, P extends Shape> = Arg<Permute<ShapeOf<T>, P>, P>;
+export type PermuteOf<T, P extends Shape> = Out<Permute<ShapeOf<T>, P>>;
+
+export type MoveDimOf<T, From extends number, To extends number> = Out<MoveDim<ShapeOf<T>, From, To>>;
+
+/** The receiver of `t()`, and its transpose. */
+export type FitTransposed<T> = Arg<AtMostMatrix<ShapeOf<T>>, T>;
+export type TransposedOf<T> = Out<AtMostMatrix<ShapeOf<T>>>;
+
+/** The results of the getters `mT` and `T`, which may name the class's own `S`: they only stand inside `Tensor<...>`. */
+export type MatrixTransposeOf<S extends Shape> = Out<MatrixTranspose<S>>;
+export type ReversedOf<S extends Shape> = Out<Reversed<S>>;
+
+export type FitSqueeze<T, D> = Arg<Squeeze<ShapeOf<T>, D>, D>;
+export type SqueezeOf<T, D> = Out<Squeeze<ShapeOf<T>, D>>;
+
+export type FitUnsqueeze<T, D extends number> = Arg<Unsqueeze<ShapeOf<T>, D>, D>;
+export type UnsqueezeOf<T, D extends number> = Out<Unsqueeze<ShapeOf<T>, D>>;
+
+/** A shape that the tensor may turn out to have at run time. */
+export type FitAs<T, R extends Shape> = Arg<As<ShapeOf<T>, R>, R>;
+export type AsOf<T, R extends Shape> = Out<As<ShapeOf<T>, R>>;
+
+// ---- picking and joining -------------------------------------------------------------------------------------------
+
+/** An index within the dim. */
+export type FitSelect<T, D extends number, I extends number> = Arg<Select<ShapeOf<T>, D, I>, I>;
+export type SelectOf<T, D extends number, I extends number> = Out<Select<ShapeOf<T>, D, I>>;
+
+/** A length that the dim has from `Start` on. */
+export type FitNarrow<T, D extends number, Start extends number, L extends number> = Arg<
+  Narrow<ShapeOf<T>, D, Start, L>,
+  L
+>;
+export type NarrowOf<T, D extends number, Start extends number, L extends number> = Out<
+  Narrow<ShapeOf<T>, D, Start, L>
+>;
+
+/** Slices draw their bounds in, so that only the dim (a plain `FitDim`) can be wrong. */
+export type SliceOf<T, D extends number, Start, End, Step> = Out<Slice<ShapeOf<T>, D, Start, End, Step>>;
+
+/** A vector of indices. */
+export type FitIndexSelect<T, D extends number, X> = Arg<IndexSelect<ShapeOf<T>, D, ShapeOf<X>>, X>;
+export type IndexSelectOf<T, D extends number, X> = Out<IndexSelect<ShapeOf<T>, D, ShapeOf<X>>>;
+
+/** Indices of the tensor's rank, no longer than it apart from the dim. */
+export type FitGather<T, D extends number, X> = Arg<Gather<ShapeOf<T>, D, ShapeOf<X>>, X>;
+export type GatherOf<T, D extends number, X> = Out<Gather<ShapeOf<T>, D, ShapeOf<X>>>;
+
+export type FitCat<L extends readonly Tensor[], D extends number> = Arg<Cat<ShapesOf<L>, D>, L>;
+export type CatOf<L extends readonly Tensor[], D extends number> = Out<Cat<ShapesOf<L>, D>>;
+
+export type FitStack<L extends readonly Tensor[], D extends number> = Arg<Stack<ShapesOf<L>, D>, L>;
+export type StackOf<L extends readonly Tensor[], D extends number> = Out<Stack<ShapesOf<L>, D>>;
+
+// ---- receivers that need one element -------------------------------------------------------------------------------
+
+/** The receiver of `item()`. */
+export type Single<T> = Arg<OneElement<ShapeOf<T>, 'item() needs one element, not a tensor'>, T>;
+
+/** The receiver of `backward()`: one element, unless a gradient `G` says where to start from. */
+export type Root<T, G> = [G] extends [never]
+  ? T
+  : [G] extends [null | undefined]
+    ? Arg<OneElement<ShapeOf<T>, 'backward() needs a gradient argument for a tensor'>, T>
+    : T;
+
+/** The gradient given to `backward()`: of the tensor's own shape. */
+export type FitGradient<T, G> = Arg<G extends Tensor<infer B> ? GradientFor<ShapeOf<T>, B> : Shape, G>;
+
+// ---- losses --------------------------------------------------------------------------------------------------------
+
+export type FitTarget<X, Y, Reduction> = Arg<CrossEntropy<ShapeOf<X>, ShapeOf<Y>, Reduction>, Y>;
+export type CrossEntropyOf<X, Y, Reduction> = Out<CrossEntropy<ShapeOf<X>, ShapeOf<Y>, Reduction>>;
+
+/** The target of `nllLoss`: class indices only. */
+export type FitClasses<X, Y, R> = Arg<NllLoss<ShapeOf<X>, ShapeOf<Y>, R>, Y>;
+export type NllLossOf<X, Y, R> = Out<NllLoss<ShapeOf<X>, ShapeOf<Y>, R>>;
+
+/** How a loss per example becomes a loss. */
+export type Reduction = 'mean' | 'sum' | 'none';
+
+// ---- creation ------------------------------------------------------------------------------------------------------
+
+/** A new tensor of the given sizes: `zeros`, `ones`, `full`, `empty`, `rand`, `randn`. */
+export type CreatedOf<N extends Shape> = Shaped<Writable<N>>;
+
+/** `arange(end)`, `arange(start, end)`, `arange(start, end, step)`: options in these places count as left out. */
+export type ArangeOf<Start extends number, End, Step> = Shaped<Arange<Start, End, Step>>;
+export type LinspaceOf<Steps extends number> = Shaped<[Steps]>;
+export type EyeOf<N extends number, M> = Shaped<Eye<N, M>>;
+
+/** What `tensor()` takes. */
+export type Data = Nested | TypedArray | Tensor;
+
+/** Data whose rows have one length, and as many elements as a shape `R` given beside it. */
+export type FitData<D, R> = ShapedArg<DataShape<D, R>, D>;
+export type DataOf<D, R> = Shaped<DataShape<D, R>>;
+
+type DataShape<D, R> = R extends Shape ? Reshaped<GivenShape<D>, R> : GivenShape<D>;
+type Reshaped<Given, R extends Shape> = Given extends Shape ? Reshape<Given, R, 'tensor'> : Given;
+type GivenShape<D> = D extends Tensor<infer S> ? (number extends S['length'] ? Shape : S) : ShapeOfData<D>;

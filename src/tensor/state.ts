@@ -1,0 +1,278 @@
+import { type BackwardOptions, backward, isLeaf, retainGrad, setGrad, setRequiresGrad } from '../autograd/api.ts';
+import { sync } from '../core/apply.ts';
+import type { DType, TypedArray } from '../core/dtype.ts';
+import { AutogradError, ShapeError } from '../core/errors.ts';
+import type { Wrapped } from '../core/levels.ts';
+import type { Node } from '../core/node.ts';
+import { shapeText, wrapDim } from '../core/shape.ts';
+import { TensorBase } from '../core/tensor.ts';
+import { clone, contiguous, toDType } from '../ops/copy.ts';
+import { detach, detach_ } from '../ops/detach.ts';
+import { copy_, fill_ } from '../ops/fill.ts';
+import { type NestedArray, readElement, toHost } from './data.ts';
+import { denoInspect, display, jupyterDisplay, nodeInspect, notebookBundle } from './display.ts';
+import { checkDType, checkOptions } from './options.ts';
+import type { Known, Shape, Untyped } from './shapes.ts';
+import type { AsOf, FitAs, FitDim, FitGradient, FitInto, Operand, Root, Single, SizeOfDim } from './signatures.ts';
+import type { Tensor } from './tensor.ts';
+
+const as = (t: TensorBase): Tensor => t as Tensor;
+
+/** What a tensor is, where it stands in the graph, and how its values come out. */
+export abstract class TensorState<S extends Shape = Untyped> extends TensorBase {
+  declare readonly shape: Known<S>;
+
+  // ── what it is ──
+
+  /** Number of dimensions. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  dim(): number {
+    return this.shape.length;
+  }
+
+  /** Number of elements. */
+  numel(): number {
+    return this.count;
+  }
+
+  /** The size of one dimension. */
+  size<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>): SizeOfDim<T, D> {
+    const sizes: readonly number[] = this.shape;
+    return (sizes[wrapDim('size', dim as number, sizes.length)] ?? 1) as SizeOfDim<T, D>;
+  }
+
+  stride(): readonly number[];
+  stride(dim: number): number;
+  stride(dim?: number): number | readonly number[] {
+    return dim === undefined ? this.strides : this.strides[wrapDim('stride', dim, this.shape.length)];
+  }
+
+  get device(): 'cpu' {
+    return 'cpu';
+  }
+
+  isContiguous(): boolean {
+    return this.flat;
+  }
+
+  isFloatingPoint(): boolean {
+    return this.dtype === 'float32' || this.dtype === 'float64';
+  }
+
+  // ── its place in the graph ──
+
+  /** Whether gradients flow to this tensor. May be set on leaves of floating point dtype. */
+  get requiresGrad(): boolean {
+    return sync(this).tracked;
+  }
+
+  set requiresGrad(value: boolean) {
+    setRequiresGrad(this, value);
+  }
+
+  requiresGrad_(value = true): this {
+    setRequiresGrad(this, value);
+    return this;
+  }
+
+  /** The gradient accumulated by `backward`, null before the first. Holds gradients of leaves, and of tensors with `retainGrad()`. */
+  get grad(): Tensor<S> | null {
+    return (this.meta?.grad ?? null) as Tensor<S> | null;
+  }
+
+  set grad(value: Tensor<S> | null) {
+    setGrad(this, value);
+  }
+
+  /** The node that made this tensor, null for a leaf. */
+  get gradFn(): Node | null {
+    return sync(this).node;
+  }
+
+  /** Whether no recorded operation made it. */
+  get isLeaf(): boolean {
+    return isLeaf(this);
+  }
+
+  get outputNr(): number {
+    return this.outputIndex;
+  }
+
+  /** How often its memory was changed in place. */
+  get version(): number {
+    return this.storage.version;
+  }
+
+  get retainsGrad(): boolean {
+    return this.meta?.retainsGrad ?? false;
+  }
+
+  /** Keeps the gradient of a tensor that is no leaf in `.grad`. */
+  retainGrad(): void {
+    retainGrad(this);
+  }
+
+  /**
+   * Computes the gradient of this tensor by the leaves it was computed from, and adds it to their
+   * `.grad`.
+   *
+   * @throws {AutogradError} when it does not require grad, has more than one element and no `gradient`
+   * is given, or its graph was freed by an earlier pass.
+   */
+  backward<T extends Tensor, G extends Tensor | null | undefined = undefined>(
+    this: Root<T, G>,
+    options: Omit<BackwardOptions<Tensor>, 'gradient'> & { readonly gradient?: FitGradient<T, G> } = {},
+  ): void {
+    checkOptions('backward', options, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
+    backward(this as Tensor, options as BackwardOptions<Tensor>);
+  }
+
+  /** The same values outside the graph; memory is shared. */
+  detach(): Tensor<S> {
+    return as(detach(this));
+  }
+
+  detach_(): this {
+    detach_(this);
+    return this;
+  }
+
+  // ── its values ──
+
+  /** The value of a tensor of one element; truth values are 1 and 0. */
+  item<T extends Tensor>(this: Single<T>): number {
+    return itemOf(this as Tensor);
+  }
+
+  /** The elements as nested arrays (truth values as booleans); a rank-0 tensor gives its value. */
+  toArray(): NestedArray {
+    const flat = elementsOf('toArray', this);
+    let i = 0;
+    const build = (depth: number): NestedArray => {
+      if (depth === this.shape.length) {
+        const x = flat[i++];
+        return this.dtype === 'bool' ? x !== 0 : x;
+      }
+      return Array.from({ length: this.shape[depth] }, () => build(depth + 1));
+    };
+    return build(0);
+  }
+
+  /** A copy of the elements in row-major order, as the typed array of the dtype (bool as 0 and 1). */
+  toTypedArray(): TypedArray {
+    return elementsOf('toTypedArray', this);
+  }
+
+  /** The same, on every device. */
+  async data(): Promise<TypedArray> {
+    return elementsOf('data', this);
+  }
+
+  override toString(): string {
+    return display(this);
+  }
+
+  [Symbol.toPrimitive](hint: string): number | string {
+    return hint === 'number' ? itemOf(this) : this.toString();
+  }
+
+  [nodeInspect](): string {
+    return display(this);
+  }
+
+  [denoInspect](): string {
+    return display(this);
+  }
+
+  [jupyterDisplay](): Record<string, string> {
+    return notebookBundle(this);
+  }
+
+  /** Checks at run time that the shape is as said; -1 stands for any size. */
+  as<T extends Tensor, const R extends Shape>(this: T, shape: FitAs<T, R>): Tensor<AsOf<T, R>> {
+    const [expected, actual] = [shape as Shape, this.shape as Shape];
+    if (expected.length !== actual.length || expected.some((n, d) => n !== -1 && n !== actual[d])) {
+      throw new ShapeError(`as: expected shape ${shapeText(expected)}, got ${shapeText(actual)}`);
+    }
+    return this;
+  }
+
+  // ── conversion and copies ──
+
+  to(dtype: DType): Tensor<S> {
+    checkDType('to', dtype);
+    return as(toDType(this, dtype));
+  }
+
+  float(): Tensor<S> {
+    return this.to('float32');
+  }
+
+  double(): Tensor<S> {
+    return this.to('float64');
+  }
+
+  int(): Tensor<S> {
+    return this.to('int32');
+  }
+
+  bool(): Tensor<S> {
+    return this.to('bool');
+  }
+
+  clone(): Tensor<S> {
+    return as(clone(this));
+  }
+
+  contiguous(): Tensor<S> {
+    return as(contiguous(this));
+  }
+
+  /** Overwrites the values with those of `source`, broadcast and converted. */
+  copy_<T extends Tensor, X extends Operand>(this: T, source: FitInto<T, X>): T {
+    copy_(this, source as Operand);
+    return this;
+  }
+
+  fill_(value: Operand): this {
+    fill_(this, value);
+    return this;
+  }
+
+  zero_(): this {
+    fill_(this, 0);
+    return this;
+  }
+}
+
+/** The value of a tensor of one element, found inside whatever wraps it. */
+function itemOf(t: TensorBase): number {
+  if (t.wrapped !== null) {
+    if (t.wrapped.kind === 'batch') {
+      throw new AutogradError(
+        "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor: it has a value per example. Use where(condition, a, b) instead of branching.",
+      );
+    }
+    return itemOf((sync(t).wrapped as Wrapped).value);
+  }
+  if (t.count !== 1)
+    throw new ShapeError(
+      `item: a Tensor with ${t.count} elements cannot be converted to Scalar (shape ${shapeText(t.shape)})`,
+    );
+  return readElement(t, t.offset);
+}
+
+/** The elements of a tensor in row-major order, copied. */
+function elementsOf(op: string, t: TensorBase): TypedArray {
+  if (t.wrapped !== null) {
+    if (t.wrapped.kind === 'batch')
+      throw new AutogradError(
+        `vmap: ${op}() inside a vmapped function: a tensor there has values per example, which are only known to the caller`,
+      );
+    return elementsOf(op, (sync(t).wrapped as Wrapped).value);
+  }
+  return toHost(contiguous(detach(t)));
+}

@@ -1,0 +1,137 @@
+import { apply, sync } from '../core/apply.ts';
+import { isFloat } from '../core/dtype.ts';
+import { currentScope, type GradScope, type Level, nextLevelId, type Wrapped } from '../core/levels.ts';
+import type { Op } from '../core/op.ts';
+import { sameShape } from '../core/shape.ts';
+import { levelOf, metaOf, type Operand, type Outputs, type TensorBase, wrap } from '../core/tensor.ts';
+import { toDType } from '../ops/copy.ts';
+import { expand } from '../ops/view.ts';
+
+function mapOutputs(outputs: Outputs, f: (t: TensorBase, i: number) => TensorBase): Outputs {
+  return Array.isArray(outputs) ? (outputs as readonly TensorBase[]).map(f) : f(outputs as TensorBase, 0);
+}
+
+/** The plain tensor that holds the values (the primal ones) of a tensor. */
+function innermost(t: TensorBase): TensorBase {
+  let inside = t;
+  while (inside.wrapped !== null) inside = inside.wrapped.value;
+  return inside;
+}
+
+/** Notes which results are views of an input, so that an in-place change of either does not go unnoticed. */
+function noteViews(level: Level, outputs: Outputs, inputs: readonly Operand[]): Outputs {
+  return mapOutputs(outputs, (y) => {
+    const plain = innermost(y);
+    if (plain.meta === null || plain.meta.base === null) return y;
+    const of = inputs.find(
+      (x): x is TensorBase => typeof x !== 'number' && levelOf(x) === level && innermost(x).storage === plain.storage,
+    );
+    if (of !== undefined) {
+      const base = of.meta?.base ?? of;
+      const meta = metaOf(y);
+      meta.base = base;
+      meta.baseVersion = metaOf(base).baseVersion;
+    }
+    return y;
+  });
+}
+
+/** A tape of its own: operations on its tensors run on what is inside, and are recorded here. */
+export class GradLevel implements Level {
+  readonly id = nextLevelId();
+  readonly kind = 'grad';
+  readonly scope: GradScope = { enabled: true };
+  alive = true;
+
+  lift(value: TensorBase): TensorBase {
+    return wrap({ kind: 'grad', level: this, value }, value.shape);
+  }
+
+  /** What is inside a tensor of this level; any other tensor is a constant here and stays itself. */
+  lower(t: TensorBase): TensorBase {
+    return t.wrapped !== null && t.wrapped.level === this ? (sync(t).wrapped as Wrapped).value : t;
+  }
+
+  process(op: Op, inputs: readonly Operand[], attrs: unknown): Outputs {
+    const outputs = apply(
+      op,
+      inputs.map((x) => (typeof x === 'number' ? x : this.lower(x))),
+      attrs as never,
+    );
+    return noteViews(
+      this,
+      mapOutputs(outputs, (t) => this.lift(t)),
+      inputs,
+    );
+  }
+}
+
+/** Tensors of this level stand for one example each; inside, all examples lie along dimension 0. */
+export class BatchLevel implements Level {
+  readonly id = nextLevelId();
+  readonly kind = 'batch';
+  readonly scope: GradScope = currentScope();
+  readonly size: number;
+  alive = true;
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  lift(value: TensorBase): TensorBase {
+    return wrap({ kind: 'batch', level: this, value }, value.shape.slice(1));
+  }
+
+  process(op: Op, inputs: readonly Operand[], attrs: unknown): Outputs {
+    const batched = inputs.map((x) => typeof x !== 'number' && levelOf(x) === this);
+    const inner = inputs.map((x, i) =>
+      batched[i] ? ((x as TensorBase).wrapped as { readonly value: TensorBase }).value : x,
+    );
+    return noteViews(
+      this,
+      mapOutputs(op.vmap(inner, batched, attrs as never, this.size), (t) => this.lift(t)),
+      inputs,
+    );
+  }
+}
+
+/** A tangent in the shape and dtype of its primal: where a rule passed on that of a broadcast or converted operand. */
+function fitted(tangent: TensorBase | null, primal: TensorBase): TensorBase | null {
+  if (tangent === null || !isFloat(primal.dtype)) return null;
+  const t = toDType(tangent, primal.dtype);
+  return sameShape(t.shape, primal.shape) ? t : expand(t, primal.shape);
+}
+
+/** Tensors of this level carry a tangent: x + ε ẋ with ε² = 0. */
+export class DualLevel implements Level {
+  readonly id = nextLevelId();
+  readonly kind = 'dual';
+  readonly scope: GradScope = currentScope();
+  alive = true;
+
+  lift(value: TensorBase, tangent: TensorBase | null): TensorBase {
+    return wrap({ kind: 'dual', level: this, value, tangent }, value.shape);
+  }
+
+  /** Primal and tangent of a tensor; one from outside has no tangent. */
+  lower(t: TensorBase): readonly [primal: TensorBase, tangent: TensorBase | null] {
+    const w = sync(t).wrapped;
+    return w !== null && w.level === this && w.kind === 'dual' ? [w.value, w.tangent] : [t, null];
+  }
+
+  process(op: Op, inputs: readonly Operand[], attrs: unknown): Outputs {
+    const pairs = inputs.map((x) => (typeof x === 'number' ? ([x, null] as const) : this.lower(x)));
+    const primals = pairs.map((p) => p[0]);
+    const tangents = pairs.map((p) => p[1]);
+    const result = apply(op, primals, attrs as never);
+    const outputs = Array.isArray(result) ? (result as readonly TensorBase[]) : [result as TensorBase];
+    const out = tangents.every((t) => t === null)
+      ? outputs.map(() => null)
+      : op.jvp({ inputs: primals, tangents, outputs, attrs: attrs as never });
+    return noteViews(
+      this,
+      mapOutputs(result, (t, i) => this.lift(t, fitted(out[i], t))),
+      inputs,
+    );
+  }
+}

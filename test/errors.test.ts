@@ -1,0 +1,495 @@
+import {
+  ArgumentError,
+  AutogradError,
+  arange,
+  autograd,
+  cat,
+  crossEntropy,
+  DeviceError,
+  type DType,
+  DTypeError,
+  elementwise,
+  eye,
+  full,
+  grad,
+  IndexError,
+  jacobian,
+  linspace,
+  multinomial,
+  NablaError,
+  NotImplementedError,
+  nllLoss,
+  noGrad,
+  rand,
+  randint,
+  randn,
+  randperm,
+  ShapeError,
+  stack,
+  type Tensor,
+  tensor,
+  vmap,
+  where,
+  zeros,
+} from 'nabla';
+import { describe, expect, it } from 'vitest';
+import { expectError } from './support/close.ts';
+
+/*
+ * What a user does wrong, the class of the error and the part of its message that says what and where.
+ * Messages hold PyTorch's own fragment where it has one.
+ */
+
+/** Zeros whose shape the compiler does not know, so that it lets wrong calls through. */
+const z = (shape: readonly number[], dtype: DType = 'float32'): Tensor => zeros(shape, { dtype });
+const index = (...values: number[]): Tensor => tensor(values, { dtype: 'int32' });
+/** An argument of a type that the compiler would refuse. */
+const wrong = (x: unknown): never => x as never;
+
+type Case = readonly [what: string, call: () => unknown, type: typeof NablaError, message: string | RegExp];
+
+const groups: Readonly<Record<string, readonly Case[]>> = {
+  'data that is no tensor': [
+    ['a short row', () => tensor(wrong([[1, 2], [3]])), ShapeError, 'expected sequence of length 2 at dim 1 (got 1)'],
+    ['a long row', () => tensor(wrong([[1], [2, 3]])), ShapeError, 'expected sequence of length 1 at dim 1 (got 2)'],
+    ['a number among rows', () => tensor(wrong([[1, 2], 3])), ShapeError, 'expected sequence of length 2 at dim 1'],
+    ['a row among numbers', () => tensor(wrong([1, [2, 3]])), ShapeError, 'data[1] is nested more deeply'],
+    ['a ragged row deep inside', () => tensor(wrong([[[1, 2]], [[3]]])), ShapeError, 'data[1][0] is ragged'],
+    ['an empty row among others', () => tensor(wrong([[], [1]])), ShapeError, 'expected sequence of length 0'],
+    ['text', () => tensor(wrong(['1', '2'])), DTypeError, 'data[0] is string 1; elements must be numbers or booleans'],
+    ['null', () => tensor(wrong([1, null])), DTypeError, 'data[1] is null'],
+    ['undefined', () => tensor(wrong(undefined)), DTypeError, 'data is undefined'],
+    ['a hole', () => tensor(new Array<number>(3)), DTypeError, 'data[0] is undefined'],
+    ['an object', () => tensor(wrong({ length: 2 })), DTypeError, 'data is object'],
+    ['a bigint', () => tensor(wrong([1n])), DTypeError, 'data[0] is bigint 1'],
+    ['an array of another type', () => tensor(wrong(new Int16Array(2))), DTypeError, 'this typed array has no dtype'],
+    ['a tensor among numbers', () => tensor(wrong([z([]), 1])), DTypeError, 'data[0] is object'],
+    ['a fraction as int32', () => tensor([1.5], { dtype: 'int32' }), ArgumentError, '1.5 does not fit int32'],
+    ['too large for int32', () => tensor([2 ** 31], { dtype: 'int32' }), ArgumentError, 'does not fit int32'],
+    ['NaN as int32', () => tensor([Number.NaN], { dtype: 'int32' }), ArgumentError, 'NaN does not fit int32'],
+    ['a fraction as uint8', () => tensor([1.5], { dtype: 'uint8' }), ArgumentError, '1.5 does not fit uint8'],
+    ['too large for uint8', () => tensor([256], { dtype: 'uint8' }), ArgumentError, '256 does not fit uint8'],
+    [
+      'negative as uint8',
+      () => tensor(new Int32Array([-1]), { dtype: 'uint8' }),
+      ArgumentError,
+      '-1 does not fit uint8',
+    ],
+    [
+      'a shape of another size',
+      () => tensor(wrong([1, 2, 3]), { shape: [2, 2] }),
+      ShapeError,
+      'invalid for input of size 3',
+    ],
+  ],
+  'shapes that are none': [
+    ['a number', () => zeros(wrong(3)), ArgumentError, 'the shape must be an array such as [2, 3], got the number 3'],
+    ['nothing', () => rand(wrong(undefined)), ArgumentError, 'the shape must be an array'],
+    ['a negative size', () => z([2, -1]), ShapeError, 'Trying to create tensor with negative dimension -1'],
+    ['a fraction', () => z([1.5]), ShapeError, 'sizes must be integers'],
+    ['NaN', () => full([Number.NaN], 1), ShapeError, 'sizes must be integers'],
+    ['text', () => zeros(wrong(['2'])), ShapeError, 'sizes must be integers'],
+    ['too many elements', () => z([2 ** 20, 2 ** 20]), DeviceError, 'cannot allocate'],
+  ],
+  'options and arguments of creation': [
+    ['an unknown option', () => zeros([1], wrong({ dtpye: 'int32' })), ArgumentError, "unexpected option 'dtpye'"],
+    ['PyTorch’s spelling', () => tensor([1], wrong({ requires_grad: true })), ArgumentError, "option 'requires_grad'"],
+    ['no object', () => zeros([1], wrong('float32')), ArgumentError, 'options must be an object'],
+    ['an array', () => zeros([1], wrong([])), ArgumentError, 'got an array'],
+    ['null', () => zeros([1], wrong(null)), ArgumentError, 'got null'],
+    ['an unknown dtype', () => zeros([1], wrong({ dtype: 'float16' })), ArgumentError, 'unknown dtype "float16"'],
+    ['a prototype name as dtype', () => zeros([1], wrong({ dtype: 'toString' })), ArgumentError, 'unknown dtype'],
+    ['a step of 0', () => arange(0, 3, 0), ArgumentError, 'step must be nonzero'],
+    ['a step the wrong way', () => arange(3, 0), ArgumentError, 'inconsistent with step sign'],
+    ['an endless range', () => arange(Number.POSITIVE_INFINITY), ArgumentError, 'unsupported range'],
+    ['a negative count', () => linspace(0, 1, -1), ArgumentError, 'number of steps must be non-negative'],
+    ['half a column', () => eye(2, 1.5), ArgumentError, 'm must be greater or equal to 0'],
+    ['a value that is no number', () => full([1], wrong('1')), ArgumentError, 'the fill value must be a number'],
+    ['random integers as floats', () => rand([1], { dtype: 'int32' }), DTypeError, "not implemented for 'int32'"],
+    ['normal truth values', () => randn([1], { dtype: 'bool' }), DTypeError, "not implemented for 'bool'"],
+    ['a negative permutation', () => randperm(-1), ArgumentError, 'n must be non-negative'],
+    ['an empty range', () => randint(3, 3, [1]), ArgumentError, 'from'],
+    ['weights of rank 3', () => multinomial(z([1, 1, 1]), 1), ShapeError, 'prob_dist must be 1 or 2 dim'],
+    ['an unknown option of a reduction', () => z([2]).sum(0, wrong({ keepDim: true })), ArgumentError, "'keepDim'"],
+    [
+      'an unknown rounding',
+      () => z([1]).div(1, wrong({ roundingMode: 'up' })),
+      ArgumentError,
+      'expected rounding_mode',
+    ],
+    [
+      'an unknown reduction',
+      () => nllLoss(z([1, 2]), index(0), wrong({ reduction: 'max' })),
+      ArgumentError,
+      'max is not',
+    ],
+    ['an unknown norm', () => z([1]).norm(wrong('nuc')), ArgumentError, "p must be a number or 'fro'"],
+    ['a clamp without bounds', () => z([1]).clamp(), ArgumentError, "At least one of 'min' or 'max' must not be null"],
+  ],
+  'operands that are none': [
+    ['text', () => z([2]).add(wrong('1')), ArgumentError, 'add: expected a Tensor or a number'],
+    ['undefined', () => z([2]).mul(wrong(undefined)), ArgumentError, 'mul: expected a Tensor or a number'],
+    ['null', () => z([2]).maximum(wrong(null)), ArgumentError, 'maximum: expected a Tensor or a number'],
+    ['an array', () => z([2]).sub(wrong([1, 2])), ArgumentError, 'sub: expected a Tensor or a number'],
+    ['an array, in place', () => z([2]).add_(wrong([1, 2])), ArgumentError, 'expected a Tensor or a number'],
+    ['a truth value', () => z([2]).eq(wrong(true)), ArgumentError, 'eq: expected a Tensor or a number'],
+    ['a number to multiply matrices', () => z([2, 2]).matmul(wrong(2)), ArgumentError, 'matmul: expected a Tensor'],
+    ['a number as index', () => z([2]).gather(0, wrong(1)), ArgumentError, 'gather: expected a Tensor'],
+    ['no list to join', () => cat(wrong(z([1]))), ArgumentError, 'cat: expected an array of Tensors'],
+    ['an empty list to join', () => cat(wrong([])), ArgumentError, 'expected a non-empty list of Tensors'],
+    ['an empty list to stack', () => stack(wrong([])), ArgumentError, 'expects a non-empty TensorList'],
+    ['a condition that is a number', () => where(z([1]), 1, 2), DTypeError, 'condition to be a boolean tensor'],
+    ['no tensor for an elementwise function', () => elementwise((x) => x.exp())(1), ArgumentError, 'must be a Tensor'],
+  ],
+  'shapes that do not fit': [
+    [
+      'sum of two',
+      () => z([2, 3]).add(z([4])),
+      ShapeError,
+      'The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1',
+    ],
+    ['comparison', () => z([2]).lt(z([3])), ShapeError, 'must match the size of tensor b (3)'],
+    ['choice', () => where(z([2], 'bool'), z([3]), 0), ShapeError, 'must match'],
+    [
+      'matrix product',
+      () => z([2, 3]).matmul(z([2, 3])),
+      ShapeError,
+      'mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)',
+    ],
+    ['batched product', () => z([2, 2, 3]).matmul(z([3, 3, 2])), ShapeError, 'must match'],
+    ['product of scalars', () => z([]).matmul(z([2])), ShapeError, 'both arguments to matmul need to be at least 1D'],
+    ['inner product', () => z([2]).dot(z([3])), ShapeError, 'inconsistent tensor size'],
+    ['inner product of matrices', () => z([2, 2]).dot(z([2, 2])), ShapeError, '1D tensors expected, but got 2D and 2D'],
+    ['mm of vectors', () => z([2]).mm(z([2])), ShapeError, 'self must be a matrix'],
+    ['mv of two matrices', () => z([2, 2]).mv(z([2, 2])), ShapeError, 'vector + matrix @ vector expected'],
+    ['bmm of matrices', () => z([2, 2]).bmm(z([2, 2])), ShapeError, 'batch1 must be a 3D tensor'],
+    [
+      'bmm of lists',
+      () => z([2, 2, 3]).bmm(z([3, 3, 2])),
+      ShapeError,
+      'Expected size for first two dimensions of batch2',
+    ],
+    ['reshape', () => z([2, 3]).reshape([4, 2]), ShapeError, "shape '[4, 2]' is invalid for input of size 6"],
+    [
+      'reshape with a remainder',
+      () => z([6]).reshape([4, -1]),
+      ShapeError,
+      "shape '[4, -1]' is invalid for input of size 6",
+    ],
+    ['two sizes to infer', () => z([6]).reshape([-1, -1]), ShapeError, 'only one dimension can be inferred'],
+    ['any size to infer', () => z([0]).reshape([0, -1]), ShapeError, 'can be any value and is ambiguous'],
+    ['a negative size to reshape to', () => z([6]).reshape([-2, 3]), ShapeError, 'negative dimension'],
+    ['view of a transposed', () => z([2, 3]).T.view([6]), ShapeError, 'Use .reshape(...) instead.'],
+    [
+      'expand of a real dimension',
+      () => z([2]).expand([3]),
+      ShapeError,
+      'must match the existing size (2) at non-singleton dimension 0',
+    ],
+    [
+      'expand to fewer',
+      () => z([2, 3]).expand([3]),
+      ShapeError,
+      'must be greater or equal to the number of dimensions',
+    ],
+    ['expand a new dimension by -1', () => z([2]).expand([-1, 2]), ShapeError, 'leading, non-existing dimension 0'],
+    ['t of a cube', () => z([2, 2, 2]).t(), ShapeError, 'expects a tensor with <= 2 dimensions, but self is 3D'],
+    [
+      'mT of a vector',
+      () => z([2]).mT,
+      ShapeError,
+      'only supported on matrices or batches of matrices. Got 1-D tensor.',
+    ],
+    ['permute of too few', () => z([2, 3]).permute([0]), ShapeError, 'input.dim() = 2 is not equal to len(dims) = 1'],
+    ['cat across', () => cat([z([2, 3]), z([2, 2])]), ShapeError, 'Sizes of tensors must match except in dimension 0'],
+    [
+      'cat of ranks',
+      () => cat([z([2, 3]), z([2])]),
+      ShapeError,
+      'Tensors must have same number of dimensions: got 2 and 1',
+    ],
+    ['cat of scalars', () => cat([z([])]), ShapeError, 'zero-dimensional tensor cannot be concatenated'],
+    ['stack', () => stack([z([2]), z([3])]), ShapeError, 'stack expects each tensor to be equal size'],
+    [
+      'gather',
+      () => z([2, 2]).gather(0, tensor([[0, 0, 0]], { dtype: 'int32' })),
+      ShapeError,
+      'Size does not match at dimension 1',
+    ],
+    ['gather of ranks', () => z([2, 2]).gather(0, index(0)), ShapeError, 'must have the same number of dimensions'],
+    [
+      'indexSelect by a matrix',
+      () => z([2]).indexSelect(0, z([1, 1], 'int32')),
+      ShapeError,
+      'Index is supposed to be a vector',
+    ],
+    ['item of many', () => z([2]).item(), ShapeError, 'a Tensor with 2 elements cannot be converted to Scalar'],
+    ['a number from many', () => +z([2]), ShapeError, 'cannot be converted to Scalar'],
+    ['item of none', () => z([0]).item(), ShapeError, 'a Tensor with 0 elements'],
+    ['a checked shape', () => z([2, 3]).as([2, 2]), ShapeError, 'expected shape [2, 2], got [2, 3]'],
+    [
+      'in place',
+      () => z([2]).add_(z([3, 2])),
+      ShapeError,
+      "output with shape [2] doesn't match the broadcast shape [3, 2]",
+    ],
+    [
+      'targets',
+      () => crossEntropy(z([2, 3]), index(0)),
+      ShapeError,
+      'Expected input batch_size (2) to match target batch_size (1)',
+    ],
+    [
+      'class weights',
+      () => nllLoss(z([1, 2]), index(0), { weight: z([3]) }),
+      ShapeError,
+      'for all 2 classes or no classes',
+    ],
+  ],
+  'dimensions out of range': [
+    [
+      'sum',
+      () => z([2, 3]).sum(2),
+      IndexError,
+      'Dimension out of range (expected to be in range of [-2, 1], but got 2)',
+    ],
+    ['sum, negative', () => z([2, 3]).sum(-3), IndexError, 'but got -3'],
+    ['sum of a scalar', () => z([]).sum(1), IndexError, 'expected to be in range of [-1, 0], but got 1'],
+    ['twice the same', () => z([2, 3]).sum([0, -2]), IndexError, 'dim 0 appears multiple times in the list of dims'],
+    ['a fraction', () => z([2]).sum(0.5), IndexError, 'but got 0.5'],
+    ['softmax', () => z([2]).softmax(1), IndexError, 'Dimension out of range'],
+    ['softmax without one', () => z([2]).softmax(wrong(undefined)), IndexError, 'but got undefined'],
+    ['max', () => z([2]).max(1), IndexError, 'Dimension out of range'],
+    ['transpose', () => z([2, 3]).transpose(0, 2), IndexError, 'Dimension out of range'],
+    ['permute', () => z([2, 3]).permute([0, 0]), IndexError, 'appears multiple times'],
+    ['squeeze', () => z([1]).squeeze(1), IndexError, 'Dimension out of range'],
+    ['unsqueeze', () => z([2]).unsqueeze(2), IndexError, 'expected to be in range of [-2, 1], but got 2'],
+    ['flatten', () => z([2, 3]).flatten(0, 2), IndexError, 'Dimension out of range'],
+    ['size', () => z([2]).size(1), IndexError, 'Dimension out of range'],
+    ['cat', () => cat([z([2])], 1), IndexError, 'Dimension out of range'],
+    ['stack', () => stack([z([2])], 3), IndexError, 'Dimension out of range'],
+    ['norm', () => z([2]).norm(2, 1), IndexError, 'Dimension out of range'],
+    ['flatten the wrong way round', () => z([2, 3]).flatten(1, 0), ShapeError, 'start_dim cannot come after end_dim'],
+  ],
+  'indices out of range': [
+    [
+      'select',
+      () => z([2, 3]).select(1, 3),
+      IndexError,
+      'index 3 out of range for tensor of size [2, 3] at dimension 1',
+    ],
+    ['select, negative', () => z([2]).select(0, -3), IndexError, 'index -3 out of range'],
+    ['select by a fraction', () => z([2]).select(0, 0.5), IndexError, 'index 0.5 out of range'],
+    ['select of a scalar', () => z([]).select(0, 0), IndexError, 'cannot be applied to a 0-dim tensor'],
+    ['narrow', () => z([3]).narrow(0, 2, 2), IndexError, 'start (2) + length (2) exceeds dimension size (3)'],
+    ['narrow by less than nothing', () => z([3]).narrow(0, 0, -1), IndexError, 'length must be non-negative'],
+    ['narrow from beyond', () => z([3]).narrow(0, 4, 0), IndexError, 'start out of range'],
+    ['narrow by a fraction', () => z([3]).narrow(0, 0.5, 1), IndexError, 'start'],
+    ['slice by no step', () => z([3]).slice(0, 0, 3, 0), IndexError, 'slice step must be positive'],
+    ['slice backwards', () => z([3]).slice(0, 0, 3, -1), IndexError, 'slice step must be positive'],
+    ['slice from a fraction', () => z([3]).slice(0, 0.5), IndexError, 'integer'],
+    ['slice of a scalar', () => z([]).slice(0), ShapeError, 'cannot be applied to a 0-dim tensor'],
+    ['gather', () => z([2]).gather(0, index(2)), IndexError, 'index 2 is out of bounds for dimension 0 with size 2'],
+    ['gather, negative', () => z([2]).gather(0, index(-1)), IndexError, 'index -1 is out of bounds'],
+    [
+      'indexSelect',
+      () => z([2, 3]).indexSelect(1, index(0, 3)),
+      IndexError,
+      'out of bounds for dimension 1 with size 3',
+    ],
+    ['indexSelect of nothing', () => z([0]).indexSelect(0, index(0)), IndexError, 'out of bounds'],
+    ['scatterAdd', () => z([2]).scatterAdd(0, index(5), z([1])), IndexError, 'index 5 is out of bounds'],
+    ['indexAdd', () => z([2]).indexAdd(0, index(-3), z([1])), IndexError, 'index -3 is out of bounds'],
+    ['a class there is not', () => nllLoss(z([1, 3]), index(3)), IndexError, 'out of bounds'],
+    ['the largest of nothing', () => z([0]).max(), IndexError, 'Expected reduction dim to be specified'],
+    ['the largest of empty rows', () => z([2, 0]).max(1), IndexError, 'Expected reduction dim 1 to have non-zero size'],
+    ['the place of the smallest of nothing', () => z([0]).argmin(), IndexError, 'Expected reduction dim'],
+    ['the largest magnitude of nothing', () => z([0]).norm(Number.POSITIVE_INFINITY), IndexError, 'empty dimension'],
+  ],
+  'dtypes that do not fit': [
+    [
+      'mean of integers',
+      () => z([2], 'int32').mean(),
+      DTypeError,
+      'Input dtype must be either a floating point or complex dtype. Got: int32',
+    ],
+    ['norm of integers', () => z([2], 'int32').norm(), DTypeError, 'Expected a floating point or complex tensor'],
+    ['softmax of integers', () => z([2], 'int32').softmax(0), DTypeError, "not implemented for 'int32'"],
+    ['negated truth', () => z([2], 'bool').neg(), DTypeError, 'on a bool tensor is not supported'],
+    [
+      'difference of truths',
+      () => z([2], 'bool').sub(z([2], 'bool')),
+      DTypeError,
+      'with two bool tensors is not supported',
+    ],
+    ['relu of truth', () => z([2], 'bool').relu(), DTypeError, 'Boolean inputs not supported for relu'],
+    [
+      'product of dtypes',
+      () => z([2, 2]).matmul(z([2, 2], 'float64')),
+      DTypeError,
+      'expected both matrices to have the same dtype, but got float32 and float64',
+    ],
+    ['inner product of dtypes', () => z([2]).dot(z([2], 'int32')), DTypeError, 'expected both'],
+    ['product of truths', () => z([2, 2], 'bool').mm(z([2, 2], 'bool')), DTypeError, "not implemented for 'bool'"],
+    [
+      'a float as index',
+      () => z([2]).gather(0, z([1])),
+      DTypeError,
+      'Expected dtype int32/int64 for index, got float32',
+    ],
+    ['a float as selection', () => z([2]).indexSelect(0, z([1])), DTypeError, 'Expected dtype int32/int64'],
+    [
+      'adding another dtype by index',
+      () => z([2]).scatterAdd(0, index(0), z([1], 'float64')),
+      DTypeError,
+      'self.dtype to be equal to src.dtype',
+    ],
+    [
+      'a fraction of integers',
+      () => z([2], 'int32').add(index(1, 2), { alpha: 0.5 }),
+      DTypeError,
+      'argument alpha must not be a floating point number',
+    ],
+    ['float targets', () => nllLoss(z([1, 2]), z([1])), DTypeError, 'expected scalar type Int'],
+    [
+      'integer probabilities',
+      () => crossEntropy(z([1, 2]), z([1, 2], 'int32')),
+      DTypeError,
+      'Expected floating point type for target with class probabilities',
+    ],
+    [
+      'in place into integers',
+      () => z([2], 'int32').mul_(0.5),
+      DTypeError,
+      "result type float32 can't be cast to the desired output type int32",
+    ],
+    ['random floats into integers', () => z([2], 'int32').uniform_(), DTypeError, 'needs a floating point tensor'],
+    ['a new dtype there is not', () => z([2]).to(wrong('half')), ArgumentError, 'unknown dtype "half"'],
+    [
+      'a reduction into a dtype there is not',
+      () => z([2]).sum(0, wrong({ dtype: 'half' })),
+      ArgumentError,
+      'unknown dtype',
+    ],
+    [
+      'the place of the largest truth',
+      () => z([2], 'bool').argmax(),
+      ArgumentError,
+      "argmax is not implemented for 'bool'",
+    ],
+  ],
+  'misuse of autograd': [
+    [
+      'backward of a constant',
+      () => z([]).backward(),
+      AutogradError,
+      'element 0 of tensors does not require grad and does not have a grad_fn',
+    ],
+    [
+      'backward of a vector',
+      () => z([2]).requiresGrad_().mul(2).backward(),
+      AutogradError,
+      'grad can be implicitly created only for scalar outputs',
+    ],
+    [
+      'gradients of integers',
+      () => z([2], 'int32').requiresGrad_(),
+      DTypeError,
+      'only Tensors of floating point dtype can require gradients',
+    ],
+    [
+      'a leaf in place',
+      () => z([2]).requiresGrad_().add_(1),
+      AutogradError,
+      'a leaf Variable that requires grad is being used in an in-place operation.',
+    ],
+    [
+      'grad of nothing',
+      () => autograd.grad(z([]).requiresGrad_().mul(2), []),
+      ArgumentError,
+      'grad requires non-empty inputs.',
+    ],
+    ['a promise in noGrad', () => noGrad(async () => 1), AutogradError, 'the callback returned a promise'],
+    ['no function', () => noGrad(wrong(3)), ArgumentError, 'expected a function'],
+    ['grad of no function', () => grad(wrong(z([]))), ArgumentError, 'expected a function'],
+    ['vmap of no function', () => vmap(wrong(undefined)), ArgumentError, 'expected a function'],
+    [
+      'grad of a vector',
+      () => grad((x: Tensor) => x)(z([2])),
+      ShapeError,
+      'Expected f(*args) to return a scalar tensor',
+    ],
+    [
+      'a jacobian in a mode there is not',
+      () => jacobian((x: Tensor) => x, wrong({ mode: 'both' })),
+      ArgumentError,
+      'mode is',
+    ],
+    ['vmap over a scalar', () => vmap((x: Tensor) => x)(z([])), ShapeError, 'has 0 dims'],
+    [
+      'item inside vmap',
+      () => vmap((x: Tensor) => x.mul(x.item()))(z([2])),
+      AutogradError,
+      'calling .item() on a Tensor',
+    ],
+  ],
+};
+
+for (const [name, cases] of Object.entries(groups)) {
+  describe(name, () => {
+    for (const [what, call, type, message] of cases) it(what, () => expectError(call, type, message));
+  });
+}
+
+describe('every error', () => {
+  it('is a NablaError and an Error, and says its class', () => {
+    const classes = [
+      ShapeError,
+      DTypeError,
+      IndexError,
+      ArgumentError,
+      AutogradError,
+      NotImplementedError,
+      DeviceError,
+    ];
+    for (const C of classes) {
+      const e = new C('what happened');
+      expect(e).toBeInstanceOf(NablaError);
+      expect(e).toBeInstanceOf(Error);
+      expect(String(e)).toBe(`${C.name}: what happened`);
+    }
+  });
+
+  it('names the operation first', () => {
+    for (const [what, call] of groups['dimensions out of range']) {
+      let message = '';
+      try {
+        call();
+      } catch (error) {
+        message = (error as Error).message;
+      }
+      expect(message, what).toMatch(/^[a-zA-Z]+: /);
+    }
+  });
+
+  it('leaves the operands as they were', () => {
+    const x = tensor([1, 2]);
+    expectError(() => x.add_(z([3])), ShapeError, 'broadcast');
+    expect([x.version, x.toArray()]).toEqual([0, [1, 2]]);
+  });
+});
+
+describe('names of options and dtypes', () => {
+  it('are listed when one is misspelt', () => {
+    expectError(() => zeros([1], wrong({ dtyp: 1 })), ArgumentError, 'known options are dtype, requiresGrad');
+    expectError(() => z([1]).to(wrong('f32')), ArgumentError, 'dtypes are bool, uint8, int32, float32, float64');
+  });
+});
+
+it('printing an empty, a scalar and a wrapped tensor is never an error', () => {
+  for (const t of [z([0]), z([]), z([2, 0, 3])]) expect(String(t)).toContain('tensor(');
+  grad((t: Tensor) => {
+    expect(String(t)).toContain('GradTrackingTensor');
+    return t.sum();
+  })(z([2]));
+});

@@ -1,0 +1,175 @@
+import { grad, hessian, jvp, type Tensor, tensor, where } from 'nabla';
+import { describe, it } from 'vitest';
+import { expectValues } from '../support/close.ts';
+import { f64 } from '../support/numbers.ts';
+
+/*
+ * Where a derivative does not exist or needs a limit, the value is PyTorch's. Reverse and forward
+ * mode agree on it.
+ */
+
+const inf = Number.POSITIVE_INFINITY;
+
+/** Checks the derivative of an elementwise function at each x, in both modes. */
+function slopes(f: (x: Tensor) => Tensor, at: readonly number[], expected: readonly number[]): void {
+  const x = f64(at, [at.length]);
+  expectValues(grad((t: Tensor) => f(t).sum())(x), [at.length], expected, { what: 'reverse mode' });
+  expectValues(
+    jvp(
+      f,
+      [x],
+      [
+        f64(
+          at.map(() => 1),
+          [at.length],
+        ),
+      ],
+    )[1],
+    [at.length],
+    expected,
+    { what: 'forward mode' },
+  );
+}
+
+function gradients(f: (x: Tensor) => Tensor, x: Tensor, expected: readonly number[]): void {
+  expectValues(grad(f)(x), x.shape, expected, { what: 'reverse mode' });
+  const forward = expected.map((_, i) => {
+    const unit = f64(
+      expected.map((_e, j) => (i === j ? 1 : 0)),
+      x.shape,
+    );
+    return jvp(f, [x], [unit])[1].item();
+  });
+  expectValues(f64(forward, x.shape), x.shape, expected, { what: 'forward mode' });
+}
+
+describe('functions of one number', () => {
+  it('abs, sign and relu are flat at 0', () => {
+    slopes((x) => x.abs(), [0, -0, 2, -2], [0, 0, 1, -1]);
+    slopes((x) => x.sign(), [0, 2], [0, 0]);
+    slopes((x) => x.relu(), [0, -1, 1], [0, 0, 1]);
+  });
+
+  it('steps are flat everywhere', () => {
+    for (const f of [
+      (x: Tensor) => x.floor(),
+      (x: Tensor) => x.ceil(),
+      (x: Tensor) => x.round(),
+      (x: Tensor) => x.trunc(),
+    ])
+      slopes(f, [0, 1, 0.5, -2], [0, 0, 0, 0]);
+    slopes((x) => x.frac(), [0, 1.5], [1, 1]);
+  });
+
+  it('sqrt and log have infinite slope at 0', () => {
+    slopes((x) => x.sqrt(), [0, 4], [inf, 0.25]);
+    slopes((x) => x.log(), [0, 2], [inf, 0.5]);
+  });
+
+  it('powers at 0', () => {
+    slopes((x) => x.pow(3), [0], [0]);
+    slopes((x) => x.pow(2), [0], [0]);
+    slopes((x) => x.pow(1), [0], [1]);
+    slopes((x) => x.pow(0), [0, 3], [0, 0]);
+    slopes((x) => x.pow(0.5), [0], [inf]);
+    slopes((x) => f64([0, 0, 0], [3]).pow(x), [-1, 0, 1], [-inf, 0, 0]);
+    slopes((x) => x.square(), [0], [0]);
+    expectValues(grad((x: Tensor) => grad((y: Tensor) => y.pow(2))(x))(f64([0], [])), [], [2]);
+  });
+
+  it('clamp has slope 1 at its bounds', () => {
+    slopes((x) => x.clamp(-1, 1), [-2, -1, 0, 1, 2], [0, 1, 1, 1, 0]);
+    slopes((x) => x.clamp(0), [-1, 0, 1], [0, 1, 1]);
+    slopes((x) => x.clamp(null, 0), [-1, 0, 1], [1, 1, 0]);
+  });
+
+  it('asin, acos and atanh at the ends', () => {
+    slopes((x) => x.asin(), [1, 0], [inf, 1]);
+    slopes((x) => x.acos(), [1, 0], [-inf, -1]);
+    slopes((x) => x.atanh(), [1, 0], [inf, 1]);
+  });
+});
+
+describe('functions of two numbers', () => {
+  it('maximum and minimum share evenly at ties', () => {
+    const y = f64([1, 1, 1], [3]);
+    slopes((x) => x.maximum(y), [0, 1, 2], [0, 0.5, 1]);
+    slopes((x) => y.maximum(x), [0, 1, 2], [0, 0.5, 1]);
+    slopes((x) => x.minimum(y), [0, 1, 2], [1, 0.5, 0]);
+  });
+
+  it('atan2 is flat at the origin', () => {
+    slopes((x) => x.atan2(f64([0], [1])), [0], [0]);
+    slopes((x) => f64([0], [1]).atan2(x), [0], [0]);
+  });
+
+  it('where gives the branch not taken exactly nothing', () => {
+    slopes((x) => where(x.gt(0), x.mul(2), x.mul(3)), [-1, 1], [3, 2]);
+    slopes((x) => where(x.ge(0), x, f64([5, 5], [2])), [-1, 1], [0, 1]);
+  });
+
+  it('an infinite slope before the branch not taken still becomes NaN, as 0 · ∞ does', () => {
+    const f = (x: Tensor): Tensor => where(x.gt(0), x.sqrt(), x).sum();
+    expectValues(grad(f)(f64([0, 4], [2])), [2], [Number.NaN, 0.25]);
+  });
+
+  it('fmod and remainder', () => {
+    slopes((x) => x.fmod(2), [-5, 5], [1, 1]);
+    slopes((x) => f64([5, -5], [2]).fmod(x), [3, 3], [-1, 1]);
+    slopes((x) => f64([5, -5], [2]).remainder(x), [3, 3], [-1, 2]);
+  });
+});
+
+describe('reductions', () => {
+  const tied = f64([3, 1, 3, 2], [4]);
+
+  it('max, min, amax and amin share evenly at ties', () => {
+    gradients((x) => x.max(), tied, [0.5, 0, 0.5, 0]);
+    gradients((x) => x.amax(), tied, [0.5, 0, 0.5, 0]);
+    gradients((x) => x.neg().min(), tied, [-0.5, 0, -0.5, 0]);
+    gradients((x) => x.neg().amin(0), tied, [-0.5, 0, -0.5, 0]);
+    gradients((x) => x.amax(1).sum(), f64([2, 2, 1, 4], [2, 2]), [0.5, 0.5, 0, 1]);
+  });
+
+  it('max along a dimension goes to the first place alone', () => {
+    gradients((x) => x.max(0).values, tied, [1, 0, 0, 0]);
+    gradients((x) => x.neg().min(0).values, tied, [-1, 0, 0, 0]);
+  });
+
+  it('prod is exact with zeros, to every order', () => {
+    gradients((x) => x.prod(), f64([2, 0, 3], [3]), [0, 6, 0]);
+    gradients((x) => x.prod(), f64([0, 0, 3], [3]), [0, 0, 0]);
+    expectValues(hessian((x: Tensor) => x.prod())(f64([0, 0, 3], [3])), [3, 3], [0, 3, 0, 3, 0, 0, 0, 0, 0]);
+    const third = grad((x: Tensor) =>
+      hessian((y: Tensor) => y.prod())(x)
+        .select(0, 0)
+        .select(0, 1),
+    );
+    expectValues(third(f64([0, 0, 0], [3])), [3], [0, 0, 1]);
+  });
+
+  it('norms are flat at 0', () => {
+    const zero = f64([0, 0], [2]);
+    for (const p of [0, 0.5, 1, 1.5, 2, 3]) gradients((x) => x.norm(p), zero, [0, 0]);
+    gradients((x) => x.norm(), f64([3, -4], [2]), [0.6, -0.8]);
+    gradients((x) => x.norm(inf), f64([2, -2, 1], [3]), [0.5, -0.5, 0]);
+    gradients((x) => x.norm(1), f64([2, 0, -1], [3]), [1, 0, -1]);
+  });
+
+  it('logsumexp and softmax stay finite', () => {
+    gradients((x) => x.logsumexp(0), f64([1000, 1000], [2]), [0.5, 0.5]);
+    gradients((x) => x.logsumexp(0), f64([-inf, 0], [2]), [0, 1]);
+    gradients((x) => x.softmax(0).select(0, 0), f64([1000, -1000], [2]), [0, 0]);
+    gradients((x) => x.logSoftmax(0).select(0, 1), f64([1000, -1000], [2]), [-1, 1]);
+  });
+});
+
+describe('in float32', () => {
+  it('keeps the same choices', () => {
+    const x = tensor([0, 1, -1]);
+    expectValues(grad((t: Tensor) => t.abs().sum())(x), [3], [0, 1, -1]);
+    expectValues(grad((t: Tensor) => t.pow(3).sum())(x), [3], [0, 3, 3]);
+    expectValues(grad((t: Tensor) => t.clamp(0, 1).sum())(x), [3], [1, 1, 0]);
+    expectValues(grad((t: Tensor) => t.maximum(0).sum())(x), [3], [0.5, 1, 0]);
+  });
+});

@@ -1,0 +1,224 @@
+import { type Tensor, tensor } from 'nabla';
+import { ops } from '../../../src/ops/elementwise.ts';
+import type { ElementwiseOp } from '../../../src/ops/elementwise-op.ts';
+import { f64, numel, type Shape, spread, spreadTensor } from '../../support/numbers.ts';
+import { type Sample, sample } from './sample.ts';
+
+/** Numbers an operation takes: any in [lo, hi), but none where its derivative jumps. */
+interface Domain {
+  readonly lo: number;
+  readonly hi: number;
+  readonly away?: 'zero' | 'integers';
+}
+
+function draw(shape: Shape, { lo, hi, away }: Domain, seed: number): Tensor {
+  const values = spread(numel(shape), lo, hi, seed).map((x) => {
+    if (away === 'zero' && Math.abs(x) < 0.2) return x + (x < 0 ? -0.3 : 0.3);
+    if (away === 'integers') return Math.floor(x) + 0.2 + 0.6 * (x - Math.floor(x));
+    return x;
+  });
+  return f64(values, shape);
+}
+
+const call =
+  (op: ElementwiseOp) =>
+  (...xs: (Tensor | number)[]): Tensor =>
+    op.call(...xs) as Tensor;
+
+function unary(name: keyof typeof ops, domain: Domain, zero = !domain.away && domain.lo < 0): readonly Sample[] {
+  const f = call(ops[name]);
+  const at = (label: string, shape: Shape): Sample => sample(label, [draw(shape, domain, label.length)], f);
+  const samples = [
+    at('vector', [7]),
+    at('matrix', [3, 5]),
+    at('rank 0', []),
+    at('empty', [0]),
+    at('no rows', [2, 0, 3]),
+  ];
+  samples.push(sample('expanded', [draw([3, 1], domain, 2)], (x) => f(x.expand([2, 3, 4]))));
+  samples.push(sample('transposed', [draw([2, 3], domain, 3)], (x) => f(x.T)));
+  if (zero) samples.push(sample('with zeros', [f64([0, -0, domain.hi / 2, 0, domain.lo / 3], [5])], f));
+  return samples;
+}
+
+const shapePairs: Readonly<Record<string, readonly [Shape, Shape]>> = {
+  'same shape': [
+    [2, 3],
+    [2, 3],
+  ],
+  'row on the right': [[2, 3], [3]],
+  'row on the left': [[3], [2, 3]],
+  'column and row': [
+    [3, 1],
+    [1, 2],
+  ],
+  'rank 0 on the right': [[5], []],
+  'rank 0 on the left': [[], [5]],
+  'both rank 0': [[], []],
+  empty: [[0, 3], [3]],
+  'empty by a broadcast': [
+    [2, 1],
+    [2, 0],
+  ],
+};
+
+function binary(name: keyof typeof ops, a: Domain, b: Domain, number?: number): readonly Sample[] {
+  const f = call(ops[name]);
+  const samples = Object.entries(shapePairs).map(([label, [p, q]]) => sample(label, [draw(p, a, 1), draw(q, b, 2)], f));
+  samples.push(
+    sample('expanded and transposed', [draw([3, 1], a, 3), draw([4, 3], b, 4)], (x, y) => f(x.expand([3, 4]), y.T)),
+  );
+  if (number !== undefined) {
+    samples.push(sample(`with ${number}`, [draw([5], a, 5)], (x) => f(x, number)));
+    samples.push(sample('a number first', [draw([5], b, 6)], (y) => f(1.5, y)));
+  }
+  return samples;
+}
+
+/** Comparisons of numbers some of which are equal. */
+function comparison(name: keyof typeof ops): readonly Sample[] {
+  const f = call(ops[name]);
+  const a = f64([1, 2, 0, -1, 0, 3], [2, 3]);
+  return [
+    sample('same shape', [a, f64([1, 0, 0, -2, 5, 3], [2, 3])], f),
+    sample('row', [a, f64([1, 2, 0], [3])], f),
+    sample('rank 0', [f64([2], []), f64([2], [])], f),
+    sample('empty', [spreadTensor([0, 3], 0, 1), f64([1, 2, 0], [3])], f),
+    sample('with a number', [a], (x) => f(x, 0)),
+  ];
+}
+
+function predicate(name: keyof typeof ops): readonly Sample[] {
+  const f = call(ops[name]);
+  const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+  return [
+    sample('matrix', [f64([0, 1, nan, inf, -inf, -2], [2, 3])], f),
+    sample('rank 0', [f64([nan], [])], f),
+    sample('empty', [f64([], [0])], f),
+  ];
+}
+
+const any: Domain = { lo: -2, hi: 2 };
+const positive: Domain = { lo: 0.3, hi: 2.5 };
+const kink: Domain = { lo: -2, hi: 2, away: 'zero' };
+const steps: Domain = { lo: -3, hi: 3, away: 'integers' };
+const unit: Domain = { lo: -0.9, hi: 0.9 };
+const divisor: Domain = { lo: 0.7, hi: 1.3 };
+
+const mask = tensor([
+  [true, false, true],
+  [false, false, true],
+]);
+const low: Domain = { lo: -1.5, hi: -0.5 };
+const high: Domain = { lo: 0.5, hi: 1.5 };
+const wide: Domain = { lo: -3, hi: 3 };
+const clamp = call(ops.clamp);
+const where = call(ops.where);
+
+export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
+  neg: unary('neg', any),
+  abs: unary('abs', kink),
+  sign: unary('sign', kink),
+  sgn: unary('sgn', kink),
+  exp: unary('exp', any),
+  exp2: unary('exp2', any),
+  expm1: unary('expm1', any),
+  log: unary('log', positive),
+  log2: unary('log2', positive),
+  log10: unary('log10', positive),
+  log1p: unary('log1p', { lo: -0.7, hi: 2 }),
+  sqrt: unary('sqrt', positive),
+  rsqrt: unary('rsqrt', positive),
+  square: unary('square', any),
+  reciprocal: unary('reciprocal', kink),
+  sin: unary('sin', any),
+  cos: unary('cos', any),
+  tan: unary('tan', { lo: -1, hi: 1 }),
+  asin: unary('asin', unit),
+  acos: unary('acos', unit),
+  atan: unary('atan', any),
+  sinh: unary('sinh', any),
+  cosh: unary('cosh', any),
+  tanh: unary('tanh', any),
+  asinh: unary('asinh', any),
+  acosh: unary('acosh', { lo: 1.3, hi: 3 }),
+  atanh: unary('atanh', unit),
+  sigmoid: unary('sigmoid', any),
+  erf: unary('erf', any),
+  erfc: unary('erfc', any),
+  relu: unary('relu', kink),
+  floor: unary('floor', steps),
+  ceil: unary('ceil', steps),
+  round: unary('round', steps),
+  trunc: unary('trunc', steps),
+  frac: unary('frac', steps),
+  add: binary('add', any, any, 2),
+  sub: binary('sub', any, any, 2),
+  mul: binary('mul', any, any, -3),
+  div: binary('div', any, kink, 3),
+  addScaled: [
+    sample('alpha', [draw([2, 3], any, 1), draw([3], any, 2)], (a, b) => call(ops.addScaled)(a, b, 2.5)),
+    sample('rank 0', [draw([], any, 1), draw([], any, 2)], (a, b) => call(ops.addScaled)(a, b, -1)),
+  ],
+  subScaled: [
+    sample('alpha', [draw([2, 3], any, 1), draw([3], any, 2)], (a, b) => call(ops.subScaled)(a, b, 2.5)),
+    sample('rank 0', [draw([], any, 1), draw([], any, 2)], (a, b) => call(ops.subScaled)(a, b, -1)),
+  ],
+  floorDivide: binary('floorDivide', steps, divisor),
+  truncDivide: binary('truncDivide', steps, divisor),
+  pow: [
+    ...binary('pow', positive, any, 2.5),
+    ...[3, 2, 1, -1].map((n) => sample(`integer power ${n}`, [draw([2, 3], kink, n + 9)], (x) => call(ops.pow)(x, n))),
+    sample('zeros cubed', [f64([0, 1, -2, 0], [4])], (x) => call(ops.pow)(x, 3)),
+    sample('power 0', [f64([0, 1, -2], [3])], (x) => call(ops.pow)(x, 0)),
+    sample('half', [draw([4], positive, 3)], (x) => call(ops.pow)(x, 0.5)),
+    // Numbers that have kernels of their own.
+    ...[-2, -1, -0.5, 0.5, 2, 3, 4].map((n) =>
+      sample(`the method with ${n}`, [draw([2, 3], positive, n + 20)], (x) => x.pow(n)),
+    ),
+    sample('zeros cubed, by the method', [f64([0, 1, -2, 0], [4])], (x) => x.pow(3)),
+  ],
+  maximum: binary('maximum', any, any, 0.1),
+  minimum: binary('minimum', any, any, 0.1),
+  atan2: binary('atan2', kink, kink, 1),
+  fmod: binary('fmod', steps, divisor, 1.1),
+  remainder: binary('remainder', steps, divisor, 1.1),
+  clampMin: binary('clampMin', any, any, 0.05),
+  clampMax: binary('clampMax', any, any, 0.05),
+  clamp: [
+    sample('tensors', [draw([2, 3], wide, 1), draw([3], low, 2), draw([2, 1], high, 3)], clamp),
+    sample('numbers', [draw([7], wide, 4)], (x) => clamp(x, -0.9, 1.1)),
+    sample('bounds the wrong way round', [draw([5], wide, 5), draw([5], high, 2), draw([5], low, 3)], clamp),
+    sample('rank 0', [draw([], wide, 6), draw([], low, 2), draw([], high, 3)], clamp),
+    sample('empty', [draw([0, 2], wide, 6), draw([2], low, 2), draw([2], high, 3)], clamp),
+  ],
+  where: [
+    sample('same shape', [mask, draw([2, 3], any, 1), draw([2, 3], any, 2)], where),
+    sample('broadcast', [mask, draw([3], any, 1), draw([2, 1], any, 2)], where),
+    sample('a number', [mask, draw([2, 3], any, 1)], (c, x) => where(c, x, 7)),
+    sample('the mask broadcasts', [tensor([true, false]), draw([3, 1], any, 1), draw([], any, 2)], where),
+    sample('rank 0', [tensor(true), draw([], any, 1), draw([], any, 2)], where),
+    sample('empty', [mask, draw([0, 2, 3], any, 1), draw([], any, 2)], where),
+  ],
+  copy: [
+    sample('same shape', [draw([2, 3], any, 1), draw([2, 3], any, 2)], call(ops.copy)),
+    sample('broadcast', [draw([2, 3], any, 1), draw([3], any, 2)], call(ops.copy)),
+  ],
+  fill: [
+    sample('matrix', [draw([2, 3], any, 1), draw([], any, 2)], call(ops.fill)),
+    sample('empty', [draw([0], any, 1), draw([], any, 2)], call(ops.fill)),
+  ],
+  eq: comparison('eq'),
+  ne: comparison('ne'),
+  lt: comparison('lt'),
+  le: comparison('le'),
+  gt: comparison('gt'),
+  ge: comparison('ge'),
+  logicalAnd: comparison('logicalAnd'),
+  logicalOr: comparison('logicalOr'),
+  logicalXor: comparison('logicalXor'),
+  logicalNot: predicate('logicalNot'),
+  isnan: predicate('isnan'),
+  isinf: predicate('isinf'),
+  isfinite: predicate('isfinite'),
+};

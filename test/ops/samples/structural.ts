@@ -1,0 +1,331 @@
+import { cat, nllLoss, stack, type Tensor, tensor } from 'nabla';
+import { apply1 } from '../../../src/core/apply.ts';
+import { operations } from '../../../src/core/op.ts';
+import { f64, type Shape, spreadTensor } from '../../support/numbers.ts';
+import { type Sample, sample } from './sample.ts';
+
+const x = (shape: Shape, seed = 1): Tensor => spreadTensor(shape, -2, 2, seed);
+const int = (values: readonly number[], shape: Shape): Tensor => tensor(Int32Array.from(values), { shape });
+
+/** An operation that has no method of its own: a step inside the rules of others. */
+const inner =
+  (name: string, attrs: unknown) =>
+  (...xs: Tensor[]): Tensor =>
+    apply1(operations().get(name) as never, xs, attrs as never) as Tensor;
+
+/** The same function of tensors of several shapes. */
+const over = (shapes: readonly Shape[], label: string, f: (t: Tensor) => Tensor): readonly Sample[] =>
+  shapes.map((s) => sample(`${label} of [${s.join(', ')}]`, [x(s)], f));
+
+const usual: readonly Shape[] = [[], [4], [2, 3], [0], [2, 0]];
+const matrices: readonly Shape[] = [
+  [2, 3],
+  [3, 2, 4],
+  [2, 0],
+];
+
+const slices = { dim: 1, start: 1, step: 2, length: 2 };
+/** Rows 0 and 2 of a 3 × 2 matrix, transposed. */
+const region = { shape: [2, 2], strides: [1, 4], offset: 0, size: [3, 2] };
+const noVmap = 'in place';
+
+const views: Readonly<Record<string, readonly Sample[]>> = {
+  clone: over(usual, 'clone', (t) => t.clone()),
+  to: [
+    // A step that float32 keeps exactly.
+    ...[f64([1, -2, 0.5], [3]), f64([], [0, 2]), f64([4], [])].map((t) => ({
+      ...sample(`float32 and back of [${t.shape}]`, [t], (y) => y.to('float32').to('float64')),
+      check: { eps: 0.25, tol: 1e-6 },
+    })),
+  ],
+  reshape: [
+    ...over(matrices, 'flat', (t) => t.reshape([t.numel()])),
+    ...over([[]], 'vector', (t) => t.reshape([1])),
+    sample('transposed, so copied', [x([2, 3])], (t) => t.T.reshape([2, 3])),
+    sample('expanded, so copied', [x([2, 1])], (t) => t.expand([2, 3]).reshape([6])),
+    sample('inferred', [x([4, 3])], (t) => t.reshape([2, -1, 2])),
+  ],
+  permute: [
+    ...over(matrices, 'T', (t) => t.T),
+    ...over(matrices, 'mT', (t) => t.mT),
+    sample('rotated', [x([2, 3, 4])], (t) => t.permute([2, 0, 1])),
+    sample('t of a vector', [x([3])], (t) => t.t()),
+    sample('movedim', [x([2, 3, 4])], (t) => t.movedim(0, -1)),
+    sample('rank 0', [x([])], (t) => t.permute([])),
+  ],
+  expand: [
+    sample('new dimensions', [x([3])], (t) => t.expand([2, 4, 3])),
+    sample('size 1', [x([2, 1, 3])], (t) => t.expand([2, 4, -1])),
+    sample('rank 0', [x([])], (t) => t.expand([2, 3])),
+    sample('to nothing', [x([1, 3])], (t) => t.expand([0, 3])),
+  ],
+  squeeze: [
+    sample('all', [x([1, 3, 1])], (t) => t.squeeze()),
+    sample('one', [x([1, 3, 1])], (t) => t.squeeze(-1)),
+    sample('several', [x([1, 3, 1, 2])], (t) => t.squeeze([0, 2])),
+    sample('none', [x([2, 3])], (t) => t.squeeze(0)),
+    sample('to rank 0', [x([1])], (t) => t.squeeze()),
+  ],
+  unsqueeze: [
+    ...over(usual, 'front', (t) => t.unsqueeze(0)),
+    ...over(matrices, 'back', (t) => t.unsqueeze(-1)),
+    sample('middle', [x([2, 3])], (t) => t.unsqueeze(1)),
+  ],
+  slice: [
+    sample('middle', [x([5])], (t) => t.slice(0, 1, 4)),
+    sample('steps', [x([2, 7])], (t) => t.slice(1, 1, 7, 3)),
+    sample('from the end', [x([2, 5])], (t) => t.slice(-1, -3, -1)),
+    sample('nothing', [x([3, 2])], (t) => t.slice(0, 2, 2)),
+    sample('narrow of a transposed', [x([3, 4])], (t) => t.T.narrow(0, 1, 2)),
+  ],
+  sliceBackward: [
+    sample('into the middle', [x([2, 2])], inner('sliceBackward', { ...slices, size: 5 })),
+    sample('of nothing', [x([2, 0])], inner('sliceBackward', { ...slices, length: 0, size: 3 })),
+  ],
+  select: [
+    sample('row', [x([3, 2])], (t) => t.select(0, 1)),
+    sample('last column', [x([3, 2])], (t) => t.select(-1, -1)),
+    sample('of a vector', [x([3])], (t) => t.select(0, 2)),
+    sample('of no rows', [x([0, 2])], (t) => t.select(1, 0)),
+  ],
+  asStrided: [{ ...sample('region', [x([3, 2])], inner('asStrided', region)), noVmap }],
+  intoRegion: [{ ...sample('region', [x([2, 2])], inner('intoRegion', region)), noVmap }],
+  replaceRegion: [{ ...sample('region', [x([3, 2]), x([2, 2], 2)], inner('replaceRegion', region)), noVmap }],
+  clearRegion: [{ ...sample('region', [x([3, 2])], inner('clearRegion', region)), noVmap }],
+  named: [
+    sample('identity', [x([2, 3])], inner('named', { node: 'NameBackward0' })),
+    sample('a loss', [x([3, 4])], (t) => nllLoss(t, int([1, 0, 3], [3]))),
+  ],
+  padTo: [
+    sample('corner', [x([2, 3])], inner('padTo', { shape: [3, 5] })),
+    sample('of nothing', [x([0, 2])], inner('padTo', { shape: [2, 2] })),
+  ],
+  cropTo: [
+    sample('corner', [x([3, 5])], inner('cropTo', { shape: [2, 3] })),
+    sample('to nothing', [x([2, 2])], inner('cropTo', { shape: [0, 2] })),
+  ],
+};
+
+/** Reductions over everything, one dimension (first, last, negative), several, with and without keeping them. */
+function reductions(f: (t: Tensor, dim?: number | number[], keepdim?: boolean) => Tensor): readonly Sample[] {
+  return [
+    ...over([[], [5], [3, 4]], 'all', (t) => f(t)),
+    sample('rows', [x([3, 4])], (t) => f(t, 1)),
+    sample('columns', [x([3, 4])], (t) => f(t, 0, true)),
+    sample('last of a transposed', [x([3, 4])], (t) => f(t.T, -1)),
+    sample('expanded', [x([3, 1])], (t) => f(t.expand([3, 4]), 0)),
+    sample('middle', [x([2, 3, 4])], (t) => f(t, 1, true)),
+    sample('no rows', [x([0, 3])], (t) => f(t, 1)),
+    sample('with zeros', [f64([0, 1, 0, -2, 3, 0.5], [2, 3])], (t) => f(t, 1)),
+  ];
+}
+
+const several = (f: (t: Tensor, dim: number[], keepdim?: boolean) => Tensor): readonly Sample[] => [
+  sample('outer two', [x([2, 3, 4])], (t) => f(t, [0, 2])),
+  sample('last two, kept', [x([2, 3, 4])], (t) => f(t, [-1, -2], true)),
+];
+const overNothing = (f: (t: Tensor, dim?: number) => Tensor): readonly Sample[] => [
+  sample('of nothing', [x([0])], (t) => f(t)),
+  sample('over no rows', [x([0, 3])], (t) => f(t, 0)),
+];
+type Dim = number | number[];
+const sum = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.sum(dim, { keepdim });
+const mean = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.mean(dim, { keepdim });
+const prod = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.prod(dim as number | undefined, { keepdim });
+const amax = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.amax(dim, { keepdim });
+const amin = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.amin(dim, { keepdim });
+const logsumexp = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.logsumexp(dim, { keepdim });
+const any = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.any(dim, { keepdim });
+const all = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.all(dim, { keepdim });
+const norm =
+  (p: number | 'fro') =>
+  (t: Tensor, dim?: Dim, keepdim = false): Tensor =>
+    t.norm(p, dim, { keepdim });
+const argmax = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.argmax(dim as number | undefined, { keepdim });
+/** At ties the derivative jumps. */
+const withoutTies = (s: Sample): boolean => s.label !== 'expanded' && s.label !== 'with zeros';
+const inf = Number.POSITIVE_INFINITY;
+
+const folds: Readonly<Record<string, readonly Sample[]>> = {
+  sum: [...reductions(sum), ...several(sum), ...overNothing(sum)],
+  mean: [...reductions(mean), ...several(mean)],
+  prod: [
+    ...reductions(prod),
+    ...overNothing(prod),
+    sample('one zero', [f64([2, 0, -3, 1.5, 0.5], [5])], (t) => t.prod()),
+    sample('two zeros', [f64([2, 0, -3, 0, 0.5], [5])], (t) => t.prod()),
+    sample('zeros by columns', [f64([2, 0, 0, 0, 1, -3], [2, 3])], (t) => t.prod(0)),
+  ],
+  amax: [...reductions(amax).filter(withoutTies), ...several(amax)],
+  amin: [...reductions(amin).filter(withoutTies), ...several(amin)],
+  maxAll: over([[], [5], [3, 4]], 'max', (t) => t.max()),
+  minAll: over([[], [5], [3, 4]], 'min', (t) => t.min()),
+  extremeAlong: [
+    sample('max of rows', [x([3, 4])], (t) => Object.values(t.max(1))),
+    sample('min of columns, kept', [x([3, 4])], (t) => Object.values(t.min(0, { keepdim: true }))),
+    sample('max of a transposed', [x([2, 3, 4])], (t) => Object.values(t.T.max(1))),
+    sample('rank 0', [x([])], (t) => Object.values(t.max(0))),
+    sample('no rows', [x([0, 3])], (t) => Object.values(t.max(1))),
+  ],
+  argExtreme: [
+    ...reductions(argmax),
+    sample('argmin', [x([3, 4])], (t) => t.argmin()),
+    sample('argmin, kept', [x([3, 4])], (t) => t.argmin(0, { keepdim: true })),
+  ],
+  any: [...reductions(any), ...several(any), ...overNothing(any)],
+  all: [...reductions(all), ...several(all), ...overNothing(all)],
+  norm: [
+    ...reductions(norm(2)),
+    ...[1, 3, 1.5, 0.5, 0].flatMap((p) => [
+      sample(`p = ${p}`, [spreadTensor([2, 3], 0.5, 2)], (t) => t.neg().norm(p)),
+      sample(`rows, p = ${p}`, [spreadTensor([2, 3], 0.5, 2)], (t) => t.norm(p, 1)),
+    ]),
+    ...several(norm('fro')),
+    ...[inf, -inf].map((p) => sample(`p = ${p}`, [x([3, 4])], (t) => t.norm(p, 1))),
+  ],
+  logsumexp: [...reductions(logsumexp), ...several(logsumexp)],
+  softmax: [
+    ...over([[], [4], [3, 4], [2, 0], [0, 3]], 'first', (t) => t.softmax(0)),
+    sample('middle', [x([2, 3, 4])], (t) => t.softmax(1)),
+    sample('transposed', [x([2, 3])], (t) => t.T.softmax(-1)),
+    sample('large', [f64([1000, 1001, 999, -1000], [4])], (t) => t.softmax(0)),
+  ],
+  logSoftmax: [
+    ...over([[], [4], [3, 4], [2, 0], [0, 3]], 'first', (t) => t.logSoftmax(0)),
+    sample('middle', [x([2, 3, 4])], (t) => t.logSoftmax(1)),
+    sample('transposed', [x([2, 3])], (t) => t.T.logSoftmax(-1)),
+  ],
+};
+
+const product = (f: (a: Tensor, b: Tensor) => Tensor, pairs: readonly (readonly [Shape, Shape])[]): readonly Sample[] =>
+  pairs.map(([p, q]) => sample(`[${p.join(', ')}] × [${q.join(', ')}]`, [x(p, 1), x(q, 2)], f));
+
+const products: Readonly<Record<string, readonly Sample[]>> = {
+  dot: product(
+    (a, b) => a.dot(b),
+    [
+      [[5], [5]],
+      [[0], [0]],
+    ],
+  ),
+  mm: [
+    ...product(
+      (a, b) => a.matmul(b),
+      [
+        [
+          [2, 3],
+          [3, 4],
+        ],
+        [
+          [1, 3],
+          [3, 1],
+        ],
+        [
+          [2, 0],
+          [0, 3],
+        ],
+        [
+          [0, 3],
+          [3, 2],
+        ],
+        [[3], [3, 2]],
+        [
+          [2, 2, 3],
+          [3, 4],
+        ],
+      ],
+    ),
+    sample('both transposed', [x([3, 2], 1), x([4, 3], 2)], (a, b) => a.T.matmul(b.T)),
+    sample('a square by itself', [x([3, 3])], (a) => a.matmul(a)),
+    sample('expanded', [x([1, 3], 1), x([3, 1], 2)], (a, b) => a.expand([2, 3]).matmul(b.expand([3, 4]))),
+  ],
+  mv: [
+    ...product(
+      (a, b) => a.matmul(b),
+      [
+        [[2, 3], [3]],
+        [[2, 0], [0]],
+        [[2, 4, 3], [3]],
+      ],
+    ),
+    sample('transposed', [x([3, 2], 1), x([3], 2)], (a, b) => a.T.mv(b)),
+  ],
+  bmm: product(
+    (a, b) => a.matmul(b),
+    [
+      [
+        [2, 2, 3],
+        [2, 3, 4],
+      ],
+      [
+        [2, 1, 2, 3],
+        [3, 3, 2],
+      ],
+      [
+        [2, 3],
+        [2, 3, 2],
+      ],
+      [[3], [2, 3, 2]],
+      [
+        [2, 2, 0],
+        [2, 0, 3],
+      ],
+      [
+        [0, 2, 3],
+        [0, 3, 2],
+      ],
+    ],
+  ),
+};
+
+const joins: Readonly<Record<string, readonly Sample[]>> = {
+  cat: [
+    sample('rows', [x([2, 3], 1), x([1, 3], 2)], (a, b) => cat([a, b])),
+    sample('columns', [x([2, 3], 1), x([2, 1], 2)], (a, b) => cat([a, b.expand([2, 2]), a], -1)),
+    sample('with nothing', [x([2, 3], 1), x([0, 3], 2)], (a, b) => cat([a, b])),
+    sample('transposed', [x([3, 2], 1), x([2, 2], 2)], (a, b) => cat([a.T, b], 1)),
+  ],
+  stack: [
+    sample('front', [x([2, 3], 1), x([2, 3], 2)], (a, b) => stack([a, b])),
+    sample('back', [x([2, 3], 1), x([3, 2], 2)], (a, b) => stack([a, b.T, a], -1)),
+    sample('rank 0', [x([], 1), x([], 2)], (a, b) => stack([a, b])),
+    sample('empty', [x([0], 1), x([0], 2)], (a, b) => stack([a, b], 1)),
+  ],
+};
+
+const places = int([2, 0, 2, 1, 0, 0], [2, 3]);
+
+const picks: Readonly<Record<string, readonly Sample[]>> = {
+  gather: [
+    sample('rows', [x([3, 3]), places], (t, i) => t.gather(0, i)),
+    sample('columns, repeated', [x([2, 3]), int([2, 2, 0, 1], [2, 2])], (t, i) => t.gather(1, i)),
+    sample('rank 0', [x([]), int([0], [])], (t, i) => t.gather(0, i)),
+    sample('nothing', [x([2, 3]), int([], [2, 0])], (t, i) => t.gather(1, i)),
+    sample('transposed', [x([3, 2]), places], (t, i) => t.T.gather(1, i)),
+  ],
+  scatterAdd: [
+    sample('rows', [x([3, 3]), places, x([2, 3], 2)], (t, i, s) => t.scatterAdd(0, i, s)),
+    sample('larger source', [x([2, 3]), int([2, 2, 0, 1], [2, 2]), x([2, 4], 2)], (t, i, s) => t.scatterAdd(1, i, s)),
+    sample('nothing', [x([2, 3]), int([], [2, 0]), x([2, 0], 2)], (t, i, s) => t.scatterAdd(1, i, s)),
+  ],
+  indexSelect: [
+    sample('rows, repeated', [x([3, 2]), int([2, 0, 2], [3])], (t, i) => t.indexSelect(0, i)),
+    sample('columns', [x([2, 3]), int([1], [1])], (t, i) => t.indexSelect(1, i)),
+    sample('a vector by a rank-0 index', [x([3]), int([1], [])], (t, i) => t.indexSelect(0, i)),
+    sample('nothing', [x([2, 3]), int([], [0])], (t, i) => t.indexSelect(1, i)),
+    sample('transposed', [x([2, 3]), int([2, 1], [2])], (t, i) => t.T.indexSelect(0, i)),
+  ],
+  indexAdd: [
+    sample('rows, repeated', [x([3, 2]), int([2, 0, 2], [3]), x([3, 2], 2)], (t, i, s) => t.indexAdd(0, i, s)),
+    sample('columns', [x([2, 3]), int([1, 1], [2]), x([2, 2], 2)], (t, i, s) => t.indexAdd(1, i, s)),
+    sample('nothing', [x([2, 3]), int([], [0]), x([2, 0], 2)], (t, i, s) => t.indexAdd(1, i, s)),
+  ],
+};
+
+export const structuralSamples: Readonly<Record<string, readonly Sample[]>> = {
+  ...views,
+  ...folds,
+  ...products,
+  ...joins,
+  ...picks,
+};

@@ -1,0 +1,151 @@
+import { type DType, full, type Tensor, tensor, zeros } from 'nabla';
+import { describe, expect, it } from 'vitest';
+import { expectValues } from '../support/close.ts';
+
+/*
+ * PyTorch's promotion (torch.result_type). Tensors with dimensions decide; 0-dim tensors and numbers
+ * count only by kind (bool, int, float). JavaScript's 2 is an integer and 2.5 a float; the default
+ * integer is int32, the default float float32.
+ */
+
+const order = ['bool', 'uint8', 'int32', 'float32', 'float64'] as const;
+
+const dimmed = (dtype: DType): Tensor => zeros([2], { dtype });
+const scalar = (dtype: DType): Tensor => zeros([], { dtype });
+
+/** What torch.result_type gives for rows of `order` with columns of `order`. */
+const both: readonly (readonly DType[])[] = [
+  ['bool', 'uint8', 'int32', 'float32', 'float64'],
+  ['uint8', 'uint8', 'int32', 'float32', 'float64'],
+  ['int32', 'int32', 'int32', 'float32', 'float64'],
+  ['float32', 'float32', 'float32', 'float32', 'float64'],
+  ['float64', 'float64', 'float64', 'float64', 'float64'],
+];
+
+/** A tensor with dimensions (row) with a 0-dim one (column). */
+const withScalar: readonly (readonly DType[])[] = [
+  ['bool', 'uint8', 'int32', 'float32', 'float64'],
+  ['uint8', 'uint8', 'uint8', 'float32', 'float64'],
+  ['int32', 'int32', 'int32', 'float32', 'float64'],
+  ['float32', 'float32', 'float32', 'float32', 'float32'],
+  ['float64', 'float64', 'float64', 'float64', 'float64'],
+];
+
+/** A tensor with 2 and with 2.5. */
+const withNumber: readonly (readonly DType[])[] = [
+  ['int32', 'float32'],
+  ['uint8', 'float32'],
+  ['int32', 'float32'],
+  ['float32', 'float32'],
+  ['float64', 'float64'],
+];
+
+describe('promotion', () => {
+  order.forEach((a, i) => {
+    order.forEach((b, j) => {
+      it(`${a} with ${b}`, () => {
+        expect(dimmed(a).mul(dimmed(b)).dtype).toBe(both[i][j]);
+        expect(scalar(a).mul(scalar(b)).dtype).toBe(both[i][j]);
+        expect(dimmed(a).mul(scalar(b)).dtype).toBe(withScalar[i][j]);
+        expect(scalar(b).mul(dimmed(a)).dtype).toBe(withScalar[i][j]);
+      });
+    });
+    it(`${a} with numbers`, () => {
+      expect(dimmed(a).mul(2).dtype).toBe(withNumber[i][0]);
+      expect(dimmed(a).mul(2.5).dtype).toBe(withNumber[i][1]);
+      expect(scalar(a).mul(2).dtype).toBe(withNumber[i][0]);
+      expect(scalar(a).mul(2.5).dtype).toBe(withNumber[i][1]);
+    });
+  });
+
+  it('computes in the promoted type', () => {
+    expectValues(tensor([200], { dtype: 'uint8' }).add(tensor([100], { dtype: 'int32' })), [1], [300]);
+    expectValues(tensor([200], { dtype: 'uint8' }).add(100), [1], [44]);
+    expect(
+      tensor([1], { dtype: 'float32' })
+        .add(tensor([1e-9], { dtype: 'float64' }))
+        .item(),
+    ).toBe(1 + 1e-9);
+    expect(
+      tensor([2 ** 24 + 1], { dtype: 'int32' })
+        .mul(1)
+        .item(),
+    ).toBe(2 ** 24 + 1);
+    expect(
+      tensor([2 ** 31 - 1], { dtype: 'int32' })
+        .add(1)
+        .item(),
+    ).toBe(-(2 ** 31));
+  });
+});
+
+describe('results of', () => {
+  const int = tensor([7, -7], { dtype: 'int32' });
+  const truth = tensor([true, false]);
+
+  it('division and functions are floats', () => {
+    expect(int.div(2).dtype).toBe('float32');
+    expect(truth.div(truth).dtype).toBe('float32');
+    for (const t of [int.exp(), truth.sin(), int.sqrt(), int.sigmoid(), int.erf()]) expect(t.dtype).toBe('float32');
+    expect(int.to('float64').exp().dtype).toBe('float64');
+  });
+
+  it('division with rounding keeps integers', () => {
+    const floor = int.div(2, { roundingMode: 'floor' });
+    const trunc = int.div(2, { roundingMode: 'trunc' });
+    expect([floor.dtype, floor.toArray(), trunc.toArray()]).toEqual(['int32', [3, -4], [3, -3]]);
+  });
+
+  it('comparisons are truth values', () => {
+    for (const t of [int.gt(0), int.eq(int), truth.logicalNot(), int.isnan()]) expect(t.dtype).toBe('bool');
+  });
+
+  it('sums and products of integers and truth values are int32', () => {
+    for (const t of [truth.sum(), int.sum(), tensor([1], { dtype: 'uint8' }).prod()]) expect(t.dtype).toBe('int32');
+    expect(full([300], 1, { dtype: 'uint8' }).sum().item()).toBe(300);
+  });
+
+  it('arithmetic of integers is integer', () => {
+    expect([int.mul(3).dtype, int.neg().dtype, int.abs().dtype, int.pow(2).dtype]).toEqual([
+      'int32',
+      'int32',
+      'int32',
+      'int32',
+    ]);
+    expect(int.remainder(3).toArray()).toEqual([1, 2]);
+    expect(int.fmod(3).toArray()).toEqual([1, -1]);
+  });
+});
+
+describe('to', () => {
+  it('converts between all dtypes', () => {
+    const source = tensor([0, 1, 3], { dtype: 'uint8' });
+    for (const from of order) {
+      for (const dtype of order) {
+        const t = source.to(from).to(dtype);
+        expect(t.dtype).toBe(dtype);
+        const last = from === 'bool' || dtype === 'bool' ? 1 : 3;
+        expect(t.to('float64').toArray()).toEqual([0, 1, last]);
+      }
+    }
+  });
+
+  it('truncates toward zero', () => {
+    expect(tensor([1.9, -1.9, 0.5]).to('int32').toArray()).toEqual([1, -1, 0]);
+    expect(tensor([0.5, 0, -0.5, Number.NaN]).to('bool').toArray()).toEqual([true, false, true, true]);
+  });
+
+  it('returns the tensor itself when nothing changes', () => {
+    const t = tensor([1, 2]);
+    expect(t.to('float32')).toBe(t);
+    expect(t.float()).toBe(t);
+    expect([t.double().dtype, t.int().dtype, t.bool().dtype]).toEqual(['float64', 'int32', 'bool']);
+  });
+
+  it('passes gradients between floats', () => {
+    const x = tensor([1, 2], { requiresGrad: true });
+    x.to('float64').mul(3).sum().backward();
+    expectValues(x.grad, [2], [3, 3]);
+    expect(x.to('float64').gradFn?.name).toBe('ToCopyBackward0');
+  });
+});

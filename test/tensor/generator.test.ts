@@ -1,0 +1,340 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { TypedArray } from '../../src/core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../../src/core/errors.ts';
+import { Generator } from '../../src/tensor/generator.ts';
+import { exp } from '../../src/tensor/libm/exp.ts';
+import { fma, fmaf } from '../../src/tensor/libm/fma.ts';
+import { log } from '../../src/tensor/libm/log.ts';
+import { sincos } from '../../src/tensor/libm/sincos.ts';
+
+function fixture<T>(name: string): T {
+  return JSON.parse(gunzipSync(readFileSync(new URL(`../fixtures/${name}.json.gz`, import.meta.url))).toString());
+}
+
+const f32 = (n: number) => new Float32Array(n);
+const f64 = (n: number) => new Float64Array(n);
+const i32 = (n: number) => new Int32Array(n);
+
+/** A uniform in PyTorch's default initialisation of a layer: weights ±√(6 / (1 + 5) / fanIn), biases ±1/√fanIn. */
+function layer(g: Generator, weights: number, biases: number, fanIn: number): Float32Array[] {
+  const gain = Math.sqrt(2 / (1 + Math.sqrt(5) ** 2));
+  const bound = Math.sqrt(3) * (gain / Math.sqrt(fanIn));
+  const biasBound = 1 / Math.sqrt(fanIn);
+  return [g.fillUniform(f32(weights), -bound, bound), g.fillUniform(f32(biases), -biasBound, biasBound)];
+}
+
+describe('the reference calls', () => {
+  interface Case {
+    name: string;
+    seed: number;
+    outputs: { dtype: string; shape: number[]; data: string | number[] }[];
+  }
+  const { cases } = fixture<{ cases: Case[] }>('torch-random');
+
+  const calls: Readonly<Record<string, (g: Generator) => TypedArray[]>> = {
+    rand5: (g) => [g.fillUniform(f32(5))],
+    rand_f64: (g) => [g.fillUniform(f64(5))],
+    randn_scalar: (g) => [g.fillNormal(f32(1))],
+    randn5: (g) => [g.fillNormal(f32(5))],
+    randn15: (g) => [g.fillNormal(f32(15))],
+    randn16: (g) => [g.fillNormal(f32(16))],
+    randn20: (g) => [g.fillNormal(f32(20))],
+    randn_3x7: (g) => [g.fillNormal(f32(21))],
+    randn1000: (g) => [g.fillNormal(f32(1000))],
+    randn_f64_5: (g) => [g.fillNormal(f64(5))],
+    randn_f64_20: (g) => [g.fillNormal(f64(20))],
+    randn_odd_then: (g) => [g.fillNormal(f32(3)), g.fillNormal(f32(2)), g.fillUniform(f32(2)), g.fillNormal(f32(1))],
+    randint: (g) => [g.fillRandint(i32(12), 0, 10)],
+    randint_big: (g) => [g.fillRandint(i32(6), -5, 1000000)],
+    randperm10: (g) => [g.fillRandperm(i32(10))],
+    randperm100: (g) => [g.fillRandperm(i32(100))],
+    uniform_: (g) => [g.fillUniform(f32(5), -2, 3)],
+    normal_: (g) => [g.fillNormal(f32(5), 1, 2)],
+    normal_20: (g) => [g.fillNormal(f32(20), 1, 2)],
+    'bernoulli_0.3': (g) => [g.fillBernoulli(f32(10), f32(10).fill(0.3))],
+    bernoulli_scalar: (g) => [g.fillBernoulli(f32(10), 0.3)],
+    exponential_: (g) => [g.fillExponential(f32(5))],
+    dropout: (g) => [g.fillBernoulli(f32(10), 0.5).map((kept) => kept / 0.5)],
+    multinomial: (g) => [g.multinomial([0.1, 0.2, 0.3, 0.4], 10, true)],
+    linear_init: (g) => layer(g, 12, 3, 4),
+    conv_init: (g) => layer(g, 54, 3, 18),
+    embedding_init: (g) => [g.fillNormal(f32(20))],
+    mlp_init: (g) => [...layer(g, 32, 8, 4), ...layer(g, 16, 2, 8)],
+  };
+
+  it.each(cases)('$name after seed $seed', ({ name, seed, outputs }) => {
+    const results = calls[name](new Generator(seed));
+    expect(results.length).toBe(outputs.length);
+    for (const [i, { dtype, data }] of outputs.entries()) {
+      if (typeof data !== 'string') expect(Array.from(results[i])).toEqual(data);
+      else expect(bytes(results[i]), dtype).toEqual(Buffer.from(data, 'base64'));
+    }
+  });
+});
+
+function bytes(array: TypedArray): Buffer {
+  return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+}
+
+describe('more sequences of calls', () => {
+  interface Call {
+    call: string;
+    dtype: 'float32' | 'float64' | 'int32' | 'uint8';
+    n: number;
+    args: [number, number & boolean];
+    sha256: string;
+  }
+  interface Case {
+    seed: string;
+    initial_seed: string;
+    calls: Call[];
+    state_sha256: string;
+  }
+  const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array };
+  const weights = (n: number, dtype: string, scale: (w: number) => number) => {
+    const out = dtype === 'float64' ? f64(n) : f32(n);
+    for (let i = 0; i < n; i++) out[i] = scale((37 * i) % 101);
+    return out;
+  };
+
+  function run(g: Generator, { call, dtype, n, args }: Call): TypedArray {
+    const [a, b] = args;
+    const out = new arrays[dtype](n);
+    switch (call) {
+      case 'randint':
+        return g.fillRandint(out, a, b);
+      case 'random':
+        return g.fillRandom(out);
+      case 'randperm':
+        return g.fillRandperm(out);
+      case 'bernoulli':
+        return g.fillBernoulli(out, a);
+      case 'bernoulliTensor':
+        return g.fillBernoulli(
+          out,
+          weights(n, dtype, (w) => w / 100),
+        );
+      case 'geometric':
+        return g.fillGeometric(out, a);
+      case 'multinomial':
+        return g.multinomial(
+          weights(a, dtype, (w) => (w + 1) / 10),
+          n,
+          b,
+        );
+    }
+    if (!(out instanceof Float32Array || out instanceof Float64Array)) throw new Error(`${call} of ${dtype}`);
+    switch (call) {
+      case 'rand':
+      case 'uniform':
+        return g.fillUniform(out, a, b);
+      case 'randn':
+      case 'normal':
+        return g.fillNormal(out, a, b);
+      case 'serial':
+        return g.fillNormal(out, a, b, false);
+      case 'exponential':
+        return g.fillExponential(out, a);
+      case 'cauchy':
+        return g.fillCauchy(out, a, b);
+      case 'logNormal':
+        return g.fillLogNormal(out, a, b);
+    }
+    throw new Error(call);
+  }
+
+  const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
+
+  it('give PyTorch’s bytes and leave PyTorch’s state', () => {
+    for (const { seed, initial_seed, calls, state_sha256 } of fixture<{ cases: Case[] }>('torch-random-more').cases) {
+      const g = new Generator().manualSeed(BigInt(seed));
+      expect(g.initialSeed()).toBe(BigInt(initial_seed));
+      for (const call of calls)
+        expect(sha256(bytes(run(g, call))), JSON.stringify({ seed, ...call })).toBe(call.sha256);
+      expect(sha256(g.getState())).toBe(state_sha256);
+    }
+  });
+});
+
+describe('state', () => {
+  it('continues a copy as the original, between the two of a pair of normals too', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+        fc.nat(2000),
+        fc.nat(3),
+        (seed, words, normals) => {
+          const g = new Generator(seed);
+          for (let i = 0; i < words; i++) g.random();
+          g.fillNormal(f32(normals));
+          const copy = g.clone();
+          const state = g.getState();
+          const next = [g.fillNormal(f64(3)), g.fillUniform(f64(3))];
+          expect([copy.fillNormal(f64(3)), copy.fillUniform(f64(3))]).toEqual(next);
+          expect(copy.initialSeed()).toBe(BigInt.asUintN(64, seed));
+          g.setState(state);
+          expect([g.fillNormal(f64(3)), g.fillUniform(f64(3))]).toEqual(next);
+        },
+      ),
+    );
+  });
+
+  it('seeds anew with seed()', () => {
+    const g = new Generator(0);
+    const seed = g.seed();
+    expect(g.initialSeed()).toBe(seed);
+    expect(g.seed()).not.toBe(seed);
+    expect(new Generator(seed).random()).toBe(new Generator().manualSeed(seed).random());
+  });
+
+  it('takes 32 bits of the seed and forgets a spare normal', () => {
+    const g = new Generator(5);
+    const first = g.random();
+    g.fillNormal(f32(1));
+    expect(g.manualSeed(5n + 2n ** 40n).random()).toBe(first);
+    expect(new Generator(-1).initialSeed()).toBe(2n ** 64n - 1n);
+    expect(g.manualSeed(1).random64()).toBe((BigInt(new Generator(1).random()) << 32n) + secondWord(1));
+  });
+
+  const secondWord = (seed: number) => {
+    const g = new Generator(seed);
+    g.random();
+    return BigInt(g.random());
+  };
+
+  it.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, 2n ** 64n, -(2n ** 63n) - 1n, '3'])(
+    'refuses the seed %s',
+    (seed) => {
+      expect(() => new Generator(seed as number)).toThrow(ArgumentError);
+      expect(() => new Generator().manualSeed(seed as number)).toThrow('must be an integer');
+    },
+  );
+
+  it('refuses what is no state, and stays as it was', () => {
+    const g = new Generator(3);
+    const before = g.getState();
+    expect(() => g.setState(new Uint8Array(10))).toThrow('5056 bytes');
+    expect(() => g.setState([] as unknown as Uint8Array)).toThrow(ArgumentError);
+    expect(() => g.setState(new Uint8Array(5056))).toThrow('Invalid mt19937 state');
+    const broken = before.slice();
+    broken[8] = 7;
+    expect(() => g.setState(broken)).toThrow(ArgumentError);
+    expect(g.getState()).toEqual(before);
+  });
+});
+
+describe('distributions', () => {
+  const g = new Generator(1);
+
+  it('stay in their ranges', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -1000, max: 1000 }), fc.integer({ min: 1, max: 1000 }), (low, range) => {
+        const bounds = [low, low + range] as const;
+        for (const x of g.fillRandint(i32(20), ...bounds)) expect(x >= bounds[0] && x < bounds[1]).toBe(true);
+        for (const x of g.fillUniform(f64(20), ...bounds)) expect(x >= bounds[0] && x < bounds[1]).toBe(true);
+        const sorted = Array.from(g.fillRandperm(i32(range))).sort((a, b) => a - b);
+        expect(sorted.every((x, i) => x === i)).toBe(true);
+        const chosen = g.multinomial(f32(range).fill(1), range);
+        expect(new Set(chosen).size).toBe(range);
+      }),
+    );
+  });
+
+  it('have their means', () => {
+    const n = 100_000;
+    const mean = (xs: TypedArray) => Array.from(xs).reduce((a, b) => a + b, 0) / n;
+    expect(mean(g.fillUniform(f32(n), 2, 4))).toBeCloseTo(3, 1);
+    expect(mean(g.fillNormal(f64(n), 3, 2))).toBeCloseTo(3, 1);
+    expect(mean(g.fillNormal(f32(n)).map((x) => x * x))).toBeCloseTo(1, 1);
+    expect(mean(g.fillExponential(f32(n), 2))).toBeCloseTo(0.5, 1);
+    expect(mean(g.fillBernoulli(new Uint8Array(n), 0.3))).toBeCloseTo(0.3, 1);
+    expect(mean(g.fillGeometric(i32(n), 0.5))).toBeCloseTo(2, 1);
+    expect(mean(g.fillLogNormal(f32(n), 0, 0.5))).toBeCloseTo(Math.exp(0.125), 1);
+    expect(mean(g.multinomial([1, 0, 3], n, true))).toBeCloseTo(1.5, 1);
+  });
+
+  it('never draw a category of weight zero while others are left', () => {
+    for (let i = 0; i < 100; i++) expect(Array.from(g.multinomial([0, 1, 0, 2], 2)).sort()).toEqual([1, 3]);
+  });
+
+  it('refuse parameters out of range with PyTorch’s words', () => {
+    const x = f32(2);
+    expect(() => g.fillUniform(x, 2, 1)).toThrow(
+      'uniform_ expects to return a [from, to) range, but found from=2 > to=1',
+    );
+    expect(() => g.fillUniform(x, 0, 1e300)).toThrow('to is out of bounds for float32');
+    expect(() => g.fillUniform(x, Number.NaN, 1)).toThrow(ArgumentError);
+    expect(() => g.fillUniform(x, -3e38, 3e38)).toThrow('result in to-from to exceed the limit');
+    expect(() => g.fillNormal(x, 0, -1)).toThrow('normal expects std >= 0.0, but found std -1');
+    expect(() => g.fillNormal(x, 0, Number.NaN)).toThrow(ArgumentError);
+    expect(() => g.fillLogNormal(x, 0, 0)).toThrow('log_normal_ expects std > 0.0, but found std=0');
+    expect(() => g.fillExponential(x, -1)).toThrow('exponential_ expects lambda >= 0.0, but found lambda=-1');
+    expect(() => g.fillGeometric(x, 1)).toThrow('geometric_ expects p to be in (0, 1), but got p=1');
+    expect(() => g.fillBernoulli(x, 2)).toThrow('bernoulli_ expects p to be in [0, 1], but got p=2');
+    expect(() => g.fillBernoulli(x, [0.5, 2])).toThrow('Expected p_in >= 0 && p_in <= 1 to be true');
+    expect(() => g.fillBernoulli(x, [0.5])).toThrow(ShapeError);
+    expect(() => g.fillRandint(x, 5, 5)).toThrow("random_ expects 'from' to be less than 'to', but got from=5 >= to=5");
+    expect(() => g.fillRandint(new Uint8Array(1), 0, 300)).toThrow('to - 1 is out of bounds for uint8');
+    expect(() => g.fillRandint(i32(1), 0.5, 3)).toThrow('from is out of bounds for int32');
+    expect(() => g.fillRandint(i32(1), 0, 2 ** 31 + 1)).toThrow('to - 1 is out of bounds for int32');
+    expect(() => g.fillNormal(i32(2) as never)).toThrow(DTypeError);
+    expect(() => g.fillUniform(i32(2) as never)).toThrow(DTypeError);
+    expect(() => g.multinomial([1, 2], 3)).toThrow('cannot sample n_sample > prob_dist.size(-1) samples without');
+    expect(() => g.multinomial([1, 2], 0)).toThrow('cannot sample n_sample <= 0 samples');
+    expect(() => g.multinomial([1, -2], 1)).toThrow('either `inf`, `nan` or element < 0');
+    expect(() => g.multinomial([0, 0], 1, true)).toThrow(
+      'invalid multinomial distribution (sum of probabilities <= 0)',
+    );
+  });
+});
+
+describe('the C library’s functions', () => {
+  const sc = f64(2);
+
+  it('are within a unit in the last place of the engine’s', () => {
+    const near = (x: number, y: number) => expect(Math.abs(x - y)).toBeLessThanOrEqual(2 ** -52 * Math.abs(y));
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1, minExcluded: true, noNaN: true }), (u) => {
+        near(log(u), Math.log(u));
+        near(log(1 + u / 8), Math.log(1 + u / 8));
+        near(exp(700 * (u - 0.5)), Math.exp(700 * (u - 0.5)));
+        const theta = 100 * u;
+        sincos(theta, sc);
+        near(sc[0], Math.sin(theta));
+        near(sc[1], Math.cos(theta));
+      }),
+      { numRuns: 2000 },
+    );
+    expect([log(1), log(0), log(-1), log(Number.POSITIVE_INFINITY)]).toEqual([0, -Infinity, Number.NaN, Infinity]);
+    expect([exp(0), exp(-Infinity), exp(1000)]).toEqual([1, 0, Infinity]);
+    sincos(0, sc);
+    expect(Array.from(sc)).toEqual([0, 1]);
+  });
+
+  it('fma rounds once', () => {
+    // (1 + 2⁻³⁰)² = 1 + 2⁻²⁹ + 2⁻⁶⁰: the last term is all that is left.
+    expect(fma(1 + 2 ** -30, 1 + 2 ** -30, -(1 + 2 ** -29))).toBe(2 ** -60);
+    expect(fma(2, 3, 4)).toBe(10);
+    expect(fma(1e308, 10, -1)).toBe(Number.POSITIVE_INFINITY);
+    expect(fma(0, -1, -0)).toBe(-0);
+    const exact = fc.integer({ min: -(2 ** 40), max: 2 ** 40 });
+    fc.assert(
+      fc.property(exact, exact, exact, (a, b, c) => {
+        expect(fma(a, b, c * 2 ** 20)).toBe(Number(BigInt(a) * BigInt(b) + BigInt(c) * 2n ** 20n));
+      }),
+    );
+  });
+
+  it('fmaf rounds once where rounding twice differs', () => {
+    // a b + c is just below the midpoint of c and its successor, and the float64 sum falls on it.
+    const [a, b, c] = [1 + 2 ** -16, 1 - 2 ** -16, 2 ** 24 + 2];
+    expect(Math.fround(a * b + c)).toBe(2 ** 24 + 4);
+    expect(fmaf(a, b, c)).toBe(c);
+    expect(fmaf(a, b, 1)).toBe(2);
+    expect(fmaf(-a, b, -c)).toBe(-c);
+  });
+});

@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+/** Where to leave the results as JSON too; `npm test` itself stays the same command everywhere. */
+const json = process.env.NABLA_TEST_JSON;
+
+export default defineConfig({
+  resolve: {
+    alias: { nabla: fileURLToPath(new URL('./src/index.ts', import.meta.url)) },
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    reporters: json ? ['default', ['json', { outputFile: json }]] : ['default'],
+    // A process per file: memory tests read the resident size and call gc() undisturbed by their neighbours.
+    pool: 'forks',
+    execArgv: ['--expose-gc'],
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
