@@ -9,6 +9,8 @@ export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
 export type { DType, TypedArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export type { Node } from './core/node.ts';
+export * as functional from './functional/index.ts';
+export * as linalg from './linalg/index.ts';
 export {
   arange,
   bernoulli,

@@ -1,0 +1,141 @@
+import type { TensorBase } from '../core/tensor.ts';
+import * as view from '../ops/view.ts';
+import { TensorProducts } from './products.ts';
+import type { Dims } from './reductions.ts';
+import type { Axes, Shape, Untyped } from './shapes.ts';
+import type {
+  ExpandOf,
+  FitDim,
+  FitExpand,
+  FitFlatten,
+  FitNarrow,
+  FitPermute,
+  FitReshape,
+  FitSelect,
+  FitSqueeze,
+  FitTransposed,
+  FitUnsqueeze,
+  FitView,
+  FlattenOf,
+  MatrixTransposeOf,
+  MoveDimOf,
+  NarrowOf,
+  PermuteOf,
+  ReshapeOf,
+  ReversedOf,
+  SelectOf,
+  SliceOf,
+  SqueezeOf,
+  TransposedOf,
+  TransposeOf,
+  UnsqueezeOf,
+} from './signatures.ts';
+import type { Tensor } from './tensor.ts';
+
+const as = (t: TensorBase): Tensor => t as Tensor;
+
+/** The same elements seen in another shape or order. */
+export abstract class TensorViews<S extends Shape = Untyped> extends TensorProducts<S> {
+  /** The same elements in another shape; one size may be -1. Shares memory when it can. */
+  reshape<T extends Tensor, const R extends Shape>(this: T, shape: FitReshape<T, R>): Tensor<ReshapeOf<T, R>> {
+    return as(view.reshape(this, shape as readonly number[]));
+  }
+
+  /** `reshape` that always shares memory, or is an error. */
+  view<T extends Tensor, const R extends Shape>(this: T, shape: FitView<T, R>): Tensor<ReshapeOf<T, R>> {
+    return as(view.view(this, shape as readonly number[]));
+  }
+
+  transpose<T extends Tensor, A extends number, B extends number>(
+    this: T,
+    a: FitDim<T, A>,
+    b: FitDim<T, B>,
+  ): Tensor<TransposeOf<T, A, B>> {
+    return as(view.transpose(this, a as number, b as number));
+  }
+
+  permute<T extends Tensor, const P extends Shape>(this: T, dims: FitPermute<T, P>): Tensor<PermuteOf<T, P>> {
+    return as(view.permute(this, dims as readonly number[]));
+  }
+
+  /** The transpose of a matrix. */
+  t<T extends Tensor>(this: FitTransposed<T>): Tensor<TransposedOf<T>> {
+    return as(view.t(this as Tensor));
+  }
+
+  /** The last two dimensions exchanged. */
+  get mT(): Tensor<MatrixTransposeOf<S>> {
+    return as(view.mT(this));
+  }
+
+  /** All dimensions in reverse order. */
+  get T(): Tensor<ReversedOf<S>> {
+    return as(
+      view.permute(
+        this,
+        this.shape.map((_, d) => this.shape.length - 1 - d),
+      ),
+    );
+  }
+
+  expand<T extends Tensor, const R extends Shape>(this: T, shape: FitExpand<T, R>): Tensor<ExpandOf<T, R>> {
+    return as(view.expand(this, shape as readonly number[]));
+  }
+
+  squeeze<T extends Tensor, const D extends Axes = undefined>(
+    this: T,
+    dim?: FitSqueeze<T, D>,
+  ): Tensor<SqueezeOf<T, D>> {
+    return as(view.squeeze(this, dim as Dims));
+  }
+
+  unsqueeze<T extends Tensor, D extends number>(this: T, dim: FitUnsqueeze<T, D>): Tensor<UnsqueezeOf<T, D>> {
+    return as(view.unsqueeze(this, dim as number));
+  }
+
+  select<T extends Tensor, D extends number, I extends number>(
+    this: T,
+    dim: FitDim<T, D>,
+    index: FitSelect<T, D, I>,
+  ): Tensor<SelectOf<T, D, I>> {
+    return as(view.select(this, dim as number, index as number));
+  }
+
+  /** Python's `start:end:step` along one dimension. */
+  slice<
+    T extends Tensor,
+    D extends number,
+    A extends number | undefined = undefined,
+    B extends number | undefined = undefined,
+    C extends number | undefined = undefined,
+  >(this: T, dim: FitDim<T, D>, start?: A, end?: B, step?: C): Tensor<SliceOf<T, D, A, B, C>> {
+    return as(view.slice(this, dim as number, start, end, step));
+  }
+
+  narrow<T extends Tensor, D extends number, A extends number, L extends number>(
+    this: T,
+    dim: FitDim<T, D>,
+    start: A,
+    length: FitNarrow<T, D, A, L>,
+  ): Tensor<NarrowOf<T, D, A, L>> {
+    return as(view.narrow(this, dim as number, start, length as number));
+  }
+
+  flatten<T extends Tensor, A extends number = 0, B extends number = -1>(
+    this: T,
+    start?: FitDim<T, A>,
+    end?: FitFlatten<T, A, B>,
+  ): Tensor<FlattenOf<T, A, B>> {
+    return as(view.flatten(this, (start ?? 0) as number, (end ?? -1) as number));
+  }
+
+  /** Moves dimensions to other positions; the rest keep their order. */
+  movedim<T extends Tensor, const A extends number | Shape, const B extends number | Shape>(
+    this: T,
+    from: A extends number ? FitDim<T, A> : A,
+    to: B extends number ? FitDim<T, B> : B,
+  ): A extends number ? (B extends number ? Tensor<MoveDimOf<T, A, B>> : Tensor) : Tensor;
+  movedim(from: number | Shape, to: number | Shape): Tensor {
+    return as(view.movedim(this, from, to));
+  }
+}
