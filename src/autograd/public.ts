@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import * as api from './api.ts';
 
 export type { BackwardOptions, GradOptions } from './api.ts';
+export * as graph from './graph.ts';
 export { isGradEnabled } from './modes.ts';
 
 /**

@@ -1,0 +1,36 @@
+import { gradientNode, sync } from '../core/apply.ts';
+import { ArgumentError, AutogradError } from '../core/errors.ts';
+import { Node } from '../core/node.ts';
+import { TensorBase } from '../core/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+export { Node };
+
+/** A place in the graph: one output of a node. Where the gradient of a tensor arrives, without the tensor. */
+export class GradientEdge {
+  readonly node: Node;
+  readonly outputNr: number;
+
+  constructor(node: Node, outputNr: number) {
+    if (!(node instanceof Node))
+      throw new ArgumentError('GradientEdge: node must be a node of the graph, as in y.gradFn');
+    this.node = node;
+    this.outputNr = outputNr;
+  }
+}
+
+/**
+ * The edge that the gradient of `tensor` goes along: its `gradFn` and `outputNr`, or, for a leaf, the
+ * node that accumulates into it.
+ *
+ * @throws {AutogradError} when the tensor does not require grad.
+ */
+export function getGradientEdge(tensor: Tensor): GradientEdge {
+  if (!(tensor instanceof TensorBase))
+    throw new ArgumentError(`getGradientEdge: expected a Tensor, got ${tensor === null ? 'null' : typeof tensor}`);
+  if (!sync(tensor).tracked)
+    throw new AutogradError(
+      'getGradientEdge: It is not possible to get the gradient edge for a Tensor that does not require gradients. Set requiresGrad on what it is computed from.',
+    );
+  return new GradientEdge(gradientNode(tensor), tensor.outputIndex);
+}
