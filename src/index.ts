@@ -10,6 +10,7 @@ export type { DType, TypedArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export type { Node } from './core/node.ts';
 export * as functional from './functional/index.ts';
+export { type DrawOptions, Graph, type GraphData, type GraphOptions, graph } from './graph/index.ts';
 export * as linalg from './linalg/index.ts';
 export {
   arange,
