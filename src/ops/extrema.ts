@@ -3,12 +3,11 @@ import { ArgumentError, IndexError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { numel, shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
+import { putAlong, takeAlong } from './along.ts';
 import { toDType } from './copy.ts';
-import { zeros } from './create.ts';
 import { div, eq, isnan, logicalAnd, logicalOr, mul } from './elementwise.ts';
-import { gather, scatterAdd } from './indexing.ts';
 import { type Dims, keepdims, type ReduceAttrs, reduce, reduceAttrs, shifted, sumOver } from './reduce.ts';
-import { reshape, squeeze, unsqueeze } from './view.ts';
+import { reshape } from './view.ts';
 
 type Extreme = 'max' | 'min';
 
@@ -100,23 +99,6 @@ const alongOp: Op<ArgAttrs> = defineOp({
   jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : takeAlong(tx, index, attrs), null],
   vmap: ([x], _, attrs) => apply(alongOp, [x], shifted(attrs)),
 });
-
-function takeAlong(x: TensorBase, index: TensorBase, { dims: [dim], keepdim }: ReduceAttrs): TensorBase {
-  if (dim === undefined) return x;
-  const taken = gather(x, dim, keepdim ? index : unsqueeze(index, dim));
-  return keepdim ? taken : squeeze(taken, dim);
-}
-
-function putAlong(
-  g: TensorBase,
-  index: TensorBase,
-  shape: readonly number[],
-  { dims: [dim], keepdim }: ReduceAttrs,
-): TensorBase {
-  if (dim === undefined) return g;
-  const up = (t: TensorBase): TensorBase => (keepdim ? t : unsqueeze(t, dim));
-  return scatterAdd(zeros(shape, g.dtype), dim, up(index), up(g));
-}
 
 function along(
   fold: Extreme,

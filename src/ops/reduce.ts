@@ -167,6 +167,11 @@ export function mean(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DType):
   return apply1(meanOp, [input], reduceAttrs('mean', x, dim, keepdim));
 }
 
+/** The mean over exactly these dimensions, kept with size 1. */
+export function meanOver(x: TensorBase, dims: readonly number[]): TensorBase {
+  return apply1(meanOp, [x], { dims, keepdim: true, all: false });
+}
+
 /**
  * Products of all others along the last dimension, times `g`: `g_k ∏_{j≠k} x_j`. A tree of pairwise
  * products goes up, and its co-products come down, so that zeros are exact and every order of

@@ -1,14 +1,14 @@
 import type { TensorBase } from '../core/tensor.ts';
 import * as products from '../ops/matmul.ts';
-import { TensorReductions } from './reductions.ts';
 import type { Shape, Untyped } from './shapes.ts';
 import type { BmmOf, FitBmm, FitDot, FitMatMul, FitMm, FitMv, MatMulOf, MmOf, MvOf } from './signatures.ts';
+import { TensorSorting } from './sorting.ts';
 import type { Tensor } from './tensor.ts';
 
 const as = (t: TensorBase): Tensor => t as Tensor;
 
 /** Products of vectors and matrices. */
-export abstract class TensorProducts<S extends Shape = Untyped> extends TensorReductions<S> {
+export abstract class TensorProducts<S extends Shape = Untyped> extends TensorSorting<S> {
   /** The matrix product of any ranks: vectors stand for rows or columns, leading dimensions broadcast. */
   matmul<T extends Tensor, X extends Tensor>(this: T, x: FitMatMul<T, X>): Tensor<MatMulOf<T, X>> {
     return as(products.matmul(this, x as Tensor));

@@ -59,7 +59,7 @@ export type {
   Transpose,
   Unsqueeze,
 } from './shapes/dims.ts';
-export type { Gather, IndexSelect, Narrow, Select, Slice } from './shapes/pick.ts';
+export type { Gather, IndexSelect, Narrow, Select, Slice, TopK } from './shapes/pick.ts';
 export type {
   Arange,
   As,

@@ -57,6 +57,7 @@ import type {
   Slice,
   Squeeze,
   Stack,
+  TopK,
   Transpose,
   Unsqueeze,
   Writable,
@@ -209,6 +210,10 @@ export type FitNarrow<T, D extends number, Start extends number, L extends numbe
 export type NarrowOf<T, D extends number, Start extends number, L extends number> = Out<
   Narrow<ShapeOf<T>, D, Start, L>
 >;
+
+/** How many to find along a dim: no more than it has. */
+export type FitTopK<T, D extends number, K extends number> = Arg<TopK<ShapeOf<T>, D, K>, K>;
+export type TopKOf<T, D extends number, K extends number> = Out<TopK<ShapeOf<T>, D, K>>;
 
 /** Slices draw their bounds in, so that only the dim (a plain `FitDim`) can be wrong. */
 export type SliceOf<T, D extends number, Start, End, Step> = Out<Slice<ShapeOf<T>, D, Start, End, Step>>;

@@ -6,6 +6,7 @@ import { losses, lossesSignatures } from './calls/losses.ts';
 import { picking } from './calls/picking.ts';
 import { products } from './calls/products.ts';
 import { reductions, reductionsSignatures } from './calls/reductions.ts';
+import { scans } from './calls/scans.ts';
 import { views, viewsSignatures } from './calls/views.ts';
 
 /*
@@ -16,6 +17,7 @@ import { views, viewsSignatures } from './calls/views.ts';
 export const calls: Calls = {
   ...elementwise,
   ...reductions,
+  ...scans,
   ...products,
   ...picking,
   ...views,

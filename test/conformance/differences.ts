@@ -1,4 +1,4 @@
-import { decodeTensor, type EncodedTensor } from './format.ts';
+import { decodeTensor, type EncodedTensor, type HostTensor } from './format.ts';
 import type { Bound } from './schema.ts';
 
 /*
@@ -31,6 +31,33 @@ const adjustments: Readonly<Record<string, Adjust>> = {
 /** The gradients PyTorch gives today, from those on file. */
 export function adjustGradients(call: string, inputs: readonly EncodedTensor[], grads: Grads): Grads {
   return adjustments[call]?.(inputs, grads) ?? grads;
+}
+
+/** What finds elements along a dimension, and may find any of several that are equal: PyTorch does not say which. */
+const choosing: ReadonlySet<string> = new Set(['torch.topk']);
+
+const sameNumber = (a: number, b: number): boolean => a === b || Object.is(a, b);
+
+/**
+ * Indices that PyTorch would give had it chosen as `actual` does: those of `expected`, exchanged where
+ * the input holds the same value at both.
+ */
+export function adjustIndices(call: string, bound: Bound, actual: HostTensor, expected: HostTensor): HostTensor {
+  if (!choosing.has(call) || expected.dtype !== 'int32') return expected;
+  const x = decodeTensor(bound.self as EncodedTensor);
+  const rank = x.shape.length;
+  const dim = (Number(bound.dim ?? -1) + rank) % rank || 0;
+  const inner = x.shape.slice(dim + 1).reduce((n, m) => n * m, 1);
+  const size = x.shape[dim] ?? 1;
+  const picks = expected.values.length / (x.values.length / size);
+  const at = (k: number, index: number): number => {
+    const outer = Math.floor(k / (inner * picks));
+    return x.values[(outer * size + index) * inner + (k % inner)];
+  };
+  const values = expected.values.map((index, k) =>
+    sameNumber(at(k, index), at(k, actual.values[k])) ? actual.values[k] : index,
+  );
+  return { ...expected, values };
 }
 
 type Reason = (bound: Bound) => string | null;

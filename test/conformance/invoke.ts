@@ -23,6 +23,8 @@ export interface Invocation {
   readonly differentiable: readonly EncodedTensor[];
   /** Set when the result's dtype may hang on what JavaScript's numbers do not say. */
   readonly ambiguous: string | null;
+  /** Arguments by name, as the sample has them. */
+  readonly bound: Bound;
   run(standing: Standing): unknown;
 }
 
@@ -78,6 +80,7 @@ export function invocation(
     return {
       tensors,
       differentiable: tensors.filter((t) => t.requires_grad === true),
+      bound,
       ambiguous: ambiguity(signature, bound, tensors),
       run: (standing) => target(decodeArguments(signature, bound, (t) => standing.get(t))),
     };

@@ -6,7 +6,9 @@ import { expectClose, expectNear } from '../support/close.ts';
 import { cotangentsFor, floatOutputs, gradcheck, gradgradcheck, outputsOf } from '../support/gradcheck.ts';
 import { layouts, valuesOf } from '../support/numbers.ts';
 import { elementwiseSamples } from './samples/elementwise.ts';
+import { reductionSamples } from './samples/reductions.ts';
 import type { Sample } from './samples/sample.ts';
+import { scanSamples } from './samples/scans.ts';
 import { structuralSamples } from './samples/structural.ts';
 
 /*
@@ -14,7 +16,12 @@ import { structuralSamples } from './samples/structural.ts';
  * samples of the table. An operation without samples fails.
  */
 
-const samples: Readonly<Record<string, readonly Sample[]>> = { ...elementwiseSamples, ...structuralSamples };
+const samples: Readonly<Record<string, readonly Sample[]>> = {
+  ...elementwiseSamples,
+  ...structuralSamples,
+  ...reductionSamples,
+  ...scanSamples,
+};
 
 const differentiated = (xs: readonly Tensor[]): number[] =>
   xs.map((_, i) => i).filter((i) => xs[i].dtype === 'float64');

@@ -45,6 +45,18 @@ type FromStart<I extends number, N extends number> = `${I}` extends `-${infer Ba
     : number
   : I;
 
+/** The first `K` in order along dim `D`; of a scalar, itself. */
+export type TopK<S extends List, D extends number, K extends number> =
+  Unranked<S> extends true
+    ? Shape
+    : number extends D
+      ? Unsized<S>
+      : Cut<S, D> extends [infer P extends List, infer X extends number, infer Q extends List]
+        ? Exceeds<K, X> extends true
+          ? `topk: k = ${K} is more than dim ${D} of ${Show<S>} has`
+          : [...P, K, ...Q]
+        : NoDimUnlessScalar<S, D>;
+
 /** Every `Step`th element of dim `D` from `Start` up to `End`; bounds beyond the dim are drawn in. */
 export type Slice<S extends List, D extends number, Start, End, Step> =
   Unranked<S> extends true

@@ -3,6 +3,11 @@ import * as nabla from 'nabla';
 import { Unsupported } from '../format.ts';
 import type { AlongDim, AlongDims, Calls, HasDType, Self, Signatures } from './arguments.ts';
 
+interface Spreading extends AlongDims {
+  readonly correction?: number;
+  readonly unbiased?: boolean;
+}
+
 export const reductions: Calls = {
   'torch.sum': ({ self, dim, keepdim, dtype }: AlongDims & HasDType) => self.sum(dim, { keepdim, dtype }),
   'torch.mean': ({ self, dim, keepdim, dtype }: AlongDims & HasDType) => self.mean(dim, { keepdim, dtype }),
@@ -23,6 +28,10 @@ export const reductions: Calls = {
   },
   'torch.linalg.vector_norm': ({ self, ord, dim, keepdim, dtype }: AlongDims & HasDType & { readonly ord?: number }) =>
     nabla.linalg.vectorNorm(self, ord, dim, { keepdim, dtype }),
+  'torch.var': ({ self, dim, ...options }: Spreading) => self.var(dim, options),
+  'torch.std': ({ self, dim, ...options }: Spreading) => self.std(dim, options),
+  'torch.var_mean': ({ self, dim, ...options }: Spreading) => self.varMean(dim, options),
+  'torch.std_mean': ({ self, dim, ...options }: Spreading) => self.stdMean(dim, options),
   'torch.logsumexp': ({ self, dim, keepdim }: AlongDims) => self.logsumexp(dim, { keepdim }),
   'torch.softmax': ({ self, dim, dtype }: Self & HasDType & { readonly dim: number }) => self.softmax(dim, { dtype }),
   'torch.log_softmax': ({ self, dim, dtype }: Self & HasDType & { readonly dim: number }) =>

@@ -1,5 +1,6 @@
 import type { Tensor } from 'nabla';
 import type { GradcheckOptions, TensorFunction } from '../../support/gradcheck.ts';
+import { type Shape, spreadTensor } from '../../support/numbers.ts';
 
 /** A call of one operation. */
 export interface Sample {
@@ -14,3 +15,13 @@ export interface Sample {
 }
 
 export const sample = (label: string, xs: readonly Tensor[], f: TensorFunction): Sample => ({ label, xs, f });
+
+/** Numbers of both signs, away from nothing in particular. */
+export const x = (shape: Shape, seed = 1): Tensor => spreadTensor(shape, -2, 2, seed);
+
+/** The same function of tensors of several shapes. */
+export const over = (
+  shapes: readonly Shape[],
+  label: string,
+  f: (t: Tensor) => Tensor | readonly Tensor[],
+): readonly Sample[] => shapes.map((s) => sample(`${label} of [${s.join(', ')}]`, [x(s)], f));

@@ -1,10 +1,9 @@
 import { cat, nllLoss, stack, type Tensor, tensor } from 'nabla';
 import { apply1 } from '../../../src/core/apply.ts';
 import { operations } from '../../../src/core/op.ts';
-import { f64, type Shape, spreadTensor } from '../../support/numbers.ts';
-import { type Sample, sample } from './sample.ts';
+import { f64, type Shape } from '../../support/numbers.ts';
+import { over, type Sample, sample, x } from './sample.ts';
 
-const x = (shape: Shape, seed = 1): Tensor => spreadTensor(shape, -2, 2, seed);
 const int = (values: readonly number[], shape: Shape): Tensor => tensor(Int32Array.from(values), { shape });
 
 /** An operation that has no method of its own: a step inside the rules of others. */
@@ -12,10 +11,6 @@ const inner =
   (name: string, attrs: unknown) =>
   (...xs: Tensor[]): Tensor =>
     apply1(operations().get(name) as never, xs, attrs as never) as Tensor;
-
-/** The same function of tensors of several shapes. */
-const over = (shapes: readonly Shape[], label: string, f: (t: Tensor) => Tensor): readonly Sample[] =>
-  shapes.map((s) => sample(`${label} of [${s.join(', ')}]`, [x(s)], f));
 
 const usual: readonly Shape[] = [[], [4], [2, 3], [0], [2, 0]];
 const matrices: readonly Shape[] = [
@@ -103,97 +98,6 @@ const views: Readonly<Record<string, readonly Sample[]>> = {
   cropTo: [
     sample('corner', [x([3, 5])], inner('cropTo', { shape: [2, 3] })),
     sample('to nothing', [x([2, 2])], inner('cropTo', { shape: [0, 2] })),
-  ],
-};
-
-/** Reductions over everything, one dimension (first, last, negative), several, with and without keeping them. */
-function reductions(f: (t: Tensor, dim?: number | number[], keepdim?: boolean) => Tensor): readonly Sample[] {
-  return [
-    ...over([[], [5], [3, 4]], 'all', (t) => f(t)),
-    sample('rows', [x([3, 4])], (t) => f(t, 1)),
-    sample('columns', [x([3, 4])], (t) => f(t, 0, true)),
-    sample('last of a transposed', [x([3, 4])], (t) => f(t.T, -1)),
-    sample('expanded', [x([3, 1])], (t) => f(t.expand([3, 4]), 0)),
-    sample('middle', [x([2, 3, 4])], (t) => f(t, 1, true)),
-    sample('no rows', [x([0, 3])], (t) => f(t, 1)),
-    sample('with zeros', [f64([0, 1, 0, -2, 3, 0.5], [2, 3])], (t) => f(t, 1)),
-  ];
-}
-
-const several = (f: (t: Tensor, dim: number[], keepdim?: boolean) => Tensor): readonly Sample[] => [
-  sample('outer two', [x([2, 3, 4])], (t) => f(t, [0, 2])),
-  sample('last two, kept', [x([2, 3, 4])], (t) => f(t, [-1, -2], true)),
-];
-const overNothing = (f: (t: Tensor, dim?: number) => Tensor): readonly Sample[] => [
-  sample('of nothing', [x([0])], (t) => f(t)),
-  sample('over no rows', [x([0, 3])], (t) => f(t, 0)),
-];
-type Dim = number | number[];
-const sum = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.sum(dim, { keepdim });
-const mean = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.mean(dim, { keepdim });
-const prod = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.prod(dim as number | undefined, { keepdim });
-const amax = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.amax(dim, { keepdim });
-const amin = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.amin(dim, { keepdim });
-const logsumexp = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.logsumexp(dim, { keepdim });
-const any = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.any(dim, { keepdim });
-const all = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.all(dim, { keepdim });
-const norm =
-  (p: number | 'fro') =>
-  (t: Tensor, dim?: Dim, keepdim = false): Tensor =>
-    t.norm(p, dim, { keepdim });
-const argmax = (t: Tensor, dim?: Dim, keepdim = false): Tensor => t.argmax(dim as number | undefined, { keepdim });
-/** At ties the derivative jumps. */
-const withoutTies = (s: Sample): boolean => s.label !== 'expanded' && s.label !== 'with zeros';
-const inf = Number.POSITIVE_INFINITY;
-
-const folds: Readonly<Record<string, readonly Sample[]>> = {
-  sum: [...reductions(sum), ...several(sum), ...overNothing(sum)],
-  mean: [...reductions(mean), ...several(mean)],
-  prod: [
-    ...reductions(prod),
-    ...overNothing(prod),
-    sample('one zero', [f64([2, 0, -3, 1.5, 0.5], [5])], (t) => t.prod()),
-    sample('two zeros', [f64([2, 0, -3, 0, 0.5], [5])], (t) => t.prod()),
-    sample('zeros by columns', [f64([2, 0, 0, 0, 1, -3], [2, 3])], (t) => t.prod(0)),
-  ],
-  amax: [...reductions(amax).filter(withoutTies), ...several(amax)],
-  amin: [...reductions(amin).filter(withoutTies), ...several(amin)],
-  maxAll: over([[], [5], [3, 4]], 'max', (t) => t.max()),
-  minAll: over([[], [5], [3, 4]], 'min', (t) => t.min()),
-  extremeAlong: [
-    sample('max of rows', [x([3, 4])], (t) => Object.values(t.max(1))),
-    sample('min of columns, kept', [x([3, 4])], (t) => Object.values(t.min(0, { keepdim: true }))),
-    sample('max of a transposed', [x([2, 3, 4])], (t) => Object.values(t.T.max(1))),
-    sample('rank 0', [x([])], (t) => Object.values(t.max(0))),
-    sample('no rows', [x([0, 3])], (t) => Object.values(t.max(1))),
-  ],
-  argExtreme: [
-    ...reductions(argmax),
-    sample('argmin', [x([3, 4])], (t) => t.argmin()),
-    sample('argmin, kept', [x([3, 4])], (t) => t.argmin(0, { keepdim: true })),
-  ],
-  any: [...reductions(any), ...several(any), ...overNothing(any)],
-  all: [...reductions(all), ...several(all), ...overNothing(all)],
-  norm: [
-    ...reductions(norm(2)),
-    ...[1, 3, 1.5, 0.5, 0].flatMap((p) => [
-      sample(`p = ${p}`, [spreadTensor([2, 3], 0.5, 2)], (t) => t.neg().norm(p)),
-      sample(`rows, p = ${p}`, [spreadTensor([2, 3], 0.5, 2)], (t) => t.norm(p, 1)),
-    ]),
-    ...several(norm('fro')),
-    ...[inf, -inf].map((p) => sample(`p = ${p}`, [x([3, 4])], (t) => t.norm(p, 1))),
-  ],
-  logsumexp: [...reductions(logsumexp), ...several(logsumexp)],
-  softmax: [
-    ...over([[], [4], [3, 4], [2, 0], [0, 3]], 'first', (t) => t.softmax(0)),
-    sample('middle', [x([2, 3, 4])], (t) => t.softmax(1)),
-    sample('transposed', [x([2, 3])], (t) => t.T.softmax(-1)),
-    sample('large', [f64([1000, 1001, 999, -1000], [4])], (t) => t.softmax(0)),
-  ],
-  logSoftmax: [
-    ...over([[], [4], [3, 4], [2, 0], [0, 3]], 'first', (t) => t.logSoftmax(0)),
-    sample('middle', [x([2, 3, 4])], (t) => t.logSoftmax(1)),
-    sample('transposed', [x([2, 3])], (t) => t.T.logSoftmax(-1)),
   ],
 };
 
@@ -324,7 +228,6 @@ const picks: Readonly<Record<string, readonly Sample[]>> = {
 
 export const structuralSamples: Readonly<Record<string, readonly Sample[]>> = {
   ...views,
-  ...folds,
   ...products,
   ...joins,
   ...picks,

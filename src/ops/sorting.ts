@@ -1,0 +1,103 @@
+import { argsort as argsortKernel, sort as sortKernel, topk as topkKernel } from '../backends/wasm/indexing.ts';
+import { apply, apply1 } from '../core/apply.ts';
+import { IndexError } from '../core/errors.ts';
+import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
+import { shapeText, wrapDim } from '../core/shape.ts';
+import { fresh, type TensorBase } from '../core/tensor.ts';
+import { batchedAlong, batchedAlong1, type DimAttrs } from './along.ts';
+import { zeros } from './create.ts';
+import { gather, scatterAdd } from './indexing.ts';
+
+/** Values found along a dimension, and where they were (int32). */
+export interface Found {
+  readonly values: TensorBase;
+  readonly indices: TensorBase;
+}
+
+interface SortAttrs extends DimAttrs {
+  readonly descending: boolean;
+  /** Whether the caller spoke of stability: every sort is stable, but PyTorch names such nodes differently. */
+  readonly stable: boolean;
+}
+
+// y = x[index] for the index that sorts        x̄ = ȳ put back where it came from
+const sortOp: Op<SortAttrs> = defineOp({
+  name: 'sort',
+  node: ({ stable }) => `SortBackward${stable ? 1 : 0}`,
+  inputs: ['x'],
+  forward: ([x], { dim, descending }) => {
+    const values = fresh(x.shape, x.dtype);
+    const indices = fresh(x.shape, 'int32');
+    sortKernel(values, indices, x, dim, descending);
+    return [values, indices];
+  },
+  vjp: {
+    saves: ['y1'],
+    rule: ([g], [index], c) => [g === null ? null : scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)],
+  },
+  jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : gather(tx, attrs.dim, index), null],
+  vmap: ([x], _, attrs) => batchedAlong(sortOp, [x], attrs),
+});
+
+function found(outputs: unknown): Found {
+  const [values, indices] = outputs as readonly [TensorBase, TensorBase];
+  return { values, indices };
+}
+
+/** Sorts along `dim`, stably; NaN counts as the largest number. */
+export function sort(x: TensorBase, dim = -1, descending = false, stable = false): Found {
+  return found(apply(sortOp, [x], { dim: wrapDim('sort', dim, x.shape.length), descending, stable }));
+}
+
+const argsortOp: Op<SortAttrs> = defineOp({
+  name: 'argsort',
+  inputs: ['x'],
+  forward: ([x], { dim, descending }) => {
+    const indices = fresh(x.shape, 'int32');
+    argsortKernel(indices, x, dim, descending);
+    return indices;
+  },
+  vjp: notDifferentiable,
+  jvp: notDifferentiable,
+  vmap: ([x], _, attrs) => batchedAlong1(argsortOp, [x], attrs),
+});
+
+/** The indices that sort along `dim`, stably. */
+export function argsort(x: TensorBase, dim = -1, descending = false): TensorBase {
+  return apply1(argsortOp, [x], { dim: wrapDim('argsort', dim, x.shape.length), descending, stable: true });
+}
+
+interface TopkAttrs extends DimAttrs {
+  readonly k: number;
+  readonly largest: boolean;
+}
+
+// y = x[index] for the index of the k first in order        x̄ = ȳ put back where it came from
+const topkOp: Op<TopkAttrs> = defineOp({
+  name: 'topk',
+  inputs: ['x'],
+  forward: ([x], { dim, k, largest }) => {
+    const shape = x.shape.length === 0 ? x.shape : x.shape.with(dim, k);
+    const values = fresh(shape, x.dtype);
+    const indices = fresh(shape, 'int32');
+    topkKernel(values, indices, x, dim, k, largest);
+    return [values, indices];
+  },
+  vjp: {
+    saves: ['y1'],
+    rule: ([g], [index], c) => [g === null ? null : scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)],
+  },
+  jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : gather(tx, attrs.dim, index), null],
+  vmap: ([x], _, attrs) => batchedAlong(topkOp, [x], attrs),
+});
+
+/** The `k` largest (or smallest) along `dim`, in order; of equals the first. NaN counts as the largest. */
+export function topk(x: TensorBase, k: number, dim = -1, largest = true): Found {
+  const d = wrapDim('topk', dim, x.shape.length);
+  const size = x.shape[d] ?? 1;
+  if (!Number.isInteger(k) || k < (x.shape.length === 0 ? 1 : 0) || k > size)
+    throw new IndexError(
+      `topk: selected index k out of range: k = ${k} of the ${size} elements along dimension ${d} of shape ${shapeText(x.shape)}`,
+    );
+  return found(apply(topkOp, [x], { dim: d, k, largest }));
+}
