@@ -4,6 +4,7 @@ import { Node } from '../core/node.ts';
 import { TensorBase } from '../core/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+export { disableSavedTensorsHooks, savedTensorsHooks } from './saved-hooks.ts';
 export { Node };
 
 /** A place in the graph: one output of a node. Where the gradient of a tensor arrives, without the tensor. */

@@ -111,9 +111,16 @@ export function record<A>(
 
 /**
  * The first half of recording: edges and saved inputs. In-place operations run their kernel between
- * the two halves, so that inputs are saved with the version they had before.
+ * the two halves, so that inputs are saved with the version they had before; `keep` may give what is
+ * to be saved instead of an input.
  */
-export function openNode<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, level: Level | null): Node | null {
+export function openNode<A>(
+  op: Op<A>,
+  inputs: readonly Operand[],
+  attrs: A,
+  level: Level | null,
+  keep: ((x: Operand) => Operand) | null = null,
+): Node | null {
   const count = inputs.length;
   let needs = 0;
   for (let i = 0; i < count; i++) {
@@ -133,7 +140,11 @@ export function openNode<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, lev
   const plan = op.backward.plan(needs, count);
   node.reserve(plan);
   // Places of outputs are filled when the outputs exist.
-  for (let k = 0; k < plan.length; k++) if (plan[k] >= 0) node.save(k, inputs[plan[k]]);
+  for (let k = 0; k < plan.length; k++) {
+    if (plan[k] < 0) continue;
+    const x = inputs[plan[k]];
+    node.save(k, keep === null ? x : keep(x));
+  }
   return node;
 }
 

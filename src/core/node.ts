@@ -2,6 +2,7 @@ import type { DType } from './dtype.ts';
 import { AutogradError } from './errors.ts';
 import { type Level, scopeOf } from './levels.ts';
 import type { Op } from './op.ts';
+import { type Packed, packer } from './packing.ts';
 import type { Shape } from './shape.ts';
 import { frozen, type Operand, type TensorBase, versionOf } from './tensor.ts';
 
@@ -13,6 +14,9 @@ function nulls<T>(n: number): (T | null)[] {
 }
 
 const NO_VERSIONS: number[] = [];
+
+/** In the place of a version: the saved value went through saved-tensor hooks, which know nothing of versions. */
+const PACKED = -1;
 
 /**
  * One recorded operation. An edge leads from each input that needs a gradient to the node that made
@@ -34,7 +38,7 @@ export class Node {
   outDtypes: readonly DType[] = [];
   /** What backward needs: input `i` for a plan entry i ≥ 0, output `~i` for i < 0. */
   plan: readonly number[] = [];
-  saved: Operand[] | null = null;
+  saved: (Operand | Packed)[] | null = null;
   savedVersions: number[] = NO_VERSIONS;
   /** Saved tensors were released by an earlier backward pass. */
   freed = false;
@@ -77,11 +81,16 @@ export class Node {
 
   /** Sets the k-th saved value and the version it has now. */
   save(k: number, t: Operand): void {
-    if (typeof t === 'number' || t.wrapped === null) {
-      (this.saved as Operand[])[k] = t;
-      this.savedVersions[k] = typeof t === 'number' ? 0 : t.storage.version;
+    const saved = this.saved as (Operand | Packed)[];
+    if (typeof t === 'number') saved[k] = t;
+    else if (packer !== null) {
+      saved[k] = packer.pack(t, this);
+      this.savedVersions[k] = PACKED;
+    } else if (t.wrapped === null) {
+      saved[k] = t;
+      this.savedVersions[k] = t.storage.version;
     } else {
-      (this.saved as Operand[])[k] = frozen(t);
+      saved[k] = frozen(t);
       this.savedVersions[k] = versionOf(t);
     }
   }
@@ -91,23 +100,24 @@ export class Node {
     this.plan = plan;
     const n = plan.length;
     if (n === 0) return;
-    this.saved = n === 1 ? [0] : n === 2 ? [0, 0] : new Array<Operand>(n).fill(0);
+    this.saved = n === 1 ? [0] : n === 2 ? [0, 0] : new Array<Operand | Packed>(n).fill(0);
     this.savedVersions = n === 1 ? [0] : n === 2 ? [0, 0] : new Array<number>(n).fill(0);
-  }
-
-  /** Puts another tensor in the place of the k-th saved one. */
-  saveAgain(k: number, t: TensorBase): void {
-    (this.saved as Operand[])[k] = t;
-    this.savedVersions[k] = t.storage.version;
   }
 
   /** The k-th saved value, checked not to be released and not to have been changed in place since. */
   unpack(k: number): Operand {
     if (this.saved === null) throw freedError(this);
-    const t = this.saved[k];
-    if (typeof t === 'number') return t;
-    const version = t.wrapped === null ? t.storage.version : versionOf(t);
-    if (version !== this.savedVersions[k]) throw changedError(this, t, version, this.savedVersions[k], this.plan[k]);
+    const saved = this.saved[k];
+    if (typeof saved === 'number') return saved;
+    let t: TensorBase;
+    if (this.savedVersions[k] === PACKED) t = (saved as Packed).unpack(this);
+    else {
+      t = saved as TensorBase;
+      const version = t.wrapped === null ? t.storage.version : versionOf(t);
+      if (version !== this.savedVersions[k]) throw changedError(this, t, version, this.savedVersions[k], this.plan[k]);
+      // A saved input is kept as it is, so that what it was computed by is lost when it is detached in place.
+      if (t.node === null && this.next[this.plan[k]]?.leaf === null) throw detachedError(this);
+    }
     if (t.wrapped === null) return t;
     // A tape that is not recording has nothing to add: what is inside serves, at the level below.
     return t.wrapped.kind === 'grad' && !scopeOf(t.wrapped.level).enabled ? t.wrapped.value : t;
@@ -126,6 +136,12 @@ export class Node {
 function freedError(node: Node): AutogradError {
   return new AutogradError(
     `${node.name}: Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify retainGraph: true if you need to backward through the graph a second time or if you need to access saved tensors after calling backward.`,
+  );
+}
+
+function detachedError(node: Node): AutogradError {
+  return new AutogradError(
+    `${node.name}: Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This is not supported, please use out-of-place \`.detach()\` instead`,
   );
 }
 

@@ -403,11 +403,8 @@ export class ElementwiseOp implements Op<undefined> {
 
 /** Opens the node of an in-place application. What backward needs of the target is copied, for it is about to be overwritten. */
 export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...Operand[]]): Node | null {
-  const node = openNode(op as Op<undefined>, inputs, undefined, null);
-  node?.plan.forEach((planned, k) => {
-    if (planned >= 0 && inputs[planned] === inputs[0]) node.saveAgain(k, clone(inputs[0]));
-  });
-  return node;
+  const [target] = inputs;
+  return openNode(op as Op<undefined>, inputs, undefined, null, (x) => (x === target ? clone(target) : x));
 }
 
 const SCALAR = 7;
