@@ -1,14 +1,16 @@
 import { free, type Storage } from '../backends/wasm/heap.ts';
-import { gradientNode } from '../core/apply.ts';
 import { swapArena } from '../core/arena.ts';
 import { dtypeInfo } from '../core/dtype.ts';
+import { dtypeAt, indexAt, levelAt, nodeAt, type Place, shapeAt } from '../core/edge.ts';
 import { AutogradError } from '../core/errors.ts';
+import type { Attached } from '../core/hooks.ts';
 import { type GradScope, scopeOf } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { sameShape } from '../core/shape.ts';
-import { levelOf, metaOf, type TensorBase } from '../core/tensor.ts';
-import { onesLike } from '../ops/create.ts';
+import { metaOf, TensorBase } from '../core/tensor.ts';
+import { full, onesLike } from '../ops/create.ts';
 import { add, addInto, clone, sumTo, toDType } from '../ops/engine-ops.ts';
+import { callAccumulateHooks, callPosthooks, callPrehooks, callTensorHooks, type Replace } from './hooks.ts';
 
 export interface RunOptions {
   /** Keep saved tensors for another pass. */
@@ -16,7 +18,7 @@ export interface RunOptions {
   /** Record the pass itself, so that its results can be differentiated. */
   readonly createGraph: boolean;
   /** Compute gradients of these only; null: of every leaf reached. */
-  readonly inputs: readonly TensorBase[] | null;
+  readonly inputs: readonly Place[] | null;
   /** Add gradients to `.grad` (backward) instead of returning them (grad). */
   readonly accumulate: boolean;
 }
@@ -62,6 +64,13 @@ class ReadyQueue {
   }
 }
 
+/** Gradients that arrived at the outputs of a node. */
+type Pending = (TensorBase | null)[];
+
+function nothing(node: Node): Pending {
+  return node.outShapes.length <= 1 ? [null] : new Array<TensorBase | null>(node.outShapes.length).fill(null);
+}
+
 /** What an outer backward pass had noted on a node that an inner pass also visits. */
 interface Suspended {
   readonly node: Node;
@@ -83,6 +92,7 @@ class BackwardPass {
   readonly #visited: Node[] = [];
   readonly #suspended: Suspended[] = [];
   readonly #ready = new ReadyQueue();
+  readonly #leaves: Node[] = [];
   /** Nodes on a path to a requested input; null when all are wanted. */
   #needed: Set<Node> | null = null;
   /** Requested inputs by node: `[output index, position in the result]`. */
@@ -97,32 +107,38 @@ class BackwardPass {
     this.#results = new Array<TensorBase | null>(options.inputs?.length ?? 0).fill(null);
     this.#releases = releases;
     options.inputs?.forEach((t, position) => {
-      const node = gradientNode(t);
+      const node = nodeAt(t);
       const list = this.#targets.get(node);
-      const entry: [number, number] = [t.outputIndex, position];
+      const entry: [number, number] = [indexAt(t), position];
       if (list === undefined) this.#targets.set(node, [entry]);
       else list.push(entry);
     });
   }
 
-  execute(roots: readonly TensorBase[], cotangents: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
-    const scope = this.#enterScope(roots);
+  execute(roots: readonly Place[], cotangents: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
+    const scope: GradScope = scopeOf(levelAt(roots[0]));
     const enabled = scope.enabled;
     const outerArena = swapArena(null);
     scope.enabled = this.#options.createGraph;
     let finished = false;
     try {
-      const starts = roots.length === 1 ? [gradientNode(roots[0])] : roots.map(gradientNode);
+      const starts = roots.length === 1 ? [nodeAt(roots[0])] : roots.map(nodeAt);
       this.#discover(starts);
       for (let i = 0; i < roots.length; i++) {
-        if (starts[i].run === this) this.#deliver(starts[i], roots[i].outputIndex, this.#seed(roots[i], cotangents[i]));
+        if (starts[i].run === this) this.#deliver(starts[i], indexAt(roots[i]), this.#seed(roots[i], cotangents[i]));
       }
       for (let i = 0; i < starts.length; i++) {
         // A node may be the start of several roots.
         const first = starts.indexOf(starts[i]) === i;
-        if (first && starts[i].run === this && starts[i].dependencies === 0) this.#ready.push(starts[i]);
+        if (first && starts[i].run === this && starts[i].dependencies === 0) this.#enqueue(starts[i]);
       }
-      while (this.#ready.size > 0) this.#process(this.#ready.pop());
+      for (;;) {
+        // Leaves accumulate as soon as they can.
+        for (let i = 0; i < this.#leaves.length; i++) this.#process(this.#leaves[i]);
+        this.#leaves.length = 0;
+        if (this.#ready.size === 0) break;
+        this.#process(this.#ready.pop());
+      }
       finished = true;
     } finally {
       scope.enabled = enabled;
@@ -133,15 +149,17 @@ class BackwardPass {
   }
 
   /** The cotangent of a root, 1 when none was given, in the dtype of the root. */
-  #seed(root: TensorBase, given: TensorBase | null): TensorBase {
-    if (given !== null && given.dtype === root.dtype) return given;
-    const seed = given === null ? onesLike(root) : toDType(given, root.dtype);
+  #seed(root: Place, given: TensorBase | null): TensorBase {
+    const dtype = dtypeAt(root);
+    if (given !== null && given.dtype === dtype) return given;
+    const seed =
+      given !== null
+        ? toDType(given, dtype)
+        : root instanceof TensorBase
+          ? onesLike(root)
+          : full(shapeAt(root), 1, dtype);
     if (this.#releases) seed.storage.owner = this;
     return seed;
-  }
-
-  #enterScope(roots: readonly TensorBase[]): GradScope {
-    return scopeOf(levelOf(roots[0]));
   }
 
   /** Visits what the roots lead to and counts, per node, the deliveries it must wait for. */
@@ -195,9 +213,7 @@ class BackwardPass {
   }
 
   #deliver(node: Node, index: number, g: TensorBase): void {
-    if (node.pending === null)
-      node.pending =
-        node.outShapes.length <= 1 ? [null] : new Array<TensorBase | null>(node.outShapes.length).fill(null);
+    if (node.pending === null) node.pending = nothing(node);
     const { pending } = node;
     const before = pending[index];
     if (before === null) {
@@ -235,32 +251,62 @@ class BackwardPass {
     }
   }
 
+  #enqueue(node: Node): void {
+    if (node.leaf === null) this.#ready.push(node);
+    else this.#leaves.push(node);
+  }
+
   #process(node: Node): void {
-    const g = node.pending;
+    let g = node.pending;
     node.pending = null;
-    if (g !== null) this.#hand(node, g);
-    if (node.leaf !== null) {
-      if (g !== null && g[0] !== null) {
-        if (this.#options.accumulate && this.#wantsGrad(node)) this.#accumulate(node.leaf, g[0]);
-        this.#drop(g[0]);
-      }
-      return;
-    }
-    if (!this.#expands(node)) {
-      if (g !== null) for (const t of g) if (t !== null) this.#drop(t);
-      return;
-    }
-    const made = this.#made;
-    const outer = swapArena(this.#releases ? made : null);
+    const { attached } = node;
+    if (attached !== null) g ??= nothing(node);
     try {
-      const grads = g === null ? null : this.#backward(node, g);
+      if (attached !== null && g !== null) this.#arrive(node, attached, g);
+      if (g !== null && !this.#options.accumulate) this.#capture(node, g);
+      if (node.leaf !== null) {
+        if (g !== null && this.#options.accumulate && this.#wantsGrad(node)) this.#end(node.leaf, attached, g);
+      } else if (this.#expands(node)) this.#expand(node, g);
+      else if (attached !== null && g !== null && this.#options.accumulate) this.#runHooks(attached, g, node);
+    } finally {
+      if (g !== null) for (const t of g) if (t !== null) this.#drop(t);
+    }
+  }
+
+  /** The end of a path: accumulates into the leaf. */
+  #end(leaf: TensorBase, attached: Attached | null, g: Pending): void {
+    if (attached !== null && attached.pre.length > 0) this.#prehooks(attached, g);
+    if (g[0] !== null) {
+      this.#accumulate(leaf, g[0]);
+      if (attached !== null) callAccumulateHooks(attached, leaf);
+    }
+    if (attached !== null && attached.post.length > 0) this.#posthooks(attached, [], g);
+  }
+
+  /** Runs a node: turns the gradients of its outputs into those of its inputs and delivers them. */
+  #expand(node: Node, g: Pending | null): void {
+    const made = this.#made;
+    const { attached } = node;
+    if (attached !== null && g !== null && attached.pre.length > 0) this.#prehooks(attached, g);
+    // A hook may keep what it sees: then the pass does not count it as its own.
+    const shows = attached !== null && attached.post.length > 0;
+    const outer = swapArena(this.#releases && !shows ? made : null);
+    try {
+      let grads = g === null ? null : this.#backward(node, g);
+      if (shows && g !== null) {
+        grads = node.next.map((to, i) => {
+          const gi = grads?.[i] ?? null;
+          return to === null || gi === null ? null : fitted(gi, node, i);
+        });
+        this.#posthooks(attached, grads as Pending, g);
+      }
       for (let i = 0; i < node.next.length; i++) {
         const to = node.next[i];
         if (to === null || !this.#wants(to)) continue;
         const gi = grads === null ? null : grads[i];
         if (gi !== null && gi !== undefined) this.#deliver(to, node.nextIndex[i], fitted(gi, node, i));
         to.dependencies -= 1;
-        if (to.dependencies === 0) this.#ready.push(to);
+        if (to.dependencies === 0) this.#enqueue(to);
       }
     } finally {
       swapArena(outer);
@@ -270,7 +316,6 @@ class BackwardPass {
         this.#freeIfDone(storage);
       }
       made.length = 0;
-      if (g !== null) for (const t of g) if (t !== null) this.#drop(t);
     }
     if (!this.#options.retainGraph) node.release();
   }
@@ -290,24 +335,66 @@ class BackwardPass {
     return this.#options.inputs === null || this.#targets.has(node);
   }
 
-  /** Gives requested inputs and tensors with `retainGrad` their gradients. */
-  #hand(node: Node, g: readonly (TensorBase | null)[]): void {
-    if (node.retaining !== null) {
-      for (const t of node.retaining) {
-        const gt = g[t.outputIndex];
-        if (gt !== null && t.node === node) this.#accumulate(t, gt);
-      }
+  /** What happens wherever a pass arrives: hooks of tensors, then `retainGrad`. */
+  #arrive(node: Node, attached: Attached, g: Pending): void {
+    for (const { index } of attached.tensor) this.#show(g[index]);
+    callTensorHooks(attached, g, this.#replace);
+    for (const ref of attached.retaining) {
+      const t = ref.deref();
+      // After a change in place another node makes it.
+      if (t === undefined || t.node !== node) continue;
+      const gt = g[t.outputIndex];
+      if (gt !== null) this.#accumulate(t, gt);
     }
+  }
+
+  #prehooks(attached: Attached, g: Pending): void {
+    for (const t of g) this.#show(t);
+    callPrehooks(attached, g, this.#replace);
+  }
+
+  #posthooks(attached: Attached, inputs: Pending, g: Pending): void {
+    for (const t of g) this.#show(t);
+    const arena = swapArena(null);
+    try {
+      callPosthooks(attached, inputs, g, (list, i, by) => {
+        list[i] = by;
+      });
+    } finally {
+      swapArena(arena);
+    }
+  }
+
+  /** A requested result whose node would compute what nobody asked for: only its hooks run. */
+  #runHooks(attached: Attached, g: Pending, node: Node): void {
+    this.#prehooks(attached, g);
+    this.#posthooks(
+      attached,
+      node.next.map(() => null),
+      g,
+    );
+  }
+
+  /** What a hook put in the place of a gradient. */
+  readonly #replace: Replace = (g, i, by) => {
+    const before = g[i];
+    if (by !== null) by.storage.holds += 1;
+    g[i] = by;
+    if (before !== null) this.#drop(before);
+  };
+
+  /** A hook will see it, and may keep it. */
+  #show(g: TensorBase | null): void {
+    if (g !== null) this.#keep(g);
+  }
+
+  /** Hands requested inputs their gradients. */
+  #capture(node: Node, g: Pending): void {
     const targets = this.#targets.get(node);
     if (targets === undefined) return;
     for (const [index, position] of targets) {
       const gt = g[index];
-      if (gt === null) continue;
-      if (!this.#options.accumulate) this.#results[position] = this.#keep(gt);
-      else if (node.leaf === null) {
-        const t = (this.#options.inputs as readonly TensorBase[])[position];
-        if (!(t.meta?.retainsGrad ?? false)) this.#accumulate(t, gt);
-      }
+      if (gt !== null) this.#results[position] = this.#keep(gt);
     }
   }
 
@@ -363,10 +450,10 @@ function fitted(g: TensorBase, node: Node, i: number): TensorBase {
 
 /** Runs a backward pass from `roots` with their cotangents (null: ones); returns the gradients of `inputs` (null: not reached). */
 export function runBackward(
-  roots: readonly TensorBase[],
+  roots: readonly Place[],
   cotangents: readonly (TensorBase | null)[],
   options: RunOptions,
 ): readonly (TensorBase | null)[] {
-  const plain = roots.every((t) => t.wrapped === null) && cotangents.every((t) => t === null || t.wrapped === null);
+  const plain = roots.every((t) => levelAt(t) === null) && cotangents.every((t) => t === null || t.wrapped === null);
   return new BackwardPass(options, plain && !options.createGraph).execute(roots, cotangents);
 }

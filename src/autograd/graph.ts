@@ -1,28 +1,16 @@
 import { gradientNode, sync } from '../core/apply.ts';
+import { GradientEdge } from '../core/edge.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
-import { Node } from '../core/node.ts';
 import { TensorBase } from '../core/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+export { GradientEdge } from '../core/edge.ts';
+export { Node } from '../core/node.ts';
 export { disableSavedTensorsHooks, savedTensorsHooks } from './saved-hooks.ts';
-export { Node };
-
-/** A place in the graph: one output of a node. Where the gradient of a tensor arrives, without the tensor. */
-export class GradientEdge {
-  readonly node: Node;
-  readonly outputNr: number;
-
-  constructor(node: Node, outputNr: number) {
-    if (!(node instanceof Node))
-      throw new ArgumentError('GradientEdge: node must be a node of the graph, as in y.gradFn');
-    this.node = node;
-    this.outputNr = outputNr;
-  }
-}
 
 /**
- * The edge that the gradient of `tensor` goes along: its `gradFn` and `outputNr`, or, for a leaf, the
- * node that accumulates into it.
+ * The edge that the gradient of `tensor` goes along: its `gradFn` and `outputNr` or, for a leaf, the node
+ * that accumulates into it.
  *
  * @throws {AutogradError} when the tensor does not require grad.
  */

@@ -178,6 +178,6 @@ function attach(node: Node, t: TensorBase, index: number): void {
 
 /** Asks `node` to keep the gradient of its output `t`. After an in-place change that is the new node. */
 export function retainAt(node: Node, t: TensorBase): void {
-  node.retaining ??= [];
-  node.retaining.push(t);
+  const attached = node.attach();
+  attached.retaining = [...attached.retaining, new WeakRef(t)];
 }

@@ -1,5 +1,7 @@
+import type { Tensor } from '../tensor/tensor.ts';
 import type { DType } from './dtype.ts';
-import { AutogradError } from './errors.ts';
+import { ArgumentError, AutogradError } from './errors.ts';
+import { Attached, type HookHandle, type NodeHook, type NodePrehook } from './hooks.ts';
 import { type Level, scopeOf } from './levels.ts';
 import type { Op } from './op.ts';
 import { type Packed, packer } from './packing.ts';
@@ -49,8 +51,8 @@ export class Node {
   run: object | null = null;
   /** Deliveries that pass still waits for. @internal */
   dependencies = 0;
-  /** Outputs that asked to keep their gradients (`retainGrad`). */
-  retaining: TensorBase[] | null = null;
+  /** Hooks, and outputs that keep their gradients; null for most nodes. @internal */
+  attached: Attached | null = null;
 
   constructor(op: Op, attrs: unknown, level: Level | null, inputs: number, leaf: TensorBase | null) {
     this.op = op;
@@ -75,8 +77,44 @@ export class Node {
     return this.next.map((n, i) => [n, this.nextIndex[i]] as const);
   }
 
+  /** For the node that accumulates into a leaf: the leaf. Null for every other node. */
+  get variable(): Tensor | null {
+    return this.leaf as Tensor | null;
+  }
+
+  /** Room for the user's own data about this node. */
+  get metadata(): Record<string, unknown> {
+    const attached = this.attach();
+    attached.metadata ??= {};
+    return attached.metadata;
+  }
+
+  /**
+   * Calls `hook` before each time a backward pass runs this node, with the gradients of its outputs.
+   * What it returns takes their place.
+   */
+  registerPrehook(hook: NodePrehook): HookHandle {
+    checkHook('registerPrehook', hook);
+    return this.attach().add('pre', hook);
+  }
+
+  /**
+   * Calls `hook` after each time a backward pass has run this node, with the gradients of its inputs and
+   * of its outputs. What it returns takes the place of the former.
+   */
+  registerHook(hook: NodeHook): HookHandle {
+    checkHook('registerHook', hook);
+    return this.attach().add('post', hook);
+  }
+
   toString(): string {
     return `<${this.name}>`;
+  }
+
+  /** @internal */
+  attach(): Attached {
+    this.attached ??= new Attached();
+    return this.attached;
   }
 
   /** Sets the k-th saved value and the version it has now. */
@@ -131,6 +169,10 @@ export class Node {
       this.freed = true;
     }
   }
+}
+
+export function checkHook(name: string, hook: unknown): void {
+  if (typeof hook !== 'function') throw new ArgumentError(`${name}: expected a function, got ${typeof hook}`);
 }
 
 function freedError(node: Node): AutogradError {
