@@ -1,8 +1,10 @@
 import { gradientNode, retainAt, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
+import { dtypeAt, GradientEdge, isTracked, levelAt, type Place, shapeAt } from '../core/edge.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
-import { sameShape, shapeText } from '../core/shape.ts';
-import { levelOf, metaOf, TensorBase } from '../core/tensor.ts';
+import { numel, sameShape, shapeText } from '../core/shape.ts';
+import { metaOf, TensorBase } from '../core/tensor.ts';
+import { warn } from '../core/warnings.ts';
 import { zeros } from '../ops/create.ts';
 import { runBackward } from './engine.ts';
 
@@ -13,55 +15,58 @@ export interface BackwardOptions<T extends TensorBase = TensorBase> {
   readonly retainGraph?: boolean;
   /** Record the pass, so that gradients can be differentiated. */
   readonly createGraph?: boolean;
-  /** Accumulate into these only. */
-  readonly inputs?: T | readonly T[];
+  /** Accumulate into these only; results among them keep their gradients from then on, as by `retainGrad`. */
+  readonly inputs?: OneOrMany<T | GradientEdge>;
 }
 
-type OneOrMany<T> = T | readonly T[];
-const list = <T>(x: OneOrMany<T>): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
+export type OneOrMany<T> = T | readonly T[];
+export const list = <T>(x: OneOrMany<T>): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
 
-function checkRoots(roots: readonly TensorBase[]): void {
+function isPlace(x: unknown): x is Place {
+  return x instanceof TensorBase || x instanceof GradientEdge;
+}
+
+const kindOf = (x: unknown): string => (x === null ? 'null' : typeof x);
+
+function checkRoots(roots: readonly Place[]): void {
   if (roots.length === 0) throw new ArgumentError('backward: expected at least one tensor to differentiate');
   roots.forEach((t, i) => {
-    if (!(t instanceof TensorBase))
-      throw new ArgumentError(`backward: element ${i} of tensors is ${t === null ? 'null' : typeof t}, not a Tensor`);
-    if (!sync(t).tracked) {
+    if (!isPlace(t)) throw new ArgumentError(`backward: element ${i} of tensors is ${kindOf(t)}, not a Tensor`);
+    if (!isTracked(t)) {
       throw new AutogradError(
         `element ${i} of tensors does not require grad and does not have a grad_fn. Set requiresGrad on a leaf it is computed from (x.requiresGrad_()), and compute it outside noGrad.`,
       );
     }
-    if (levelOf(t) !== levelOf(roots[0]))
+    if (levelAt(t) !== levelAt(roots[0]))
       throw new AutogradError('backward: the tensors belong to different transforms; differentiate them one by one');
   });
 }
 
 /** Checks the cotangents to start from; null stands for 1, which is only for tensors of one element. */
-function cotangents(
-  roots: readonly TensorBase[],
-  given: readonly (TensorBase | null | undefined)[],
-): (TensorBase | null)[] {
+function cotangents(roots: readonly Place[], given: readonly (TensorBase | null | undefined)[]): (TensorBase | null)[] {
   if (given.length !== roots.length)
     throw new AutogradError(`backward: got ${roots.length} tensors and ${given.length} gradients`);
   return roots.map((root, i) => {
     const g = given[i];
+    const [shape, dtype] = [shapeAt(root), dtypeAt(root)];
     if (g === null || g === undefined) {
-      if (root.count !== 1) {
+      if (numel(shape) !== 1) {
         throw new AutogradError(
-          `grad can be implicitly created only for scalar outputs, but output ${i} has shape ${shapeText(root.shape)}. Pass the gradient: y.backward({ gradient: onesLike(y) }), or reduce first: y.sum().backward()`,
+          `grad can be implicitly created only for scalar outputs, but output ${i} has shape ${shapeText(shape)}. Pass the gradient: y.backward({ gradient: onesLike(y) }), or reduce first: y.sum().backward()`,
         );
       }
       return null;
     }
     if (!(g instanceof TensorBase))
       throw new ArgumentError(`backward: gradients can be either Tensors or null, but got ${typeof g}`);
-    if (!sameShape(g.shape, root.shape)) {
+    if (!sameShape(g.shape, shape)) {
       throw new ShapeError(
-        `Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(root.shape)}.`,
+        `Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(shape)}.`,
       );
     }
-    if (g.dtype !== root.dtype && !isFloat(g.dtype))
+    if (g.dtype !== dtype && !isFloat(g.dtype))
       throw new DTypeError(
-        `Mismatch in dtype: grad_output[${i}] has dtype ${g.dtype} and output[${i}] has ${root.dtype}; floating point is required`,
+        `Mismatch in dtype: grad_output[${i}] has dtype ${g.dtype} and output[${i}] has ${dtype}; floating point is required`,
       );
     return g;
   });
@@ -69,7 +74,7 @@ function cotangents(
 
 /** Gradients of several tensors at once, added into the leaves' `.grad`. */
 export function backward(
-  tensors: OneOrMany<TensorBase>,
+  tensors: OneOrMany<Place>,
   options: Omit<BackwardOptions, 'gradient'> & { readonly gradient?: OneOrMany<TensorBase | null> | undefined } = {},
 ): void {
   const roots = list(tensors);
@@ -81,12 +86,24 @@ export function backward(
     );
   checkRoots(roots);
   inputs?.forEach((t, i) => {
-    if (!sync(t).tracked)
+    if (!isPlace(t)) throw new ArgumentError(`backward: inputs[${i}] is ${kindOf(t)}, not a Tensor`);
+    if (!isTracked(t))
       throw new AutogradError(`backward: One of the differentiated Tensors does not require grad: inputs[${i}]`);
   });
   const given =
     options.gradient === undefined || options.gradient === null ? roots.map(() => null) : list(options.gradient);
-  runBackward(roots, cotangents(roots, given), {
+  const seeds = cotangents(roots, given);
+  if (createGraph) {
+    warn(
+      'createGraph',
+      () =>
+        'Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient: the graph (createGraph: true) lives as long as the gradient does. Use autograd.grad when creating the graph to avoid this, or set .grad of the parameters to null after use.',
+    );
+  }
+  inputs?.forEach((t) => {
+    if (t instanceof TensorBase) retainGrad(t);
+  });
+  runBackward(roots, seeds, {
     retainGraph: options.retainGraph ?? createGraph,
     createGraph,
     inputs,
@@ -107,8 +124,8 @@ export interface GradOptions {
 
 /** Gradients of `outputs` by `inputs`, returned and not accumulated. */
 export function grad(
-  outputs: OneOrMany<TensorBase>,
-  inputs: OneOrMany<TensorBase>,
+  outputs: OneOrMany<Place>,
+  inputs: OneOrMany<Place>,
   options: GradOptions = {},
 ): (TensorBase | null)[] {
   const roots = list(outputs);
@@ -123,8 +140,12 @@ export function grad(
   if (wanted.length === 0) throw new ArgumentError('autograd.grad: grad requires non-empty inputs.');
   checkRoots(roots);
   wanted.forEach((t, i) => {
-    if (!(t instanceof TensorBase)) throw new ArgumentError(`autograd.grad: inputs[${i}] is not a Tensor`);
-    if (!sync(t).tracked)
+    if (!isPlace(t)) throw new ArgumentError(`autograd.grad: inputs[${i}] is not a Tensor`);
+    if (options.materializeGrads && t instanceof GradientEdge)
+      throw new AutogradError(
+        `autograd.grad: materializeGrads cannot be used when the given input is a GradientEdge (inputs[${i}])`,
+      );
+    if (!isTracked(t))
       throw new AutogradError(`One of the differentiated Tensors does not require grad: inputs[${i}] of autograd.grad`);
   });
   const given =
@@ -139,7 +160,11 @@ export function grad(
   });
   return grads.map((g, i) => {
     if (g !== null) return g;
-    if (options.materializeGrads) return zeros(wanted[i].shape, wanted[i].dtype);
+    if (options.materializeGrads) {
+      const zero = zeros(shapeAt(wanted[i]), dtypeAt(wanted[i]));
+      zero.tracked = createGraph;
+      return zero;
+    }
     if (!allowUnused) {
       throw new AutogradError(
         `One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused: true if this is the desired behavior (inputs[${i}] of autograd.grad).`,
@@ -184,6 +209,19 @@ export function retainGrad(t: TensorBase): void {
   if (meta.retainsGrad) return;
   meta.retainsGrad = true;
   retainAt(gradientNode(t), t);
+}
+
+/** The `.grad` of a tensor. */
+export function gradOf(t: TensorBase): TensorBase | null {
+  const grad = t.meta?.grad ?? null;
+  if (grad === null && t.node !== null && !t.meta?.retainsGrad) {
+    warn(
+      'nonLeafGrad',
+      () =>
+        "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated during backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use .retainGrad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead.",
+    );
+  }
+  return grad;
 }
 
 export function setGrad(t: TensorBase, value: TensorBase | null): void {

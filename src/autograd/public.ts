@@ -1,33 +1,45 @@
-import type { TensorBase } from '../core/tensor.ts';
+import type { GradientEdge, Place } from '../core/edge.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import * as api from './api.ts';
+import { batchedGrad } from './batched.ts';
 
-export type { BackwardOptions, GradOptions } from './api.ts';
+export type { BackwardOptions } from './api.ts';
 export * as graph from './graph.ts';
 export { isGradEnabled } from './modes.ts';
+
+export interface GradOptions extends api.GradOptions {
+  /** `gradOutputs` hold a batch each, along their first dimension. */
+  readonly isGradsBatched?: boolean;
+}
+
+/** A tensor, or its place in the graph (`graph.getGradientEdge`). */
+type TensorOrEdge = Tensor | GradientEdge;
 
 /**
  * Gradients of `outputs` by `inputs`, returned in the order of `inputs` and not accumulated.
  * ḡᵢ = Σⱼ gradOutputsⱼ ∂outputsⱼ/∂inputsᵢ.
  *
+ * With `isGradsBatched`, every one of `gradOutputs` has a further dimension in front, and so have the
+ * gradients: the pass runs once for all, as under `vmap`.
+ *
  * @throws {AutogradError} when an output does not require grad, or an input was not used and neither
  * `allowUnused` nor `materializeGrads` is set.
  */
 export function grad(
-  outputs: Tensor | readonly Tensor[],
-  inputs: Tensor | readonly Tensor[],
-  options?: api.GradOptions & { readonly allowUnused?: false },
+  outputs: TensorOrEdge | readonly TensorOrEdge[],
+  inputs: TensorOrEdge | readonly TensorOrEdge[],
+  options?: GradOptions & { readonly allowUnused?: false },
 ): Tensor[];
 export function grad(
-  outputs: Tensor | readonly Tensor[],
-  inputs: Tensor | readonly Tensor[],
-  options?: api.GradOptions,
+  outputs: TensorOrEdge | readonly TensorOrEdge[],
+  inputs: TensorOrEdge | readonly TensorOrEdge[],
+  options?: GradOptions,
 ): (Tensor | null)[];
 export function grad(
-  outputs: Tensor | readonly Tensor[],
-  inputs: Tensor | readonly Tensor[],
-  options?: api.GradOptions,
+  outputs: TensorOrEdge | readonly TensorOrEdge[],
+  inputs: TensorOrEdge | readonly TensorOrEdge[],
+  options: GradOptions = {},
 ): (Tensor | null)[] {
   checkOptions('autograd.grad', options, [
     'gradOutputs',
@@ -35,17 +47,20 @@ export function grad(
     'createGraph',
     'allowUnused',
     'materializeGrads',
+    'isGradsBatched',
   ]);
-  return api.grad(outputs, inputs, options) as (Tensor | null)[];
+  const { isGradsBatched = false, ...rest } = options;
+  const grads = isGradsBatched ? batchedGrad(outputs, inputs, rest) : api.grad(outputs, inputs, rest);
+  return grads as (Tensor | null)[];
 }
 
 /** Gradients of several tensors at once, added into the `.grad` of the leaves (or of `inputs`). */
 export function backward(
-  tensors: Tensor | readonly Tensor[],
+  tensors: TensorOrEdge | readonly TensorOrEdge[],
   options?: Omit<api.BackwardOptions<Tensor>, 'gradient'> & {
     readonly gradient?: Tensor | null | readonly (Tensor | null)[];
   },
 ): void {
   checkOptions('autograd.backward', options, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
-  api.backward(tensors as TensorBase | readonly TensorBase[], options);
+  api.backward(tensors as Place | readonly Place[], options);
 }

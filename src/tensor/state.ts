@@ -1,7 +1,17 @@
-import { type BackwardOptions, backward, isLeaf, retainGrad, setGrad, setRequiresGrad } from '../autograd/api.ts';
+import {
+  type BackwardOptions,
+  backward,
+  gradOf,
+  isLeaf,
+  retainGrad,
+  setGrad,
+  setRequiresGrad,
+} from '../autograd/api.ts';
+import { registerHook, registerPostAccumulateGradHook } from '../autograd/hooks.ts';
 import { sync } from '../core/apply.ts';
 import type { DType, TypedArray } from '../core/dtype.ts';
 import { AutogradError, ShapeError } from '../core/errors.ts';
+import type { AccumulateHook, HookHandle, TensorHook } from '../core/hooks.ts';
 import type { Wrapped } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
@@ -80,7 +90,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
 
   /** The gradient accumulated by `backward`, null before the first. Holds gradients of leaves, and of tensors with `retainGrad()`. */
   get grad(): Tensor<S> | null {
-    return (this.meta?.grad ?? null) as Tensor<S> | null;
+    return gradOf(this) as Tensor<S> | null;
   }
 
   set grad(value: Tensor<S> | null) {
@@ -113,6 +123,30 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
   /** Keeps the gradient of a tensor that is no leaf in `.grad`. */
   retainGrad(): void {
     retainGrad(this);
+  }
+
+  /**
+   * Calls `hook` with the gradient of this tensor in every backward pass that computes it, once it is
+   * complete; a tensor that the hook returns takes its place. Hooks run in the order in which they were
+   * registered, on a leaf before the gradient is accumulated. After an in-place change of the tensor, hooks
+   * from before it still see the gradient of what the tensor was then.
+   *
+   * On one of several results of an operation, the hook gets null when a pass reached only the others.
+   *
+   * @throws {AutogradError} when the tensor does not require grad.
+   */
+  registerHook(hook: TensorHook): HookHandle {
+    return registerHook(this, hook);
+  }
+
+  /**
+   * Calls `hook` with this leaf each time `backward` has added to its `.grad`. The hook may change the
+   * leaf and its gradient, so that an optimizer can step while the pass goes on. It returns nothing.
+   *
+   * @throws {AutogradError} when the tensor is no leaf, or does not require grad.
+   */
+  registerPostAccumulateGradHook(hook: AccumulateHook): HookHandle {
+    return registerPostAccumulateGradHook(this, hook);
   }
 
   /**
