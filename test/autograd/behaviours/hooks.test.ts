@@ -113,7 +113,7 @@ describe('hooks of tensors', () => {
 
   it('AG092 one on an unused output of a node with several still fires, with its own output only', () => {
     const x = tensor([1, 2, 3], { requiresGrad: true });
-    const [variance, mean] = x.varMean(0);
+    const { var: variance, mean } = x.varMean(0);
     const seen: (number | null)[] = [];
     variance.registerHook((g: Tensor | null) => void seen.push(g === null ? null : g.item()));
     variance.mul(5).backward({ retainGraph: true });
