@@ -11,6 +11,18 @@ export interface DimAttrs {
   readonly dim: number;
 }
 
+/** Values found along a dimension, and where they were (int32). */
+export interface Found {
+  readonly values: TensorBase;
+  readonly indices: TensorBase;
+}
+
+/** The two outputs of an operation that finds values, by name. */
+export function foundOf(outputs: Outputs): Found {
+  const [values, indices] = outputs as readonly TensorBase[];
+  return { values, indices };
+}
+
 function mapped(outputs: Outputs, f: (t: TensorBase) => TensorBase): Outputs {
   return Array.isArray(outputs) ? (outputs as readonly TensorBase[]).map(f) : f(outputs as TensorBase);
 }

@@ -3,7 +3,7 @@ import { ArgumentError, IndexError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { numel, shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
-import { putAlong, takeAlong } from './along.ts';
+import { type Found, foundOf, putAlong, takeAlong } from './along.ts';
 import { toDType } from './copy.ts';
 import { div, eq, isnan, logicalAnd, logicalOr, mul } from './elementwise.ts';
 import { type Dims, keepdims, type ReduceAttrs, reduce, reduceAttrs, shifted, sumOver } from './reduce.ts';
@@ -100,16 +100,10 @@ const alongOp: Op<ArgAttrs> = defineOp({
   vmap: ([x], _, attrs) => apply(alongOp, [x], shifted(attrs)),
 });
 
-function along(
-  fold: Extreme,
-  x: TensorBase,
-  dim: number,
-  keepdim: boolean,
-): { readonly values: TensorBase; readonly indices: TensorBase } {
+function along(fold: Extreme, x: TensorBase, dim: number, keepdim: boolean): Found {
   const attrs = { ...reduceAttrs(fold, x, dim, keepdim), fold };
   refuseEmpty(fold, x, attrs);
-  const [values, indices] = apply(alongOp, [x], attrs) as readonly TensorBase[];
-  return { values, indices };
+  return foundOf(apply(alongOp, [x], attrs));
 }
 
 function overall(op: typeof maxAllOp, fold: Extreme, x: TensorBase): TensorBase {

@@ -1,11 +1,17 @@
-import { cumsum as cumsumKernel } from '../backends/wasm/indexing.ts';
-import { apply1 } from '../core/apply.ts';
+import * as kernels from '../backends/wasm/indexing.ts';
+import { apply, apply1 } from '../core/apply.ts';
 import { type DType, isFloat } from '../core/dtype.ts';
+import { DTypeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
-import { batchedAlong1, type DimAttrs } from './along.ts';
+import { batchedAlong, batchedAlong1, type DimAttrs, type Found, foundOf } from './along.ts';
 import { toDType } from './copy.ts';
+import { full, zeros } from './create.ts';
+import { add, eq, exp, mul, sub, where } from './elementwise.ts';
+import { gather, scatterAdd } from './indexing.ts';
+import { cat } from './join.ts';
+import { expand, narrow, unsqueeze } from './view.ts';
 
 interface ScanAttrs extends DimAttrs {
   /** From the last element to the first. */
@@ -20,17 +26,31 @@ function reversed(x: TensorBase, dim: number): TensorBase {
 }
 
 const turned = (x: TensorBase, { dim, reverse }: ScanAttrs): TensorBase => (reverse ? reversed(x, dim) : x);
+const backwards = (attrs: ScanAttrs): ScanAttrs => ({ ...attrs, reverse: !attrs.reverse });
 
-// y[k] = Σ_{j≤k} x[j]        x̄[j] = Σ_{k≥j} ȳ[k]: the sum from the other end
+/** A slice of `value` joined to the beginning (or in reverse to the end) of `x`. */
+function padded(x: TensorBase, { dim, reverse }: ScanAttrs, value: number): TensorBase {
+  const edge = full(x.shape.with(dim, 1), value, x.dtype);
+  return cat(reverse ? [x, edge] : [edge, x], dim);
+}
+
+/** What the scan was at before each element: `value`, and then every element but the last. */
+function previous(x: TensorBase, attrs: ScanAttrs, value: number): TensorBase {
+  const { dim, reverse } = attrs;
+  if (x.shape.length === 0) return full([], value, x.dtype);
+  return x.shape[dim] === 0 ? x : padded(narrow(x, dim, reverse ? 1 : 0, x.shape[dim] - 1), attrs, value);
+}
+
+// y[k] = Σ_{j≤k} x[j]        x̄[j] = Σ_{k≥j} ȳ[k], the sum from the other end
 const cumsumOp: Op<ScanAttrs> = defineOp({
   name: 'cumsum',
   inputs: ['x'],
   forward: ([x], attrs) => {
     const y = fresh(x.shape, x.dtype);
-    cumsumKernel(turned(y, attrs), turned(x, attrs), attrs.dim);
+    kernels.cumsum(turned(y, attrs), turned(x, attrs), attrs.dim);
     return y;
   },
-  vjp: { x: [[], (g, _, { attrs }) => apply1(cumsumOp, [g], { ...attrs, reverse: !attrs.reverse })] },
+  vjp: { x: [[], (g, _, { attrs }) => apply1(cumsumOp, [g], backwards(attrs))] },
   jvp: 'linear',
   vmap: ([x], _, attrs) => batchedAlong1(cumsumOp, [x], attrs),
 });
@@ -40,6 +60,147 @@ function accumulating(x: TensorBase, dtype: DType | undefined): TensorBase {
   return toDType(x, dtype ?? (isFloat(x.dtype) ? x.dtype : 'int32'));
 }
 
-export function cumsum(x: TensorBase, dim: number, dtype?: DType, reverse = false): TensorBase {
-  return apply1(cumsumOp, [accumulating(x, dtype)], { dim: wrapDim('cumsum', dim, x.shape.length), reverse });
+export function cumsum(x: TensorBase, dim: number, dtype?: DType): TensorBase {
+  return apply1(cumsumOp, [accumulating(x, dtype)], { dim: wrapDim('cumsum', dim, x.shape.length), reverse: false });
 }
+
+/*
+ * The linear recurrence  y[k] = a[k] y[k−1] + x[k]  with y[−1] = 0. Its derivatives are recurrences of
+ * the same kind, and those of running products and log-sum-exps are made of it: without divisions, so
+ * that zeros are exact, and in one pass.
+ *
+ *     x̄[k] = ȳ[k] + a[k+1] x̄[k+1],  ā[k] = x̄[k] y[k−1]        ẏ[k] = a[k] ẏ[k−1] + (ẋ[k] + ȧ[k] y[k−1])
+ */
+const recurrenceOp: Op<ScanAttrs> = defineOp({
+  name: 'recurrence',
+  inputs: ['a', 'x'],
+  forward: ([a, x], attrs) => {
+    const y = fresh(x.shape, x.dtype);
+    kernels.recurrence(turned(y, attrs), turned(a, attrs), turned(x, attrs), attrs.dim);
+    return y;
+  },
+  vjp: {
+    a: [
+      ['a', 'y'],
+      (g, [a, y], { attrs }) =>
+        mul(recurrence(previous(a, backwards(attrs), 0), g, backwards(attrs)), previous(y, attrs, 0)),
+    ],
+    x: [['a'], (g, [a], { attrs }) => recurrence(previous(a, backwards(attrs), 0), g, backwards(attrs))],
+  },
+  jvp: ({ inputs: [a], tangents: [ta, tx], outputs: [y], attrs }) => {
+    const fromA = ta === null ? null : mul(ta, previous(y, attrs, 0));
+    const terms = fromA === null ? tx : tx === null ? fromA : add(fromA, tx);
+    return terms === null ? null : recurrence(a as TensorBase, terms, attrs);
+  },
+  vmap: ([a, x], [inA, inX], attrs, size) => {
+    const batch = (t: TensorBase): TensorBase => expand(unsqueeze(t, 0), [size, ...t.shape]);
+    return batchedAlong1(recurrenceOp, [inA ? a : batch(a), inX ? x : batch(x)], attrs);
+  },
+});
+
+function recurrence(a: TensorBase, x: TensorBase, attrs: ScanAttrs): TensorBase {
+  return apply1(recurrenceOp, [a, x], attrs);
+}
+
+// y[k] = ∏_{j≤k} x[j]        x̄[j] = y[j−1] s[j] with s[j] = ȳ[j] + x[j+1] s[j+1]        ẏ[k] = x[k] ẏ[k−1] + ẋ[k] y[k−1]
+const cumprodOp: Op<ScanAttrs> = defineOp({
+  name: 'cumprod',
+  inputs: ['x'],
+  forward: ([x], { dim }) => {
+    const y = fresh(x.shape, x.dtype);
+    kernels.cumprod(y, x, dim);
+    return y;
+  },
+  vjp: {
+    x: [
+      ['x', 'y'],
+      (g, [x, y], { attrs }) => {
+        const rest = recurrence(previous(x, backwards(attrs), 0), g, backwards(attrs));
+        return mul(previous(y, attrs, 1), rest);
+      },
+    ],
+  },
+  jvp: ({ inputs: [x], tangents: [tx], outputs: [y], attrs }) =>
+    tx === null ? null : recurrence(x as TensorBase, mul(tx, previous(y, attrs, 1)), attrs),
+  vmap: ([x], _, attrs) => batchedAlong1(cumprodOp, [x], attrs),
+});
+
+export function cumprod(x: TensorBase, dim: number, dtype?: DType): TensorBase {
+  return apply1(cumprodOp, [accumulating(x, dtype)], { dim: wrapDim('cumprod', dim, x.shape.length), reverse: false });
+}
+
+/** exp(y[k−1] − y[k]) at k, or in reverse exp(y[k] − y[k+1]): what is left of a term after one step of the scan. */
+function remainders(y: TensorBase, attrs: ScanAttrs): TensorBase {
+  if (y.shape.length === 0) return full([], 0, y.dtype);
+  const { dim } = attrs;
+  const n = y.shape[dim];
+  if (n === 0) return y;
+  const [before, after] = [narrow(y, dim, 0, n - 1), narrow(y, dim, 1, n - 1)];
+  // Of equal infinities all is left.
+  return padded(where(eq(before, after), 1, exp(sub(before, after))), attrs, 0);
+}
+
+/*
+ * y[k] = log Σ_{j≤k} exp x[j]
+ *
+ *     x̄[j] = Σ_{k≥j} ȳ[k] exp(x[j] − y[k]) = exp(x[j] − y[j]) t[j]  with  t[j] = ȳ[j] + exp(y[j] − y[j+1]) t[j+1]
+ *     ẏ[k] = Σ_{j≤k} ẋ[j] exp(x[j] − y[k]) = exp(y[k−1] − y[k]) ẏ[k−1] + exp(x[k] − y[k]) ẋ[k]
+ *
+ * No exponent is positive, so nothing overflows.
+ */
+const logcumsumexpOp: Op<ScanAttrs> = defineOp({
+  name: 'logcumsumexp',
+  inputs: ['x'],
+  forward: ([x], { dim }) => {
+    const y = fresh(x.shape, x.dtype);
+    kernels.logcumsumexp(y, x, dim);
+    return y;
+  },
+  vjp: {
+    x: [
+      ['x', 'y'],
+      (g, [x, y], { attrs }) => mul(exp(sub(x, y)), recurrence(remainders(y, backwards(attrs)), g, backwards(attrs))),
+    ],
+  },
+  jvp: ({ inputs: [x], tangents: [tx], outputs: [y], attrs }) =>
+    tx === null ? null : recurrence(remainders(y, attrs), mul(tx, exp(sub(x as TensorBase, y))), attrs),
+  vmap: ([x], _, attrs) => batchedAlong1(logcumsumexpOp, [x], attrs),
+});
+
+export function logcumsumexp(x: TensorBase, dim: number): TensorBase {
+  const attrs = { dim: wrapDim('logcumsumexp', dim, x.shape.length), reverse: false };
+  if (!isFloat(x.dtype))
+    throw new DTypeError(
+      `logcumsumexp: "logcumsumexp_out_cpu" not implemented for '${x.dtype}'; convert with x.to('float32') first`,
+    );
+  return apply1(logcumsumexpOp, [x], attrs);
+}
+
+// y[k] = max_{j≤k} x[j], found last at index[k]        x̄[index[k]] += ȳ[k]
+function defineRunningExtreme(name: string, kernel: typeof kernels.cummax): Op<DimAttrs> {
+  const op: Op<DimAttrs> = defineOp<DimAttrs>({
+    name,
+    inputs: ['x'],
+    forward: ([x], { dim }) => {
+      const values = fresh(x.shape, x.dtype);
+      const indices = fresh(x.shape, 'int32');
+      kernel(values, indices, x, dim);
+      return [values, indices];
+    },
+    vjp: {
+      saves: ['y1'],
+      rule: ([g], [index], c) => [g === null ? null : scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)],
+    },
+    jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : gather(tx, attrs.dim, index), null],
+    vmap: ([x], _, attrs) => batchedAlong(op, [x], attrs),
+  });
+  return op;
+}
+
+const cummaxOp = defineRunningExtreme('cummax', kernels.cummax);
+const cumminOp = defineRunningExtreme('cummin', kernels.cummin);
+
+export const cummax = (x: TensorBase, dim: number): Found =>
+  foundOf(apply(cummaxOp, [x], { dim: wrapDim('cummax', dim, x.shape.length) }));
+export const cummin = (x: TensorBase, dim: number): Found =>
+  foundOf(apply(cumminOp, [x], { dim: wrapDim('cummin', dim, x.shape.length) }));

@@ -4,15 +4,9 @@ import { IndexError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
-import { batchedAlong, batchedAlong1, type DimAttrs } from './along.ts';
+import { batchedAlong, batchedAlong1, type DimAttrs, type Found, foundOf } from './along.ts';
 import { zeros } from './create.ts';
 import { gather, scatterAdd } from './indexing.ts';
-
-/** Values found along a dimension, and where they were (int32). */
-export interface Found {
-  readonly values: TensorBase;
-  readonly indices: TensorBase;
-}
 
 interface SortAttrs extends DimAttrs {
   readonly descending: boolean;
@@ -39,14 +33,9 @@ const sortOp: Op<SortAttrs> = defineOp({
   vmap: ([x], _, attrs) => batchedAlong(sortOp, [x], attrs),
 });
 
-function found(outputs: unknown): Found {
-  const [values, indices] = outputs as readonly [TensorBase, TensorBase];
-  return { values, indices };
-}
-
 /** Sorts along `dim`, stably; NaN counts as the largest number. */
 export function sort(x: TensorBase, dim = -1, descending = false, stable = false): Found {
-  return found(apply(sortOp, [x], { dim: wrapDim('sort', dim, x.shape.length), descending, stable }));
+  return foundOf(apply(sortOp, [x], { dim: wrapDim('sort', dim, x.shape.length), descending, stable }));
 }
 
 const argsortOp: Op<SortAttrs> = defineOp({
@@ -99,5 +88,5 @@ export function topk(x: TensorBase, k: number, dim = -1, largest = true): Found 
     throw new IndexError(
       `topk: selected index k out of range: k = ${k} of the ${size} elements along dimension ${d} of shape ${shapeText(x.shape)}`,
     );
-  return found(apply(topkOp, [x], { dim: d, k, largest }));
+  return foundOf(apply(topkOp, [x], { dim: d, k, largest }));
 }

@@ -1,9 +1,10 @@
 import type { DType } from '../core/dtype.ts';
 import type { TensorBase } from '../core/tensor.ts';
+import * as differences from '../ops/differences.ts';
 import * as scans from '../ops/scans.ts';
 import { checkDType, checkOptions } from './options.ts';
 import type { Shape, Untyped } from './shapes.ts';
-import type { FitDim, ShapeOf } from './signatures.ts';
+import type { FitDim, Operand, ShapeOf, ValuesAndIndices } from './signatures.ts';
 import { TensorStatistics } from './statistics.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -25,5 +26,53 @@ export abstract class TensorScans<S extends Shape = Untyped> extends TensorStati
   /** Running sums along `dim`: y[k] = Σ x[0…k]. Integers and truth values are summed as int32. */
   cumsum<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>, options?: Accumulating): Tensor<ShapeOf<T>> {
     return as(scans.cumsum(this, dim as number, accumulating('cumsum', options)));
+  }
+
+  /** Running products along `dim`: y[k] = ∏ x[0…k]; the gradient is exact also with zeros. */
+  cumprod<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>, options?: Accumulating): Tensor<ShapeOf<T>> {
+    return as(scans.cumprod(this, dim as number, accumulating('cumprod', options)));
+  }
+
+  /** y[k] = log Σ exp x[0…k] along `dim`, without overflow. */
+  logcumsumexp<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>): Tensor<ShapeOf<T>> {
+    return as(scans.logcumsumexp(this, dim as number));
+  }
+
+  /** The largest element so far along `dim`, and where it stands: the latest of equals. NaN stays. */
+  cummax<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>): ValuesAndIndices<ShapeOf<T>> {
+    const found: unknown = scans.cummax(this, dim as number);
+    return found as ValuesAndIndices<ShapeOf<T>>;
+  }
+
+  /** The smallest element so far along `dim`, and where it stands: the latest of equals. NaN stays. */
+  cummin<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>): ValuesAndIndices<ShapeOf<T>> {
+    const found: unknown = scans.cummin(this, dim as number);
+    return found as ValuesAndIndices<ShapeOf<T>>;
+  }
+
+  /**
+   * The `n`-th difference x[k+1] − x[k] along `dim` (the last by default), after joining `prepend` and
+   * `append`. Truth values differ by exclusive or.
+   */
+  diff(
+    n?: number,
+    dim?: number,
+    options?: { readonly prepend?: Tensor | null; readonly append?: Tensor | null },
+  ): Tensor {
+    checkOptions('diff', options, ['prepend', 'append']);
+    return as(differences.diff(this, n, dim, options?.prepend, options?.append));
+  }
+
+  /**
+   * ∫ y dx along `dim` (the last by default) by the trapezoidal rule, of these samples at the places `x`
+   * (a tensor that broadcasts, or a vector along `dim`), or a distance of `x` apart (a number, 1 by default).
+   */
+  trapezoid(x?: Operand, dim?: number): Tensor {
+    return as(differences.trapezoid(this, x, dim));
+  }
+
+  /** The integral up to every sample but the first: see `trapezoid`. */
+  cumulativeTrapezoid(x?: Operand, dim?: number): Tensor {
+    return as(differences.cumulativeTrapezoid(this, x, dim));
   }
 }

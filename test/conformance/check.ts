@@ -147,8 +147,8 @@ class Replay {
   }
 
   expectedGrads(): readonly (EncodedTensor | null)[] {
-    const { call, vjp } = this.sample;
-    return adjustGradients(call, this.invocation.differentiable, (vjp as NonNullable<Sample['vjp']>).grads);
+    const { vjp } = this.sample;
+    return adjustGradients(this.invocation.differentiable, (vjp as NonNullable<Sample['vjp']>).grads, this.sample);
   }
 
   /** J u */

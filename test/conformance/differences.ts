@@ -1,4 +1,4 @@
-import { decodeTensor, type EncodedTensor, type HostTensor } from './format.ts';
+import { decodeTensor, type EncodedTensor, type HostTensor, type Sample } from './format.ts';
 import type { Bound } from './schema.ts';
 
 /*
@@ -7,14 +7,26 @@ import type { Bound } from './schema.ts';
  */
 
 type Grads = readonly (EncodedTensor | null)[];
-type Adjust = (inputs: readonly EncodedTensor[], grads: Grads) => Grads;
+type Adjust = (inputs: readonly EncodedTensor[], grads: Grads, sample: Sample) => Grads;
 
-function withZeros(encoded: EncodedTensor, at: readonly boolean[]): EncodedTensor {
+/** A float64 or float32 tensor with some values replaced; null leaves one as it is. */
+function withValues(encoded: EncodedTensor, at: readonly (number | null)[]): EncodedTensor {
   const { values } = decodeTensor(encoded);
-  at.forEach((zero, i) => {
-    if (zero) values[i] = 0;
+  at.forEach((value, i) => {
+    if (value !== null) values[i] = value;
   });
   return { ...encoded, data: Buffer.from(values.buffer).toString('base64') };
+}
+
+/** The places of every line along `dim`, in row-major order; with `length`, of a tensor whose lines have that length. */
+function linesOf(shape: readonly number[], dim: number, length?: number): number[][] {
+  const d = dim < 0 ? dim + shape.length : dim;
+  const inner = shape.slice(d + 1).reduce((n, m) => n * m, 1);
+  const outer = shape.slice(0, Math.max(0, d)).reduce((n, m) => n * m, 1);
+  const size = length ?? shape[d] ?? 1;
+  return Array.from({ length: outer * inner }, (_, line) =>
+    Array.from({ length: size }, (_x, k) => (Math.floor(line / inner) * size + k) * inner + (line % inner)),
+  );
 }
 
 const adjustments: Readonly<Record<string, Adjust>> = {
@@ -23,14 +35,30 @@ const adjustments: Readonly<Record<string, Adjust>> = {
     const [y, x] = inputs.map((t) => decodeTensor(t).values);
     // Where operands are broadcast a NaN may be a sum; such samples stay as they are.
     if (y?.length !== x?.length) return grads;
-    const origin = Array.from(y, (v, i) => v === 0 && x[i] === 0);
-    return grads.map((g) => (g === null ? null : withZeros(g, origin)));
+    const origin = Array.from(y, (v, i) => (v === 0 && x[i] === 0 ? 0 : null));
+    return grads.map((g) => (g === null ? null : withValues(g, origin)));
+  },
+  // PyTorch divides by the input, which makes NaN of infinities. The gradient is
+  // ∏_{j<i} x[j] s[i] with s[i] = ȳ[i] + x[i+1] s[i+1].
+  'torch.cumprod': ([input], [grad], { args, kwargs, vjp }) => {
+    const x = decodeTensor(input);
+    const seeds = decodeTensor(vjp?.cotangents[0] as EncodedTensor).values;
+    const exact = new Array<number | null>(x.values.length).fill(null);
+    for (const line of linesOf(x.shape, Number(kwargs.dim ?? args[1]))) {
+      if (line.every((at) => Number.isFinite(x.values[at]))) continue;
+      line.forEach((at, i) => {
+        const before = line.slice(0, i).reduce((p, other) => p * x.values[other], 1);
+        const rest = line.slice(i).toReversed();
+        exact[at] = before * rest.reduce((s, k, j) => seeds[k] + (j === 0 ? 0 : x.values[rest[j - 1]] * s), 0);
+      });
+    }
+    return [withValues(grad as EncodedTensor, exact)];
   },
 };
 
 /** The gradients PyTorch gives today, from those on file. */
-export function adjustGradients(call: string, inputs: readonly EncodedTensor[], grads: Grads): Grads {
-  return adjustments[call]?.(inputs, grads) ?? grads;
+export function adjustGradients(inputs: readonly EncodedTensor[], grads: Grads, sample: Sample): Grads {
+  return adjustments[sample.call]?.(inputs, grads, sample) ?? grads;
 }
 
 /** What finds elements along a dimension, and may find any of several that are equal: PyTorch does not say which. */
@@ -45,18 +73,13 @@ const sameNumber = (a: number, b: number): boolean => a === b || Object.is(a, b)
 export function adjustIndices(call: string, bound: Bound, actual: HostTensor, expected: HostTensor): HostTensor {
   if (!choosing.has(call) || expected.dtype !== 'int32') return expected;
   const x = decodeTensor(bound.self as EncodedTensor);
-  const rank = x.shape.length;
-  const dim = (Number(bound.dim ?? -1) + rank) % rank || 0;
-  const inner = x.shape.slice(dim + 1).reduce((n, m) => n * m, 1);
-  const size = x.shape[dim] ?? 1;
-  const picks = expected.values.length / (x.values.length / size);
-  const at = (k: number, index: number): number => {
-    const outer = Math.floor(k / (inner * picks));
-    return x.values[(outer * size + index) * inner + (k % inner)];
-  };
-  const values = expected.values.map((index, k) =>
-    sameNumber(at(k, index), at(k, actual.values[k])) ? actual.values[k] : index,
-  );
+  const dim = Number(bound.dim ?? -1);
+  const lines = linesOf(x.shape, dim);
+  const values = expected.values.slice();
+  linesOf(x.shape, dim, values.length / lines.length).forEach((found, i) => {
+    const at = (index: number): number => x.values[lines[i][index]];
+    for (const k of found) if (sameNumber(at(values[k]), at(actual.values[k]))) values[k] = actual.values[k];
+  });
   return { ...expected, values };
 }
 

@@ -1,4 +1,6 @@
 import type { Tensor } from 'nabla';
+import { apply1 } from '../../../src/core/apply.ts';
+import { operations } from '../../../src/core/op.ts';
 import type { GradcheckOptions, TensorFunction } from '../../support/gradcheck.ts';
 import { type Shape, spreadTensor } from '../../support/numbers.ts';
 
@@ -25,3 +27,9 @@ export const over = (
   label: string,
   f: (t: Tensor) => Tensor | readonly Tensor[],
 ): readonly Sample[] => shapes.map((s) => sample(`${label} of [${s.join(', ')}]`, [x(s)], f));
+
+/** An operation that has no method of its own: a step inside the rules of others. */
+export const inner =
+  (name: string, attrs: unknown) =>
+  (...xs: Tensor[]): Tensor =>
+    apply1(operations().get(name) as never, xs, attrs as never) as Tensor;

@@ -1,6 +1,6 @@
 import type { Tensor } from 'nabla';
 import { f64 } from '../../support/numbers.ts';
-import { type Sample, sample, x } from './sample.ts';
+import { inner, type Sample, sample, x } from './sample.ts';
 
 /** Along one dimension: every rank, every position, nothing, and other layouts than the usual one. */
 function along(f: (t: Tensor, dim: number) => Tensor | readonly Tensor[]): readonly Sample[] {
@@ -24,6 +24,24 @@ const pair = (r: object): readonly Tensor[] => Object.values(r);
 
 const scans: Readonly<Record<string, readonly Sample[]>> = {
   cumsum: [...along((t, d) => t.cumsum(d)), expanded((t, d) => t.cumsum(d))],
+  cumprod: [
+    ...along((t, d) => t.cumprod(d)),
+    expanded((t, d) => t.cumprod(d)),
+    sample('zeros', [f64([2, 0, -3, 0, 0.5], [5])], (t) => t.cumprod(0)),
+    sample('zeros by columns', [f64([2, 0, 0, 0, 1, -3], [2, 3])], (t) => t.cumprod(0)),
+  ],
+  logcumsumexp: [
+    ...along((t, d) => t.logcumsumexp(d)),
+    expanded((t, d) => t.logcumsumexp(d)),
+    sample('far apart', [f64([-1000, 0, 1000, 900, -1000], [5])], (t) => t.logcumsumexp(0)),
+  ],
+  recurrence: [
+    ...along((t, d) => inner('recurrence', { dim: d < 0 ? d + t.ndim : d, reverse: false })(t.sin(), t)),
+    ...along((t, d) => inner('recurrence', { dim: d < 0 ? d + t.ndim : d, reverse: true })(t, t.cos())),
+    sample('two inputs', [x([3, 4]), x([3, 4], 2)], inner('recurrence', { dim: 1, reverse: false })),
+  ],
+  cummax: along((t, d) => pair(t.cummax(d))),
+  cummin: along((t, d) => pair(t.cummin(d))),
 };
 
 const sorts: Readonly<Record<string, readonly Sample[]>> = {

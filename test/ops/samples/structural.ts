@@ -1,16 +1,8 @@
 import { cat, nllLoss, stack, type Tensor, tensor } from 'nabla';
-import { apply1 } from '../../../src/core/apply.ts';
-import { operations } from '../../../src/core/op.ts';
 import { f64, type Shape } from '../../support/numbers.ts';
-import { over, type Sample, sample, x } from './sample.ts';
+import { inner, over, type Sample, sample, x } from './sample.ts';
 
 const int = (values: readonly number[], shape: Shape): Tensor => tensor(Int32Array.from(values), { shape });
-
-/** An operation that has no method of its own: a step inside the rules of others. */
-const inner =
-  (name: string, attrs: unknown) =>
-  (...xs: Tensor[]): Tensor =>
-    apply1(operations().get(name) as never, xs, attrs as never) as Tensor;
 
 const usual: readonly Shape[] = [[], [4], [2, 3], [0], [2, 0]];
 const matrices: readonly Shape[] = [

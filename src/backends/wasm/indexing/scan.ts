@@ -1,5 +1,5 @@
 /**
- * Scans: running sums, products and extremes along a dimension. Float32 sums and products run in
+ * Scans: running sums, products, extremes and recurrences along a dimension. Float32 sums and products run in
  * float64, as PyTorch's do; every result is rounded once.
  *
  * A scan runs `along` vectors, each of which is scanned within itself, or `across` them, so that every
@@ -13,19 +13,19 @@ import {
   loadSplat,
   loadStrided,
   loadVector,
+  mathImports,
+  mathProvided,
   storeFirst,
   storeLane,
   storeStrided,
   storeVector,
 } from '../emit.ts';
-import { FunctionBody, type Local, type PlainOp } from '../encoder.ts';
+import { FunctionBody, type Local } from '../encoder.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder, stridesOver, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
-import { identityOf, pushConstant } from '../reduce/fold.ts';
 import { startOf } from './nest.ts';
-
-type Scan = 'sum' | 'prod' | 'max' | 'min';
+import { codeOf, computeOf, type Scan } from './scan-code.ts';
 
 /** Columns that one call scans across; their states lie in scratch. */
 const TILE = 1024;
@@ -33,154 +33,9 @@ const STATE_BYTES = 16 * TILE;
 
 /**
  * Words of the parameter block: states; lines (rows or columns) and turns of the scan; then address,
- * step from line to line and step along the scan of the output, the input, and the indices.
+ * step from line to line and step along the scan of the output, the input, the indices and the second input.
  */
-const PARAM = { state: 0, lines: 1, turns: 2, out: 3, input: 6, indices: 9, words: 12 } as const;
-
-/** How a scan goes for one computing type. `wide` vectors hold as many elements as one of the computing type. */
-interface ScanCode {
-  readonly wide: number;
-  /** wide ← wide scanned within itself, continued from carry; carry ← what the next vector continues from. */
-  within?(b: FunctionBody, wide: readonly Local[], carry: Local): void;
-  /** carry ← carry ⊕ x, lane by lane. `turn` counts the turns of the scan. */
-  join(b: FunctionBody, carry: readonly Local[], x: Local, turn: Local): void;
-  begin(b: FunctionBody, carry: readonly Local[]): void;
-  /** Pushes a vector of the computing type. */
-  narrow(b: FunctionBody, wide: readonly Local[]): void;
-  /** wide ← a vector of the computing type. */
-  widen?(b: FunctionBody, wide: readonly Local[], x: Local): void;
-}
-
-const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
-const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
-/** Lanes moved up by one or two dwords or one qword, filled from the low end of the second vector. */
-const UP_1 = [16, 17, 18, 19, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
-const UP_2 = [16, 17, 18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5, 6, 7];
-const LAST_DWORD = [12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15];
-
-function accumulating(scan: 'sum' | 'prod', compute: Compute): ScanCode {
-  const name = scan === 'sum' ? 'add' : 'mul';
-  const identity = identityOf(scan, compute);
-  const wideType = compute === 'i32' ? 'i32' : 'f64';
-  const op: PlainOp = compute === 'i32' ? `i32x4.${name}` : `f64x2.${name}`;
-  const combine = (b: FunctionBody, x: Local, by: Local): void => {
-    b.get(x).get(by).op(op).set(x);
-  };
-  const widen = (b: FunctionBody, wide: readonly Local[], x: Local): void => {
-    if (compute !== 'f32') {
-      b.get(x).set(wide[0]);
-      return;
-    }
-    b.get(x).op('f64x2.promote_low_f32x4').set(wide[0]);
-    b.get(x).get(x).shuffle(HIGH_HALF).op('f64x2.promote_low_f32x4').set(wide[1]);
-  };
-  return {
-    wide: compute === 'f32' ? 2 : 1,
-    widen,
-    within: compute === 'f64' ? stepwise(combine) : doubling(combine, wideType, identity),
-    join: (b, carry, x) => {
-      const wide = carry.map(() => b.local('v128'));
-      widen(b, wide, x);
-      for (const [i, c] of carry.entries()) combine(b, c, wide[i]);
-      b.release(...wide);
-    },
-    begin: (b, carry) => {
-      for (const c of carry) {
-        pushConstant(b, wideType, identity);
-        b.set(c);
-      }
-    },
-    narrow: (b, wide) => {
-      b.get(wide[0]);
-      if (compute !== 'f32') return;
-      b.op('f32x4.demote_f64x2_zero').get(wide[1]).op('f32x4.demote_f64x2_zero').shuffle(LOW_HALVES);
-    },
-  };
-}
-
-type Combine = (b: FunctionBody, x: Local, by: Local) => void;
-
-/**
- * Scans a vector on its own, by doubling, and then joins the carry to it: one operation per vector
- * waits for the one before. The carry is the same in every lane. Neither integers nor numbers that came
- * from float32 can overflow on the way where they would not one by one.
- */
-function doubling(combine: Combine, wideType: Compute, identity: number): ScanCode['within'] {
-  return (b, wide, carry) => {
-    const t = b.local('v128');
-    for (const w of wide) {
-      for (const up of wideType === 'i32' ? [UP_1, UP_2] : [UP_2]) {
-        b.get(w);
-        pushConstant(b, wideType, identity);
-        b.shuffle(up).set(t);
-        combine(b, w, t);
-      }
-    }
-    if (wide.length === 2) {
-      b.get(wide[0]).get(wide[0]).shuffle(HIGH_HALF).set(t);
-      combine(b, wide[1], t);
-    }
-    const end = wide[wide.length - 1];
-    b.get(end).get(end);
-    b.shuffle(wideType === 'i32' ? LAST_DWORD : HIGH_HALF).set(t);
-    for (const w of wide) combine(b, w, carry);
-    combine(b, carry, t);
-    b.release(t);
-  };
-}
-
-/** Scans the two elements of a float64 vector one by one; the carry is in lane 0. */
-function stepwise(combine: Combine): ScanCode['within'] {
-  return (b, [w], carry) => {
-    const first = copyVector(b, carry);
-    combine(b, first, w);
-    b.get(w).get(w).shuffle(HIGH_HALF).set(carry);
-    combine(b, carry, first);
-    b.get(first).get(carry).shuffle(LOW_HALVES).set(w);
-    b.release(first);
-  };
-}
-
-function copyVector(b: FunctionBody, x: Local): Local {
-  const l = b.local('v128');
-  b.get(x).set(l);
-  return l;
-}
-
-/** The running extreme and where it was found: of equals the latest, NaN before all, as in PyTorch. */
-function extreme(scan: 'max' | 'min', compute: Compute): ScanCode {
-  const shape = compute === 'f32' ? 'f32x4' : 'f64x2';
-  return {
-    wide: 2,
-    join: (b, [best, index], x, turn) => {
-      const mask = b.local('v128');
-      if (compute === 'i32')
-        b.get(x)
-          .get(best)
-          .op(scan === 'max' ? 'i32x4.ge_s' : 'i32x4.le_s');
-      else {
-        b.get(x)
-          .get(best)
-          .op(`${shape}.${scan === 'max' ? 'ge' : 'le'}`);
-        b.get(x).get(x).op(`${shape}.ne`, 'v128.or');
-      }
-      b.set(mask);
-      b.get(x).get(best).get(mask).op('v128.bitselect').set(best);
-      b.get(turn);
-      if (compute === 'f64') b.op('i64.extend_i32_u', 'i64x2.splat');
-      else b.op('i32x4.splat');
-      b.get(index).get(mask).op('v128.bitselect').set(index);
-      b.release(mask);
-    },
-    begin: (b, [best, index]) => {
-      pushConstant(b, compute, identityOf(scan, compute));
-      b.set(best).i32x4(0).set(index);
-    },
-    narrow: (b, [best]) => {
-      b.get(best);
-    },
-  };
-}
+const PARAM = { state: 0, lines: 1, turns: 2, out: 3, input: 6, indices: 9, second: 12, words: 15 } as const;
 
 interface ScanSpec {
   readonly scan: Scan;
@@ -198,9 +53,6 @@ function operand(b: FunctionBody, word: number): Operand {
   return { place: loadWord(b, word), line: loadWord(b, word + 1), turn: loadWord(b, word + 2) };
 }
 
-const codeOf = (scan: Scan, compute: Compute): ScanCode =>
-  scan === 'sum' || scan === 'prod' ? accumulating(scan, compute) : extreme(scan, compute);
-
 /** Pushes the index lanes as int32 lanes. */
 function pushIndices(b: FunctionBody, compute: Compute, index: Local): void {
   b.get(index);
@@ -210,7 +62,7 @@ function pushIndices(b: FunctionBody, compute: Compute, index: Local): void {
 /** Rows one after the other, whatever their steps; `unit`: their elements lie side by side. */
 function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBody {
   const b = new FunctionBody('along', ['i32'], []);
-  const { compute } = dtypeInfo(out);
+  const compute = computeOf(scan, out);
   const lanes = lanesOf(compute);
   const code = codeOf(scan, compute);
   const lines = loadWord(b, PARAM.lines);
@@ -218,15 +70,17 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
   const target = operand(b, PARAM.out);
   const source = operand(b, PARAM.input);
   const indices = operand(b, PARAM.indices);
-  const operands = [target, source, indices];
+  const second = operand(b, PARAM.second);
+  const operands = [target, source, indices, second];
   const x = b.local('v128');
+  const y = b.local('v128');
   const result = b.local('v128');
   const wide = Array.from({ length: code.wide }, () => b.local('v128'));
   const carry = b.local('v128');
   const left = b.local('i32');
   const turn = b.local('i32');
   const places = operands.map(() => b.local('i32'));
-  const [to, at, toIndex] = places;
+  const [to, at, toIndex, atSecond] = places;
   const { within, widen } = code;
 
   const vectorTurn = (count?: Local): void => {
@@ -265,9 +119,13 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
     times(b, left, () => {
       loadSplat(b, from, compute, at);
       b.set(x);
-      code.join(b, wide, x, turn);
+      if (code.takesSecond) {
+        loadSplat(b, from, compute, atSecond);
+        b.set(y);
+      }
+      code.join(b, wide, x, turn, y);
       storeLane(b, out, compute, 'value', wide[0], 0, to);
-      storeLane(b, 'int32', 'i32', 'value', wide[1], 0, toIndex);
+      if (code.tellsPlaces) storeLane(b, 'int32', 'i32', 'value', wide[1], 0, toIndex);
       for (const [k, place] of places.entries()) advance(b, place, operands[k].turn);
       advance(b, turn, 1);
     });
@@ -285,7 +143,7 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
 /** Up to TILE columns side by side, row by row, with the states in memory. */
 function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
   const b = new FunctionBody('across', ['i32'], []);
-  const { compute } = dtypeInfo(out);
+  const compute = computeOf(scan, out);
   const lanes = lanesOf(compute);
   const code = codeOf(scan, compute);
   const states = loadWord(b, PARAM.state);
@@ -294,15 +152,17 @@ function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
   const target = operand(b, PARAM.out);
   const source = operand(b, PARAM.input);
   const indices = operand(b, PARAM.indices);
-  const keepsIndices = code.within === undefined;
+  const second = operand(b, PARAM.second);
+  const operands = [target, source, indices, second];
   const x = b.local('v128');
+  const y = b.local('v128');
   const result = b.local('v128');
   const carry = Array.from({ length: code.wide }, () => b.local('v128'));
   const state = b.local('i32');
   const left = b.local('i32');
   const turn = b.local('i32');
-  const places = [target, source, indices].map(() => b.local('i32'));
-  const [to, at, toIndex] = places;
+  const places = operands.map(() => b.local('i32'));
+  const [to, at, toIndex, atSecond] = places;
 
   const eachVector = (body: () => void): void => {
     b.get(states).set(state).get(lines).set(left);
@@ -325,7 +185,7 @@ function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
   code.begin(b, carry);
   eachVector(storeStates);
   times(b, turns, () => {
-    b.get(target.place).set(to).get(source.place).set(at).get(indices.place).set(toIndex);
+    for (const [k, place] of places.entries()) b.get(operands[k].place).set(place);
     eachVector(() => {
       for (const [i, c] of carry.entries())
         b.get(state)
@@ -333,7 +193,11 @@ function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
           .set(c);
       loadVector(b, from, compute, at);
       b.set(x);
-      code.join(b, carry, x, turn);
+      if (code.takesSecond) {
+        loadVector(b, from, compute, atSecond);
+        b.set(y);
+      }
+      code.join(b, carry, x, turn, y);
       storeStates();
       code.narrow(b, carry);
       b.set(result);
@@ -342,7 +206,7 @@ function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
         () => storeVector(b, out, compute, 'value', result, to),
         () => storeFirst(b, out, compute, 'value', result, left, to),
       );
-      if (keepsIndices) {
+      if (code.tellsPlaces) {
         pushIndices(b, compute, carry[1]);
         b.set(result);
         const count = copyOf(b, left);
@@ -353,8 +217,9 @@ function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
       advance(b, to, lanes * dtypeInfo(out).bytes);
       advance(b, at, lanes * dtypeInfo(from).bytes);
       advance(b, toIndex, lanes * 4);
+      advance(b, atSecond, lanes * dtypeInfo(from).bytes);
     });
-    for (const o of [target, source, indices]) advance(b, o.place, o.turn);
+    for (const o of operands) advance(b, o.place, o.turn);
     advance(b, turn, 1);
   });
   return b;
@@ -368,29 +233,39 @@ function kernelFor(spec: ScanSpec, kind: 'unit' | 'strided' | 'across'): WasmFun
   if (kernel === undefined) {
     kernel =
       kind === 'across'
-        ? instantiate([acrossFunction(spec)]).across
-        : instantiate([alongFunction(spec, kind === 'unit')]).along;
+        ? instantiate([acrossFunction(spec)], mathImports, mathProvided).across
+        : instantiate([alongFunction(spec, kind === 'unit')], mathImports, mathProvided).along;
     kernels.set(key, kernel);
   }
   return kernel;
 }
 
-function run(scan: Scan, out: Strided, indices: Strided | null, input: Strided, dim: number): void {
+function run(
+  scan: Scan,
+  out: Strided,
+  indices: Strided | null,
+  input: Strided,
+  dim: number,
+  second: Strided | null = null,
+): void {
   beginLaunch();
   const { shape } = input;
   if (shape.includes(0)) return;
   const turns = shape[dim] ?? 1;
-  const tensors = [out, input, indices ?? out];
+  const tensors = [out, input, indices ?? out, second ?? input];
   const strides = tensors.map((t) => stridesOver(t, shape));
   const others = shape.map((_, d) => d).filter((d) => d !== dim);
   const around = joinLoops(memoryOrder(loopsOver(shape, others, strides)));
   const steps = strides.map((s) => s[dim] ?? 1);
-  const lanes = lanesOf(dtypeInfo(out.dtype).compute);
+  const lanes = lanesOf(computeOf(scan, out.dtype));
   const innermost = around.at(-1);
   const across = innermost !== undefined && innermost.size >= lanes && innermost.steps.every((s) => s === 1);
   const unit = steps[0] === 1 && steps[1] === 1;
   const kind = across ? 'across' : unit ? 'unit' : 'strided';
-  const lines: Loop = (across ? around.pop() : around.splice(longest(around), 1)[0]) ?? { size: 1, steps: [0, 0, 0] };
+  const lines: Loop = (across ? around.pop() : around.splice(longest(around), 1)[0]) ?? {
+    size: 1,
+    steps: [0, 0, 0, 0],
+  };
   const kernel = kernelFor({ scan, from: input.dtype, out: out.dtype }, kind);
   const bytes = tensors.map((t) => dtypeInfo(t.dtype).bytes);
   const starts = tensors.map(startOf);
@@ -401,11 +276,11 @@ function run(scan: Scan, out: Strided, indices: Strided | null, input: Strided, 
   words[w + PARAM.state] = state;
   words[w + PARAM.turns] = turns;
   const tile = across ? TILE : lines.size;
-  const walk = new Walk(around, 3);
+  const walk = new Walk(around, 4);
   do {
     for (let line = 0; line < lines.size; line += tile) {
       words[w + PARAM.lines] = Math.min(tile, lines.size - line);
-      for (let k = 0; k < 3; k++) {
+      for (let k = 0; k < 4; k++) {
         const v = w + PARAM.out + 3 * k;
         words[v] = starts[k] + (walk.places[k] + line * lines.steps[k]) * bytes[k];
         words[v + 1] = lines.steps[k] * bytes[k];
@@ -438,4 +313,14 @@ export function cummax(out: Strided, indices: Strided, input: Strided, dim: numb
 /** The running minimum along `dim` and, in int32, where it stands: the latest of equals. NaN stays. */
 export function cummin(out: Strided, indices: Strided, input: Strided, dim: number): void {
   run('min', out, indices, input, dim);
+}
+
+/** out[i] = log Σ exp input[0…i] along `dim`. */
+export function logcumsumexp(out: Strided, input: Strided, dim: number): void {
+  run('logsumexp', out, null, input, dim);
+}
+
+/** The recurrence out[i] = factors[i] out[i − 1] + input[i] along `dim`, with out[−1] = 0; all have one dtype. */
+export function recurrence(out: Strided, factors: Strided, input: Strided, dim: number): void {
+  run('linear', out, null, input, dim, factors);
 }

@@ -1,0 +1,217 @@
+/**
+ * What it means to scan: each scan is generated for one computing type, either within vectors, one
+ * after the other, or lane by lane.
+ */
+import type { Compute, DType } from '../../../core/dtype.ts';
+import { dtypeInfo } from '../../../core/dtype.ts';
+import { arg, binary, compare, type Expr, select, unary } from '../../../kernels/expr.ts';
+import { emitExprs } from '../emit.ts';
+import type { FunctionBody, Local, PlainOp } from '../encoder.ts';
+import { identityOf, pushConstant } from '../reduce/fold.ts';
+
+export type Scan = 'sum' | 'prod' | 'max' | 'min' | 'logsumexp' | 'linear';
+
+/** The computing type of a scan: sums of exponentials and recurrences run in float64 throughout. */
+export function computeOf(scan: Scan, out: DType): Compute {
+  return scan === 'logsumexp' || scan === 'linear' ? 'f64' : dtypeInfo(out).compute;
+}
+
+/** How a scan goes for one computing type. `wide` vectors hold as many elements as one of the computing type. */
+export interface ScanCode {
+  readonly wide: number;
+  /** Whether the second vector of the carry tells where its elements stand. */
+  readonly tellsPlaces?: boolean;
+  readonly takesSecond?: boolean;
+  /** wide ← wide scanned within itself, continued from carry; carry ← what the next vector continues from. */
+  within?(b: FunctionBody, wide: readonly Local[], carry: Local): void;
+  /** carry ← carry ⊕ x, lane by lane. `turn` counts the turns of the scan; `second` is the second input's vector. */
+  join(b: FunctionBody, carry: readonly Local[], x: Local, turn: Local, second: Local): void;
+  begin(b: FunctionBody, carry: readonly Local[]): void;
+  /** Pushes a vector of the computing type. */
+  narrow(b: FunctionBody, wide: readonly Local[]): void;
+  /** wide ← a vector of the computing type. */
+  widen?(b: FunctionBody, wide: readonly Local[], x: Local): void;
+}
+
+const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
+const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+/** Lanes moved up by one or two dwords or one qword, filled from the low end of the second vector. */
+const UP_1 = [16, 17, 18, 19, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+const UP_2 = [16, 17, 18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5, 6, 7];
+const LAST_DWORD = [12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15];
+
+function accumulating(scan: 'sum' | 'prod', compute: Compute): ScanCode {
+  const name = scan === 'sum' ? 'add' : 'mul';
+  const identity = identityOf(scan, compute);
+  const wideType = compute === 'i32' ? 'i32' : 'f64';
+  const op: PlainOp = compute === 'i32' ? `i32x4.${name}` : `f64x2.${name}`;
+  const combine = (b: FunctionBody, x: Local, by: Local): void => {
+    b.get(x).get(by).op(op).set(x);
+  };
+  const widen = (b: FunctionBody, wide: readonly Local[], x: Local): void => {
+    if (compute !== 'f32') {
+      b.get(x).set(wide[0]);
+      return;
+    }
+    b.get(x).op('f64x2.promote_low_f32x4').set(wide[0]);
+    b.get(x).get(x).shuffle(HIGH_HALF).op('f64x2.promote_low_f32x4').set(wide[1]);
+  };
+  return {
+    wide: compute === 'f32' ? 2 : 1,
+    widen,
+    within: compute === 'f64' ? stepwise(combine) : doubling(combine, wideType, identity),
+    join: (b, carry, x) => {
+      const wide = carry.map(() => b.local('v128'));
+      widen(b, wide, x);
+      for (const [i, c] of carry.entries()) combine(b, c, wide[i]);
+      b.release(...wide);
+    },
+    begin: (b, carry) => {
+      for (const c of carry) {
+        pushConstant(b, wideType, identity);
+        b.set(c);
+      }
+    },
+    narrow: (b, wide) => {
+      b.get(wide[0]);
+      if (compute !== 'f32') return;
+      b.op('f32x4.demote_f64x2_zero').get(wide[1]).op('f32x4.demote_f64x2_zero').shuffle(LOW_HALVES);
+    },
+  };
+}
+
+type Combine = (b: FunctionBody, x: Local, by: Local) => void;
+
+/**
+ * Scans a vector on its own, by doubling, and then joins the carry to it: one operation per vector
+ * waits for the one before. The carry is the same in every lane. Neither integers nor numbers that came
+ * from float32 can overflow on the way where they would not one by one.
+ */
+function doubling(combine: Combine, wideType: Compute, identity: number): ScanCode['within'] {
+  return (b, wide, carry) => {
+    const t = b.local('v128');
+    for (const w of wide) {
+      for (const up of wideType === 'i32' ? [UP_1, UP_2] : [UP_2]) {
+        b.get(w);
+        pushConstant(b, wideType, identity);
+        b.shuffle(up).set(t);
+        combine(b, w, t);
+      }
+    }
+    if (wide.length === 2) {
+      b.get(wide[0]).get(wide[0]).shuffle(HIGH_HALF).set(t);
+      combine(b, wide[1], t);
+    }
+    const end = wide[wide.length - 1];
+    b.get(end).get(end);
+    b.shuffle(wideType === 'i32' ? LAST_DWORD : HIGH_HALF).set(t);
+    for (const w of wide) combine(b, w, carry);
+    combine(b, carry, t);
+    b.release(t);
+  };
+}
+
+/** Scans the two elements of a float64 vector one by one; the carry is in lane 0. */
+function stepwise(combine: Combine): ScanCode['within'] {
+  return (b, [w], carry) => {
+    const first = copyVector(b, carry);
+    combine(b, first, w);
+    b.get(w).get(w).shuffle(HIGH_HALF).set(carry);
+    combine(b, carry, first);
+    b.get(first).get(carry).shuffle(LOW_HALVES).set(w);
+    b.release(first);
+  };
+}
+
+function copyVector(b: FunctionBody, x: Local): Local {
+  const l = b.local('v128');
+  b.get(x).set(l);
+  return l;
+}
+
+/** The running extreme and where it was found: of equals the latest, NaN before all, as in PyTorch. */
+function extreme(scan: 'max' | 'min', compute: Compute): ScanCode {
+  const shape = compute === 'f32' ? 'f32x4' : 'f64x2';
+  return {
+    wide: 2,
+    tellsPlaces: true,
+    join: (b, [best, index], x, turn) => {
+      const mask = b.local('v128');
+      if (compute === 'i32')
+        b.get(x)
+          .get(best)
+          .op(scan === 'max' ? 'i32x4.ge_s' : 'i32x4.le_s');
+      else {
+        b.get(x)
+          .get(best)
+          .op(`${shape}.${scan === 'max' ? 'ge' : 'le'}`);
+        b.get(x).get(x).op(`${shape}.ne`, 'v128.or');
+      }
+      b.set(mask);
+      b.get(x).get(best).get(mask).op('v128.bitselect').set(best);
+      b.get(turn);
+      if (compute === 'f64') b.op('i64.extend_i32_u', 'i64x2.splat');
+      else b.op('i32x4.splat');
+      b.get(index).get(mask).op('v128.bitselect').set(index);
+      b.release(mask);
+    },
+    begin: (b, [best, index]) => {
+      pushConstant(b, compute, identityOf(scan, compute));
+      b.set(best).i32x4(0).set(index);
+    },
+    narrow: (b, [best]) => {
+      b.get(best);
+    },
+  };
+}
+
+/** log(eᵃ + eᵇ), relative to the larger; of equal infinities neither is subtracted from the other. */
+const logAddExp: Expr = (() => {
+  const [low, high] = [binary('min', arg(0), arg(1)), binary('max', arg(0), arg(1))];
+  const above = unary('log1p', unary('exp', binary('sub', low, high)));
+  return binary('add', select(compare('eq', low, high), Math.LN2, above), high);
+})();
+
+const logSumExp: ScanCode = {
+  wide: 1,
+  join: (b, [sum], x) => {
+    const [joined] = emitExprs(b, 'f64', [logAddExp], [sum, x]);
+    b.get(joined).set(sum);
+    b.release(joined);
+  },
+  begin: (b, [sum]) => {
+    b.f64x2(Number.NEGATIVE_INFINITY).set(sum);
+  },
+  narrow: (b, [sum]) => {
+    b.get(sum);
+  },
+};
+
+/** sum ← a sum + x */
+const linear: ScanCode = {
+  wide: 1,
+  takesSecond: true,
+  join: (b, [sum], x, _, a) => {
+    b.get(sum).get(a).op('f64x2.mul').get(x).op('f64x2.add').set(sum);
+  },
+  begin: (b, [sum]) => {
+    b.f64x2(0).set(sum);
+  },
+  narrow: (b, [sum]) => {
+    b.get(sum);
+  },
+};
+
+export function codeOf(scan: Scan, compute: Compute): ScanCode {
+  switch (scan) {
+    case 'sum':
+    case 'prod':
+      return accumulating(scan, compute);
+    case 'logsumexp':
+      return logSumExp;
+    case 'linear':
+      return linear;
+    default:
+      return extreme(scan, compute);
+  }
+}
