@@ -3,6 +3,14 @@
  * but re-exports.
  */
 
+export {
+  type Around,
+  type CheckpointOptions,
+  checkpoint,
+  checkpointSequential,
+  setCheckpointDebugEnabled,
+  setCheckpointEarlyStop,
+} from './autograd/checkpoint/index.ts';
 export { enableGrad, type GradModeGuard, isGradEnabled, noGrad, setGradEnabled } from './autograd/modes.ts';
 export * as autograd from './autograd/public.ts';
 export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';

@@ -11,7 +11,8 @@ import { type Guard, hold } from './hold.ts';
 
 /** A pair of hooks as the library itself writes them. */
 export interface SavedTensorHooks {
-  pack(t: TensorBase): unknown;
+  /** `node` is what saves it. */
+  pack(t: TensorBase, node: Node): unknown;
   /** `run` is the backward pass that asks, null outside one. */
   unpack(packed: unknown, run: object | null): unknown;
 }
@@ -44,10 +45,10 @@ class PackedValues implements Packed {
   readonly #place: Place;
   readonly #packed: unknown;
 
-  constructor(hooks: SavedTensorHooks, t: TensorBase) {
+  constructor(hooks: SavedTensorHooks, t: TensorBase, node: Node) {
     this.#hooks = hooks;
     this.#place = placeOf(t);
-    this.#packed = packValues(hooks, t);
+    this.#packed = packValues(hooks, t, node);
   }
 
   unpack(node: Node): TensorBase {
@@ -62,9 +63,9 @@ class PackedWrapping implements Packed {
   readonly #wrapped: Omit<Wrapped, 'value'>;
   readonly #shape: Shape;
 
-  constructor(hooks: SavedTensorHooks, t: TensorBase) {
+  constructor(hooks: SavedTensorHooks, t: TensorBase, node: Node) {
     const { value, ...wrapped } = t.wrapped as Wrapped;
-    this.#inside = packTensor(hooks, value);
+    this.#inside = packTensor(hooks, value, node);
     this.#wrapped = wrapped;
     this.#shape = t.shape;
     this.#place = placeOf(t);
@@ -77,8 +78,8 @@ class PackedWrapping implements Packed {
 }
 
 /** Hooks see plain tensors only, whatever transforms are in progress. */
-function packTensor(hooks: SavedTensorHooks, t: TensorBase): Packed {
-  return t.wrapped === null ? new PackedValues(hooks, t) : new PackedWrapping(hooks, t);
+function packTensor(hooks: SavedTensorHooks, t: TensorBase, node: Node): Packed {
+  return t.wrapped === null ? new PackedValues(hooks, t, node) : new PackedWrapping(hooks, t, node);
 }
 
 /** Users may keep what they make in a hook: no arena may release it. */
@@ -91,12 +92,12 @@ function outsideArena<R>(body: () => R): R {
   }
 }
 
-function packValues(hooks: SavedTensorHooks, t: TensorBase): unknown {
+function packValues(hooks: SavedTensorHooks, t: TensorBase, node: Node): unknown {
   const { version } = t.storage;
   const { enabled } = baseScope;
   baseScope.enabled = false;
   try {
-    const packed = outsideArena(() => hooks.pack(t));
+    const packed = outsideArena(() => hooks.pack(t, node));
     if (t.storage.version !== version) {
       throw new AutogradError(
         'A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be modified by in-place operations as this can lead to unexpected side-effects. Clone it in the hook first.',
@@ -127,8 +128,8 @@ class Hooked implements Packer {
     this.#hooks = hooks;
   }
 
-  pack(t: TensorBase): Packed {
-    return packTensor(this.#hooks, t);
+  pack(t: TensorBase, node: Node): Packed {
+    return packTensor(this.#hooks, t, node);
   }
 }
 

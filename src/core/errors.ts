@@ -31,6 +31,11 @@ export class AutogradError extends NablaError {
   override name = 'AutogradError';
 }
 
+/** A checkpointed function that did not do the same when it was run again. */
+export class CheckpointError extends AutogradError {
+  override name = 'CheckpointError';
+}
+
 /** The derivative of this operation does not exist in the library. */
 export class NotImplementedError extends NablaError {
   override name = 'NotImplementedError';

@@ -65,3 +65,35 @@ export function withLevel<R>(level: Level, body: () => R): R {
 export function scopeOf(level: Level | null): GradScope {
   return level === null ? baseScope : level.scope;
 }
+
+/** The transforms in progress and which tapes are recording: what code must find again to run later as it ran then. */
+export interface Surroundings {
+  readonly levels: readonly Level[];
+  readonly recording: readonly (readonly [scope: GradScope, enabled: boolean])[];
+}
+
+export function surroundings(): Surroundings {
+  const scopes = new Set([baseScope, ...stack.map((level) => level.scope)]);
+  return { levels: stack.slice(), recording: [...scopes].map((scope) => [scope, scope.enabled]) };
+}
+
+/** Runs `body` as if it were called where `there` was noted, also if the transforms of that time have returned. */
+export function runWithin<R>(there: Surroundings, body: () => R): R {
+  const levels = stack.slice();
+  const alive = there.levels.map((level) => level.alive);
+  const enabled = there.recording.map(([scope]) => scope.enabled);
+  try {
+    stack.splice(0, stack.length, ...there.levels);
+    for (const level of there.levels) level.alive = true;
+    for (const [scope, on] of there.recording) scope.enabled = on;
+    return body();
+  } finally {
+    stack.splice(0, stack.length, ...levels);
+    there.levels.forEach((level, i) => {
+      level.alive = alive[i];
+    });
+    there.recording.forEach(([scope], i) => {
+      scope.enabled = enabled[i];
+    });
+  }
+}

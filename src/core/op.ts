@@ -177,10 +177,17 @@ function backwardOfRules<A>(
     run(node, [g], wanted) {
       const out = new Array<TensorBase | null>(byInput.length).fill(null);
       if (g === null) return out;
+      // Once for all rules: hooks see one unpacking of each saved tensor in a pass.
+      const unpacked: (TensorBase | undefined)[] = [];
+      const unpack = (s: number): TensorBase => {
+        const k = node.plan.indexOf(s);
+        unpacked[k] ??= node.unpack(k) as TensorBase;
+        return unpacked[k];
+      };
       for (let i = 0; i < byInput.length; i++) {
         const rule = byInput[i];
         if (rule === undefined || ((wanted >> i) & 1) === 0) continue;
-        const saved = saves[i].map((s) => node.unpack(node.plan.indexOf(s)) as TensorBase);
+        const saved = saves[i].map(unpack);
         out[i] = rule[1](g, saved, context<A>(node));
       }
       return out;

@@ -3,10 +3,10 @@ import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
 import { type Wrapped, withLevel } from '../core/levels.ts';
 import { shapeText } from '../core/shape.ts';
 import { levelOf, type TensorBase } from '../core/tensor.ts';
+import { mapTree, resultLeaves, treeLeaves, withLeaves } from '../core/tree.ts';
 import { cat } from '../ops/join.ts';
 import { expand, movedim, narrow, unsqueeze } from '../ops/view.ts';
 import { BatchLevel } from './levels.ts';
-import { mapTree, resultLeaves, treeLeaves, withLeaves } from './tree.ts';
 
 /** Where the batch lies: a dimension, null for "not batched", or one of these per argument. */
 export type InDims = number | null | readonly (number | null)[];

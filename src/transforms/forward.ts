@@ -2,9 +2,9 @@ import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { withLevel } from '../core/levels.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
+import { mapTree, resultLeaves, treeLeaves } from '../core/tree.ts';
 import { zerosLike } from '../ops/create.ts';
 import { DualLevel } from './levels.ts';
-import { mapTree, resultLeaves, treeLeaves } from './tree.ts';
 
 /** Value of `f` at `primals` and its directional derivative along `tangents`, leaf by leaf. */
 export function pushforward(

@@ -1,6 +1,7 @@
 import { ArgumentError } from '../core/errors.ts';
 import { numel } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
+import { mapTree, resultLeaves, treeLeaves, withLeaves } from '../core/tree.ts';
 import { eyeMatrix } from '../ops/create.ts';
 import { movedim, narrow, reshape } from '../ops/view.ts';
 import { checkOptions } from '../tensor/options.ts';
@@ -8,11 +9,10 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { batch, type VmapOptions } from './batch.ts';
 import { pushforward } from './forward.ts';
 import { type GradOptions, gradParts, matchCotangents, position, tape } from './reverse.ts';
-import { mapTree, resultLeaves, treeLeaves, withLeaves } from './tree.ts';
 
+export type { Tree } from '../core/tree.ts';
 export type { VmapOptions } from './batch.ts';
 export type { GradOptions } from './reverse.ts';
-export type { Tree } from './tree.ts';
 
 type Fn<A extends readonly unknown[], R> = (...args: A) => R;
 type Untyped = (...args: readonly unknown[]) => unknown;

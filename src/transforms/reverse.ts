@@ -4,9 +4,9 @@ import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { withLevel } from '../core/levels.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
 import { levelOf, type TensorBase } from '../core/tensor.ts';
+import { mapTree, resultLeaves, treeLeaves } from '../core/tree.ts';
 import { onesLike, zeros } from '../ops/create.ts';
 import { GradLevel } from './levels.ts';
-import { mapTree, resultLeaves, treeLeaves } from './tree.ts';
 
 /** The result of running a function on a tape of its own. */
 interface Taped {

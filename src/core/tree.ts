@@ -1,5 +1,5 @@
-import { ArgumentError } from '../core/errors.ts';
-import { TensorBase } from '../core/tensor.ts';
+import { ArgumentError } from './errors.ts';
+import { TensorBase } from './tensor.ts';
 
 /** Arguments and results of transformed functions: tensors, and arrays or plain objects of them, nested. */
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> };
