@@ -7,6 +7,7 @@ import { metaOf, TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { zeros } from '../ops/create.ts';
 import { runBackward } from './engine.ts';
+import { settle } from './nesting.ts';
 
 export interface BackwardOptions<T extends TensorBase = TensorBase> {
   /** The gradient of what is differentiated by the tensor; may be left out for one element. */
@@ -213,6 +214,7 @@ export function retainGrad(t: TensorBase): void {
 
 /** The `.grad` of a tensor. */
 export function gradOf(t: TensorBase): TensorBase | null {
+  settle();
   const grad = t.meta?.grad ?? null;
   if (grad === null && t.node !== null && !t.meta?.retainsGrad) {
     warn(
@@ -225,6 +227,7 @@ export function gradOf(t: TensorBase): TensorBase | null {
 }
 
 export function setGrad(t: TensorBase, value: TensorBase | null): void {
+  settle();
   if (value === null || value === undefined) {
     if (t.meta !== null) t.meta.grad = null;
     return;

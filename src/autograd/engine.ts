@@ -11,6 +11,8 @@ import { metaOf, TensorBase } from '../core/tensor.ts';
 import { full, onesLike } from '../ops/create.ts';
 import { add, addInto, clone, sumTo, toDType } from '../ops/engine-ops.ts';
 import { callAccumulateHooks, callPosthooks, callPrehooks, callTensorHooks, type Replace } from './hooks.ts';
+import { enterPass, leavePass, mustWait, type Pass, runWaiting, settle, waiting } from './nesting.ts';
+import { ReadyQueue } from './ready-queue.ts';
 
 export interface RunOptions {
   /** Keep saved tensors for another pass. */
@@ -21,47 +23,6 @@ export interface RunOptions {
   readonly inputs: readonly Place[] | null;
   /** Add gradients to `.grad` (backward) instead of returning them (grad). */
   readonly accumulate: boolean;
-}
-
-/** Nodes that are ready, latest first (a binary heap): with graphs like chains it holds one node. */
-class ReadyQueue {
-  readonly #heap: Node[] = [];
-
-  get size(): number {
-    return this.#heap.length;
-  }
-
-  push(node: Node): void {
-    const heap = this.#heap;
-    let i = heap.push(node) - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (heap[parent].sequence >= node.sequence) break;
-      heap[i] = heap[parent];
-      i = parent;
-    }
-    heap[i] = node;
-  }
-
-  pop(): Node {
-    const heap = this.#heap;
-    const top = heap[0];
-    const last = heap.pop() as Node;
-    const n = heap.length;
-    if (n > 0) {
-      let i = 0;
-      for (;;) {
-        let child = 2 * i + 1;
-        if (child >= n) break;
-        if (child + 1 < n && heap[child + 1].sequence > heap[child].sequence) child += 1;
-        if (heap[child].sequence <= last.sequence) break;
-        heap[i] = heap[child];
-        i = child;
-      }
-      heap[i] = last;
-    }
-    return top;
-  }
 }
 
 /** Gradients that arrived at the outputs of a node. */
@@ -87,7 +48,7 @@ interface Suspended {
  * gradient lies in it, which no user can notice. With `createGraph` everything becomes part of a
  * graph and nothing is freed.
  */
-class BackwardPass {
+class BackwardPass implements Pass {
   readonly #options: RunOptions;
   readonly #visited: Node[] = [];
   readonly #suspended: Suspended[] = [];
@@ -98,6 +59,7 @@ class BackwardPass {
   /** Requested inputs by node: `[output index, position in the result]`. */
   readonly #targets = new Map<Node, [index: number, position: number][]>();
   readonly #results: (TensorBase | null)[];
+  readonly callbacks: (() => void)[] = [];
   readonly #releases: boolean;
   /** What the node in progress allocates. */
   readonly #made: Storage[] = [];
@@ -119,6 +81,7 @@ class BackwardPass {
     const scope: GradScope = scopeOf(levelAt(roots[0]));
     const enabled = scope.enabled;
     const outerArena = swapArena(null);
+    const outer = enterPass(this);
     scope.enabled = this.#options.createGraph;
     let finished = false;
     try {
@@ -136,16 +99,25 @@ class BackwardPass {
         // Leaves accumulate as soon as they can.
         for (let i = 0; i < this.#leaves.length; i++) this.#process(this.#leaves[i]);
         this.#leaves.length = 0;
+        if (waiting.length > 0) runWaiting();
         if (this.#ready.size === 0) break;
         this.#process(this.#ready.pop());
       }
+      // A callback may ask for further ones.
+      for (let i = 0; i < this.callbacks.length; i++) this.callbacks[i]();
+      if (waiting.length > 0) runWaiting();
       finished = true;
     } finally {
       scope.enabled = enabled;
       swapArena(outerArena);
+      leavePass(outer, finished);
       this.#leave(finished);
     }
     return this.#results;
+  }
+
+  willRun(node: Node): boolean {
+    return node.run === this && this.#wants(node);
   }
 
   /** The cotangent of a root, 1 when none was given, in the dtype of the root. */
@@ -455,5 +427,13 @@ export function runBackward(
   options: RunOptions,
 ): readonly (TensorBase | null)[] {
   const plain = roots.every((t) => levelAt(t) === null) && cotangents.every((t) => t === null || t.wrapped === null);
-  return new BackwardPass(options, plain && !options.createGraph).execute(roots, cotangents);
+  const pass = new BackwardPass(options, plain && !options.createGraph);
+  if (options.accumulate && mustWait()) {
+    // The caller may change its cotangents when this has returned.
+    const seeds = cotangents.map((g) => (g === null ? null : clone(g)));
+    waiting.push(() => pass.execute(roots, seeds));
+    return [];
+  }
+  settle();
+  return pass.execute(roots, cotangents);
 }

@@ -6,6 +6,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 
 export { GradientEdge } from '../core/edge.ts';
 export { Node } from '../core/node.ts';
+export { queueCallback } from './callbacks.ts';
+export { type MultiGradHookOptions, registerMultiGradHook } from './multi-hooks.ts';
 export { disableSavedTensorsHooks, savedTensorsHooks } from './saved-hooks.ts';
 
 /**

@@ -6,7 +6,7 @@ import { type Level, scopeOf } from './levels.ts';
 import type { Op } from './op.ts';
 import { type Packed, packer } from './packing.ts';
 import type { Shape } from './shape.ts';
-import { frozen, type Operand, type TensorBase, versionOf } from './tensor.ts';
+import { alias, frozen, type Operand, type TensorBase, versionOf } from './tensor.ts';
 
 let lastSequence = 0;
 
@@ -80,6 +80,48 @@ export class Node {
   /** For the node that accumulates into a leaf: the leaf. Null for every other node. */
   get variable(): Tensor | null {
     return this.leaf as Tensor | null;
+  }
+
+  /**
+   * When the node was made: later nodes run first. Infinite for nodes that accumulate into a leaf, which
+   * run as soon as they can.
+   */
+  get sequenceNr(): number {
+    return this.leaf === null ? this.sequence : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * What the node keeps for backward, by name: its operation's inputs are `self`, `other`, `input2`, …,
+   * outputs are `result` (`result0`, … if there are several). A saved input is the tensor itself, a saved
+   * output another one with the same values and place in the graph.
+   *
+   * @throws {AutogradError} when a backward pass has released them, or one was changed in place since.
+   */
+  get savedValues(): Readonly<Record<string, Tensor | number>> {
+    if (this.freed) throw freedError(this);
+    return Object.fromEntries(this.plan.map((place, k) => [this.#nameOf(place), this.#shown(place, k)]));
+  }
+
+  /** The tensors among `savedValues`, in the order in which they were saved. */
+  get savedTensors(): readonly Tensor[] {
+    if (this.freed) throw freedError(this);
+    return this.plan.map((place, k) => this.#shown(place, k)).filter((t) => typeof t !== 'number');
+  }
+
+  #nameOf(place: number): string {
+    if (place >= 0) return ['self', 'other'][place] ?? `input${place}`;
+    return this.outShapes.length === 1 ? 'result' : `result${~place}`;
+  }
+
+  #shown(place: number, k: number): Tensor | number {
+    const t = this.unpack(k);
+    if (typeof t === 'number') return t;
+    if (place >= 0 || t.wrapped !== null) return t as Tensor;
+    const shown = alias(t);
+    shown.tracked = true;
+    shown.node = this;
+    shown.outputIndex = ~place;
+    return shown as Tensor;
   }
 
   /** Room for the user's own data about this node. */

@@ -112,8 +112,9 @@ export function applyToView(op: ElementwiseOp, inputs: readonly [TensorBase, ...
   const base = baseOf(view) as TensorBase;
   const tracked = base.tracked || others.some((t) => typeof t !== 'number' && t.tracked);
   if (!baseScope.enabled || !tracked || op.backward === null) return op.applyInto(inputs);
-  if (base.tracked && !view.tracked) {
-    // Taken while nothing was recorded: from here on it is a view in the graph too.
+  if (base.tracked && (!view.tracked || (view.node !== null && view.node.attached !== null))) {
+    // Taken while nothing was recorded: from here on it is a view in the graph too. And hooks on the view
+    // as it was are not on the way from the change to the base.
     metaOf(view).baseVersion = -1;
     sync(view);
   }

@@ -107,8 +107,9 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return isLeaf(this);
   }
 
+  /** Which output of `gradFn` this tensor is. */
   get outputNr(): number {
-    return this.outputIndex;
+    return sync(this).outputIndex;
   }
 
   /** How often its memory was changed in place. */

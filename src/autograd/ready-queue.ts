@@ -1,0 +1,42 @@
+import type { Node } from '../core/node.ts';
+
+/** Nodes that are ready, latest first (a binary heap): with graphs like chains it holds one node. */
+export class ReadyQueue {
+  readonly #heap: Node[] = [];
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  push(node: Node): void {
+    const heap = this.#heap;
+    let i = heap.push(node) - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (heap[parent].sequence >= node.sequence) break;
+      heap[i] = heap[parent];
+      i = parent;
+    }
+    heap[i] = node;
+  }
+
+  pop(): Node {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop() as Node;
+    const n = heap.length;
+    if (n > 0) {
+      let i = 0;
+      for (;;) {
+        let child = 2 * i + 1;
+        if (child >= n) break;
+        if (child + 1 < n && heap[child + 1].sequence > heap[child].sequence) child += 1;
+        if (heap[child].sequence <= last.sequence) break;
+        heap[i] = heap[child];
+        i = child;
+      }
+      heap[i] = last;
+    }
+    return top;
+  }
+}
