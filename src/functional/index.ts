@@ -3,3 +3,9 @@
  * alone. `import { functional as F } from 'nabla'`, or `import * as F from 'nabla/functional'`.
  */
 export { crossEntropy, logSoftmax, nllLoss, softmax } from '../tensor/functions.ts';
+export * from './activation.ts';
+export * from './attention.ts';
+export * from './dropout.ts';
+export * from './linear.ts';
+export * from './loss.ts';
+export * from './normalization.ts';

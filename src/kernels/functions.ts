@@ -12,6 +12,7 @@ import { call, define, type ElementwiseFunction, of1, of2, of3, of4 } from './de
 import { arg, type Expr, maskArg, type Rule, type UnaryOp } from './expr.ts';
 
 export * from './activations.ts';
+export * from './losses.ts';
 export type { ElementwiseFunction };
 
 const x = arg(0);

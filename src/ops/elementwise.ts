@@ -4,21 +4,9 @@ import { resultType } from '../core/promotion.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import * as f from '../kernels/functions.ts';
 import { toDType } from './copy.ts';
-import { defineElementwise, type ElementwiseKind, ElementwiseOp, type ElementwiseOptions } from './elementwise-op.ts';
+import { ElementwiseOp } from './elementwise-op.ts';
+import { op } from './entry.ts';
 import { hasZero } from './inspect.ts';
-
-function op(
-  entry: f.ElementwiseFunction,
-  kind: ElementwiseKind,
-  extra: Partial<ElementwiseOptions> = {},
-): ElementwiseOp {
-  return defineElementwise(entry.fn, {
-    kind,
-    differentiable: entry.derivative !== 'none',
-    ...(typeof entry.derivative === 'function' ? { custom: entry.derivative } : {}),
-    ...extra,
-  });
-}
 
 const noBool = (reason: string) => ({ refuse: (dtype: DType): string | null => (dtype === 'bool' ? reason : null) });
 
@@ -127,6 +115,22 @@ export const ops = {
   isnan: op(f.isnan, 'bool'),
   isinf: op(f.isinf, 'bool'),
   isfinite: op(f.isfinite, 'bool'),
+  isposinf: op(f.isposinf, 'bool'),
+  isneginf: op(f.isneginf, 'bool'),
+  signbit: op(f.signbit, 'bool'),
+  logit: op(f.logit, 'float'),
+  xlogy: op(f.xlogy, 'float'),
+  hypot: op(f.hypot, 'same'),
+  logaddexp: op(f.logaddexp, 'same'),
+  logaddexp2: op(f.logaddexp2, 'same'),
+  copysign: op(f.copysign, 'float'),
+  fmax: op(f.fmax, 'same'),
+  fmin: op(f.fmin, 'same'),
+  heaviside: op(f.heaviside, 'same'),
+  nanToNum: op(f.nanToNum, 'first'),
+  lerp: op(f.lerp, 'same'),
+  addcmul: op(f.addcmul, 'same'),
+  addcdiv: op(f.addcdiv, 'same'),
 } as const;
 
 type Unary = (x: TensorBase) => TensorBase;
@@ -186,6 +190,7 @@ export const mul: Binary = binary(ops.mul);
 export const maximum: Binary = binary(ops.maximum);
 export const minimum: Binary = binary(ops.minimum);
 export const atan2: Binary = binary(ops.atan2);
+export const xlogy: Binary = binary(ops.xlogy);
 export const fmod: Binary = binary(ops.fmod);
 export const remainder: Binary = binary(ops.remainder);
 export const eq: Binary = binary(ops.eq);

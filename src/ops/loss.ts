@@ -16,7 +16,8 @@ export type Reduction = 'none' | 'mean' | 'sum';
 
 const reductions: readonly string[] = ['none', 'mean', 'sum'];
 
-function checkReduction(op: string, reduction: string): void {
+/** Refuses what is no reduction. */
+export function checkReduction(op: string, reduction: string): void {
   if (!reductions.includes(reduction))
     throw new ArgumentError(
       `${op}: ${reduction} is not a valid value for reduction; it is one of ${reductions.join(', ')}`,

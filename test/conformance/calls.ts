@@ -1,6 +1,7 @@
 import type { Calls, Signatures } from './calls/arguments.ts';
 import { creations, creationsSignatures } from './calls/creation.ts';
 import { elementwise, elementwiseSignatures } from './calls/elementwise.ts';
+import { functional, functionalSignatures } from './calls/functional.ts';
 import { inplace, inplaceSignatures } from './calls/inplace.ts';
 import { losses, lossesSignatures } from './calls/losses.ts';
 import { picking } from './calls/picking.ts';
@@ -23,6 +24,7 @@ export const calls: Calls = {
   ...views,
   ...creations,
   ...losses,
+  ...functional,
   ...inplace,
 };
 
@@ -33,5 +35,6 @@ export const pythonSignatures: Signatures = {
   ...viewsSignatures,
   ...creationsSignatures,
   ...lossesSignatures,
+  ...functionalSignatures,
   ...inplaceSignatures,
 };

@@ -54,6 +54,8 @@ const camelCase = (name: string): string => name.replace(/_(\w)/g, (_, c: string
 const processing: Readonly<Record<string, (parts: readonly unknown[]) => readonly unknown[]>> = {
   first: (parts) => parts.slice(0, 1),
   drop_first: (parts) => parts.slice(1),
+  // The call became public, without its weights, after these were recorded.
+  sdpa: (parts) => parts,
 };
 
 /** A result as a list: fields by name where PyTorch has a named tuple. */
@@ -184,7 +186,8 @@ class Replay {
   inplace(op: OpFile): void {
     const { sample } = this;
     const inplace = sample.inplace as NonNullable<Sample['inplace']>;
-    const method = `Tensor.${op.inplace_method}`;
+    // A function without a method of its own has `inplace=True`.
+    const method = op.inplace_method ? `Tensor.${op.inplace_method}` : `${sample.call}_`;
     const call = invocation(method, sample, op.schemas);
     const standing = leaves(call);
     const changed = withCopy(call, standing);

@@ -101,7 +101,16 @@ const outOfRange: Reason = ({ self }) => {
   return values.every(fits) ? null : 'numbers out of range made integers';
 };
 
+/** The slope 1/6 is a float32 in PyTorch's kernel, for float64 too. */
+const roundedSlope: Reason = (bound) => (isFloat64(bound) ? 'a slope that PyTorch rounds to float32' : null);
+
+/** PyTorch 1.13 makes 0 of NaN here, newer versions let it pass. */
+const lostNaN: Reason = ({ self }) =>
+  decodeTensor(self as EncodedTensor).values.some(Number.isNaN) ? 'NaN, which PyTorch 1.13 makes 0 of' : null;
+
 const reasons: Readonly<Record<string, Reason>> = {
+  'torch.nn.functional.hardsigmoid': roundedSlope,
+  'torch.nn.functional.softshrink': lostNaN,
   'torch.norm': roundedOrder,
   'torch.linalg.vector_norm': roundedOrder,
   'Tensor.int': outOfRange,

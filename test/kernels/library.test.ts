@@ -122,6 +122,13 @@ const domains: Readonly<Record<string, readonly (Range | 'mask')[]>> = {
   hardswish: [any],
   softsign: [above],
   tanhshrink: [any],
+  squaredError: [any, any],
+  absoluteError: [above, far],
+  smoothL1: [above, far, [0.4, 0.6]],
+  huber: [above, far, [0.4, 0.6]],
+  binaryCrossEntropy: [share, share],
+  binaryCrossEntropyWithLogits: [any, share, above],
+  softMargin: [any, any],
 };
 
 const differentiable = Object.entries(library).filter(([, e]) => e.derivative !== 'none');

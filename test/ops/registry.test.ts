@@ -6,6 +6,7 @@ import { expectClose, expectNear } from '../support/close.ts';
 import { cotangentsFor, floatOutputs, gradcheck, gradgradcheck, outputsOf } from '../support/gradcheck.ts';
 import { layouts, valuesOf } from '../support/numbers.ts';
 import { elementwiseSamples } from './samples/elementwise.ts';
+import { functionalSamples } from './samples/functional.ts';
 import { reductionSamples } from './samples/reductions.ts';
 import type { Sample } from './samples/sample.ts';
 import { scanSamples } from './samples/scans.ts';
@@ -21,6 +22,7 @@ const samples: Readonly<Record<string, readonly Sample[]>> = {
   ...structuralSamples,
   ...reductionSamples,
   ...scanSamples,
+  ...functionalSamples,
 };
 
 const differentiated = (xs: readonly Tensor[]): number[] =>

@@ -5,13 +5,13 @@ import { f64, numel, type Shape, spread, spreadTensor } from '../../support/numb
 import { type Sample, sample } from './sample.ts';
 
 /** Numbers an operation takes: any in [lo, hi), but none where its derivative jumps. */
-interface Domain {
+export interface Domain {
   readonly lo: number;
   readonly hi: number;
   readonly away?: 'zero' | 'integers';
 }
 
-function draw(shape: Shape, { lo, hi, away }: Domain, seed: number): Tensor {
+export function draw(shape: Shape, { lo, hi, away }: Domain, seed: number): Tensor {
   const values = spread(numel(shape), lo, hi, seed).map((x) => {
     if (away === 'zero' && Math.abs(x) < 0.2) return x + (x < 0 ? -0.3 : 0.3);
     if (away === 'integers') return Math.floor(x) + 0.2 + 0.6 * (x - Math.floor(x));
@@ -20,13 +20,13 @@ function draw(shape: Shape, { lo, hi, away }: Domain, seed: number): Tensor {
   return f64(values, shape);
 }
 
-const call =
+export const call =
   (op: ElementwiseOp) =>
   (...xs: (Tensor | number)[]): Tensor =>
     op.call(...xs) as Tensor;
 
-function unary(name: keyof typeof ops, domain: Domain, zero = !domain.away && domain.lo < 0): readonly Sample[] {
-  const f = call(ops[name]);
+export function unary(op: ElementwiseOp, domain: Domain, zero = !domain.away && domain.lo < 0): readonly Sample[] {
+  const f = call(op);
   const at = (label: string, shape: Shape): Sample => sample(label, [draw(shape, domain, label.length)], f);
   const samples = [
     at('vector', [7]),
@@ -62,8 +62,8 @@ const shapePairs: Readonly<Record<string, readonly [Shape, Shape]>> = {
   ],
 };
 
-function binary(name: keyof typeof ops, a: Domain, b: Domain, number?: number): readonly Sample[] {
-  const f = call(ops[name]);
+export function binary(op: ElementwiseOp, a: Domain, b: Domain, number?: number): readonly Sample[] {
+  const f = call(op);
   const samples = Object.entries(shapePairs).map(([label, [p, q]]) => sample(label, [draw(p, a, 1), draw(q, b, 2)], f));
   samples.push(
     sample('expanded and transposed', [draw([3, 1], a, 3), draw([4, 3], b, 4)], (x, y) => f(x.expand([3, 4]), y.T)),
@@ -76,8 +76,8 @@ function binary(name: keyof typeof ops, a: Domain, b: Domain, number?: number): 
 }
 
 /** Comparisons of numbers some of which are equal. */
-function comparison(name: keyof typeof ops): readonly Sample[] {
-  const f = call(ops[name]);
+export function comparison(op: ElementwiseOp): readonly Sample[] {
+  const f = call(op);
   const a = f64([1, 2, 0, -1, 0, 3], [2, 3]);
   return [
     sample('same shape', [a, f64([1, 0, 0, -2, 5, 3], [2, 3])], f),
@@ -88,8 +88,8 @@ function comparison(name: keyof typeof ops): readonly Sample[] {
   ];
 }
 
-function predicate(name: keyof typeof ops): readonly Sample[] {
-  const f = call(ops[name]);
+export function predicate(op: ElementwiseOp): readonly Sample[] {
+  const f = call(op);
   const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
   return [
     sample('matrix', [f64([0, 1, nan, inf, -inf, -2], [2, 3])], f),
@@ -98,11 +98,11 @@ function predicate(name: keyof typeof ops): readonly Sample[] {
   ];
 }
 
-const any: Domain = { lo: -2, hi: 2 };
-const positive: Domain = { lo: 0.3, hi: 2.5 };
-const kink: Domain = { lo: -2, hi: 2, away: 'zero' };
-const steps: Domain = { lo: -3, hi: 3, away: 'integers' };
-const unit: Domain = { lo: -0.9, hi: 0.9 };
+export const any: Domain = { lo: -2, hi: 2 };
+export const positive: Domain = { lo: 0.3, hi: 2.5 };
+export const kink: Domain = { lo: -2, hi: 2, away: 'zero' };
+export const steps: Domain = { lo: -3, hi: 3, away: 'integers' };
+export const unit: Domain = { lo: -0.9, hi: 0.9 };
 const divisor: Domain = { lo: 0.7, hi: 1.3 };
 
 const mask = tensor([
@@ -111,51 +111,51 @@ const mask = tensor([
 ]);
 const low: Domain = { lo: -1.5, hi: -0.5 };
 const high: Domain = { lo: 0.5, hi: 1.5 };
-const wide: Domain = { lo: -3, hi: 3 };
+export const wide: Domain = { lo: -3, hi: 3 };
 const clamp = call(ops.clamp);
 const where = call(ops.where);
 
 export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
-  neg: unary('neg', any),
-  abs: unary('abs', kink),
-  sign: unary('sign', kink),
-  sgn: unary('sgn', kink),
-  exp: unary('exp', any),
-  exp2: unary('exp2', any),
-  expm1: unary('expm1', any),
-  log: unary('log', positive),
-  log2: unary('log2', positive),
-  log10: unary('log10', positive),
-  log1p: unary('log1p', { lo: -0.7, hi: 2 }),
-  sqrt: unary('sqrt', positive),
-  rsqrt: unary('rsqrt', positive),
-  square: unary('square', any),
-  reciprocal: unary('reciprocal', kink),
-  sin: unary('sin', any),
-  cos: unary('cos', any),
-  tan: unary('tan', { lo: -1, hi: 1 }),
-  asin: unary('asin', unit),
-  acos: unary('acos', unit),
-  atan: unary('atan', any),
-  sinh: unary('sinh', any),
-  cosh: unary('cosh', any),
-  tanh: unary('tanh', any),
-  asinh: unary('asinh', any),
-  acosh: unary('acosh', { lo: 1.3, hi: 3 }),
-  atanh: unary('atanh', unit),
-  sigmoid: unary('sigmoid', any),
-  erf: unary('erf', any),
-  erfc: unary('erfc', any),
-  relu: unary('relu', kink),
-  floor: unary('floor', steps),
-  ceil: unary('ceil', steps),
-  round: unary('round', steps),
-  trunc: unary('trunc', steps),
-  frac: unary('frac', steps),
-  add: binary('add', any, any, 2),
-  sub: binary('sub', any, any, 2),
-  mul: binary('mul', any, any, -3),
-  div: binary('div', any, kink, 3),
+  neg: unary(ops.neg, any),
+  abs: unary(ops.abs, kink),
+  sign: unary(ops.sign, kink),
+  sgn: unary(ops.sgn, kink),
+  exp: unary(ops.exp, any),
+  exp2: unary(ops.exp2, any),
+  expm1: unary(ops.expm1, any),
+  log: unary(ops.log, positive),
+  log2: unary(ops.log2, positive),
+  log10: unary(ops.log10, positive),
+  log1p: unary(ops.log1p, { lo: -0.7, hi: 2 }),
+  sqrt: unary(ops.sqrt, positive),
+  rsqrt: unary(ops.rsqrt, positive),
+  square: unary(ops.square, any),
+  reciprocal: unary(ops.reciprocal, kink),
+  sin: unary(ops.sin, any),
+  cos: unary(ops.cos, any),
+  tan: unary(ops.tan, { lo: -1, hi: 1 }),
+  asin: unary(ops.asin, unit),
+  acos: unary(ops.acos, unit),
+  atan: unary(ops.atan, any),
+  sinh: unary(ops.sinh, any),
+  cosh: unary(ops.cosh, any),
+  tanh: unary(ops.tanh, any),
+  asinh: unary(ops.asinh, any),
+  acosh: unary(ops.acosh, { lo: 1.3, hi: 3 }),
+  atanh: unary(ops.atanh, unit),
+  sigmoid: unary(ops.sigmoid, any),
+  erf: unary(ops.erf, any),
+  erfc: unary(ops.erfc, any),
+  relu: unary(ops.relu, kink),
+  floor: unary(ops.floor, steps),
+  ceil: unary(ops.ceil, steps),
+  round: unary(ops.round, steps),
+  trunc: unary(ops.trunc, steps),
+  frac: unary(ops.frac, steps),
+  add: binary(ops.add, any, any, 2),
+  sub: binary(ops.sub, any, any, 2),
+  mul: binary(ops.mul, any, any, -3),
+  div: binary(ops.div, any, kink, 3),
   addScaled: [
     sample('alpha', [draw([2, 3], any, 1), draw([3], any, 2)], (a, b) => call(ops.addScaled)(a, b, 2.5)),
     sample('rank 0', [draw([], any, 1), draw([], any, 2)], (a, b) => call(ops.addScaled)(a, b, -1)),
@@ -164,10 +164,10 @@ export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('alpha', [draw([2, 3], any, 1), draw([3], any, 2)], (a, b) => call(ops.subScaled)(a, b, 2.5)),
     sample('rank 0', [draw([], any, 1), draw([], any, 2)], (a, b) => call(ops.subScaled)(a, b, -1)),
   ],
-  floorDivide: binary('floorDivide', steps, divisor),
-  truncDivide: binary('truncDivide', steps, divisor),
+  floorDivide: binary(ops.floorDivide, steps, divisor),
+  truncDivide: binary(ops.truncDivide, steps, divisor),
   pow: [
-    ...binary('pow', positive, any, 2.5),
+    ...binary(ops.pow, positive, any, 2.5),
     ...[3, 2, 1, -1].map((n) => sample(`integer power ${n}`, [draw([2, 3], kink, n + 9)], (x) => call(ops.pow)(x, n))),
     sample('zeros cubed', [f64([0, 1, -2, 0], [4])], (x) => call(ops.pow)(x, 3)),
     sample('power 0', [f64([0, 1, -2], [3])], (x) => call(ops.pow)(x, 0)),
@@ -178,13 +178,13 @@ export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
     ),
     sample('zeros cubed, by the method', [f64([0, 1, -2, 0], [4])], (x) => x.pow(3)),
   ],
-  maximum: binary('maximum', any, any, 0.1),
-  minimum: binary('minimum', any, any, 0.1),
-  atan2: binary('atan2', kink, kink, 1),
-  fmod: binary('fmod', steps, divisor, 1.1),
-  remainder: binary('remainder', steps, divisor, 1.1),
-  clampMin: binary('clampMin', any, any, 0.05),
-  clampMax: binary('clampMax', any, any, 0.05),
+  maximum: binary(ops.maximum, any, any, 0.1),
+  minimum: binary(ops.minimum, any, any, 0.1),
+  atan2: binary(ops.atan2, kink, kink, 1),
+  fmod: binary(ops.fmod, steps, divisor, 1.1),
+  remainder: binary(ops.remainder, steps, divisor, 1.1),
+  clampMin: binary(ops.clampMin, any, any, 0.05),
+  clampMax: binary(ops.clampMax, any, any, 0.05),
   clamp: [
     sample('tensors', [draw([2, 3], wide, 1), draw([3], low, 2), draw([2, 1], high, 3)], clamp),
     sample('numbers', [draw([7], wide, 4)], (x) => clamp(x, -0.9, 1.1)),
@@ -208,17 +208,17 @@ export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('matrix', [draw([2, 3], any, 1), draw([], any, 2)], call(ops.fill)),
     sample('empty', [draw([0], any, 1), draw([], any, 2)], call(ops.fill)),
   ],
-  eq: comparison('eq'),
-  ne: comparison('ne'),
-  lt: comparison('lt'),
-  le: comparison('le'),
-  gt: comparison('gt'),
-  ge: comparison('ge'),
-  logicalAnd: comparison('logicalAnd'),
-  logicalOr: comparison('logicalOr'),
-  logicalXor: comparison('logicalXor'),
-  logicalNot: predicate('logicalNot'),
-  isnan: predicate('isnan'),
-  isinf: predicate('isinf'),
-  isfinite: predicate('isfinite'),
+  eq: comparison(ops.eq),
+  ne: comparison(ops.ne),
+  lt: comparison(ops.lt),
+  le: comparison(ops.le),
+  gt: comparison(ops.gt),
+  ge: comparison(ops.ge),
+  logicalAnd: comparison(ops.logicalAnd),
+  logicalOr: comparison(ops.logicalOr),
+  logicalXor: comparison(ops.logicalXor),
+  logicalNot: predicate(ops.logicalNot),
+  isnan: predicate(ops.isnan),
+  isinf: predicate(ops.isinf),
+  isfinite: predicate(ops.isfinite),
 };

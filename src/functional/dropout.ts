@@ -1,0 +1,127 @@
+import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { type Shape, shapeText } from '../core/shape.ts';
+import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
+import { add, div, mul, ops } from '../ops/elementwise.ts';
+import { inPlace } from '../ops/inplace.ts';
+import { checkOptions } from '../tensor/options.ts';
+import { bernoulli_, type RandomOptions } from '../tensor/random.ts';
+import type { ShapeOf } from '../tensor/signatures.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+export interface DropoutOptions extends RandomOptions {
+  /** The probability of an element to become 0. */
+  readonly p?: number;
+  /** Without it nothing is dropped. As in PyTorch it is on by default, but off in `alphaDropout` and `featureAlphaDropout`. */
+  readonly training?: boolean;
+}
+
+interface Settings {
+  readonly p: number;
+  readonly training: boolean;
+  readonly random: RandomOptions;
+}
+
+function settings(op: string, x: unknown, options: DropoutOptions | undefined, byDefault = true): Settings {
+  checkTensors(op, x);
+  checkOptions(op, options, ['p', 'training', 'generator']);
+  const p = options?.p ?? 0.5;
+  if (!(p >= 0 && p <= 1))
+    throw new ArgumentError(`${op}: dropout probability has to be between 0 and 1, but got ${p}`);
+  const random = options?.generator === undefined ? {} : { generator: options.generator };
+  return { p, training: options?.training ?? byDefault, random };
+}
+
+/** Ones with probability 1 − p, and zeros. A constant to every transform. */
+function mask(shape: Shape, x: TensorBase, p: number, random: RandomOptions): TensorBase {
+  const noise = fresh(shape, x.dtype);
+  bernoulli_(noise as Tensor, 1 - p, random);
+  return noise;
+}
+
+/** The factor an input is multiplied with: 0, or 1/(1 − p); null where nothing is to be done. */
+function factor(shape: Shape, x: TensorBase, { p, training, random }: Settings): TensorBase | number | null {
+  if (!training || p === 0 || x.count === 0) return null;
+  return p === 1 ? 0 : div(mask(shape, x, p, random), 1 - p);
+}
+
+/** The product with a factor: a new tensor, or in the memory of x. */
+function multiplied<T extends Tensor>(x: T, by: TensorBase | number | null, write: boolean): T {
+  if (by === null) return x;
+  if (!write) return mul(x, by) as T;
+  inPlace(ops.mul, [x, by]);
+  return x;
+}
+
+/** Zeros elements at random with probability p, and divides the others by 1 − p, so that expectations stay. */
+export const dropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
+  multiplied(x, factor(x.shape, x, settings('dropout', x, options)), false) as Tensor;
+
+export const dropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
+  multiplied(x, factor(x.shape, x, settings('dropout_', x, options)), true);
+
+/** The shape of a mask with one element for each channel: the first two dimensions, or one if there is no batch. */
+const perChannel = (x: TensorBase, lead: number): Shape => x.shape.map((n, d) => (d < lead ? n : 1));
+
+function channels<T extends Tensor>(
+  op: string,
+  x: T,
+  options: DropoutOptions | undefined,
+  lead: number,
+  write: boolean,
+): T {
+  return multiplied(x, factor(perChannel(x, lead), x, settings(op, x, options)), write);
+}
+
+/** How many dimensions lead in a tensor of `rank` dimensions, or of one less without a batch. */
+function leading(op: string, x: Tensor, rank: number): number {
+  checkTensors(op, x);
+  if (x.ndim !== rank && x.ndim !== rank - 1)
+    throw new ShapeError(`${op}: expected ${rank - 1} or ${rank} dimensions, got shape ${shapeText(x.shape)}`);
+  return x.ndim === rank ? 2 : 1;
+}
+
+/** Zeros whole channels of [N, C, L] or [C, L]. */
+export const dropout1d = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
+  channels('dropout1d', x, options, leading('dropout1d', x, 3), false) as Tensor;
+export const dropout1d_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
+  channels('dropout1d_', x, options, leading('dropout1d_', x, 3), true);
+
+/** Zeros whole channels of [N, C, H, W]. (As in PyTorch, three dimensions are [N, C, L].) */
+export const dropout2d = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
+  channels('dropout2d', x, options, 2, false) as Tensor;
+export const dropout2d_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
+  channels('dropout2d_', x, options, 2, true);
+
+/** Zeros whole channels of [N, C, D, H, W] or [C, D, H, W]. */
+export const dropout3d = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
+  channels('dropout3d', x, options, leading('dropout3d', x, 5), false) as Tensor;
+export const dropout3d_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
+  channels('dropout3d_', x, options, leading('dropout3d_', x, 5), true);
+
+// What selu tends to for x → −∞: −λα (Klambauer et al. 2017).
+const SATURATION = -1.7580993408473766;
+
+/** Dropped elements become the saturation value; a scale and a shift restore mean 0 and variance 1. */
+function alpha<T extends Tensor>(x: T, shape: Shape, { p, training, random }: Settings, write: boolean): T {
+  if (!training || p === 0 || x.numel() === 0) return x;
+  if (p === 1) return multiplied(x, 0, write);
+  const kept = mask(shape, x, p, random);
+  const a = 1 / Math.sqrt((SATURATION * SATURATION * p + 1) * (1 - p));
+  const shift = add(mul(add(kept, -1), -SATURATION * a), -SATURATION * a * p);
+  const scaled = multiplied(x, mul(kept, a), write);
+  if (!write) return add(scaled, shift) as T;
+  inPlace(ops.add, [x, shift]);
+  return x;
+}
+
+/** Dropout for networks of `selu`: mean 0 and variance 1 stay. */
+export const alphaDropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
+  alpha(x, x.shape, settings('alphaDropout', x, options, false), false) as Tensor;
+export const alphaDropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
+  alpha(x, x.shape, settings('alphaDropout_', x, options, false), true);
+
+/** The same of whole channels. */
+export const featureAlphaDropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
+  alpha(x, perChannel(x, 2), settings('featureAlphaDropout', x, options, false), false) as Tensor;
+export const featureAlphaDropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
+  alpha(x, perChannel(x, 2), settings('featureAlphaDropout_', x, options, false), true);

@@ -1,0 +1,232 @@
+import { noGrad } from '../autograd/modes.ts';
+import { isFloat } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { detach } from '../ops/detach.ts';
+import { add, div, mul, ops, rsqrt, sub } from '../ops/elementwise.ts';
+import { inPlace } from '../ops/inplace.ts';
+import { named } from '../ops/loss.ts';
+import { sum } from '../ops/reduce.ts';
+import { standardize } from '../ops/standardize.ts';
+import { reshape } from '../ops/view.ts';
+import { checkOptions } from '../tensor/options.ts';
+import type { ShapeOf } from '../tensor/signatures.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** The affine map after normalisation: y w + b, either of them optional. */
+interface Affine {
+  readonly weight?: Tensor | null;
+  readonly bias?: Tensor | null;
+  /** Added to the variance. */
+  readonly eps?: number;
+}
+
+function checkFloat(op: string, x: TensorBase): void {
+  checkTensors(op, x);
+  if (!isFloat(x.dtype)) throw new DTypeError(`${op}: expected a floating point tensor, got ${x.dtype}`);
+}
+
+/** y w + b with parameters of the given shape, which broadcasts with y. */
+function affine(y: TensorBase, { weight, bias }: Affine, shape: Shape): TensorBase {
+  const shaped = (t: TensorBase): TensorBase => reshape(t, shape);
+  if (weight && bias) return ops.addcmul.call(shaped(bias), y, shaped(weight), 1);
+  if (weight) return mul(y, shaped(weight));
+  return bias ? add(y, shaped(bias)) : y;
+}
+
+/** One parameter per channel, channels being the second dimension. */
+function perChannel(x: TensorBase): Shape {
+  return x.shape.map((n, d) => (d === 1 ? n : 1));
+}
+
+function checkChannels(
+  op: string,
+  x: TensorBase,
+  channels: number,
+  parameters: Readonly<Record<string, unknown>>,
+): void {
+  for (const [name, t] of Object.entries(parameters)) {
+    if (t === null || t === undefined) continue;
+    checkTensors(op, t);
+    const { count } = t as TensorBase;
+    if (count !== channels) {
+      throw new ShapeError(
+        `${op}: ${name} should contain ${channels} elements not ${count} (input of shape ${shapeText(x.shape)})`,
+      );
+    }
+  }
+}
+
+/**
+ * Mean 0 and variance 1 over the last dimensions, `normalizedShape` in all, and y w + b with
+ * parameters of that shape.
+ *
+ * @throws {ShapeError} when the last dimensions of `x`, or the parameters, have another shape.
+ */
+export function layerNorm<T extends Tensor>(x: T, normalizedShape: Shape, options?: Affine): Tensor<ShapeOf<T>> {
+  checkOptions('layerNorm', options, ['weight', 'bias', 'eps']);
+  checkFloat('layerNorm', x);
+  const lead = x.ndim - normalizedShape.length;
+  if (normalizedShape.length === 0) {
+    throw new ShapeError(
+      'layerNorm: Expected normalized_shape (normalizedShape) to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []',
+    );
+  }
+  if (lead < 0 || !sameShape(x.shape.slice(lead), normalizedShape)) {
+    throw new ShapeError(
+      `layerNorm: Given normalized_shape=${shapeText(normalizedShape)}, expected input with shape [*, ${normalizedShape.join(', ')}], but got input of size${shapeText(x.shape)}`,
+    );
+  }
+  for (const [name, t] of Object.entries({ weight: options?.weight, bias: options?.bias })) {
+    if (t && !sameShape(t.shape, normalizedShape)) {
+      throw new ShapeError(
+        `layerNorm: Expected ${name} to be of same shape as normalized_shape, but got ${name} of shape ${shapeText(t.shape)} and normalized_shape = ${shapeText(normalizedShape)}`,
+      );
+    }
+  }
+  const dims = normalizedShape.map((_, i) => lead + i);
+  const { y } = standardize(x, dims, options?.eps ?? 1e-5);
+  return named(affine(y, options ?? {}, normalizedShape), 'NativeLayerNormBackward0') as Tensor;
+}
+
+/**
+ * Mean 0 and variance 1 over each of `groups` groups of channels ([N, C, …], C a multiple of groups),
+ * for each example by itself; then y w + b with one w and b per channel.
+ */
+export function groupNorm<T extends Tensor>(x: T, groups: number, options?: Affine): Tensor<ShapeOf<T>> {
+  checkOptions('groupNorm', options, ['weight', 'bias', 'eps']);
+  checkFloat('groupNorm', x);
+  const shape: Shape = x.shape;
+  if (shape.length < 2)
+    throw new ShapeError(`groupNorm: Expected at least 2 dimensions for input tensor but received ${shape.length}`);
+  const [n, channels] = shape;
+  if (!Number.isInteger(groups) || groups <= 0)
+    throw new ArgumentError(`groupNorm: Expected num groups to be greater than 0, got ${groups}`);
+  if (channels % groups !== 0) {
+    throw new ShapeError(
+      `groupNorm: Expected number of channels in input to be divisible by num_groups, but got input of shape ${shapeText(shape)} and num_groups=${groups}`,
+    );
+  }
+  checkChannels('groupNorm', x, channels, { weight: options?.weight, bias: options?.bias });
+  const inGroup = (channels / groups) * numel(shape.slice(2));
+  const { y } = standardize(reshape(x, [n, groups, inGroup]), [2], options?.eps ?? 1e-5);
+  const result = affine(reshape(y, shape), options ?? {}, perChannel(x));
+  return named(result, 'NativeGroupNormBackward0') as Tensor;
+}
+
+export interface BatchNormOptions extends Affine {
+  /** Normalise with the statistics of the batch, and move the running ones; otherwise use the running ones. */
+  readonly training?: boolean;
+  /** How far the running statistics move: (1 − m) old + m new. */
+  readonly momentum?: number;
+}
+
+/** The value a tensor stands for under `grad` and `jvp`; under `vmap` it has one for each example. */
+const valueIn = (t: TensorBase): TensorBase =>
+  t.wrapped === null || t.wrapped.kind === 'batch' ? t : valueIn(t.wrapped.value);
+
+/** `running += momentum (now − running)`, outside any graph. */
+function move(running: TensorBase, now: TensorBase, momentum: number): void {
+  noGrad(() => {
+    const next = add(mul(running, 1 - momentum), mul(reshape(valueIn(detach(now)), running.shape), momentum));
+    inPlace(ops.copy, [running, next]);
+  });
+}
+
+/**
+ * Mean 0 and variance 1 for each channel ([N, C, …]) over the batch and all places, then y w + b with
+ * one w and b per channel. In training the statistics are those of the batch, and the running ones
+ * move towards them (the variance divided by n − 1); else the running ones are used.
+ */
+export function batchNorm<T extends Tensor>(
+  x: T,
+  runningMean: Tensor | null,
+  runningVar: Tensor | null,
+  options?: BatchNormOptions,
+): Tensor<ShapeOf<T>> {
+  checkOptions('batchNorm', options, ['weight', 'bias', 'training', 'momentum', 'eps']);
+  checkFloat('batchNorm', x);
+  const { training = false, momentum = 0.1, eps = 1e-5 } = options ?? {};
+  const shape: Shape = x.shape;
+  const channels = shape[1] ?? shape[0] ?? 0;
+  const perChannelCount = channels === 0 ? 0 : x.numel() / channels;
+  checkChannels('batchNorm', x, channels, {
+    running_mean: runningMean,
+    running_var: runningVar,
+    weight: options?.weight,
+    bias: options?.bias,
+  });
+  if (training && perChannelCount === 1) {
+    throw new ShapeError(
+      `batchNorm: Expected more than 1 value per channel when training, got input size ${shapeText(shape)}`,
+    );
+  }
+  const along = shape.length < 2 ? shape : perChannel(x);
+  let y: TensorBase;
+  if (training) {
+    const found = standardize(
+      x,
+      shape.map((_, d) => d).filter((d) => d !== 1),
+      eps,
+    );
+    y = found.y;
+    if (runningMean !== null) move(runningMean, found.mean, momentum);
+    if (runningVar !== null) {
+      const n = perChannelCount;
+      move(runningVar, mul(detach(found.variance), n / (n - 1)), momentum);
+    }
+  } else {
+    if (runningMean === null || runningVar === null) {
+      // As PyTorch: an empty batch needs no statistics.
+      if (x.numel() > 0)
+        throw new ArgumentError('batchNorm: Expected running_mean and running_var to be defined when training=False');
+      y = x;
+    } else {
+      const [mean, variance] = [runningMean, runningVar].map((t) => reshape(detach(t), along));
+      y = mul(sub(x, mean), rsqrt(add(variance, eps)));
+    }
+  }
+  return named(affine(y, options ?? {}, along), 'NativeBatchNormBackward0') as Tensor;
+}
+
+export interface InstanceNormOptions extends Affine {
+  readonly runningMean?: Tensor | null;
+  readonly runningVar?: Tensor | null;
+  /** Normalise with the statistics of each example (the default), not with the running ones. */
+  readonly useInputStats?: boolean;
+  readonly momentum?: number;
+}
+
+/** Mean 0 and variance 1 for each channel of each example over all places ([N, C, d…]), then y w + b per channel. */
+export function instanceNorm<T extends Tensor>(x: T, options?: InstanceNormOptions): Tensor<ShapeOf<T>> {
+  const known = ['runningMean', 'runningVar', 'weight', 'bias', 'useInputStats', 'momentum', 'eps'];
+  checkOptions('instanceNorm', options, known);
+  checkFloat('instanceNorm', x);
+  const { runningMean = null, runningVar = null, useInputStats = true, momentum = 0.1, eps = 1e-5 } = options ?? {};
+  const shape: Shape = x.shape;
+  if (shape.length < 2) throw new ShapeError(`instanceNorm: expected [N, C, …], got ${shapeText(shape)}`);
+  if (!useInputStats) {
+    const { weight = null, bias = null } = options ?? {};
+    return batchNorm(x, runningMean, runningVar, { weight, bias, eps }) as Tensor;
+  }
+  const places = numel(shape.slice(2));
+  if (places === 1) {
+    throw new ShapeError(
+      `instanceNorm: Expected more than 1 spatial element when training, got input size ${shapeText(shape)}`,
+    );
+  }
+  const channels = shape[1];
+  checkChannels('instanceNorm', x, channels, {
+    running_mean: runningMean,
+    running_var: runningVar,
+    weight: options?.weight,
+    bias: options?.bias,
+  });
+  const dims = shape.map((_, d) => d).slice(2);
+  const { y, mean, variance } = standardize(x, dims, eps);
+  const overBatch = (t: TensorBase): TensorBase => div(sum(reshape(detach(t), [shape[0], channels]), 0), shape[0]);
+  if (runningMean !== null) move(runningMean, overBatch(mean), momentum);
+  if (runningVar !== null) move(runningVar, mul(overBatch(variance), places / (places - 1)), momentum);
+  return affine(y, options ?? {}, perChannel(x)) as Tensor;
+}

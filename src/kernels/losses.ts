@@ -1,0 +1,76 @@
+/**
+ * Losses element by element, in the manner of `functions.ts`: x is the prediction, y the target.
+ * Formulas and the values at kinks are those of PyTorch (aten/src/ATen/native/Loss.cpp in its sources).
+ */
+import * as m from './algebra.ts';
+import { of2, of3 } from './define.ts';
+import { arg, type Expr } from './expr.ts';
+
+const x = arg(0);
+const y = arg(1);
+const z = arg(2);
+
+const difference = m.sub(x, y);
+const distance = m.abs(difference);
+
+/** (x − y)² */
+export const squaredError = of2('squaredError', m.square(difference));
+/** |x − y| */
+export const absoluteError = of2('absoluteError', distance);
+/** d²/2β where d = |x − y| < β, d − β/2 beyond; β = 0 is |x − y|. */
+export const smoothL1 = of3(
+  'smoothL1',
+  m.select(m.lt(distance, z), m.div(m.mul(0.5, m.square(difference)), z), m.sub(distance, m.mul(0.5, z))),
+  (t, [a, b, beta]) => {
+    const d = m.sub(a, b);
+    const near = m.lt(m.abs(d), beta);
+    const slope = m.mul(t, m.select(near, m.div(d, beta), m.sign(d)));
+    const byBeta = m.mul(-0.5, m.mul(t, m.select(near, m.square(m.div(d, beta)), 1)));
+    return [slope, m.neg(slope), byBeta];
+  },
+);
+/** d²/2 where d = |x − y| ≤ δ, δ (d − δ/2) beyond. */
+export const huber = of3(
+  'huber',
+  m.select(m.le(distance, z), m.mul(0.5, m.square(difference)), m.mul(z, m.sub(distance, m.mul(0.5, z)))),
+  (t, [a, b, delta]) => {
+    const d = m.sub(a, b);
+    const near = m.le(m.abs(d), delta);
+    const slope = m.mul(t, m.select(near, d, m.mul(delta, m.sign(d))));
+    return [slope, m.neg(slope), m.mul(t, m.select(near, 0, m.sub(m.abs(d), delta)))];
+  },
+);
+
+/** Logarithms of probabilities are not taken below this, so that no loss is infinite. */
+const FLOOR = -100;
+/** −y log x − (1 − y) log(1 − x), the logarithms at least −100. */
+export const binaryCrossEntropy = of2(
+  'binaryCrossEntropy',
+  m.sub(m.mul(m.sub(y, 1), m.max(m.log1p(m.neg(x)), FLOOR)), m.mul(y, m.max(m.log(x), FLOOR))),
+  (t, [p, target]) => [
+    m.div(m.mul(t, m.sub(p, target)), m.max(m.mul(m.sub(1, p), p), 1e-12)),
+    m.mul(t, m.sub(m.log1p(m.neg(p)), m.log(p))),
+  ],
+);
+/** log(1 + e⁻ᵘ) without overflow. */
+const softplusOfMinus = (u: Expr): Expr => {
+  const positive = m.gt(u, 0);
+  return m.add(m.select(positive, 0, m.neg(u)), m.log1p(m.exp(m.select(positive, m.neg(u), u))));
+};
+/** The same of the probability σ(x), positive targets weighing z: (1 − y) x + (1 + (z − 1) y) log(1 + e⁻ˣ). */
+export const binaryCrossEntropyWithLogits = of3(
+  'binaryCrossEntropyWithLogits',
+  m.add(m.mul(m.sub(1, y), x), m.mul(m.add(1, m.mul(m.sub(z, 1), y)), softplusOfMinus(x))),
+  (t, [u, target, weight]) => {
+    const s = softplusOfMinus(u);
+    const w = m.add(1, m.mul(m.sub(weight, 1), target));
+    return [
+      m.mul(t, m.sub(m.sub(1, target), m.mul(w, m.sigmoid(m.neg(u))))),
+      m.mul(t, m.sub(m.mul(m.sub(weight, 1), s), u)),
+      m.mul(t, m.mul(target, s)),
+    ];
+  },
+);
+
+/** log(1 + e^(−x y)) for targets of ±1. */
+export const softMargin = of2('softMargin', m.log1p(m.exp(m.neg(m.mul(x, y)))));

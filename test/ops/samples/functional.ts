@@ -1,0 +1,115 @@
+import { functional as F, type Tensor, tensor } from 'nabla';
+import { apply } from '../../../src/core/apply.ts';
+import { operations } from '../../../src/core/op.ts';
+import { activations, lossTerms } from '../../../src/ops/activations.ts';
+import { ops } from '../../../src/ops/elementwise.ts';
+import type { ElementwiseOp } from '../../../src/ops/elementwise-op.ts';
+import { f64, spreadTensor } from '../../support/numbers.ts';
+import { any, binary, call, type Domain, draw, kink, positive, predicate, unary, wide } from './elementwise.ts';
+import { type Sample, sample } from './sample.ts';
+
+const share: Domain = { lo: 0.15, hi: 0.85 };
+const away: Domain = { lo: -5, hi: 5, away: 'integers' };
+
+/** An operation of one tensor and numbers. */
+const withNumbers = (op: ElementwiseOp, domain: Domain, ...numbers: readonly number[]): readonly Sample[] => [
+  ...[[7], [2, 3], [], [0, 2]].map((shape) =>
+    sample(`[${shape}] with ${numbers}`, [draw(shape, domain, 3)], (x) => call(op)(x, ...numbers)),
+  ),
+  sample('transposed', [draw([2, 3], domain, 4)], (x) => call(op)(x.T, ...numbers)),
+];
+
+/** The same with tensors in the place of the numbers. */
+const withTensors = (op: ElementwiseOp, ...domains: readonly Domain[]): readonly Sample[] => [
+  sample(
+    'tensors of one shape',
+    domains.map((d, i) => draw([2, 3], d, i + 1)),
+    call(op),
+  ),
+  sample(
+    'tensors that broadcast',
+    domains.map((d, i) => draw(i % 2 === 0 ? [2, 3] : [3], d, i + 5)),
+    call(op),
+  ),
+];
+
+/** All outputs of `standardize`. */
+const standardized =
+  (dims: readonly number[], eps = 1e-3) =>
+  (x: Tensor): readonly Tensor[] =>
+    apply(operations().get('standardize') as never, [x], { dims, eps } as never) as readonly Tensor[];
+
+export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
+  relu6: unary(activations.relu6, away, false),
+  hardtanh: withNumbers(activations.hardtanh, { lo: -3, hi: 3, away: 'integers' }, -1, 2),
+  leakyRelu: withNumbers(activations.leakyRelu, kink, 0.1),
+  prelu: withTensors(activations.prelu, kink, any),
+  threshold: withNumbers(activations.threshold, kink, 0.01, -7),
+  hardshrink: withNumbers(activations.hardshrink, kink, 0.05),
+  softshrink: withNumbers(activations.softshrink, kink, 0.05),
+  elu: [...withNumbers(activations.elu, kink, 1.3), ...withTensors(activations.elu, kink, positive)],
+  selu: unary(activations.selu, kink),
+  celu: [...withNumbers(activations.celu, kink, 1.3), ...withTensors(activations.celu, kink, positive)],
+  softplus: withNumbers(activations.softplus, wide, 1.5, 20),
+  logSigmoid: unary(activations.logSigmoid, wide),
+  silu: unary(activations.silu, wide),
+  mish: unary(activations.mish, wide),
+  gelu: unary(activations.gelu, wide),
+  geluTanh: unary(activations.geluTanh, wide),
+  hardsigmoid: unary(activations.hardsigmoid, away, false),
+  hardswish: unary(activations.hardswish, away, false),
+  softsign: unary(activations.softsign, kink),
+  tanhshrink: unary(activations.tanhshrink, any),
+
+  squaredError: binary(lossTerms.squaredError, any, any, 0.7),
+  absoluteError: binary(lossTerms.absoluteError, { lo: 1, hi: 2 }, { lo: -1, hi: 0 }, 0.1),
+  smoothL1: withTensors(lossTerms.smoothL1, any, any, { lo: 0.03, hi: 0.04 }).map((s) => ({
+    ...s,
+    xs: s.xs.slice(0, 2),
+    f: (x: Tensor, y: Tensor) => call(lossTerms.smoothL1)(x, y, 0.7),
+  })),
+  huber: withTensors(lossTerms.huber, any, any).map((s) => ({
+    ...s,
+    f: (x: Tensor, y: Tensor) => call(lossTerms.huber)(x, y, 0.7),
+  })),
+  binaryCrossEntropy: binary(lossTerms.binaryCrossEntropy, share, share),
+  binaryCrossEntropyWithLogits: withTensors(lossTerms.binaryCrossEntropyWithLogits, any, share, positive),
+  softMargin: binary(lossTerms.softMargin, any, any),
+
+  standardize: [
+    sample('rows', [spreadTensor([3, 4], -2, 2, 1)], standardized([1])),
+    sample('columns', [spreadTensor([5, 2], -2, 2, 2)], standardized([0])),
+    sample('batch and places', [spreadTensor([2, 3, 2, 2], -2, 2, 3)], standardized([0, 2, 3])),
+    sample('everything', [spreadTensor([2, 3], -2, 2, 4)], standardized([0, 1], 0.1)),
+    sample('transposed', [spreadTensor([4, 3], -2, 2, 5)], (x) => standardized([1])(x.T)),
+    sample('no rows', [spreadTensor([0, 3], -2, 2, 6)], standardized([1])),
+    sample(
+      'layerNorm',
+      [spreadTensor([2, 3], -2, 2, 7), spreadTensor([3], 0.5, 1, 8), spreadTensor([3], -1, 1, 9)],
+      (x, weight, bias) => F.layerNorm(x, [3], { weight, bias }),
+    ),
+  ],
+
+  isposinf: predicate(ops.isposinf),
+  isneginf: predicate(ops.isneginf),
+  signbit: predicate(ops.signbit),
+  logit: unary(ops.logit, share),
+  xlogy: binary(ops.xlogy, positive, positive, 1.5),
+  hypot: binary(ops.hypot, kink, kink, 2),
+  logaddexp: binary(ops.logaddexp, any, any, 0.5),
+  logaddexp2: binary(ops.logaddexp2, any, any, 0.5),
+  copysign: binary(ops.copysign, kink, kink, -1),
+  fmax: binary(ops.fmax, { lo: 1, hi: 2 }, { lo: -1, hi: 0 }, 0.1),
+  fmin: binary(ops.fmin, { lo: 1, hi: 2 }, { lo: -1, hi: 0 }, 0.1),
+  heaviside: [
+    sample('same shape', [f64([-1, 0, 2, 0], [2, 2]), f64([5, 6, 7, 8], [2, 2])], call(ops.heaviside)),
+    sample('broadcast', [f64([-1, 0, 2], [3]), tensor(0.5, { dtype: 'float64' })], call(ops.heaviside)),
+  ],
+  nanToNum: withNumbers(ops.nanToNum, any, 0, 10, -10),
+  lerp: [
+    ...withTensors(ops.lerp, any, any, { lo: 0.6, hi: 0.9 }),
+    ...withTensors(ops.lerp, any, any, { lo: 0.1, hi: 0.4 }),
+  ],
+  addcmul: withTensors(ops.addcmul, any, any, any, any),
+  addcdiv: withTensors(ops.addcdiv, any, any, positive, any),
+};
