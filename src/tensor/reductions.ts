@@ -4,10 +4,10 @@ import * as extrema from '../ops/extrema.ts';
 import { norm } from '../ops/norm.ts';
 import * as reduce from '../ops/reduce.ts';
 import { logSoftmax, logsumexp, softmax } from '../ops/softmax.ts';
-import { TensorArithmetic } from './arithmetic.ts';
 import { checkDType, checkOptions } from './options.ts';
 import type { Axes, Shape, Untyped } from './shapes.ts';
 import type { ExtremeOf, FitDim, FitReduce, ReduceOf, ShapeOf } from './signatures.ts';
+import { TensorSpecial } from './special.ts';
 import type { Tensor } from './tensor.ts';
 
 const as = (t: TensorBase): Tensor => t as Tensor;
@@ -32,7 +32,7 @@ function reducing(op: string, options: Reducing | undefined): boolean {
 }
 
 /** Everything that folds dimensions away. */
-export abstract class TensorReductions<S extends Shape = Untyped> extends TensorArithmetic<S> {
+export abstract class TensorReductions<S extends Shape = Untyped> extends TensorSpecial<S> {
   /** Σ over `dim` (all by default). Integers and truth values are summed as int32. */
   sum<T extends Tensor, const D extends Axes = undefined, K extends boolean = false>(
     this: T,

@@ -8,6 +8,7 @@ import { picking } from './calls/picking.ts';
 import { products } from './calls/products.ts';
 import { reductions, reductionsSignatures } from './calls/reductions.ts';
 import { scans } from './calls/scans.ts';
+import { special } from './calls/special.ts';
 import { views, viewsSignatures } from './calls/views.ts';
 
 /*
@@ -25,6 +26,7 @@ export const calls: Calls = {
   ...creations,
   ...losses,
   ...functional,
+  ...special,
   ...inplace,
 };
 

@@ -1,0 +1,181 @@
+import type { TensorBase } from '../core/tensor.ts';
+import { ops } from '../ops/elementwise.ts';
+import type { ElementwiseOp } from '../ops/elementwise-op.ts';
+import { inPlace } from '../ops/inplace.ts';
+import { TensorArithmetic } from './arithmetic.ts';
+import { checkOptions } from './options.ts';
+import type { Shape, Untyped } from './shapes.ts';
+import type { AllOf, Both, Fit, FitAll, FitInto, Operand } from './signatures.ts';
+import type { Tensor } from './tensor.ts';
+
+const as = (t: TensorBase): Tensor => t as Tensor;
+
+/** What replaces NaN, ∞ and −∞; the largest and smallest finite numbers of the dtype for the infinities by default. */
+export interface Replacements {
+  readonly nan?: number;
+  readonly posinf?: number;
+  readonly neginf?: number;
+}
+
+interface Valued {
+  /** A factor of the product or quotient. */
+  readonly value?: number;
+}
+
+/** The operation of `logit` and its inputs: with `eps`, numbers are first moved into [ε, 1 − ε]. */
+function logitOf(x: TensorBase, eps: number | null | undefined): TensorBase {
+  const within = eps === null || eps === undefined ? x : ops.clamp.call(x, eps, 1 - eps);
+  return ops.logit.call1(within);
+}
+
+function replacements(op: string, x: TensorBase, options: Replacements | undefined): [number, number, number] {
+  checkOptions(op, options, ['nan', 'posinf', 'neginf']);
+  const largest = x.dtype === 'float32' ? 3.4028234663852886e38 : Number.MAX_VALUE;
+  return [options?.nan ?? 0, options?.posinf ?? largest, options?.neginf ?? -largest];
+}
+
+function valueOption(op: string, options: Valued | undefined): number {
+  checkOptions(op, options, ['value']);
+  return options?.value ?? 1;
+}
+
+function write<T extends TensorBase>(op: ElementwiseOp, x: T, ...others: readonly Operand[]): T {
+  inPlace(op, [x, ...others]);
+  return x;
+}
+
+/** Less common functions of every element. */
+export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorArithmetic<S> {
+  /** Whether elements are ∞. */
+  isposinf(): Tensor<S> {
+    return as(ops.isposinf.call1(this));
+  }
+
+  /** Whether elements are −∞. */
+  isneginf(): Tensor<S> {
+    return as(ops.isneginf.call1(this));
+  }
+
+  /** Whether the sign bit is set, as it is of −0. */
+  signbit(): Tensor<S> {
+    return as(this.dtype === 'float32' || this.dtype === 'float64' ? ops.signbit.call1(this) : ops.lt.call2(this, 0));
+  }
+
+  /** log(x / (1 − x)); with `eps`, x is first moved into [ε, 1 − ε]. */
+  logit(eps?: number | null): Tensor<S> {
+    return as(logitOf(this, eps));
+  }
+
+  logit_(eps?: number | null): this {
+    if (eps !== null && eps !== undefined) inPlace(ops.clamp, [this, eps, 1 - eps]);
+    inPlace(ops.logit, [this]);
+    return this;
+  }
+
+  /** x with finite numbers in the place of NaN, ∞ and −∞. */
+  nanToNum(options?: Replacements): Tensor<S> {
+    return as(ops.nanToNum.call(this, ...replacements('nanToNum', this, options)));
+  }
+
+  nanToNum_(options?: Replacements): this {
+    inPlace(ops.nanToNum, [this, ...replacements('nanToNum_', this, options)]);
+    return this;
+  }
+
+  /** x log y, which is 0 where x is 0 (unless y is NaN). */
+  xlogy<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(ops.xlogy.call2(this, y as Operand));
+  }
+
+  xlogy_<T extends Tensor, X extends Operand>(this: T, y: FitInto<T, X>): T {
+    return write(ops.xlogy, this, y as Operand);
+  }
+
+  /** √(x² + y²), without overflow on the way. */
+  hypot<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(ops.hypot.call2(this, y as Operand));
+  }
+
+  hypot_<T extends Tensor, X extends Operand>(this: T, y: FitInto<T, X>): T {
+    return write(ops.hypot, this, y as Operand);
+  }
+
+  /** log(eˣ + eʸ), without overflow. */
+  logaddexp<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(ops.logaddexp.call2(this, y as Operand));
+  }
+
+  /** log₂(2ˣ + 2ʸ), without overflow. */
+  logaddexp2<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(ops.logaddexp2.call2(this, y as Operand));
+  }
+
+  /** |x| with the sign of y. */
+  copysign<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(ops.copysign.call2(this, y as Operand));
+  }
+
+  copysign_<T extends Tensor, X extends Operand>(this: T, y: FitInto<T, X>): T {
+    return write(ops.copysign, this, y as Operand);
+  }
+
+  /** The larger of two; a NaN gives way to a number. */
+  fmax<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(ops.fmax.call2(this, y as Operand));
+  }
+
+  /** The smaller of two; a NaN gives way to a number. */
+  fmin<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(ops.fmin.call2(this, y as Operand));
+  }
+
+  /** 0 where x < 0, 1 where x > 0, and y where x is 0. */
+  heaviside<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(ops.heaviside.call2(this, y as Operand));
+  }
+
+  heaviside_<T extends Tensor, X extends Operand>(this: T, y: FitInto<T, X>): T {
+    return write(ops.heaviside, this, y as Operand);
+  }
+
+  /** x + w (end − x): x where the weight w is 0, `end` where it is 1. */
+  lerp<T extends Tensor, E extends Tensor, W extends Operand>(
+    this: T,
+    end: FitAll<[T], E>,
+    weight: FitAll<[T, E], W>,
+  ): Tensor<AllOf<[T, E, W]>> {
+    return as(ops.lerp.call(this, end as Tensor, weight as Operand));
+  }
+
+  lerp_<T extends Tensor>(this: T, end: Tensor, weight: Operand): T {
+    return write(ops.lerp, this, end, weight);
+  }
+
+  /** x + value · a b */
+  addcmul<T extends Tensor, A extends Tensor, B extends Tensor>(
+    this: T,
+    a: FitAll<[T], A>,
+    b: FitAll<[T, A], B>,
+    options?: Valued,
+  ): Tensor<AllOf<[T, A, B]>> {
+    return as(ops.addcmul.call(this, a as Tensor, b as Tensor, valueOption('addcmul', options)));
+  }
+
+  addcmul_<T extends Tensor>(this: T, a: Tensor, b: Tensor, options?: Valued): T {
+    return write(ops.addcmul, this, a, b, valueOption('addcmul_', options));
+  }
+
+  /** x + value · a / b */
+  addcdiv<T extends Tensor, A extends Tensor, B extends Tensor>(
+    this: T,
+    a: FitAll<[T], A>,
+    b: FitAll<[T, A], B>,
+    options?: Valued,
+  ): Tensor<AllOf<[T, A, B]>> {
+    return as(ops.addcdiv.call(this, a as Tensor, b as Tensor, valueOption('addcdiv', options)));
+  }
+
+  addcdiv_<T extends Tensor>(this: T, a: Tensor, b: Tensor, options?: Valued): T {
+    return write(ops.addcdiv, this, a, b, valueOption('addcdiv_', options));
+  }
+}
