@@ -1,4 +1,4 @@
-import { gradientNode, retainAt, sync } from '../core/apply.ts';
+import { gradientNode, isLost, retainAt, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { dtypeAt, GradientEdge, isTracked, levelAt, type Place, shapeAt } from '../core/edge.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
@@ -176,7 +176,7 @@ export function grad(
 }
 
 export function isLeaf(t: TensorBase): boolean {
-  return sync(t).node === null;
+  return isLost(t) ? t.node === null : sync(t).node === null;
 }
 
 export function setRequiresGrad(t: TensorBase, value: boolean): void {

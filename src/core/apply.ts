@@ -1,3 +1,4 @@
+import { boundView } from './bound-view.ts';
 import { isFloat } from './dtype.ts';
 import { ArgumentError, AutogradError, NotImplementedError } from './errors.ts';
 import { type Level, scopeOf } from './levels.ts';
@@ -62,10 +63,25 @@ export function sync(t: TensorBase): TensorBase {
   if (t.wrapped !== null) {
     if (meta !== null && meta.base !== null && meta.baseVersion !== metaOf(meta.base).baseVersion) throw stale();
   } else if (meta !== null && meta.base !== null && meta.baseVersion !== t.storage.version) {
+    if (meta.base.tracked) {
+      if (meta.creation !== 'plain') throw boundView(t, 'its base or another view of its base has been');
+      followBase?.(t, meta.base);
+    }
     meta.baseVersion = t.storage.version;
-    if (meta.base.tracked) followBase?.(t, meta.base);
   }
   return t;
+}
+
+/** Whether a view is bound to a base that needs gradients and was changed, and cannot follow it: `sync` would refuse it. */
+export function isLost(t: TensorBase): boolean {
+  const { meta } = t;
+  if (t.wrapped !== null || meta === null || meta.base === null) return false;
+  return meta.creation !== 'plain' && meta.base.tracked && meta.baseVersion !== t.storage.version;
+}
+
+/** Whether gradients flow to `t`, also where `sync` would refuse it. */
+export function needsGradient(t: TensorBase): boolean {
+  return isLost(t) || sync(t).tracked;
 }
 
 function stale(): NotImplementedError {
@@ -174,6 +190,13 @@ function attach(node: Node, t: TensorBase, index: number): void {
   t.node = node;
   t.outputIndex = index;
   if (t.meta?.retainsGrad) retainAt(node, t);
+}
+
+/** Cuts a tensor out of the graph. */
+export function leaveGraph(t: TensorBase): void {
+  t.node = null;
+  t.outputIndex = 0;
+  t.tracked = false;
 }
 
 /** Asks `node` to keep the gradient of its output `t`. After an in-place change that is the new node. */

@@ -230,8 +230,11 @@ function detachedError(node: Node): AutogradError {
 }
 
 function changedError(node: Node, t: TensorBase, version: number, expected: number, planned: number): AutogradError {
-  const role = planned < 0 ? `output ${~planned} of ${node.name}` : `input ${planned} of the operation of ${node.name}`;
+  const [maker, output] = planned < 0 ? [node, ~planned] : [node.next[planned] ?? null, node.nextIndex[planned]];
+  const role = maker === null || maker.leaf !== null ? '' : `, which is output ${output} of ${maker.name},`;
+  const by = t.wrapped === null ? t.storage.counter.lastChange : null;
+  const change = by === null ? '' : ` What changed it last was ${typeof by === 'string' ? by : by.by}_.`;
   return new AutogradError(
-    `one of the variables needed for gradient computation has been modified by an inplace operation: [${t.dtype} [${t.shape.join(', ')}]], which is ${role}, is at version ${version}; expected version ${expected} instead. Clone the tensor before changing it in place, or compute the gradient first.`,
+    `one of the variables needed for gradient computation has been modified by an inplace operation: [${t.dtype} [${t.shape.join(', ')}]]${role} is at version ${version}; expected version ${expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with autograd.setDetectAnomaly(true). ${node.name} saved the tensor for backward.${change} Clone it before changing it in place, or compute the gradient first.`,
   );
 }

@@ -1,4 +1,4 @@
-import { type DType, type DTypeKind, dtypeInfo, promote } from './dtype.ts';
+import { type DType, type DTypeKind, dtypeInfo, isFloat, promote } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
 import type { Operand } from './tensor.ts';
 
@@ -26,6 +26,15 @@ export function resultType(op: string, inputs: readonly Operand[]): DType {
   const out = higherKind(higherKind(dimmed, scalar), number);
   if (out === null) throw new ArgumentError(`${op}: needs at least one tensor or number`);
   return out;
+}
+
+/** Whether a result of one dtype can be stored in a tensor of another, as in-place operations must. */
+export function canCast(from: DType, to: DType): boolean {
+  return (
+    dtypeInfo(to).rank >= dtypeInfo(from).rank ||
+    (isFloat(from) && isFloat(to)) ||
+    (dtypeInfo(from).kind === 'int' && dtypeInfo(to).kind === 'int')
+  );
 }
 
 function higherKind(strong: DType | null, weak: DType | null): DType | null {

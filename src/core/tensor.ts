@@ -3,7 +3,7 @@ import type { Strided } from '../kernels/strided.ts';
 import { keepInArena } from './arena.ts';
 import { type DType, dtypeInfo } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
-import type { Level, Wrapped } from './levels.ts';
+import { baseScope, type Level, type Wrapped } from './levels.ts';
 import type { Node } from './node.ts';
 import { contiguousStrides, isContiguous, numel } from './shape.ts';
 
@@ -12,6 +12,13 @@ export type Operand = TensorBase | number;
 
 /** What an operation gives back: one tensor, or several. */
 export type Outputs = TensorBase | readonly TensorBase[];
+
+/**
+ * How a view came about, which decides whether it may be changed in place while gradients are
+ * recorded: as a plain operation, as one of several views that one operation gave, while nothing was
+ * recorded, in inference mode, or inside a custom function.
+ */
+export type ViewCreation = 'plain' | 'several' | 'noGrad' | 'inference' | 'custom';
 
 /** Autograd state that most tensors never need. */
 export interface AutogradMeta {
@@ -26,6 +33,7 @@ export interface AutogradMeta {
    * tensor that is no view: how often it was changed in place; for a view: that count of its base.
    */
   baseVersion: number;
+  creation: ViewCreation;
 }
 
 /**
@@ -134,20 +142,23 @@ export function alias(
   );
 }
 
-/** An alias that follows in-place changes of `t`, and passes its own on to it. */
+/** An alias that follows in-place changes of `t`, and passes its own on to it. A view of a view is as bound as that. */
 export function viewOf(
   t: TensorBase,
   shape: readonly number[],
   strides: readonly number[],
   offset: number = t.offset,
+  creation: ViewCreation = 'plain',
 ): TensorBase {
   const v = alias(t, shape, strides, offset);
+  const here = baseScope.enabled ? creation : 'noGrad';
   v.meta = {
     grad: null,
     accumulator: null,
     retainsGrad: false,
     base: t.meta?.base ?? t,
     baseVersion: t.storage.version,
+    creation: here === 'plain' && t.meta !== null && t.meta.base !== null ? t.meta.creation : here,
   };
   return v;
 }
@@ -188,6 +199,6 @@ export function versionOf(t: TensorBase): number {
 }
 
 export function metaOf(t: TensorBase): AutogradMeta {
-  t.meta ??= { grad: null, accumulator: null, retainsGrad: false, base: null, baseVersion: 0 };
+  t.meta ??= { grad: null, accumulator: null, retainsGrad: false, base: null, baseVersion: 0, creation: 'plain' };
   return t.meta;
 }

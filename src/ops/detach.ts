@@ -1,3 +1,4 @@
+import { leaveGraph } from '../core/apply.ts';
 import { AutogradError } from '../core/errors.ts';
 import { alias, metaOf, type TensorBase, wrap } from '../core/tensor.ts';
 
@@ -21,8 +22,6 @@ export function detach_(x: TensorBase): TensorBase {
   if (x.meta !== null && x.meta.base !== null) {
     throw new AutogradError("detach_: Can't detach views in-place. Use detach() instead.");
   }
-  x.node = null;
-  x.outputIndex = 0;
-  x.tracked = false;
+  leaveGraph(x);
   return x;
 }

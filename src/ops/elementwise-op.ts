@@ -1,13 +1,14 @@
 import { address, beginLaunch } from '../backends/wasm/heap.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import type { WasmFunction } from '../backends/wasm/module.ts';
-import { apply, closeNode, openNode, record } from '../core/apply.ts';
+import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
+import { noteChange } from '../core/changes.ts';
 import { type Compute, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
-import { resultType } from '../core/promotion.ts';
+import { canCast, resultType } from '../core/promotion.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, fresh, type Operand, type Outputs, TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp, type Source } from '../kernels/derive.ts';
@@ -193,8 +194,9 @@ export class ElementwiseOp implements Op<undefined> {
     const [target] = inputs;
     const node = baseScope.enabled ? openInPlace(this, inputs) : null;
     this.writeInto(target, inputs);
-    target.storage.version += 1;
+    noteChange(target, this.name);
     if (node !== null) closeNode(node, target);
+    else if (this.backward === null && baseScope.enabled) leaveGraph(target);
     return target;
   }
 
@@ -485,14 +487,6 @@ function insertOnes(x: TensorBase, n: number): TensorBase {
 export const reshapeView: { call: (x: TensorBase, shape: Shape) => TensorBase } = {
   call: (x, shape) => alias(x, shape),
 };
-
-function canCast(from: DType, to: DType): boolean {
-  return (
-    dtypeInfo(to).rank >= dtypeInfo(from).rank ||
-    (isFloat(from) && isFloat(to)) ||
-    (dtypeInfo(from).kind === 'int' && dtypeInfo(to).kind === 'int')
-  );
-}
 
 /** Defines and registers an elementwise operation. */
 export function defineElementwise(fn: ScalarFunction, options: ElementwiseOptions): ElementwiseOp {

@@ -1,83 +1,155 @@
-import { retainAt, topLevel } from '../core/apply.ts';
+import { sameMemory } from '../backends/wasm/heap.ts';
+import { leaveGraph, retainAt, sync, topLevel } from '../core/apply.ts';
+import { boundView } from '../core/bound-view.ts';
+import { noteChange } from '../core/changes.ts';
 import { isFloat } from '../core/dtype.ts';
 import { AutogradError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
-import { scopeOf } from '../core/levels.ts';
+import { baseScope, scopeOf } from '../core/levels.ts';
+import { canCast } from '../core/promotion.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
-import { frozen, levelOf, metaOf, type Operand, type TensorBase } from '../core/tensor.ts';
-import { clone, toDType } from './copy.ts';
+import { alias, fresh, frozen, levelOf, metaOf, type Operand, type TensorBase } from '../core/tensor.ts';
+import { clone, copyKernel, toDType } from './copy.ts';
 import type { ElementwiseOp } from './elementwise-op.ts';
-import { applyToView, baseOf } from './rebase.ts';
-
-/** Whether two elements of `t` share a place in memory. */
-function overlaps(t: TensorBase): boolean {
-  return t.shape.some((n, d) => n > 1 && t.strides[d] === 0);
-}
+import { applyToView, baseOf, changesGraph, rebase } from './rebase.ts';
+import { meets } from './region.ts';
 
 /** Whether `x` may lie over `target` other than element by element: then writing would change what is still to be read. */
 function crosses(x: Operand, target: TensorBase): boolean {
   return (
     typeof x !== 'number' &&
-    x.storage === target.storage &&
     x !== target &&
     x.wrapped === null &&
+    sameMemory(x.storage, target.storage) &&
     !(x.offset === target.offset && sameShape(x.shape, target.shape) && sameShape(x.strides, target.strides))
   );
 }
 
-/** Refuses in-place changes that would make a gradient wrong or undefined. */
-export function checkInPlace(op: string, target: TensorBase): void {
-  if (target.wrapped === null && overlaps(target)) {
+/** Refuses in-place changes that would make a gradient wrong or undefined. `others` are the operands beside the target. */
+export function checkInPlace(op: string, target: TensorBase, others: readonly Operand[] = []): void {
+  if (target.wrapped === null && !target.flat && meets(target)) {
     throw new ShapeError(
       `${op}_: unsupported operation: more than one element of the written-to tensor refers to a single memory location (shape ${shapeText(target.shape)}, strides ${shapeText(target.strides)}). Please clone() the tensor before performing the operation.`,
     );
   }
   if (!scopeOf(levelOf(target)).enabled) return;
-  const base = baseOf(target);
-  if (base?.tracked && base.node === null) {
-    throw new AutogradError(
-      `${op}_: a view of a leaf Variable that requires grad is being used in an in-place operation. Update parameters inside noGrad(() => …), or work on a copy: x.clone()`,
-    );
+  const { meta } = target;
+  const base = meta === null ? null : meta.base;
+  const own = target.tracked || base?.tracked === true;
+  if (!own && !(isFloat(target.dtype) && others.some((x) => typeof x !== 'number' && x.tracked))) return;
+  if (base !== null) {
+    if (meta !== null && meta.creation !== 'plain') throw boundView(target, 'is being');
+    if (own && base.node === null) throw leafChanged(op, 'a view of a leaf');
   }
-  if (target.tracked && target.node === null) {
-    throw new AutogradError(
-      `${op}_: a leaf Variable that requires grad is being used in an in-place operation. Update parameters inside noGrad(() => …), or work on a copy: x.clone()`,
-    );
-  }
+  if (target.tracked && target.node === null) throw leafChanged(op, 'a leaf');
+}
+
+function leafChanged(op: string, what: string): AutogradError {
+  return new AutogradError(
+    `${op}_: ${what} Variable that requires grad is being used in an in-place operation. Update parameters inside noGrad(() => …), or work on a copy: x.clone()`,
+  );
 }
 
 /** `target = op(target, …others)`, in the memory of `target`. */
 export function inPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...Operand[]]): TensorBase {
-  const [target] = inputs;
-  checkInPlace(op.name, target);
+  const [target, ...others] = inputs;
   const level = topLevel(op.name, inputs);
   if (level === null) {
+    checkInPlace(op.name, target, others);
     const apart = inputs.some((x) => crosses(x, target))
-      ? ([target, ...inputs.slice(1).map((x) => (crosses(x, target) ? clone(x as TensorBase) : x))] as const)
+      ? ([target, ...others.map((x) => (crosses(x, target) ? clone(x as TensorBase) : x))] as const)
       : inputs;
     return baseOf(target) === null ? op.applyInto(apart) : applyToView(op, apart);
   }
+  return inTransform(
+    op.name,
+    target,
+    others,
+    (now) => op.apply(inputs.map((x) => (x === target ? now : x))) as TensorBase,
+  );
+}
+
+/**
+ * `target = f(target)`, for operations that are no scalar function: `f` computes out of place, and the
+ * target takes over the values, in its own memory, and their place in the graph. `f` may read the
+ * tensor it is given and `others`, and must not change them.
+ */
+export function inPlaceOf(
+  op: string,
+  target: TensorBase,
+  others: readonly Operand[],
+  f: (x: TensorBase) => TensorBase,
+): TensorBase {
+  const level = topLevel(op, [target, ...others]);
+  if (level !== null) return inTransform(op, target, others, f);
+  checkInPlace(op, target, others);
+  const recorded = baseScope.enabled;
+  // What f saves must survive the overwriting.
+  const result = f(recorded && sync(target).tracked ? copyInGraph(target) : target);
+  checkResult(op, target, result);
+  copyKernel(result.dtype, target.dtype).run([target], [result]);
+  noteChange(target, op);
+  if (!recorded || !(changesGraph(target, others) || result.tracked)) return target;
+  if (baseOf(target) === null) standFor(target, result);
+  else {
+    const changed = alias(target);
+    standFor(changed, result);
+    rebase(target, changed);
+  }
+  return target;
+}
+
+/** The values of a tensor in memory of their own, at its place in the graph. */
+function copyInGraph(x: TensorBase): TensorBase {
+  const copy = fresh(x.shape, x.dtype);
+  copyKernel(x.dtype, x.dtype).run([copy], [x]);
+  copy.tracked = x.tracked;
+  copy.node = x.node;
+  copy.outputIndex = x.outputIndex;
+  return copy;
+}
+
+/** Puts `t` where `result` is in the graph. */
+function standFor(t: TensorBase, result: TensorBase): void {
+  if (!sync(result).tracked) {
+    leaveGraph(t);
+    return;
+  }
+  let from = result.dtype === t.dtype ? result : toDType(result, t.dtype);
+  // The gradient of a leaf goes to that leaf.
+  if (from.node === null) from = clone(from);
+  if (t.node === from.node && t.outputIndex === from.outputIndex) return;
+  t.tracked = true;
+  t.node = from.node;
+  t.outputIndex = from.outputIndex;
+  if (t.node !== null && t.meta?.retainsGrad) retainAt(t.node, t);
+}
+
+/** Inside a transform values are immutable: the tensor takes over what the operation gave. */
+function inTransform(
+  op: string,
+  target: TensorBase,
+  others: readonly Operand[],
+  f: (x: TensorBase) => TensorBase,
+): TensorBase {
+  const level = topLevel(op, [target, ...others]);
+  checkInPlace(op, target, others);
   if (level !== levelOf(target)) {
     throw new AutogradError(
-      `${op.name}_: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Write it out of place: y = x.${op.name}(…)`,
+      `${op}_: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Write it out of place: y = x.${op}(…)`,
     );
   }
   if (baseOf(target) !== null) {
     throw new NotImplementedError(
-      `${op.name}_: a view inside a transformed function cannot be changed in place: what it views would not see the change. Work out of place, for instance with where, cat or scatterAdd`,
+      `${op}_: a view inside a transformed function cannot be changed in place: what it views would not see the change. Work out of place, for instance with where, cat or scatterAdd`,
     );
   }
-  const now = frozen(target);
-  const result = op.apply(inputs.map((x) => (x === target ? now : x))) as TensorBase;
-  return takeOver(
-    target,
-    isFloat(target.dtype) && isFloat(result.dtype) ? toDType(result, target.dtype) : result,
-    op.name,
-  );
+  const result = f(frozen(target));
+  checkResult(op, target, result);
+  return takeOver(target, toDType(result, target.dtype));
 }
 
-/** Inside a transform values are immutable: the tensor takes over what the operation gave. */
-function takeOver(target: TensorBase, result: TensorBase, name: string): TensorBase {
-  if (result.dtype !== target.dtype)
+function checkResult(name: string, target: TensorBase, result: TensorBase): void {
+  if (!canCast(result.dtype, target.dtype))
     throw new DTypeError(
       `${name}_: result type ${result.dtype} can't be cast to the desired output type ${target.dtype}`,
     );
@@ -85,6 +157,10 @@ function takeOver(target: TensorBase, result: TensorBase, name: string): TensorB
     throw new ShapeError(
       `${name}_: output with shape ${shapeText(target.shape)} doesn't match the broadcast shape ${shapeText(result.shape)}`,
     );
+}
+
+/** Gives a tensor of a transform another value. */
+function takeOver(target: TensorBase, result: TensorBase): TensorBase {
   target.wrapped = result.wrapped;
   target.tracked = result.tracked;
   target.node = result.node;

@@ -1,4 +1,4 @@
-import { sync } from '../core/apply.ts';
+import { isLost, sync } from '../core/apply.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { readElement } from './data.ts';
 import { formatHtml, formatTensor, type Printable } from './print.ts';
@@ -17,13 +17,15 @@ function reader(t: TensorBase): (i: number) => number {
 }
 
 function printable(t: TensorBase): Printable {
-  const { node, tracked } = sync(t);
+  const lost = isLost(t);
+  const { node, tracked } = lost ? t : sync(t);
   return {
     shape: t.shape,
     dtype: t.dtype,
     at: reader(t),
     requiresGrad: tracked && node === null,
-    gradFnName: node === null ? null : node.name,
+    // PyTorch's word for a view that cannot follow its base.
+    gradFnName: lost ? 'Invalid' : node === null ? null : node.name,
   };
 }
 

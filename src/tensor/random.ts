@@ -1,11 +1,13 @@
 import { writeBytes } from '../backends/wasm/heap.ts';
+import { noteChange } from '../core/changes.ts';
 import type { DType, TypedArray } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
 import { contiguousStrides, numel, shapeText } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from '../ops/copy.ts';
-import { checkInPlace } from '../ops/inplace.ts';
-import { hostArray, toHost } from './data.ts';
+import { checkInPlace, inPlaceOf } from '../ops/inplace.ts';
+import { changesGraph } from '../ops/rebase.ts';
+import { fromHost, hostArray, toHost } from './data.ts';
 import { Generator } from './generator.ts';
 
 export interface RandomOptions {
@@ -45,13 +47,11 @@ function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): voi
   checkInPlace(op, t);
   const values = hostArray(t.dtype, t.count);
   draw(values);
-  if (t.flat && t.storage.nbytes === values.byteLength) writeBytes(t.storage, 0, values);
-  else {
-    const staged = fresh(t.shape, t.dtype);
-    writeBytes(staged.storage, 0, values);
-    copyKernel(t.dtype, t.dtype).run([t], [staged]);
-  }
-  t.storage.version += 1;
+  // Straight into memory, where no gradient must learn that the old values are gone.
+  if (t.flat && t.storage.nbytes === values.byteLength && !changesGraph(t, [])) {
+    writeBytes(t.storage, 0, values);
+    noteChange(t, op);
+  } else inPlaceOf(op, t, [], () => fromHost(values, t.shape, t.dtype));
 }
 
 const source = (options: RandomOptions | undefined): Generator => options?.generator ?? defaultGenerator;

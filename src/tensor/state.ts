@@ -8,7 +8,7 @@ import {
   setRequiresGrad,
 } from '../autograd/api.ts';
 import { registerHook, registerPostAccumulateGradHook } from '../autograd/hooks.ts';
-import { sync } from '../core/apply.ts';
+import { needsGradient, sync } from '../core/apply.ts';
 import type { DType, TypedArray } from '../core/dtype.ts';
 import { AutogradError, ShapeError } from '../core/errors.ts';
 import type { AccumulateHook, HookHandle, TensorHook } from '../core/hooks.ts';
@@ -76,7 +76,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
 
   /** Whether gradients flow to this tensor. May be set on leaves of floating point dtype. */
   get requiresGrad(): boolean {
-    return sync(this).tracked;
+    return needsGradient(this);
   }
 
   set requiresGrad(value: boolean) {

@@ -46,8 +46,14 @@ class Page {
 /** A unit of device memory, shared by a tensor and its views. */
 export class Storage {
   readonly nbytes: number;
-  /** Counts in-place writes; autograd compares it with what it saved. */
-  version = 0;
+  /** In-place writes so far, unless another storage counts them. */
+  #writes = 0;
+  /** The storage that counts the writes to this one; itself, but for `x.setData`. @internal */
+  counter: Storage = this;
+  /** The operation that wrote last, and where it was called if anomaly mode was on. @internal */
+  lastChange: string | Change | null = null;
+  /** Set where several storages have the same bytes: the first of them. Such bytes are never freed by hand. @internal */
+  origin: Storage | null = null;
   /** The backward pass that made this storage and may release it, and how many pending gradients lie in it. @internal */
   owner: object | null = null;
   holds = 0;
@@ -65,6 +71,22 @@ export class Storage {
     this.place = place;
     this.page = page;
   }
+
+  /** Counts in-place writes; autograd compares it with what it saved. */
+  get version(): number {
+    return this.counter === this ? this.#writes : this.counter.version;
+  }
+
+  set version(count: number) {
+    if (this.counter === this) this.#writes = count;
+    else this.counter.version = count;
+  }
+}
+
+/** An in-place change of a storage, and a stack that leads to whoever asked for it. */
+export interface Change {
+  readonly by: string;
+  readonly at: Error;
 }
 
 /** The body of every freed storage. */
@@ -80,7 +102,7 @@ export function address(s: Storage): number {
 function touch(s: Storage): void {
   const body = s.body;
   if (body === FREED) throw new DeviceError('this storage has been freed: its memory may hold other data by now');
-  if (body.copy !== null) restore(body, body.copy, s.page ?? s);
+  if (body.copy !== null) restore(body, body.copy, s.page ?? s.origin ?? s);
   body.stamp = clock;
 }
 
@@ -161,7 +183,7 @@ function allocateLarge(nbytes: number): Storage {
  */
 export function free(s: Storage): void {
   const body = s.body;
-  if (body === FREED) return;
+  if (body === FREED || s.origin !== null) return;
   const page = s.page;
   s.body = FREED;
   s.page = null;
@@ -176,6 +198,20 @@ export function free(s: Storage): void {
     i32()[(body.place + s.place) << 2] = body.firstFree;
     body.firstFree = s.place;
   }
+}
+
+/** Another storage with the same bytes, whose writes are counted apart. Neither is freed by hand from now on. */
+export function twin(s: Storage): Storage {
+  s.origin ??= s;
+  s.owner = null;
+  const t = new Storage(s.nbytes, s.body, s.place, s.page);
+  t.origin = s.origin;
+  return t;
+}
+
+/** Whether two storages have the same bytes. */
+export function sameMemory(a: Storage, b: Storage): boolean {
+  return a === b || (a.body === b.body && a.place === b.place);
 }
 
 // ─── data in and out ─────────────────────────────────────────────────────────────────────────────
