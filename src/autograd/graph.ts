@@ -9,6 +9,7 @@ export { Node } from '../core/node.ts';
 export { queueCallback } from './callbacks.ts';
 export { type MultiGradHookOptions, registerMultiGradHook } from './multi-hooks.ts';
 export { disableSavedTensorsHooks, savedTensorsHooks } from './saved-hooks.ts';
+export { saveInHalfPrecision, saveOnCpu } from './saved-policies.ts';
 
 /**
  * The edge that the gradient of `tensor` goes along: its `gradFn` and `outputNr` or, for a leaf, the node

@@ -11,10 +11,12 @@ import { type Guard, hold } from './hold.ts';
 
 /** A pair of hooks as the library itself writes them. */
 export interface SavedTensorHooks {
+  /** What `unpack` makes is seen by nobody else, and may be released when it has been used. */
+  readonly temporary?: boolean;
   /** `node` is what saves it. */
   pack(t: TensorBase, node: Node): unknown;
-  /** `run` is the backward pass that asks, null outside one. */
-  unpack(packed: unknown, run: object | null): unknown;
+  /** `node` is what saved it; `node.run` is the backward pass that asks, null outside one. */
+  unpack(packed: unknown, node: Node): unknown;
 }
 
 /** Where a tensor stands in the graph, without the tensor. */
@@ -110,7 +112,7 @@ function packValues(hooks: SavedTensorHooks, t: TensorBase, node: Node): unknown
 }
 
 function unpackValues(hooks: SavedTensorHooks, packed: unknown, node: Node): TensorBase {
-  const t = outsideArena(() => hooks.unpack(packed, node.run));
+  const t = hooks.temporary ? hooks.unpack(packed, node) : outsideArena(() => hooks.unpack(packed, node));
   if (!(t instanceof TensorBase)) {
     throw new ArgumentError(
       `Output of saved tensor unpack_hook expected to be a Tensor but got result of type ${t === null ? 'null' : typeof t}`,

@@ -1,5 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { autograd, grad, memoryStats, noGrad, type Tensor, tensor, vmap, zeros } from 'nabla';
+import {
+  autograd,
+  checkpoint,
+  checkpointSequential,
+  grad,
+  memoryStats,
+  noGrad,
+  type Tensor,
+  tensor,
+  vmap,
+  zeros,
+} from 'nabla';
 import { describe, expect, it } from 'vitest';
 
 /* What is collected, and what is freed at once. */
@@ -159,5 +170,49 @@ describe('transforms in a loop', () => {
     const before = process.memoryUsage.rss();
     for (let i = 0; i < 3000; i++) noGrad(() => f(x));
     expect((process.memoryUsage.rss() - before) / 2 ** 20).toBeLessThan(200);
+  });
+});
+
+describe('a checkpoint', () => {
+  it('keeps none of what its operations save, nor what was recomputed once it was used', async () => {
+    const x = large();
+    const inside: WeakRef<object>[] = [];
+    const f = (v: Tensor): Tensor => {
+      const y = v.exp();
+      inside.push(new WeakRef(y));
+      const z = y.sin();
+      inside.push(new WeakRef(z));
+      return z.mul(y).sum();
+    };
+    const y = checkpoint(f, x);
+    expect(await collect(() => inside.every((r) => r.deref() === undefined))).toBe(true);
+    y.backward({ retainGraph: true });
+    expect(await collect(() => inside.every((r) => r.deref() === undefined))).toBe(true);
+    expect(inside).toHaveLength(4);
+    y.backward();
+  });
+
+  it('of many keeps one part at a time: memory stays within a few of its activations', async () => {
+    const size = 250_000;
+    const x = zeros([size]).requiresGrad_();
+    const layer = (v: Tensor): Tensor => v.sin().cos().exp().tanh().sin().cos().exp().tanh();
+    const layers = Array.from({ length: 20 }, () => layer);
+    await collect(() => false);
+    const { live } = memoryStats();
+    const y = checkpointSequential(layers, 20, x);
+    expect(await collect(() => memoryStats().live - live < 24 * 4 * size + 6e6)).toBe(true);
+    y.sum().backward();
+    expect(await collect(() => memoryStats().live - live < 3 * 4 * size + 6e6)).toBe(true);
+  });
+});
+
+describe('saveOnCpu', () => {
+  it('lets the tensors themselves go', async () => {
+    const x = large();
+    const { live } = memoryStats();
+    const y = autograd.graph.saveOnCpu(() => x.exp().sin().exp().sum());
+    expect(await collect(() => memoryStats().live - live < 5e6)).toBe(true);
+    y.backward();
+    expect(x.grad).not.toBeNull();
   });
 });

@@ -72,7 +72,7 @@ export class Frame implements SavedTensorHooks {
     return holder;
   }
 
-  unpack(packed: unknown, run: object | null): TensorBase {
+  unpack(packed: unknown, { run }: Node): TensorBase {
     const { index } = packed as Holder;
     let state = run === null ? undefined : this.#runs.get(run);
     if (state === undefined) {

@@ -294,3 +294,98 @@ describe('saved-tensor hooks', () => {
     expectClose(ga, ge);
   });
 });
+
+describe('ready-made policies', () => {
+  const parts = (): [x: Tensor, w: Tensor, f: () => Tensor] => {
+    const x = randn([5, 3], { dtype: 'float64', requiresGrad: true });
+    const w = randn([4, 3], { dtype: 'float64', requiresGrad: true });
+    // Views of parameters, transposed, expanded and narrowed results, integers.
+    const f = (): Tensor => {
+      const h = x.mm(w.t()).tanh();
+      const row = h.narrow(0, 1, 1).expand([5, 4]).mul(h);
+      return row
+        .t()
+        .mm(h)
+        .exp()
+        .add(h.narrow(1, 1, 2).sin().sum())
+        .gather(0, tensor([[1, 0, 2, 1]], { dtype: 'int32' }));
+    };
+    return [x, w, f];
+  };
+
+  it('AG231 saveOnCpu keeps saved tensors outside the memory of kernels and gives identical gradients', () => {
+    const [x, w, f] = parts();
+    const expected = autograd.grad(f().sum(), [x, w]);
+    const actual = autograd.grad(graph.saveOnCpu(f).sum(), [x, w]);
+    for (const [i, g] of actual.entries()) expect(g.toArray()).toEqual(expected[i].toArray());
+    {
+      using _ = graph.saveOnCpu();
+      f().sum().backward();
+    }
+    expect(x.grad?.toArray()).toEqual(expected[0].toArray());
+  });
+
+  it('AG231 second derivatives, and a second pass', () => {
+    const [x, w, f] = parts();
+    const twice = (y: Tensor): Tensor[] => {
+      const [g] = autograd.grad(y.sum(), x, { createGraph: true });
+      return autograd.grad(g.pow(2).sum(), [x, w]);
+    };
+    const expected = twice(f());
+    for (const [i, g] of twice(graph.saveOnCpu(f)).entries()) expectClose(g, expected[i]);
+    const y = graph.saveOnCpu(f).sum();
+    y.backward({ retainGraph: true });
+    y.backward();
+    expectClose(x.grad as Tensor, autograd.grad(f().sum(), x)[0].mul(2));
+  });
+
+  it('keeps parameters where they are and notices their changes', () => {
+    const w = f64([1, 2]);
+    const x = f64([3, 4], false);
+    const y = graph.saveOnCpu(() => w.mul(w).mul(x).sum());
+    noGrad(() => w.mul_(2));
+    expectError(() => y.backward(), AutogradError, 'has been modified by an inplace operation');
+    // Everything else was copied.
+    const z = graph.saveOnCpu(() => w.mul(x).sum());
+    x.zero_();
+    z.backward();
+    expectValues(w.grad, [2], [3, 4]);
+  });
+
+  it('saveInHalfPrecision rounds what is saved, and nothing else', () => {
+    const w = f64([1, 2, 3]);
+    const x = f64([1 / 3, 1e-6, -1e5], false);
+    const y = graph.saveInHalfPrecision(() => w.mul(x.narrow(0, 0, 2).clone().exp().sum()).mul(x));
+    expectValues(
+      y.detach(),
+      [3],
+      [1, 2, 3].map((v, i) => v * (Math.exp(1 / 3) + Math.exp(1e-6)) * [1 / 3, 1e-6, -1e5][i]),
+    );
+    y.sum().backward();
+    // −1e5 is beyond half precision, so that all of x was kept as it is; the sum in the middle was rounded.
+    expectValues(
+      w.grad,
+      [3],
+      [1 / 3, 1e-6, -1e5].map((v) => v * 2.396484375),
+      { tol: 1e-12 },
+    );
+    const [v] = [tensor([0.1, -7.77, 300.3], { requiresGrad: true })];
+    graph.saveInHalfPrecision(() => v.clone().pow(2).sum()).backward();
+    expectValues(
+      v.grad,
+      [3],
+      [0.1, -7.77, 300.3].map((t) => 2 * t),
+      { tol: 1e-3 },
+    );
+    expect(v.grad?.select(0, 0).item()).toBe(Math.fround(2 * 0.0999755859375));
+  });
+
+  it('saveInHalfPrecision keeps integers and truth values exact', () => {
+    const x = f64([1, 2, 3, 4]).clone();
+    const [y, index] = [x.reshape([2, 2]), tensor([[1, 0]], { dtype: 'int32' })];
+    const z = graph.saveInHalfPrecision(() => y.gather(0, index).sum());
+    index.zero_();
+    const [g] = autograd.grad(z, x);
+    expectValues(g, [4], [0, 1, 1, 0]);
+  });
+});
