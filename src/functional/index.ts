@@ -2,9 +2,11 @@
  * Functions of neural networks, PyTorch's `torch.nn.functional` in camel case: stateless, of tensors
  * alone. `import { functional as F } from 'nabla'`, or `import * as F from 'nabla/functional'`.
  */
+
 export { crossEntropy, logSoftmax, nllLoss, softmax } from '../tensor/functions.ts';
 export * from './activation.ts';
 export * from './attention.ts';
+export * from './conv.ts';
 export * from './dropout.ts';
 export * from './linear.ts';
 export * from './loss.ts';

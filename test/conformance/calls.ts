@@ -1,4 +1,5 @@
 import type { Calls, Signatures } from './calls/arguments.ts';
+import { convolutions } from './calls/conv.ts';
 import { creations, creationsSignatures } from './calls/creation.ts';
 import { elementwise, elementwiseSignatures } from './calls/elementwise.ts';
 import { functional, functionalSignatures } from './calls/functional.ts';
@@ -27,6 +28,7 @@ export const calls: Calls = {
   ...losses,
   ...functional,
   ...special,
+  ...convolutions,
   ...inplace,
 };
 

@@ -5,6 +5,7 @@ import { examplesOf, stacked } from '../support/batches.ts';
 import { expectClose, expectNear } from '../support/close.ts';
 import { cotangentsFor, floatOutputs, gradcheck, gradgradcheck, outputsOf } from '../support/gradcheck.ts';
 import { layouts, valuesOf } from '../support/numbers.ts';
+import { convolutionSamples } from './samples/convolutions.ts';
 import { elementwiseSamples } from './samples/elementwise.ts';
 import { functionalSamples } from './samples/functional.ts';
 import { reductionSamples } from './samples/reductions.ts';
@@ -23,6 +24,7 @@ const samples: Readonly<Record<string, readonly Sample[]>> = {
   ...reductionSamples,
   ...scanSamples,
   ...functionalSamples,
+  ...convolutionSamples,
 };
 
 const differentiated = (xs: readonly Tensor[]): number[] =>

@@ -22,6 +22,8 @@ import { instantiate, type WasmFunction } from './module.ts';
 export interface GemmKernels {
   readonly dtype: GemmDType;
   readonly bytes: number;
+  /** The instructions that the kernels are made of, for others that sum alike. */
+  readonly lanes: Lanes;
   /** Columns of a panel of b. */
   readonly columns: number;
   /**
@@ -58,6 +60,7 @@ export function gemmKernels(dtype: GemmDType, relaxed: boolean): GemmKernels {
   return {
     dtype,
     bytes: lanes.bytes,
+    lanes,
     columns,
     get strided() {
       return tile('strided');

@@ -168,7 +168,7 @@ const FIRST_HALVES = DWORDS(0, 1, 4, 5);
 const SECOND_HALVES = DWORDS(2, 3, 6, 7);
 
 /** Transposes a square matrix of vectors in place. */
-function transpose(body: FunctionBody, rows: readonly Local[]): void {
+export function transpose(body: FunctionBody, rows: readonly Local[]): void {
   const combine = (into: readonly [Local, Local], a: Local, b: Local, first: number[], second: number[]): void => {
     body.get(a).get(b).shuffle(first).set(into[0]);
     body.get(a).get(b).shuffle(second).set(into[1]);

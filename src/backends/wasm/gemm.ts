@@ -30,7 +30,8 @@ export function setRelaxedSimd(on: boolean, dtype: 'float32' | 'float64' = 'floa
   current[dtype] = null;
 }
 
-function kernelsFor(op: string, dtype: string): GemmKernels {
+/** @internal */
+export function kernelsFor(op: string, dtype: string): GemmKernels {
   if (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'int32') {
     throw new DTypeError(`${op}: not implemented for '${dtype}'; convert with .to('int32') or .to('float32')`);
   }
@@ -145,17 +146,17 @@ export function dot(out: Strided, a: Strided, b: Strided): void {
 /** Bytes of a small operand, which stays in the first-level cache however it is read. */
 const SMALL_BYTES = 16384;
 /** Rows of a and columns of b that are packed at a time; with blocks of k they fill half the second-level cache. */
-const BLOCK_ROWS = 128;
-const BLOCK_COLUMNS = 512;
+export const BLOCK_ROWS = 128;
+export const BLOCK_COLUMNS = 512;
 /** With fewer rows than this, a is read where it is. */
 const FEW_ROWS = 16;
 /** With no more rows than this, each is a vector times b. */
 const ROWS_ALONE = 4;
-const LONGEST_K = 384;
+export const LONGEST_K = 384;
 const BLOCK_K = 256;
 
 /** Blocks of k are of about equal length, and depend on nothing else. */
-function blockLength(k: number): number {
+export function blockLength(k: number): number {
   if (k <= LONGEST_K) return k;
   const blocks = Math.ceil(k / BLOCK_K);
   return Math.ceil(k / blocks / 8) * 8;

@@ -1,0 +1,143 @@
+/**
+ * Convolutions, in any number of dimensions, as matrix products without the matrix of windows.
+ *
+ * Three products belong to the form Σ x[n, c, s p − a + d k] · w[o, c, k] · y[n, o, p] (in each group
+ * of channels): each leaves one of the three tensors free. The elements of their operands are at sums
+ * of table entries (`conv/tables.ts`); they are packed from there, a block at a time, straight into the
+ * panels that the tiles of `gemm` read. So every element of a result is summed in one order, whatever
+ * its place: over channels, then taps; or over images, then places.
+ */
+import type { Strided } from '../../kernels/strided.ts';
+import { type Part, products } from './conv/products.ts';
+import { steps } from './conv/tables.ts';
+import { weightProducts } from './conv/weights.ts';
+
+/** How windows lie: stride s, zeros in front a, dilation d along each spatial dimension, and groups of channels. */
+export interface Windows {
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly dilation: readonly number[];
+  readonly groups: number;
+}
+
+/** How many zeros windows reach behind the last element, along each dimension. */
+function zerosAfter(x: Strided, places: readonly number[], taps: readonly number[], windows: Windows): number[] {
+  const { stride, padding, dilation } = windows;
+  return places.map((n, d) => {
+    const end = (n - 1) * stride[d] + (taps[d] - 1) * dilation[d] + 1;
+    return Math.max(0, end - padding[d] - x.shape[d + 2]);
+  });
+}
+
+/** `y[n, o, p] = Σ x[n, c, s p − a + d k] w[o, c, k]`, or that added to y, which is contiguous. */
+export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, accumulate: boolean): void {
+  const { stride, padding, dilation, groups } = windows;
+  const places = y.shape.slice(2);
+  const taps = w.shape.slice(2);
+  const part: Part = {
+    sizes: places,
+    start: places.map(() => 0),
+    step: places.map(() => 1),
+    columns: places.map((n, d) => steps(n, stride[d])),
+    taps: taps.map((n) => steps(n, 1)),
+    reach: taps.map((n, d) => steps(n, dilation[d])),
+  };
+  products(
+    {
+      op: 'conv',
+      out: y,
+      source: x,
+      weight: w,
+      groups,
+      before: padding,
+      after: zerosAfter(x, places, taps, windows),
+      rowStep: w.strides[0],
+      channelStep: w.strides[1],
+      groupStep: (w.shape[0] / groups) * w.strides[0],
+      accumulate,
+    },
+    [part],
+  );
+}
+
+/**
+ * `x[n, c, i] = Σ y[n, o, p] w[o, c, k]` over all p and k with s p − a + d k = i, or that added to x,
+ * which is contiguous. Places i that are alike modulo the stride meet the same taps: on each such
+ * lattice it is a convolution of y, of stride 1.
+ */
+export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windows, accumulate: boolean): void {
+  const { stride, groups } = windows;
+  const lattices = x.shape.slice(2).map((size, d) => latticesOf(size, w.shape[d + 2], windows, d));
+  const before = lattices.map((list) => Math.max(0, ...list.map((l) => -l.first)));
+  const after = lattices.map((list, d) => Math.max(0, ...list.map((l) => l.last - (y.shape[d + 2] - 1))));
+  const choices = lattices.reduce<Lattice[][]>((all, list) => all.flatMap((c) => list.map((l) => [...c, l])), [[]]);
+  const parts = choices.map((lattice): Part => {
+    return {
+      sizes: lattice.map((l) => l.size),
+      start: lattice.map((l) => l.start),
+      step: stride,
+      columns: lattice.map((l, d) => steps(l.size, 1, l.column + before[d])),
+      taps: lattice.map((l) => l.taps),
+      reach: lattice.map((l) => l.reach),
+    };
+  });
+  products(
+    {
+      op: 'convTranspose',
+      out: x,
+      source: y,
+      weight: w,
+      groups,
+      before,
+      after,
+      rowStep: w.strides[1],
+      channelStep: w.strides[0],
+      groupStep: (w.shape[0] / groups) * w.strides[0],
+      accumulate,
+    },
+    parts,
+  );
+}
+
+/** Along one dimension, places of x that are alike modulo the stride, and what they are summed from. */
+interface Lattice {
+  /** `x[start + s i] = Σ y[column + i + reach] w[tap]`, for i below `size`. */
+  readonly start: number;
+  readonly size: number;
+  readonly column: number;
+  readonly taps: readonly number[];
+  readonly reach: readonly number[];
+  /** The first and the last place of y that is asked for. */
+  readonly first: number;
+  readonly last: number;
+}
+
+function latticesOf(size: number, kernel: number, windows: Windows, dim: number): Lattice[] {
+  const [s, a, d] = [windows.stride[dim], windows.padding[dim], windows.dilation[dim]];
+  return steps(s, 1).map((r) => {
+    // Of i + a = s t + r and d k = s e + r follows p = t − e.
+    const start = (((r - a) % s) + s) % s;
+    const length = Math.max(0, Math.ceil((size - start) / s));
+    const taps = steps(kernel, 1).filter((k) => (k * d) % s === r);
+    const reach = taps.map((k) => (r - k * d) / s);
+    const column = (start + a - r) / s;
+    const [nearest, farthest] = [Math.min(...reach), Math.max(...reach)];
+    const asked = length > 0 && taps.length > 0;
+    return {
+      start,
+      size: length,
+      column,
+      taps,
+      reach,
+      first: asked ? column + nearest : 0,
+      last: asked ? column + length - 1 + farthest : -1,
+    };
+  });
+}
+
+/** `w[o, c, k] = Σ x[n, c, s p − a + d k] y[n, o, p]` over images n and places p. w is contiguous. */
+export function convolveWeight(w: Strided, x: Strided, y: Strided, windows: Windows): void {
+  const { stride, padding, dilation, groups } = windows;
+  const after = zerosAfter(x, y.shape.slice(2), w.shape.slice(2), windows);
+  weightProducts({ out: w, x, y, groups, before: padding, after, stride, dilation });
+}

@@ -1,0 +1,50 @@
+/** The functions of a convolution module, for one element type. */
+import type { FunctionBody } from '../encoder.ts';
+import type { GemmKernels } from '../gemm-kernels.ts';
+import { TILE_ROWS } from '../gemm-tile.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+import { DOT_WIDTHS, directName, dotsName, emitDirect, emitDots } from './direct.ts';
+import { acrossName, alongName, emitPackAcross, emitPackAlong } from './pack.ts';
+
+/** How the elements of a matrix follow each other in memory: along its columns' or rows' places x, or along k. */
+export type Direction = 'across' | 'along';
+
+export interface ConvKernels {
+  /** `(base, xs, ks, to, k, panels)`, for panels of `width` places. */
+  pack(direction: Direction, width: number): WasmFunction;
+  /** See `emitDirect`. */
+  direct(rows: number): WasmFunction;
+  /** See `emitDots`. */
+  dots(width: number): WasmFunction;
+}
+
+const compiled = new WeakMap<GemmKernels, ConvKernels>();
+
+/** Kernels that sum as those of matrix products do; each part is compiled when it is first needed. */
+export function convKernels(gemm: GemmKernels): ConvKernels {
+  let kernels = compiled.get(gemm);
+  if (kernels === undefined) {
+    kernels = make(gemm);
+    compiled.set(gemm, kernels);
+  }
+  return kernels;
+}
+
+function make({ lanes, columns }: GemmKernels): ConvKernels {
+  const module = (functions: () => readonly FunctionBody[]): ((name: string) => WasmFunction) => {
+    let instance: Readonly<Record<string, WasmFunction>> | null = null;
+    return (name) => {
+      instance ??= instantiate(functions());
+      return instance[name]!;
+    };
+  };
+  const widths = [...new Set([TILE_ROWS, columns])];
+  const packs = module(() => widths.flatMap((w) => [emitPackAcross(lanes, w), emitPackAlong(lanes, w)]));
+  const directs = module(() => Array.from({ length: TILE_ROWS }, (_, r) => emitDirect(lanes, r + 1)));
+  const dots = module(() => DOT_WIDTHS.map((w) => emitDots(lanes, w)));
+  return {
+    pack: (direction, width) => packs(direction === 'across' ? acrossName(width) : alongName(width)),
+    direct: (rows) => directs(directName(rows)),
+    dots: (width) => dots(dotsName(width)),
+  };
+}

@@ -1,0 +1,93 @@
+/** Copies between parts of memory with strides of their own: images into a frame, results into a lattice. */
+import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { advance, copyOf, times } from '../control.ts';
+import { FunctionBody, type PlainOp } from '../encoder.ts';
+import { i32 } from '../heap.ts';
+import { emitNest, emitRun, type Innermost, MOVE, writeNest } from '../indexing/nest.ts';
+import { joinLoops, loopsOver } from '../loops.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+
+/** `put`: to ← from; `add`: to ← to + from. */
+export type Manner = 'put' | 'add';
+
+const ADD: Readonly<Record<DType, readonly [PlainOp, PlainOp]>> = {
+  bool: ['i32.or', 'v128.or'],
+  uint8: ['i32.add', 'i8x16.add'],
+  int32: ['i32.add', 'i32x4.add'],
+  float32: ['f32.add', 'f32x4.add'],
+  float64: ['f64.add', 'f64x2.add'],
+};
+
+const kernels = new Map<string, WasmFunction>();
+
+function kernelFor(manner: Manner, dtype: DType, depth: number, contiguous: boolean): WasmFunction {
+  const key = `${manner} ${manner === 'put' ? dtypeInfo(dtype).bytes : dtype} ${depth} ${contiguous}`;
+  let kernel = kernels.get(key);
+  if (kernel === undefined) {
+    kernel = instantiate([moveFunction(manner, dtype, depth, contiguous)]).move;
+    kernels.set(key, kernel);
+  }
+  return kernel;
+}
+
+function moveFunction(manner: Manner, dtype: DType, depth: number, contiguous: boolean): FunctionBody {
+  const b = new FunctionBody('move', ['i32'], []);
+  const { bytes, compute } = dtypeInfo(dtype);
+  const [load, store] =
+    manner === 'put' || compute === 'i32' ? MOVE[bytes] : ([`${compute}.load`, `${compute}.store`] as const);
+  const [add, addVector] = ADD[dtype];
+  emitNest(b, 0, 2, depth, ({ count, places, steps }: Innermost) => {
+    const [to, from] = places.map((p) => copyOf(b, p));
+    const element = (): void => {
+      b.get(to);
+      if (manner === 'add') b.get(to).mem(load);
+      b.get(from).mem(load);
+      if (manner === 'add') b.op(add);
+      b.mem(store);
+    };
+    if (contiguous) {
+      const vector = (): void => {
+        b.get(to);
+        if (manner === 'add') b.get(to).mem('v128.load');
+        b.get(from).mem('v128.load');
+        if (manner === 'add') b.op(addVector);
+        b.mem('v128.store');
+      };
+      emitRun(b, count, [to, from], bytes, vector, element);
+    } else {
+      const left = copyOf(b, count);
+      times(b, left, () => {
+        element();
+        advance(b, to, steps[0]);
+        advance(b, from, steps[1]);
+      });
+      b.release(left);
+    }
+    b.release(to, from);
+  });
+  return b;
+}
+
+/** A move prepared for the current launch: the shape and strides (in elements) stay, the addresses change. */
+export function mover(
+  manner: Manner,
+  dtype: DType,
+  shape: readonly number[],
+  toStrides: readonly number[],
+  fromStrides: readonly number[],
+): (to: number, from: number) => void {
+  if (shape.includes(0)) return () => undefined;
+  const { bytes } = dtypeInfo(dtype);
+  const dims = shape.map((_, d) => d);
+  const loops = joinLoops(loopsOver(shape, dims, [toStrides, fromStrides]));
+  const inner = loops.at(-1);
+  const contiguous = inner !== undefined && inner.steps[0] === 1 && inner.steps[1] === 1;
+  const kernel = kernelFor(manner, dtype, Math.max(0, loops.length - 1), contiguous);
+  const at = writeNest(0, loops, [0, 0], [bytes, bytes]);
+  return (to, from) => {
+    const words = i32();
+    words[at >>> 2] = to;
+    words[(at >>> 2) + 1] = from;
+    kernel(at);
+  };
+}

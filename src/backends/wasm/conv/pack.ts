@@ -1,0 +1,202 @@
+/**
+ * Packing by tables: parts of a matrix whose element (x, k) lies at `base + xs[x] + ks[k]` are copied
+ * into the panels that the tiles of matrix products read. Tables hold int32 byte offsets; that of x is
+ * filled up to whole panels.
+ */
+import { advance, copyOf, times, whilst } from '../control.ts';
+import { FunctionBody, type LaneMemoryOp, type Local, type MemoryOp } from '../encoder.ts';
+import { transpose } from '../gemm-pack.ts';
+import type { Lanes } from '../gemm-tile.ts';
+
+const LOAD_LANE: Readonly<Record<number, LaneMemoryOp>> = { 4: 'v128.load32_lane', 8: 'v128.load64_lane' };
+export const LOAD_ZERO: Readonly<Record<number, MemoryOp>> = { 4: 'v128.load32_zero', 8: 'v128.load64_zero' };
+
+/** Pushes the elements at `places + offset` as one vector. */
+export function gatherLanes(b: FunctionBody, lanes: Lanes, places: readonly Local[], offset: Local): void {
+  const vector = b.local('v128');
+  places.forEach((place, i) => {
+    b.get(place).get(offset).op('i32.add');
+    if (i === 0) b.mem(LOAD_ZERO[lanes.bytes]!);
+    else b.get(vector).laneMem(LOAD_LANE[lanes.bytes]!, i);
+    b.set(vector);
+  });
+  b.get(vector);
+  b.release(vector);
+}
+
+/** Loads the next table entry into a local and moves on. */
+export function nextEntry(b: FunctionBody, table: Local, into: Local): void {
+  b.get(table).mem('i32.load').set(into);
+  advance(b, table, 4);
+}
+
+/** Whether the `count` table entries from `table` (plus a constant) on are those of elements side by side. */
+export function sideBySide(b: FunctionBody, lanes: Lanes, table: Local, entry = 0): void {
+  b.get(table).mem('i32.load', 4 * (entry + lanes.count - 1));
+  b.get(table)
+    .mem('i32.load', 4 * entry)
+    .op('i32.sub');
+  b.i32((lanes.count - 1) * lanes.bytes).op('i32.eq');
+}
+
+/**
+ * Places of elements, by entries of a table: the first `count` of every `step` entries, `times` over.
+ * All entries by default.
+ */
+export function placesOf(
+  b: FunctionBody,
+  base: Local,
+  table: Local,
+  count: number,
+  step: number = count,
+  times = 1,
+): Local[] {
+  return Array.from({ length: count * times }, (_, i) => {
+    const place = b.local('i32');
+    b.get(base)
+      .get(table)
+      .mem('i32.load', 4 * (Math.floor(i / count) * step + (i % count)))
+      .op('i32.add')
+      .set(place);
+    return place;
+  });
+}
+
+export const acrossName = (width: number): string => `across${width}`;
+export const alongName = (width: number): string => `along${width}`;
+
+/** `(base, xs, ks, to, k, panels)`, for matrices whose elements follow each other along x, at least in stretches. */
+export function emitPackAcross(lanes: Lanes, width: number): FunctionBody {
+  const b = new FunctionBody(acrossName(width), new Array(6).fill('i32'), []);
+  const [base, xs, ks, to, k, panels] = b.params as [Local, Local, Local, Local, Local, Local];
+  const vectors = width / lanes.count;
+  const offset = b.local('i32');
+  const rowBytes = width * lanes.bytes;
+  const whole = Array.from({ length: vectors }, () => b.local('i32'));
+  const all = b.local('i32');
+
+  times(b, panels, () => {
+    b.i32(1).set(all);
+    whole.forEach((flag, v) => {
+      sideBySide(b, lanes, xs, v * lanes.count);
+      b.tee(flag).get(all).op('i32.and').set(all);
+    });
+    const places = placesOf(b, base, xs, width);
+    const table = copyOf(b, ks);
+    const left = copyOf(b, k);
+    const vectorAt = (v: number): void => {
+      b.get(places[v * lanes.count]!)
+        .get(offset)
+        .op('i32.add')
+        .mem('v128.load');
+    };
+    b.get(all).if(
+      () =>
+        times(b, left, () => {
+          nextEntry(b, table, offset);
+          for (let v = 0; v < vectors; v++) {
+            b.get(to);
+            vectorAt(v);
+            b.mem('v128.store', 16 * v);
+          }
+          advance(b, to, rowBytes);
+        }),
+      () =>
+        times(b, left, () => {
+          nextEntry(b, table, offset);
+          for (let v = 0; v < vectors; v++) {
+            const vector = b.local('v128');
+            b.get(whole[v]!).if(
+              () => {
+                vectorAt(v);
+                b.set(vector);
+              },
+              () => {
+                gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset);
+                b.set(vector);
+              },
+            );
+            b.get(to)
+              .get(vector)
+              .mem('v128.store', 16 * v);
+            b.release(vector);
+          }
+          advance(b, to, rowBytes);
+        }),
+    );
+    b.release(...places, table, left);
+    advance(b, xs, 4 * width);
+  });
+  return b;
+}
+
+/** The same for matrices whose elements follow each other along k: squares are transposed in registers. */
+export function emitPackAlong(lanes: Lanes, width: number): FunctionBody {
+  const b = new FunctionBody(alongName(width), new Array(6).fill('i32'), []);
+  const [base, xs, ks, to, k, panels] = b.params as [Local, Local, Local, Local, Local, Local];
+  const vectors = width / lanes.count;
+  const offset = b.local('i32');
+  const rowBytes = width * lanes.bytes;
+
+  times(b, panels, () => {
+    const places = placesOf(b, base, xs, width);
+    const table = copyOf(b, ks);
+    const left = copyOf(b, k);
+    const single = (): void => {
+      nextEntry(b, table, offset);
+      for (let v = 0; v < vectors; v++) {
+        b.get(to);
+        gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset);
+        b.mem('v128.store', 16 * v);
+      }
+      advance(b, to, rowBytes);
+      advance(b, left, -1);
+    };
+    const square = (): void => {
+      b.get(table).mem('i32.load').set(offset);
+      for (let v = 0; v < vectors; v++) {
+        const rows = Array.from({ length: lanes.count }, (_, i) => {
+          const row = b.local('v128');
+          b.get(places[v * lanes.count + i]!)
+            .get(offset)
+            .op('i32.add')
+            .mem('v128.load')
+            .set(row);
+          return row;
+        });
+        transpose(b, rows);
+        rows.forEach(
+          (row, i) =>
+            void b
+              .get(to)
+              .get(row)
+              .mem('v128.store', i * rowBytes + 16 * v),
+        );
+        b.release(...rows);
+      }
+      advance(b, table, 4 * lanes.count);
+      advance(b, to, lanes.count * rowBytes);
+      advance(b, left, -lanes.count);
+    };
+    whilst(
+      b,
+      () => void b.get(left).i32(0).op('i32.gt_s'),
+      () => {
+        const fits = b.local('i32');
+        b.i32(0).set(fits);
+        b.get(left)
+          .i32(lanes.count)
+          .op('i32.ge_s')
+          .if(() => {
+            sideBySide(b, lanes, table);
+            b.set(fits);
+          });
+        b.get(fits).if(square, single);
+        b.release(fits);
+      },
+    );
+    b.release(...places, table, left);
+    advance(b, xs, 4 * width);
+  });
+  return b;
+}

@@ -1,0 +1,38 @@
+/**
+ * Where the elements of an operand lie. A convolution reads its operands as matrices whose elements
+ * are at `row[i] + column[j]`: with the places of windows in one table and the places within a window
+ * in another, no matrix of windows has to exist.
+ */
+import { i32, scratch } from '../heap.ts';
+
+export const product = (sizes: readonly number[]): number => sizes.reduce((p, n) => p * n, 1);
+
+/** `count` numbers from `start` on, `step` apart. */
+export function steps(count: number, step: number, start = 0): number[] {
+  return Array.from({ length: count }, (_, i) => start + i * step);
+}
+
+/** All sums of one number from each list, those of the last list following each other. */
+export function sums(lists: readonly (readonly number[])[]): Int32Array {
+  let all = new Int32Array(1);
+  for (const list of lists) {
+    const next = new Int32Array(all.length * list.length);
+    let at = 0;
+    for (const base of all) for (const n of list) next[at++] = base + n;
+    all = next;
+  }
+  return all;
+}
+
+/**
+ * Puts a table where kernels can read it, for the current launch. It is filled up to a multiple of
+ * `multiple` by repeating its last entry, so that the last vector of elements reads what exists.
+ */
+export function place(table: Int32Array, multiple = 1): number {
+  const length = Math.ceil(table.length / multiple) * multiple;
+  const at = scratch(4 * Math.max(1, length));
+  const words = i32();
+  words.set(table, at >>> 2);
+  words.fill(table[table.length - 1] ?? 0, (at >>> 2) + table.length, (at >>> 2) + length);
+  return at;
+}

@@ -1,0 +1,265 @@
+import { describe, expect, it } from 'vitest';
+import { convolve, convolveInput, convolveWeight, type Windows } from '../../src/backends/wasm/conv.ts';
+import { address, allocate, free, memoryStats, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { DTypeError } from '../../src/core/errors.ts';
+import { numel } from '../../src/core/shape.ts';
+import type { Strided } from '../../src/kernels/strided.ts';
+import { fill, forEachIndex, type Layout, lay, room, values } from './strided.ts';
+
+type DType = 'float32' | 'float64' | 'int32';
+
+/** The sizes of one convolution; what is left out is one number for every dimension: 1, or 0 for padding. */
+interface Case {
+  readonly what: string;
+  readonly images?: number;
+  readonly channels: number;
+  readonly outputs: number;
+  readonly sizes: readonly number[];
+  readonly kernel: readonly number[];
+  readonly stride?: number;
+  readonly padding?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+}
+
+const cases: readonly Case[] = [
+  { what: 'one element', channels: 1, outputs: 1, sizes: [1], kernel: [1] },
+  { what: 'one dimension', channels: 3, outputs: 5, sizes: [23], kernel: [4], stride: 2, padding: 1 },
+  { what: 'few channels', channels: 3, outputs: 5, sizes: [9, 11], kernel: [3, 2], padding: 1 },
+  { what: 'whole rows of vectors', channels: 4, outputs: 16, sizes: [8, 8], kernel: [3, 3], padding: 1 },
+  { what: 'rows across vectors', images: 3, channels: 5, outputs: 18, sizes: [7, 7], kernel: [3, 3], padding: 1 },
+  { what: 'several blocks of channels', channels: 50, outputs: 17, sizes: [6, 7], kernel: [3, 3], padding: 1 },
+  { what: 'several blocks of places', channels: 3, outputs: 19, sizes: [26, 31], kernel: [2, 3], padding: 1 },
+  { what: 'several blocks of rows', channels: 2, outputs: 133, sizes: [5, 6], kernel: [2, 2] },
+  { what: 'many columns of weights', channels: 60, outputs: 9, sizes: [6, 6], kernel: [3, 3] },
+  { what: 'stride 2', channels: 4, outputs: 20, sizes: [13, 12], kernel: [3, 3], stride: 2, padding: 1 },
+  { what: 'stride 3 with gaps', channels: 3, outputs: 16, sizes: [14, 11], kernel: [2, 2], stride: 3 },
+  { what: 'dilation', channels: 3, outputs: 16, sizes: [12, 13], kernel: [3, 2], dilation: 2, padding: 2 },
+  { what: 'stride and dilation', channels: 3, outputs: 6, sizes: [15, 13], kernel: [3, 3], stride: 2, dilation: 2 },
+  { what: 'stride 2, dilation 3', channels: 3, outputs: 6, sizes: [15, 13], kernel: [3, 3], stride: 2, dilation: 3 },
+  { what: '1 × 1', channels: 33, outputs: 20, sizes: [9, 10], kernel: [1, 1] },
+  { what: '1 × 1, stride 2', channels: 9, outputs: 20, sizes: [9, 10], kernel: [1, 1], stride: 2 },
+  { what: 'small images', images: 40, channels: 6, outputs: 18, sizes: [3, 2], kernel: [2, 2], padding: 1 },
+  { what: 'small images, few outputs', images: 37, channels: 6, outputs: 3, sizes: [3, 3], kernel: [3, 3], padding: 1 },
+  { what: 'groups', channels: 8, outputs: 36, sizes: [9, 9], kernel: [3, 3], padding: 1, groups: 2 },
+  { what: 'depthwise', images: 2, channels: 6, outputs: 6, sizes: [17, 20], kernel: [3, 3], padding: 1, groups: 6 },
+  { what: 'depthwise, stride 2', channels: 5, outputs: 10, sizes: [40, 41], kernel: [5, 5], stride: 2, groups: 5 },
+  { what: 'long sums', images: 2, channels: 1, outputs: 1, sizes: [45, 50], kernel: [2, 2] },
+  { what: 'three dimensions', channels: 3, outputs: 17, sizes: [5, 6, 7], kernel: [2, 3, 3], padding: 1 },
+  {
+    what: 'three dimensions, few',
+    channels: 2,
+    outputs: 2,
+    sizes: [5, 6, 7],
+    kernel: [2, 2, 3],
+    stride: 2,
+    padding: 1,
+  },
+  { what: 'padding past the window', channels: 1, outputs: 2, sizes: [3, 3], kernel: [2, 2], padding: 3 },
+  { what: 'no images', images: 0, channels: 2, outputs: 3, sizes: [4, 4], kernel: [2, 2] },
+  { what: 'no channels', channels: 0, outputs: 3, sizes: [4, 4], kernel: [2, 2] },
+];
+
+/** Small whole numbers: sums are exact in every dtype and order. */
+function wholes(n: number, seed: number): number[] {
+  let state = seed;
+  return Array.from({ length: n }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state >>> 28) - 8;
+  });
+}
+
+interface Problem {
+  readonly windows: Windows;
+  readonly xShape: readonly number[];
+  readonly wShape: readonly number[];
+  readonly yShape: readonly number[];
+}
+
+function problemOf({ images = 1, channels, outputs, sizes, kernel, groups = 1, ...c }: Case): Problem {
+  const all = (n: number): number[] => sizes.map(() => n);
+  const [stride, padding, dilation] = [all(c.stride ?? 1), all(c.padding ?? 0), all(c.dilation ?? 1)];
+  const places = sizes.map((n, d) => {
+    return Math.floor((n + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1) / stride[d]) + 1;
+  });
+  return {
+    windows: { stride, padding, dilation, groups },
+    xShape: [images, channels, ...sizes],
+    wShape: [outputs, channels / groups, ...kernel],
+    yShape: [images, outputs, ...places],
+  };
+}
+
+const flat = (index: readonly number[], shape: readonly number[]): number =>
+  index.reduce((at, i, d) => at * shape[d] + i, 0);
+
+/** Calls back with the places in x, w and y of every product of the trilinear form. */
+function eachProduct(p: Problem, visit: (x: number, w: number, y: number) => void): void {
+  const { stride, padding, dilation, groups } = p.windows;
+  const [perGroup, inputs] = [p.wShape[0] / groups, p.wShape[1]];
+  forEachIndex(p.yShape, ([n, o, ...place], y) => {
+    forEachIndex(p.wShape.slice(1), ([c, ...tap]) => {
+      const at = place.map((q, d) => q * stride[d] - padding[d] + tap[d] * dilation[d]);
+      if (at.some((i, d) => i < 0 || i >= p.xShape[d + 2])) return;
+      const channel = Math.floor(o / perGroup) * inputs + c;
+      visit(flat([n, channel, ...at], p.xShape), flat([o, c, ...tap], p.wShape), y);
+    });
+  });
+}
+
+interface Given {
+  readonly x: readonly number[];
+  readonly w: readonly number[];
+  readonly y: readonly number[];
+}
+
+function expectedOf(p: Problem, { x, w, y }: Given) {
+  const sums = { x: x.map(() => 0), w: w.map(() => 0), y: y.map(() => 0) };
+  eachProduct(p, (i, j, k) => {
+    sums.y[k] += x[i] * w[j];
+    sums.x[i] += y[k] * w[j];
+    sums.w[j] += x[i] * y[k];
+  });
+  return sums;
+}
+
+const given = (p: Problem): Given => ({
+  x: wholes(numel(p.xShape), 1),
+  w: wholes(numel(p.wShape), 2),
+  y: wholes(numel(p.yShape), 3),
+});
+
+const spaced = (rank: number): Layout => ({
+  order: Array.from({ length: rank }, (_, d) => (d + 1) % rank),
+  gaps: Array.from({ length: rank }, (_, d) => 1 + (d % 2)),
+  offset: 3,
+});
+
+const clean = (list: readonly number[]): number[] => list.map((n) => n + 0);
+
+describe('convolutions', () => {
+  for (const c of cases) {
+    const p = problemOf(c);
+    const data = given(p);
+    const expected = expectedOf(p, data);
+    for (const dtype of ['float32', 'float64', 'int32'] as const) {
+      for (const layout of ['contiguous', 'spaced'] as const) {
+        const put = (shape: readonly number[], numbers: readonly number[]): Strided =>
+          layout === 'spaced' ? lay(dtype, shape, numbers, spaced(shape.length)) : lay(dtype, shape, numbers);
+        it(`${c.what}, ${dtype}, ${layout}`, () => {
+          const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
+          const [toX, toW, toY] = [p.xShape, p.wShape, p.yShape].map((s) => room(dtype, s));
+          convolve(toY, x, w, p.windows, false);
+          convolveInput(toX, y, w, p.windows, false);
+          convolveWeight(toW, x, y, p.windows);
+          expect(clean(values(toY)), 'y').toEqual(clean(expected.y));
+          expect(clean(values(toX)), 'x').toEqual(clean(expected.x));
+          expect(clean(values(toW)), 'w').toEqual(clean(expected.w));
+        });
+      }
+    }
+  }
+
+  it('adds to what is there', () => {
+    for (const c of cases) {
+      const p = problemOf(c);
+      const data = given(p);
+      const expected = expectedOf(p, data);
+      const put = (shape: readonly number[], numbers: readonly number[]): Strided => lay('float32', shape, numbers);
+      const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
+      const [toX, toY] = [put(p.xShape, data.x), put(p.yShape, data.y)];
+      convolve(toY, x, w, p.windows, true);
+      convolveInput(toX, y, w, p.windows, true);
+      expect(values(toY), c.what).toEqual(data.y.map((n, i) => n + expected.y[i]));
+      expect(values(toX), c.what).toEqual(data.x.map((n, i) => n + expected.x[i]));
+    }
+  });
+});
+
+describe('what lies beside the operands', () => {
+  it('is not read into results, and not written', () => {
+    // NaNs around every operand: one that got into a sum would show.
+    const p = problemOf({ what: '', images: 3, channels: 3, outputs: 18, sizes: [5, 7], kernel: [3, 3], padding: 1 });
+    const data = given(p);
+    const expected = expectedOf(p, data);
+    const inside = (shape: readonly number[], numbers: readonly number[]): Strided => {
+      const all = Float32Array.from([
+        ...new Array<number>(8).fill(Number.NaN),
+        ...numbers,
+        ...new Array<number>(8).fill(Number.NaN),
+      ]);
+      const t = { ...room('float32', [all.length]), shape, offset: 8 };
+      fill(t, all);
+      return { ...t, strides: room('float32', shape).strides };
+    };
+    const [x, w, y] = [inside(p.xShape, data.x), inside(p.wShape, data.w), inside(p.yShape, data.y)];
+    const [toX, toW, toY] = [inside(p.xShape, data.x), inside(p.wShape, data.w), inside(p.yShape, data.y)];
+    convolve(toY, x, w, p.windows, false);
+    convolveInput(toX, y, w, p.windows, false);
+    convolveWeight(toW, x, y, p.windows);
+    for (const [t, sums] of [[toX, expected.x] as const, [toW, expected.w] as const, [toY, expected.y] as const]) {
+      expect(clean(values(t))).toEqual(clean(sums));
+      const whole = values({ ...t, shape: [8], strides: [1], offset: 0 });
+      const behind = values({ ...t, shape: [8], strides: [1], offset: 8 + numel(t.shape) });
+      expect([...whole, ...behind].every(Number.isNaN)).toBe(true);
+    }
+  });
+});
+
+describe('precision', () => {
+  it('of float32 is that of a product in blocks', () => {
+    const p = problemOf({
+      what: '',
+      images: 4,
+      channels: 64,
+      outputs: 16,
+      sizes: [28, 28],
+      kernel: [3, 3],
+      padding: 1,
+    });
+    const numbers = (shape: readonly number[], seed: number): number[] =>
+      wholes(numel(shape), seed).map((n, i) => Math.fround(Math.sin(n + i)));
+    const data: Given = { x: numbers(p.xShape, 1), w: numbers(p.wShape, 2), y: numbers(p.yShape, 3) };
+    const run = (dtype: DType, of: (n: number) => number = (n) => n): number[][] => {
+      const put = (shape: readonly number[], list: readonly number[]): Strided => lay(dtype, shape, list.map(of));
+      const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
+      const [toX, toW, toY] = [p.xShape, p.wShape, p.yShape].map((s) => room(dtype, s));
+      convolve(toY, x, w, p.windows, false);
+      convolveInput(toX, y, w, p.windows, false);
+      convolveWeight(toW, x, y, p.windows);
+      return [values(toX), values(toW), values(toY)];
+    };
+    // Errors in roundings of the sum of magnitudes.
+    const [narrow, wide, magnitudes] = [run('float32'), run('float64'), run('float64', Math.abs)];
+    narrow.forEach((list, i) => {
+      const roundings = list.map((n, k) => Math.abs(n - wide[i][k]) / magnitudes[i][k] / 2 ** -24);
+      expect(roundings.reduce((a, b) => Math.max(a, b), 0)).toBeLessThan(8);
+    });
+  });
+});
+
+describe('limits', () => {
+  it('refuses dtypes that have no products', () => {
+    const p = problemOf(cases[0]);
+    const [x, w] = [lay('uint8', p.xShape, [1]), lay('uint8', p.wShape, [1])];
+    expect(() => convolve(room('uint8', p.yShape), x, w, p.windows, false)).toThrow(DTypeError);
+  });
+
+  it('keeps operands in place while it makes room', () => {
+    const before = memoryStats().cacheLimit;
+    const p = problemOf({ what: '', images: 2, channels: 8, outputs: 16, sizes: [32, 32], kernel: [3, 3], padding: 1 });
+    const data = given(p);
+    const expected = expectedOf(p, data);
+    try {
+      setCacheLimit(2 ** 20);
+      const [x, w, y] = [lay('float32', p.xShape, data.x), lay('float32', p.wShape, data.w), room('float32', p.yShape)];
+      const others = Array.from({ length: 8 }, () => allocate(2 ** 18));
+      for (const s of others) address(s);
+      convolve(y, x, w, p.windows, false);
+      expect(values(y)).toEqual(expected.y);
+      for (const s of others) free(s);
+    } finally {
+      setCacheLimit(before);
+    }
+  });
+});

@@ -1,0 +1,105 @@
+import { functional as F, type Tensor } from 'nabla';
+import type { ConvAttrs } from '../../../src/ops/conv.ts';
+import type { Shape } from '../../support/numbers.ts';
+import { inner, type Sample, sample, x } from './sample.ts';
+
+interface Case {
+  readonly label: string;
+  readonly input: Shape;
+  readonly weight: Shape;
+  readonly bias?: number;
+  readonly options?: F.ConvOptions | F.ConvTransposeOptions;
+}
+
+type Convolution = (x: Tensor, w: Tensor, b: Tensor | null, options?: never) => Tensor;
+
+const of =
+  (f: Convolution) =>
+  ({ label, input, weight, bias, options }: Case): Sample => {
+    const xs = [x(input), x(weight, 2), ...(bias === undefined ? [] : [x([bias], 3)])];
+    return sample(label, xs, (a, w, b) => f(a, w, b ?? null, options as never));
+  };
+
+const one = of(F.conv1d as Convolution);
+const two = of(F.conv2d as Convolution);
+const three = of(F.conv3d as Convolution);
+const oneBack = of(F.convTranspose1d as Convolution);
+const twoBack = of(F.convTranspose2d as Convolution);
+const threeBack = of(F.convTranspose3d as Convolution);
+
+const forward: readonly Sample[] = [
+  one({ label: '1d', input: [2, 3, 5], weight: [2, 3, 2] }),
+  one({ label: '1d without a batch', input: [2, 4], weight: [3, 2, 3], bias: 3, options: { padding: 'same' } }),
+  two({
+    label: '2d',
+    input: [2, 2, 4, 3],
+    weight: [3, 2, 2, 3],
+    bias: 3,
+    options: { padding: [1, 0], stride: [2, 1] },
+  }),
+  two({ label: 'an even window, same sizes', input: [1, 1, 3, 4], weight: [2, 1, 2, 4], options: { padding: 'same' } }),
+  two({
+    label: 'groups',
+    input: [1, 4, 3, 3],
+    weight: [6, 2, 2, 2],
+    bias: 6,
+    options: { groups: 2, dilation: [1, 2] },
+  }),
+  two({ label: 'depthwise', input: [1, 2, 3, 3], weight: [2, 1, 2, 2], options: { groups: 2 } }),
+  two({ label: 'no examples', input: [0, 2, 3, 3], weight: [1, 2, 2, 2], bias: 1 }),
+  three({ label: '3d', input: [1, 1, 2, 3, 3], weight: [2, 1, 2, 1, 2], bias: 2, options: { padding: [0, 1, 0] } }),
+];
+
+const transposed: readonly Sample[] = [
+  oneBack({ label: '1d', input: [2, 2, 3], weight: [2, 3, 2], options: { stride: 2 } }),
+  oneBack({ label: '1d without a batch', input: [2, 3], weight: [2, 2, 3], bias: 2, options: { padding: 1 } }),
+  twoBack({
+    label: '2d',
+    input: [2, 2, 2, 3],
+    weight: [2, 3, 3, 2],
+    bias: 3,
+    options: { stride: [2, 3], padding: [1, 0], outputPadding: [1, 2] },
+  }),
+  twoBack({ label: 'groups', input: [1, 4, 2, 2], weight: [4, 2, 2, 2], bias: 4, options: { groups: 2, dilation: 2 } }),
+  twoBack({ label: 'no examples', input: [0, 2, 2, 2], weight: [2, 1, 2, 2] }),
+  threeBack({ label: '3d', input: [1, 2, 2, 1, 2], weight: [2, 1, 1, 2, 2], bias: 1, options: { stride: [1, 2, 2] } }),
+];
+
+/** The gradient by the weights, of input and cotangent. */
+const byWeight = (label: string, input: Shape, output: Shape, attrs: ConvAttrs): Sample =>
+  sample(label, [x(input), x(output, 2)], inner('convWeight', attrs));
+
+const plain = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
+
+const weights: readonly Sample[] = [
+  byWeight('2d', [2, 2, 4, 3], [2, 3, 2, 2], {
+    ...plain,
+    stride: [2, 1],
+    padding: [1, 0],
+    input: [4, 3],
+    kernel: [3, 2],
+    output: [2, 2],
+  }),
+  byWeight('groups', [1, 4, 3, 3], [1, 2, 2, 2], {
+    ...plain,
+    groups: 2,
+    input: [3, 3],
+    kernel: [2, 2],
+    output: [2, 2],
+  }),
+  byWeight('1d', [2, 1, 4], [2, 2, 3], {
+    stride: [1],
+    padding: [0],
+    dilation: [1],
+    groups: 1,
+    input: [4],
+    kernel: [2],
+    output: [3],
+  }),
+];
+
+export const convolutionSamples: Readonly<Record<string, readonly Sample[]>> = {
+  conv: forward,
+  convInput: transposed,
+  convWeight: weights,
+};

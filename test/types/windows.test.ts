@@ -1,0 +1,54 @@
+/** Shapes of convolutions and poolings, for the compiler and at run time. */
+import { functional as F, type Tensor, zeros } from 'nabla';
+import { describe, it } from 'vitest';
+import { compiled, is, shaped, wrong } from './expect.ts';
+
+const n = 4 as number;
+const u: Tensor = zeros([n, 3, 8, 8]);
+const image = zeros([2, 3, 28, 30]);
+const w = zeros([6, 3, 5, 3]);
+
+describe('convolutions', () => {
+  it('know their sizes', () => {
+    shaped(F.conv2d(image, w), [2, 6, 24, 28]);
+    shaped(F.conv2d(image, w, zeros([6])), [2, 6, 24, 28]);
+    shaped(F.conv2d(image, w, null, { padding: [2, 1] }), [2, 6, 28, 30]);
+    shaped(F.conv2d(image, w, null, { stride: 2, padding: 1 }), [2, 6, 13, 15]);
+    shaped(F.conv2d(image, w, null, { dilation: [2, 1], stride: [1, 3] }), [2, 6, 20, 10]);
+    shaped(F.conv2d(image, w, null, { padding: 'same' }), [2, 6, 28, 30]);
+    shaped(F.conv2d(zeros([3, 28, 30]), w), [6, 24, 28]);
+    shaped(F.conv2d(image, zeros([9, 1, 1, 1]), null, { groups: 3 }), [2, 9, 28, 30]);
+    shaped(F.conv1d(zeros([3, 100]), zeros([5, 3, 10]), null, { stride: [4] }), [5, 23]);
+    shaped(F.conv3d(zeros([1, 2, 4, 5, 6]), zeros([3, 2, 1, 2, 3])), [1, 3, 4, 4, 4]);
+    shaped(F.convTranspose2d(image, zeros([3, 6, 4, 2]), null, { stride: 2, padding: 1 }), [2, 6, 56, 58]);
+    shaped(F.convTranspose1d(zeros([2, 4]), zeros([2, 3, 3]), null, { groups: 2, dilation: 2 }), [6, 8]);
+  });
+
+  it('leave open what is not known', () => {
+    is<Tensor<[number, 6, 24, 28]>>()(F.conv2d(zeros([n, 3, 28, 30]), w));
+    is<Tensor<[2, number, 24, 28]>>()(F.conv2d(image, zeros([n, 3, 5, 3])));
+    is<Tensor<[2, 6, number, 28]>>()(F.conv2d(zeros([2, 3, n + 4, 30]), w));
+    is<Tensor>()(F.conv2d(u, w));
+    const stride = 2 as number;
+    is<Tensor<[2, 6, number, number]>>()(F.conv2d(image, w, null, { stride }));
+  });
+
+  it('refuse mistakes', () => {
+    // @ts-expect-error
+    wrong(() => F.conv2d(image, zeros([6, 4, 5, 3])));
+    // @ts-expect-error
+    wrong(() => F.conv2d(zeros([3, 4, 2]), w));
+    // @ts-expect-error
+    wrong(() => F.conv2d(zeros([3, 28]), w));
+    // @ts-expect-error
+    wrong(() => F.conv2d(image, zeros([6, 3, 5])));
+    // @ts-expect-error
+    wrong(() => F.conv2d(image, w, zeros([5])));
+    // @ts-expect-error
+    wrong(() => F.conv2d(image, w, null, { padding: 'full' }));
+    // @ts-expect-error
+    wrong(() => F.convTranspose2d(image, w));
+    // @ts-expect-error
+    compiled(() => F.conv2d(image));
+  });
+});
