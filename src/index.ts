@@ -22,6 +22,7 @@ export { setWarnAlways, setWarningHandler, type WarningHandler } from './core/wa
 export * as functional from './functional/index.ts';
 export { type DrawOptions, Graph, type GraphData, type GraphOptions, graph } from './graph/index.ts';
 export * as linalg from './linalg/index.ts';
+export { Profile, type ProfileOptions, type ProfileRow, profile } from './profile/index.ts';
 export {
   arange,
   bernoulli,

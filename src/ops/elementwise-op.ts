@@ -86,7 +86,7 @@ export class ElementwiseOp implements Op<undefined> {
     this.#options = options;
     this.#node = options.node ?? defaultNodeName(fn.name);
     this.backward = options.differentiable
-      ? { plan: (needs) => this.#savePlan(needs), run: (node, g, wanted) => this.#backward(node, g, wanted) }
+      ? { plan: (needs) => this.#savePlan(needs), run: (node, g, wanted) => this.runBackward(node, g, wanted) }
       : null;
   }
 
@@ -364,7 +364,8 @@ export class ElementwiseOp implements Op<undefined> {
     return this.#vjp(needs).saves;
   }
 
-  #backward(node: Node, g: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[] {
+  /** Gradients of the inputs in `wanted`, by the derived function. @internal */
+  runBackward(node: Node, g: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[] {
     const piece = this.#vjp(wanted);
     const { sources } = piece;
     const args = new Array<Operand>(sources.length);

@@ -1,0 +1,128 @@
+/**
+ * Puts a recorder around every operation, and takes it away again. While nothing is profiled there is
+ * nothing in the way: methods are replaced for the time of the profile and put back after it.
+ */
+import type { Node } from '../core/node.ts';
+import { type Backward, type Op, operations } from '../core/op.ts';
+import { type Operand, type Outputs, TensorBase } from '../core/tensor.ts';
+import { ElementwiseOp } from '../ops/elementwise-op.ts';
+import { bytesInPlace, bytesMoved, flopsOf, stepsOf } from './cost.ts';
+import type { Recorder, Work } from './recorder.ts';
+
+function shapesOf(inputs: readonly Operand[]): string {
+  return inputs.map((x) => (typeof x === 'number' ? String(x) : `[${x.shape.join(', ')}]`)).join(' ');
+}
+
+const isPlain = (x: Operand): boolean => typeof x === 'number' || (x instanceof TensorBase && x.wrapped === null);
+
+function elementwiseWork(op: ElementwiseOp, inputs: readonly Operand[], outputs: Outputs): Work {
+  const first = (Array.isArray(outputs) ? outputs[0] : outputs) as TensorBase;
+  return {
+    bytes: bytesMoved(inputs, outputs),
+    flops: first.count * stepsOf(op.fn.outs),
+    shapes: shapesOf(inputs),
+  };
+}
+
+/** Replaces methods and remembers what they were. */
+class Patches {
+  readonly #undo: (() => void)[] = [];
+
+  replace<T extends object, K extends keyof T>(target: T, key: K, make: (original: T[K]) => T[K]): void {
+    const original = target[key];
+    target[key] = make(original);
+    this.#undo.push(() => {
+      target[key] = original;
+    });
+  }
+
+  undo(): void {
+    for (const undo of this.#undo.reverse()) undo();
+  }
+}
+
+/** The kinds of elementwise operation all have one class, whose methods run their kernels. */
+function patchElementwise(patches: Patches, recorder: Recorder): void {
+  const { prototype } = ElementwiseOp;
+  patches.replace(
+    prototype,
+    'call1',
+    (original) =>
+      function call1(this: ElementwiseOp, a) {
+        const run = (): TensorBase => original.call(this, a);
+        if (!isPlain(a)) return run();
+        return recorder.measure(this.name, 'forward', run, (y) => elementwiseWork(this, [a], y));
+      },
+  );
+  patches.replace(
+    prototype,
+    'call2',
+    (original) =>
+      function call2(this: ElementwiseOp, a, b) {
+        const run = (): TensorBase => original.call(this, a, b);
+        if (!isPlain(a) || !isPlain(b)) return run();
+        return recorder.measure(this.name, 'forward', run, (y) => elementwiseWork(this, [a, b], y));
+      },
+  );
+  patches.replace(
+    prototype,
+    'forward',
+    (original) =>
+      function forward(this: ElementwiseOp, inputs) {
+        const run = (): Outputs => original.call(this, inputs);
+        return recorder.measure(this.name, 'forward', run, (y) => elementwiseWork(this, inputs, y));
+      },
+  );
+  patches.replace(
+    prototype,
+    'writeInto',
+    (original) =>
+      function writeInto(this: ElementwiseOp, target, inputs) {
+        const run = (): void => original.call(this, target, inputs);
+        recorder.measure(`${this.name}_`, 'forward', run, () => ({
+          ...elementwiseWork(this, inputs, target),
+          bytes: bytesInPlace(target, inputs),
+        }));
+      },
+  );
+  patches.replace(
+    prototype,
+    'runBackward',
+    (original) =>
+      function runBackward(this: ElementwiseOp, node, g, wanted) {
+        return recorder.measure(node.name, 'backward', () => original.call(this, node, g, wanted));
+      },
+  );
+}
+
+function patchOp(patches: Patches, recorder: Recorder, op: Op<never>): void {
+  patches.replace(op, 'forward', (original) => (inputs, attrs) => {
+    const work = (y: Outputs): Work => ({
+      bytes: bytesMoved(inputs, y),
+      flops: flopsOf(op.name, inputs, y),
+      shapes: shapesOf(inputs),
+    });
+    return recorder.measure(op.name, 'forward', () => original.call(op, inputs, attrs), work);
+  });
+  const { backward } = op;
+  if (backward === null) return;
+  patches.replace(
+    backward,
+    'run',
+    (original): Backward['run'] =>
+      (node: Node, g, wanted) =>
+        recorder.measure(node.name, 'backward', () => original.call(backward, node, g, wanted)),
+  );
+}
+
+/** Runs `body` with every operation measured. */
+export function instrumented<R>(recorder: Recorder, body: () => R): R {
+  const patches = new Patches();
+  try {
+    patchElementwise(patches, recorder);
+    for (const op of operations().values()) if (!(op instanceof ElementwiseOp)) patchOp(patches, recorder, op);
+    return body();
+  } finally {
+    patches.undo();
+  }
+}

@@ -1,0 +1,116 @@
+/** What happened, while it is being measured. */
+
+export type Phase = 'forward' | 'backward';
+
+export interface Event {
+  readonly name: string;
+  readonly phase: Phase;
+  /** Milliseconds since the profile began. */
+  readonly start: number;
+  readonly duration: number;
+  /** 0 for what the program called, 1 for what ran inside that, and so on. */
+  readonly depth: number;
+  readonly bytes: number;
+  readonly flops: number;
+  readonly shapes: string;
+}
+
+export interface Row {
+  readonly name: string;
+  readonly phase: Phase;
+  readonly calls: number;
+  /** Milliseconds in all, operations inside included. */
+  readonly time: number;
+  /** Bytes of operands and results. */
+  readonly bytes: number;
+  readonly flops: number;
+}
+
+interface Frame {
+  readonly name: string;
+  readonly phase: Phase;
+  readonly start: number;
+  bytes: number;
+  flops: number;
+}
+
+/** The work of one call: what a kernel moved and computed. */
+export interface Work {
+  readonly bytes: number;
+  readonly flops: number;
+  readonly shapes: string;
+}
+
+const NO_WORK: Work = { bytes: 0, flops: 0, shapes: '' };
+
+interface Clock {
+  readonly now?: () => number;
+}
+
+/** Milliseconds from the host's finest clock. */
+export function now(): number {
+  const { performance } = globalThis as { readonly performance?: Clock };
+  return performance?.now?.() ?? Date.now();
+}
+
+export class Recorder {
+  readonly begin: number = now();
+  readonly events: Event[] = [];
+  /** Events beyond the limit: they count in the rows and are not in the trace. */
+  dropped = 0;
+  readonly #limit: number;
+  readonly #frames: Frame[] = [];
+  readonly #rows = new Map<string, Row>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Runs `body` as one call of `name`. What it calls in turn is part of it; what that did is added up here. */
+  measure<R>(name: string, phase: Phase, body: () => R, work?: (result: R) => Work): R {
+    const frames = this.#frames;
+    const depth = frames.length;
+    const outer = depth > 0 ? frames[depth - 1] : null;
+    // Inside a backward rule everything belongs to the backward pass.
+    const frame: Frame = { name, phase: outer?.phase ?? phase, start: now(), bytes: 0, flops: 0 };
+    frames.push(frame);
+    let done: Work = NO_WORK;
+    try {
+      const result = body();
+      if (work !== undefined) done = work(result);
+      return result;
+    } finally {
+      frames.length = depth;
+      const end = now();
+      // A composition did what its parts did; a kernel did what its operands say.
+      const bytes = frame.bytes > 0 ? frame.bytes : done.bytes;
+      const flops = frame.flops > 0 ? frame.flops : done.flops;
+      if (outer !== null) {
+        outer.bytes += bytes;
+        outer.flops += flops;
+      } else this.#count(frame, end - frame.start, bytes, flops);
+      if (this.events.length < this.#limit) {
+        const { start } = frame;
+        const event = { name, phase: frame.phase, start: start - this.begin, duration: end - start, depth };
+        this.events.push({ ...event, bytes, flops, shapes: done.shapes });
+      } else this.dropped += 1;
+    }
+  }
+
+  #count({ name, phase }: Frame, time: number, bytes: number, flops: number): void {
+    const key = `${phase} ${name}`;
+    const row = this.#rows.get(key) ?? { name, phase, calls: 0, time: 0, bytes: 0, flops: 0 };
+    this.#rows.set(key, {
+      ...row,
+      calls: row.calls + 1,
+      time: row.time + time,
+      bytes: row.bytes + bytes,
+      flops: row.flops + flops,
+    });
+  }
+
+  /** What took longest first. */
+  rows(): readonly Row[] {
+    return [...this.#rows.values()].sort((a, b) => b.time - a.time);
+  }
+}
