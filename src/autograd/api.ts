@@ -168,7 +168,7 @@ export function grad(
     }
     if (!allowUnused) {
       throw new AutogradError(
-        `One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused: true if this is the desired behavior (inputs[${i}] of autograd.grad).`,
+        `One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused: true if this is the desired behavior. It is inputs[${i}] of autograd.grad.`,
       );
     }
     return null;
