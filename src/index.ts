@@ -46,6 +46,7 @@ export {
   zerosLike,
 } from './tensor/creation.ts';
 export type { NestedArray } from './tensor/data.ts';
+export { deepcopy } from './tensor/deepcopy.ts';
 export { cat, crossEntropy, elementwise, logSoftmax, nllLoss, softmax, stack, where } from './tensor/functions.ts';
 export { Generator } from './tensor/generator.ts';
 export { setPrintOptions } from './tensor/print.ts';

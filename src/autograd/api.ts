@@ -233,7 +233,9 @@ export function setGrad(t: TensorBase, value: TensorBase | null): void {
     return;
   }
   if (!(value instanceof TensorBase))
-    throw new ArgumentError(`assigned grad expected to be a Tensor or null but got grad of type ${typeof value}`);
+    throw new ArgumentError(
+      `assigned grad expected to be a Tensor or None but got grad of type ${typeof value}; null resets it`,
+    );
   if (value === t) throw new AutogradError("can't assign Variable as its own grad");
   if (value.dtype !== t.dtype)
     throw new DTypeError(`assigned grad has data of a different type: ${value.dtype}, the tensor has ${t.dtype}`);

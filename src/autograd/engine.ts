@@ -9,7 +9,7 @@ import type { Node } from '../core/node.ts';
 import { sameShape } from '../core/shape.ts';
 import { metaOf, TensorBase } from '../core/tensor.ts';
 import { full, onesLike } from '../ops/create.ts';
-import { add, addInto, clone, sumTo, toDType } from '../ops/engine-ops.ts';
+import { add, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
 import { callAccumulateHooks, callPosthooks, callPrehooks, callTensorHooks, type Replace } from './hooks.ts';
 import { enterPass, leavePass, mustWait, type Pass, runWaiting, settle, waiting } from './nesting.ts';
 import { ReadyQueue } from './ready-queue.ts';
@@ -382,8 +382,8 @@ class BackwardPass implements Pass {
     try {
       if (meta.grad === null) {
         if (this.#options.createGraph) meta.grad = g;
-        else if (this.#owns(g) && g.storage.holds === 1) meta.grad = this.#keep(g);
-        else meta.grad = clone(g);
+        else if (t.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = this.#keep(g);
+        else meta.grad = g.wrapped === null && t.wrapped === null ? copyLike(g, t) : clone(g);
       } else if (this.#options.createGraph || t.wrapped !== null) meta.grad = add(meta.grad, g);
       else {
         addInto(meta.grad, g);

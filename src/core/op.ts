@@ -1,4 +1,4 @@
-import { ArgumentError } from './errors.ts';
+import { ArgumentError, NotImplementedError } from './errors.ts';
 import type { Node } from './node.ts';
 import type { Shape } from './shape.ts';
 import type { Operand, Outputs, TensorBase } from './tensor.ts';
@@ -60,6 +60,19 @@ export interface VjpAll<A> {
 
 /** Marks an operation through which no gradient passes (comparisons, indices, …). */
 export const notDifferentiable = 'not differentiable';
+
+/**
+ * The rule for an input by which there is a derivative that is not implemented: unlike with
+ * `notDifferentiable` the result requires grad, and a backward pass that needs the rule says what is missing.
+ */
+export function notImplemented(name: string): VjpRule<unknown> {
+  return [
+    [],
+    () => {
+      throw new NotImplementedError(`the derivative for '${name}' is not implemented`);
+    },
+  ];
+}
 
 /**
  * - `'linear'`: the operation applied to the tangents (one input, or jointly linear like `cat`);

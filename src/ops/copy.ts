@@ -2,7 +2,7 @@ import { computeFor, MapKernel } from '../backends/wasm/map.ts';
 import { apply1 } from '../core/apply.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { defineOp, type Op } from '../core/op.ts';
-import { fresh, type TensorBase } from '../core/tensor.ts';
+import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { arg } from '../kernels/expr.ts';
 
 const kernels = new Map<number, MapKernel>();
@@ -36,6 +36,25 @@ const cloneOp: Op<undefined> = defineOp({
 
 export function clone(x: TensorBase): TensorBase {
   return apply1(cloneOp, [x], undefined);
+}
+
+/** Whether elements lie side by side, in whatever order of dimensions. */
+function dense(t: TensorBase): boolean {
+  let next = 1;
+  const dims = t.shape.map((_, d) => d).filter((d) => t.shape[d] !== 1);
+  for (const d of dims.toSorted((a, b) => t.strides[a] - t.strides[b])) {
+    if (t.strides[d] !== next) return false;
+    next *= t.shape[d];
+  }
+  return true;
+}
+
+/** A copy of plain `x`, outside any graph, in the layout of `like`, which has its shape (contiguous where `like` has gaps). */
+export function copyLike(x: TensorBase, like: TensorBase): TensorBase {
+  const y = fresh(x.shape, x.dtype);
+  const out = like.flat || !dense(like) ? y : alias(y, x.shape, like.strides, 0);
+  copyKernel(x.dtype, x.dtype).run([out], [x]);
+  return out;
 }
 
 /** y = x in another dtype. The engine brings the gradient back to the dtype of x. */

@@ -3,6 +3,7 @@ import { type DType, dtypeInfo, isFloat, type TypedArray } from '../core/dtype.t
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { checkShape, numel, shapeText } from '../core/shape.ts';
 import { fresh, TensorBase } from '../core/tensor.ts';
+import { warn } from '../core/warnings.ts';
 import { clone, toDType } from '../ops/copy.ts';
 import { full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
@@ -72,7 +73,14 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
 ): Tensor<DataOf<D, R>> {
   checked('tensor', options, ['dtype', 'requiresGrad', 'shape']);
   const data = source as NestedArray | TypedArray | TensorBase;
-  if (data instanceof TensorBase) return leaf(toDType(clone(detach(data)), options?.dtype ?? data.dtype), options);
+  if (data instanceof TensorBase) {
+    warn(
+      'copyConstruct',
+      () =>
+        'tensor: To copy construct from a tensor, it is recommended to use sourceTensor.clone().detach() or sourceTensor.clone().detach().requiresGrad_(true), rather than tensor(sourceTensor).',
+    );
+    return leaf(toDType(clone(detach(data)), options?.dtype ?? data.dtype), options);
+  }
   if (isTypedArray(data)) {
     const shape = options?.shape ?? [data.length];
     checkSizes('tensor', shape);

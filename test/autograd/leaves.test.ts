@@ -167,7 +167,7 @@ describe('.grad', () => {
     const set = (g: unknown) => () => {
       x.grad = g as Tensor;
     };
-    expectError(set(3), ArgumentError, 'assigned grad expected to be a Tensor or null but got grad of type number');
+    expectError(set(3), ArgumentError, 'assigned grad expected to be a Tensor or None but got grad of type number');
     expectError(set(ones([3])), ShapeError, 'assigned grad has data of a different size');
     expectError(set(ones([2], { dtype: 'float64' })), DTypeError, 'assigned grad has data of a different type');
     expectError(set(x), AutogradError, "can't assign Variable as its own grad");
