@@ -5,6 +5,7 @@ import * as api from './api.ts';
 import { batchedGrad } from './batched.ts';
 
 export type { BackwardOptions } from './api.ts';
+export * as functional from './functional/index.ts';
 export * as graph from './graph.ts';
 export { isGradEnabled } from './modes.ts';
 

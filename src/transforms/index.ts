@@ -2,10 +2,10 @@ import { ArgumentError } from '../core/errors.ts';
 import { numel } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { mapTree, resultLeaves, treeLeaves, withLeaves } from '../core/tree.ts';
-import { eyeMatrix } from '../ops/create.ts';
 import { movedim, narrow, reshape } from '../ops/view.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { basis } from './basis.ts';
 import { batch, type VmapOptions } from './batch.ts';
 import { pushforward } from './forward.ts';
 import { type GradOptions, gradParts, matchCotangents, position, tape } from './reverse.ts';
@@ -121,17 +121,6 @@ const JACOBIAN_OPTIONS = ['argnum', 'chunkSize'] as const;
 
 /** Result of `jacobian` for a single tensor, else a tree of outputs whose leaves are trees of inputs. */
 type Jacobian<R> = R extends Tensor ? Tensor : unknown;
-
-/** Unit vectors of the joint space of several tensors, each in its tensor's shape, with a leading dimension over all. */
-function basis(tensors: readonly TensorBase[]): TensorBase[] {
-  const total = tensors.reduce((n, t) => n + t.count, 0);
-  let start = 0;
-  return tensors.map((t) => {
-    const rows = narrow(eyeMatrix(total, t.dtype), 1, start, t.count);
-    start += t.count;
-    return reshape(rows, [total, ...t.shape]);
-  });
-}
 
 function chunked(chunkSize: number | undefined): VmapOptions {
   return chunkSize === undefined ? {} : { chunkSize };
