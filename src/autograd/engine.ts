@@ -264,7 +264,8 @@ class BackwardPass implements Pass {
     const shows = attached !== null && attached.post.length > 0;
     const outer = swapArena(this.#releases && !shows ? made : null);
     try {
-      let grads = g === null ? null : this.#backward(node, g);
+      const silent = g === null && node.op.backward?.unreached !== true;
+      let grads = silent ? null : this.#backward(node, g ?? nothing(node));
       if (shows && g !== null) {
         grads = node.next.map((to, i) => {
           const gi = grads?.[i] ?? null;

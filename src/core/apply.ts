@@ -137,7 +137,7 @@ export function openNode<A>(
   level: Level | null,
   keep: ((x: Operand) => Operand) | null = null,
 ): Node | null {
-  const count = inputs.length;
+  const count = op.edges ?? inputs.length;
   let needs = 0;
   for (let i = 0; i < count; i++) {
     const t = inputs[i];

@@ -17,6 +17,8 @@ export interface Backward {
   plan(needs: number, inputs: number): readonly number[];
   /** Gradients of the inputs in `wanted` (others may be null), given those of the outputs (null: none arrived). */
   run(node: Node, cotangents: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[];
+  /** Run the rule also when a pass comes by and has brought nothing: custom functions are told so. */
+  readonly unreached?: true;
 }
 
 export interface JvpContext<A> {
@@ -35,6 +37,8 @@ export interface Op<A = never> {
   forward(inputs: readonly Operand[], attrs: A): Outputs;
   /** null: gradients do not pass. */
   readonly backward: Backward | null;
+  /** How many of the first inputs gradients go to, if not to all: the node has an edge for each of these. */
+  readonly edges?: number;
   /** Tangents of the outputs (null: zero). */
   jvp(context: JvpContext<A>): readonly (TensorBase | null)[];
   /** The operation on a batch: inputs marked in `batched` carry a leading batch dimension of size `size`, and so must every output. */

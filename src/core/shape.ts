@@ -71,6 +71,12 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
   return out ?? long;
 }
 
+/** Whether `from` broadcasts to `to` as it stands. */
+export function isExpandable(from: Shape, to: Shape): boolean {
+  const lead = to.length - from.length;
+  return lead >= 0 && from.every((n, d) => n === 1 || n === to[lead + d]);
+}
+
 /** Resolves a possibly negative dimension of a tensor of `rank`; rank 0 takes 0 and -1. */
 export function wrapDim(op: string, dim: number, rank: number): number {
   const n = rank === 0 ? 1 : rank;

@@ -1,0 +1,58 @@
+import type { TensorBase } from '../core/tensor.ts';
+import { mapTree } from '../transforms/tree.ts';
+
+/** Stands for a tensor in a tree that must not hold it. */
+class Slot {
+  readonly index: number;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+}
+
+/** A tree of arguments or results with numbered places where its tensors were. */
+export class Template {
+  readonly #tree: unknown;
+
+  constructor(tree: unknown, place: (t: TensorBase) => number) {
+    this.#tree = mapTree(tree, (t) => new Slot(place(t)));
+  }
+
+  /** The tree with something in every place. */
+  fill(at: (index: number) => unknown): unknown {
+    return mapTree(
+      this.#tree,
+      (t) => t,
+      (x) => (x instanceof Slot ? at(x.index) : x),
+    );
+  }
+}
+
+/** Where an `Override` finds tensors: among inputs or results where they are such, else further inputs. */
+export class Places {
+  readonly #known = new Map<TensorBase, number>();
+  readonly #first: number;
+  /** Tensors that are neither inputs nor results. */
+  readonly kept: TensorBase[] = [];
+
+  constructor(inputs: readonly TensorBase[], results: readonly TensorBase[]) {
+    this.#first = inputs.length + results.length;
+    inputs.forEach((t, i) => {
+      if (!this.#known.has(t)) this.#known.set(t, i);
+    });
+    // A result that is also an input was changed in place, and is the result from then on.
+    results.forEach((t, k) => {
+      this.#known.set(t, ~k);
+    });
+  }
+
+  /** The place of `t`; if it is new, a further input. */
+  of(t: TensorBase): number {
+    let place = this.#known.get(t);
+    if (place === undefined) {
+      place = this.#first + this.kept.push(t) - 1;
+      this.#known.set(t, place);
+    }
+    return place;
+  }
+}
