@@ -80,6 +80,10 @@ export function callFunction(cls: FunctionClass, args: readonly unknown[]): unkn
     ...tensors.map((r) => r.tensor),
     ...places.kept,
   ]);
+  // Views of what forward was given, or made: a change in place would go around the rules.
+  for (const t of finals)
+    if (t.node !== null && t.wrapped === null && t.meta !== null)
+      t.meta.creation = finals.length > 1 ? 'several' : 'custom';
   rules.close(finals.find((t) => t.node !== null)?.node ?? null);
   return results.assemble(
     finals.map((t, k) => {

@@ -1,8 +1,10 @@
 import { retainAt } from '../core/apply.ts';
+import { boundView } from '../core/bound-view.ts';
 import { AutogradError } from '../core/errors.ts';
 import { scopeOf, type Wrapped } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { levelOf, metaOf, type TensorBase, wrap } from '../core/tensor.ts';
+import { baseOf, rebase } from '../ops/rebase.ts';
 
 /* Arguments that a custom function changes in place: the argument becomes the result. */
 
@@ -24,12 +26,13 @@ export function before(t: TensorBase): Before {
 export function checkDirty(name: string, b: Before, outputs: number): void {
   const { tensor } = b;
   if (!scopeOf(levelOf(tensor)).enabled) return;
-  const base = tensor.meta?.base ?? null;
+  const base = baseOf(tensor);
   const leaf = (what: string): AutogradError =>
     new AutogradError(
       `${name}: ${what} Variable that requires grad is being used in an in-place operation. Call it inside noGrad(() => …), or on a copy: x.clone()`,
     );
   if (base !== null) {
+    if (tensor.meta !== null && tensor.meta.creation !== 'plain') throw boundView(tensor, 'is being');
     if (base.tracked && base.node === null) throw leaf('a view of a leaf');
     if (outputs > 1) {
       throw new AutogradError(
@@ -63,6 +66,10 @@ export function become(name: string, target: TensorBase, result: TensorBase): Te
     metaOf(target).baseVersion += 1;
   }
   if (target.wrapped === null && !result.tracked) return target;
+  if (target.wrapped === null && baseOf(target) !== null) {
+    rebase(target, result);
+    return target;
+  }
   target.tracked = result.tracked;
   target.node = result.node;
   target.outputIndex = result.outputIndex;

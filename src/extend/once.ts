@@ -2,7 +2,7 @@ import { apply } from '../core/apply.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import type { Op } from '../core/op.ts';
 import { alias, type TensorBase } from '../core/tensor.ts';
-import { treeLeaves, withLeaves } from '../transforms/tree.ts';
+import { treeLeaves, withLeaves } from '../core/tree.ts';
 import { FunctionContext, stateOf } from './context.ts';
 import { repeated, unrecorded } from './override.ts';
 import { carries, highestLevel } from './tensors.ts';

@@ -1,5 +1,5 @@
 import type { TensorBase } from '../core/tensor.ts';
-import { mapTree } from '../transforms/tree.ts';
+import { mapTree } from '../core/tree.ts';
 
 /** Stands for a tensor in a tree that must not hold it. */
 class Slot {

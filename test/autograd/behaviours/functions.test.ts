@@ -2,6 +2,7 @@ import {
   ArgumentError,
   AutogradError,
   autograd,
+  cat,
   enableGrad,
   jvp,
   NotImplementedError,
@@ -492,6 +493,90 @@ describe('in place', () => {
       AutogradError,
       'Some elements marked as dirty during the forward method were not returned as output.',
     );
+  });
+
+  it('AG205 a view cannot be changed by a function with several results', () => {
+    class Two extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor): [Tensor, Tensor] {
+        ctx.markDirty(x);
+        return [x.mul_(2), x.clone()];
+      }
+      static backward(_ctx: Ctx, a: Tensor, b: Tensor): Tensor {
+        return a.mul(2).add(b);
+      }
+    }
+    expectError(
+      () => Two.apply(tracked(1, 2).slice(0, 0, 1)),
+      AutogradError,
+      'your Function modifies inplace an input that is a view of another Tensor',
+    );
+    const x = tracked(1, 2);
+    expect(Two.apply(x)[0]).toBe(x);
+  });
+
+  it('of a view, the change is one of what it views', () => {
+    const x = leaf(1, 2, 3);
+    const b = x.mul(3);
+    const v = b.slice(0, 0, 2);
+    expect(DoubleInPlace.apply(v)).toBe(v);
+    expectValues(b.detach(), [3], [6, 12, 9]);
+    expect(b.gradFn?.name).toBe('CopySlices');
+    b.square().sum().backward();
+    expectValues(x.grad, [3], [2 * 6 * 6, 2 * 12 * 6, 2 * 9 * 3]);
+    expectError(() => DoubleInPlace.apply(leaf(1, 2).slice(0, 0, 1)), AutogradError, 'a view of a leaf Variable');
+    // The base comes to need a gradient through another argument.
+    class CopyInto extends autograd.Function {
+      static forward(ctx: Ctx, to: Tensor, from: Tensor): Tensor {
+        ctx.markDirty(to);
+        return to.copy_(from);
+      }
+      static backward(_ctx: Ctx, g: Tensor): [null, Tensor] {
+        return [null, g];
+      }
+    }
+    const [c, y] = [tensor([1, 2, 3], { dtype: 'float64' }), leaf(5)];
+    CopyInto.apply(c.slice(0, 1, 2), y);
+    expect(c.requiresGrad).toBe(true);
+    c.mul(tensor([1, 10, 100], { dtype: 'float64' }))
+      .sum()
+      .backward();
+    expect(y.grad?.item()).toBe(10);
+  });
+
+  it('AG206 a view that a function returned cannot be changed', () => {
+    class V extends autograd.Function {
+      static forward(_ctx: Ctx, x: Tensor, how: 'slice' | 'same'): Tensor {
+        return how === 'slice' ? x.slice(0, 0, 1) : x;
+      }
+      static backward(_ctx: Ctx, g: Tensor): [Tensor, null] {
+        return [g.expand([2]), null];
+      }
+    }
+    const message =
+      'Output 0 of VBackward is a view and is being modified inplace. This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would override the custom backward associated with the custom Function, leading to incorrect gradients.';
+    for (const x of [leaf(1, 2), tracked(1, 2)])
+      for (const how of ['slice', 'same'] as const) expectError(() => V.apply(x, how).mul_(2), AutogradError, message);
+    const x = tracked(1, 2);
+    const y = V.apply(x, 'slice');
+    x.mul_(2);
+    expectError(() => y.mul(1), AutogradError, 'its base or another view of its base has been modified inplace');
+    // Outside the graph it is a view like any other.
+    const plain = tensor([1, 2]);
+    V.apply(plain, 'same').mul_(2);
+    expectValues(plain, [2], [2, 4]);
+  });
+
+  it('nor one of several', () => {
+    class Parts extends autograd.Function {
+      static forward(_ctx: Ctx, x: Tensor): [Tensor, Tensor] {
+        return [x.slice(0, 0, 1), x.slice(0, 1, 2)];
+      }
+      static backward(_ctx: Ctx, a: Tensor, b: Tensor): Tensor {
+        return cat([a, b]);
+      }
+    }
+    const x = tracked(1, 2);
+    expectError(() => Parts.apply(x)[1].mul_(2), AutogradError, 'a function that returns multiple views');
   });
 });
 
