@@ -98,30 +98,14 @@ export class Node {
    * @throws {AutogradError} when a backward pass has released them, or one was changed in place since.
    */
   get savedValues(): Readonly<Record<string, Tensor | number>> {
-    if (this.freed) throw freedError(this);
-    return Object.fromEntries(this.plan.map((place, k) => [this.#nameOf(place), this.#shown(place, k)]));
+    return Object.fromEntries(placesOf(this).map((k) => [nameOf(this, this.plan[k]), shown(this, k)]));
   }
 
-  /** The tensors among `savedValues`, in the order in which they were saved. */
+  /** The tensors among `savedValues`, inputs first. */
   get savedTensors(): readonly Tensor[] {
-    if (this.freed) throw freedError(this);
-    return this.plan.map((place, k) => this.#shown(place, k)).filter((t) => typeof t !== 'number');
-  }
-
-  #nameOf(place: number): string {
-    if (place >= 0) return ['self', 'other'][place] ?? `input${place}`;
-    return this.outShapes.length === 1 ? 'result' : `result${~place}`;
-  }
-
-  #shown(place: number, k: number): Tensor | number {
-    const t = this.unpack(k);
-    if (typeof t === 'number') return t;
-    if (place >= 0 || t.wrapped !== null) return t as Tensor;
-    const shown = alias(t);
-    shown.tracked = true;
-    shown.node = this;
-    shown.outputIndex = ~place;
-    return shown as Tensor;
+    return placesOf(this)
+      .map((k) => shown(this, k))
+      .filter((t) => typeof t !== 'number');
   }
 
   /** Room for the user's own data about this node. */
@@ -211,6 +195,33 @@ export class Node {
       this.freed = true;
     }
   }
+}
+
+// Functions, for private methods would be a field more in every node.
+
+/** Where inputs are saved, in order, then outputs. */
+function placesOf(node: Node): number[] {
+  if (node.freed) throw freedError(node);
+  const { plan, next } = node;
+  const rank = (k: number): number => (plan[k] >= 0 ? plan[k] : next.length + ~plan[k]);
+  return [...plan.keys()].sort((a, b) => rank(a) - rank(b));
+}
+
+function nameOf(node: Node, place: number): string {
+  if (place >= 0) return ['self', 'other'][place] ?? `input${place}`;
+  return node.outShapes.length === 1 ? 'result' : `result${~place}`;
+}
+
+/** The k-th saved value as users see it. */
+function shown(node: Node, k: number): Tensor | number {
+  const t = node.unpack(k);
+  if (typeof t === 'number') return t;
+  if (node.plan[k] >= 0 || t.wrapped !== null) return t as Tensor;
+  const same = alias(t);
+  same.tracked = true;
+  same.node = node;
+  same.outputIndex = ~node.plan[k];
+  return same as Tensor;
 }
 
 export function checkHook(name: string, hook: unknown): void {
