@@ -20,6 +20,15 @@ function probe(name: string, during: (g: Tensor) => Tensor): (x: Tensor) => Tens
   return (x) => apply1(op, [x], undefined) as Tensor;
 }
 
+class Same extends autograd.Function {
+  static forward(_ctx: autograd.FunctionContext, x: Tensor): Tensor {
+    return x.clone();
+  }
+  static backward(_ctx: autograd.FunctionContext, g: Tensor): Tensor {
+    return g;
+  }
+}
+
 const scalar = (x: number): Tensor => tensor(x, { requiresGrad: true });
 
 /** Lets the collector and the finalizers run until `done`, for a while. */
@@ -60,11 +69,10 @@ describe('depth', () => {
     expect(calls).toBe(2);
   });
 
-  it('AG331 so do chains with skip connections, and of nodes with rules of their own', () => {
+  it('AG331 so do chains with skip connections and custom functions', () => {
     const x = scalar(1);
-    const own = probe('deepChain', (g) => g.mul(1));
     let [a, b]: [Tensor, Tensor] = [x, x];
-    for (let i = 0; i < DEPTH / 3; i++) [a, b] = [b, own(a.add(b)).mul(0.5)];
+    for (let i = 0; i < DEPTH / 3; i++) [a, b] = [b, Same.apply(a.add(b)).mul(0.5)];
     b.backward();
     expect(x.grad?.item()).toBeCloseTo(1, 5);
   });
@@ -82,6 +90,24 @@ describe('a pass inside a pass', () => {
     chain(x).backward();
     expect(runs).toBe(2000);
     expect(x.grad?.item()).toBe(1);
+  });
+
+  it('AG332 so does a custom function whose backward runs itself', () => {
+    let runs = 0;
+    class Deep extends autograd.Function {
+      static forward(ctx: autograd.FunctionContext, x: Tensor): Tensor {
+        ctx.x = enableGrad(() => x.detach().requiresGrad_().sub(1));
+        return (ctx.x as Tensor).detach();
+      }
+      static backward(ctx: autograd.FunctionContext, g: Tensor): Tensor {
+        const x = ctx.x as Tensor;
+        runs += 1;
+        if (x.item() >= 0) enableGrad(() => Deep.apply(x).sum()).backward();
+        return g;
+      }
+    }
+    Deep.apply(scalar(2000)).sum().backward();
+    expect(runs).toBe(2001);
   });
 
   it('AG332 gradients add up, in hooks too, and the order of the passes is that of the calls', () => {
