@@ -214,6 +214,31 @@ describe('hooks of nodes', () => {
     expect(shapes).toEqual([[2, 1], null]);
   });
 
+  it('AG104 AG105 both work on custom functions, with null where there is no gradient', () => {
+    class Scaled extends autograd.Function {
+      static forward(ctx: autograd.FunctionContext, x: Tensor, k: number, y: Tensor): [Tensor, Tensor] {
+        ctx.k = k;
+        return [x.mul(k), y.mul(2 * k)];
+      }
+      static backward(ctx: autograd.FunctionContext, gx: Tensor, gy: Tensor): [Tensor, null, Tensor] {
+        const k = ctx.k as number;
+        return [gx.mul(k), null, gy.mul(2 * k)];
+      }
+    }
+    const [a, b] = [leaf(1, 2), leaf(3, 4)];
+    const [c, d] = Scaled.apply(a, 3, b);
+    const node = c.gradFn as autograd.graph.Node;
+    node.registerPrehook((gs) => gs.map((g) => (g as Tensor).mul(2)));
+    node.registerHook((inputs, outputs) => {
+      expect(inputs.filter((g) => g !== null)).toHaveLength(2);
+      expect(outputs.map((g) => g?.shape)).toEqual([[2], [2]]);
+      return inputs.map((g) => g?.mul(10) ?? null);
+    });
+    c.add(d).sum().backward();
+    expectValues(a.grad, [2], [60, 60]);
+    expectValues(b.grad, [2], [120, 120]);
+  });
+
   it('AG106 hooks of tensors run before prehooks of their node, each in the order of registration', () => {
     const log: number[] = [];
     const onTensor = (g: Tensor): Tensor => {
