@@ -19,6 +19,13 @@ export * from './core/errors.ts';
 export type { AccumulateHook, Gradients, HookHandle, NodeHook, NodePrehook, TensorHook } from './core/hooks.ts';
 export type { Node } from './core/node.ts';
 export { setWarnAlways, setWarningHandler, type WarningHandler } from './core/warnings.ts';
+export {
+  customJvp,
+  customVjp,
+  type JvpRule,
+  type NondiffOptions,
+  type VjpRules,
+} from './extend/custom.ts';
 export * as functional from './functional/index.ts';
 export { type DrawOptions, Graph, type GraphData, type GraphOptions, graph } from './graph/index.ts';
 export * as linalg from './linalg/index.ts';

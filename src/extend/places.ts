@@ -26,6 +26,31 @@ export class Template {
       (x) => (x instanceof Slot ? at(x.index) : x),
     );
   }
+
+  /**
+   * Visits what another tree has in the places of this one. Null instead of an array or object is null in
+   * all its places; other differences of structure go to `differs`.
+   */
+  zip(other: unknown, visit: (index: number, x: unknown) => void, differs: () => never): void {
+    const walk = (tree: unknown, x: unknown): void => {
+      if (tree instanceof Slot) visit(tree.index, x);
+      else if (Array.isArray(tree)) {
+        if (nothing(x)) for (const t of tree) walk(t, null);
+        else if (!Array.isArray(x) || x.length !== tree.length) differs();
+        else for (const [i, t] of tree.entries()) walk(t, x[i]);
+      } else if (isPlainObject(tree)) {
+        if (!nothing(x) && !isPlainObject(x)) differs();
+        for (const [key, t] of Object.entries(tree)) walk(t, nothing(x) ? null : x[key]);
+      }
+    };
+    walk(this.#tree, other);
+  }
+}
+
+const nothing = (x: unknown): x is null | undefined => x === null || x === undefined;
+
+function isPlainObject(x: unknown): x is Record<string, unknown> {
+  return typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype;
 }
 
 /** Where an `Override` finds tensors: among inputs or results where they are such, else further inputs. */
@@ -54,5 +79,10 @@ export class Places {
       this.#known.set(t, place);
     }
     return place;
+  }
+
+  /** A template whose places are numbered as they come, and noted in `list`. */
+  template(tree: unknown, list: number[]): Template {
+    return new Template(tree, (t) => list.push(this.of(t)) - 1);
   }
 }
