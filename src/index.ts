@@ -54,7 +54,18 @@ export {
 } from './tensor/creation.ts';
 export type { NestedArray } from './tensor/data.ts';
 export { deepcopy } from './tensor/deepcopy.ts';
-export { cat, crossEntropy, elementwise, logSoftmax, nllLoss, softmax, stack, where } from './tensor/functions.ts';
+export {
+  cat,
+  crossEntropy,
+  einsum,
+  elementwise,
+  logSoftmax,
+  nllLoss,
+  softmax,
+  stack,
+  tensordot,
+  where,
+} from './tensor/functions.ts';
 export { Generator } from './tensor/generator.ts';
 export { setPrintOptions } from './tensor/print.ts';
 export { defaultGenerator, getRngState, manualSeed, seed, setRngState } from './tensor/random.ts';

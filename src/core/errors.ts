@@ -26,6 +26,11 @@ export class ArgumentError extends NablaError {
   override name = 'ArgumentError';
 }
 
+/** A matrix for which the result does not exist: singular, or not positive definite. */
+export class LinAlgError extends NablaError {
+  override name = 'LinAlgError';
+}
+
 /** Misuse of the autograd graph: leaves, versions, freed buffers, missing derivatives. */
 export class AutogradError extends NablaError {
   override name = 'AutogradError';

@@ -18,7 +18,8 @@ export function copyKernel(from: DType, to: DType): MapKernel {
   return kernel;
 }
 
-function copied(x: TensorBase, dtype: DType): TensorBase {
+/** The elements of a plain tensor, in order, in memory of their own and outside of the graph. */
+export function copied(x: TensorBase, dtype: DType = x.dtype): TensorBase {
   const y = fresh(x.shape, dtype);
   copyKernel(x.dtype, dtype).run([y], [x]);
   return y;

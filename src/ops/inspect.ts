@@ -16,3 +16,14 @@ export function hasZero(t: TensorBase): boolean {
   };
   return within(0, start);
 }
+
+/** The place of the first element of a contiguous int32 tensor that is not zero, and what it is; null if all are. */
+export function firstNonZero(t: TensorBase): { readonly place: number; readonly value: number } | null {
+  if (t.count === 0) return null;
+  beginLaunch();
+  const start = address(t.storage) / 4 + t.offset;
+  const place = i32()
+    .subarray(start, start + t.count)
+    .findIndex((x) => x !== 0);
+  return place < 0 ? null : { place, value: i32()[start + place] };
+}

@@ -8,7 +8,7 @@ import { mul, sum } from './engine-ops.ts';
 import { expand, mT, reshape, squeeze, t, unsqueeze } from './view.ts';
 
 /** A leading batch dimension on operands that lack it, as a view. */
-const onBatch = (x: TensorBase, batched: boolean, size: number): TensorBase =>
+export const onBatch = (x: TensorBase, batched: boolean, size: number): TensorBase =>
   batched ? x : expand(unsqueeze(x, 0), [size, ...x.shape]);
 
 function checkSame(op: string, a: TensorBase, b: TensorBase): void {

@@ -4,6 +4,8 @@ import { TensorBase } from '../core/tensor.ts';
 import type { Scalar } from '../kernels/build.ts';
 import { where as whereOp } from '../ops/elementwise.ts';
 import * as join from '../ops/join.ts';
+import * as sums from '../ops/linalg/einsum.ts';
+import { type ContractedDims, tensordot as contract } from '../ops/linalg/products.ts';
 import * as loss from '../ops/loss.ts';
 import { userElementwise } from '../ops/user-elementwise.ts';
 import { checkOptions } from './options.ts';
@@ -11,10 +13,12 @@ import type {
   AllOf,
   CatOf,
   CrossEntropyOf,
+  EinsumOf,
   FitAll,
   FitCat,
   FitClasses,
   FitDim,
+  FitEinsum,
   FitStack,
   FitTarget,
   NllLossOf,
@@ -47,6 +51,35 @@ export function stack<const L extends readonly Tensor[], D extends number = 0>(
 ): Tensor<StackOf<L, D>> {
   checkList('stack', tensors);
   return join.stack(tensors, dim ?? 0) as Tensor;
+}
+
+/**
+ * Einstein's summation: every label names a dimension, and labels that the output lacks are summed
+ * over. `einsum('bij,jk->bik', x, w)` is a product of matrices, `einsum('ii->i', x)` a diagonal,
+ * `...` stands for any dimensions. Without an arrow, labels that occur once remain, in alphabetical
+ * order. More than two tensors are contracted pair by pair, the cheapest pair first.
+ *
+ * Labels may be numbers beside each tensor as well: `einsum(x, [0, 1], w, [1, 2], [0, 2])`.
+ */
+export function einsum<E extends string | Tensor, const L extends readonly (Tensor | sums.Sublist)[]>(
+  equation: FitEinsum<E, L>,
+  ...tensors: L
+): Tensor<EinsumOf<E, L>> {
+  const [first, rest]: readonly [string | Tensor, readonly (Tensor | sums.Sublist)[]] = [equation as E, tensors];
+  if (!(first instanceof TensorBase)) return sums.einsum(first, rest as readonly Tensor[]) as Tensor;
+  const all = [first, ...rest];
+  const output = all.length % 2 === 1 ? (all.pop() as sums.Sublist) : undefined;
+  const operands = all.filter((_, i) => i % 2 === 0) as Tensor[];
+  const terms = all.filter((_, i) => i % 2 === 1) as sums.Sublist[];
+  return sums.einsum(sums.equationOf(terms, output), operands) as Tensor;
+}
+
+/**
+ * Σ over pairs of dimensions: the last `dims` of `a` with the first of `b`, or `[those of a, those of b]`.
+ * What remains of `a` comes first, then what remains of `b`.
+ */
+export function tensordot(a: Tensor, b: Tensor, dims: ContractedDims = 2): Tensor {
+  return contract(a, b, dims) as Tensor;
 }
 
 /** `a` where `condition` holds, `b` elsewhere; all three broadcast. */

@@ -60,6 +60,7 @@ import type {
   TopK,
   Transpose,
   Unsqueeze,
+  Untyped,
   Writable,
 } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
@@ -148,8 +149,9 @@ export type BmmOf<T, X> = Out<BatchedProduct<ShapeOf<T>, ShapeOf<X>>>;
 export type FitMv<T, X> = Arg<MatrixVector<ShapeOf<T>, ShapeOf<X>>, X>;
 export type MvOf<T, X> = Out<MatrixVector<ShapeOf<T>, ShapeOf<X>>>;
 
-export type FitEinsum<E extends string, Xs extends readonly Tensor[]> = Arg<Einsum<E, ShapesOf<Xs>>, E>;
-export type EinsumOf<E extends string, Xs extends readonly Tensor[]> = Out<Einsum<E, ShapesOf<Xs>>>;
+/** An equation that fits the shapes of the tensors; with labels as numbers, the first tensor stands in its place. */
+export type FitEinsum<E, Xs extends readonly unknown[]> = E extends string ? Arg<Einsum<E, ShapesOf<Xs>>, E> : E;
+export type EinsumOf<E, Xs extends readonly unknown[]> = E extends string ? Out<Einsum<E, ShapesOf<Xs>>> : Untyped;
 
 /** The input of a layer called `Name` that maps the last dim from size `I` to size `O`. */
 export type FitLayer<X, I, O, Name extends string> = Arg<MapLast<ShapeOf<X>, I, O, Name>, X>;

@@ -1,6 +1,6 @@
 import type { TensorBase } from '../core/tensor.ts';
 import * as view from '../ops/view.ts';
-import { TensorProducts } from './products.ts';
+import { TensorLinear } from './linear.ts';
 import type { Dims } from './reductions.ts';
 import type { Axes, Shape, Untyped } from './shapes.ts';
 import type {
@@ -35,7 +35,7 @@ import type { Tensor } from './tensor.ts';
 const as = (t: TensorBase): Tensor => t as Tensor;
 
 /** The same elements seen in another shape or order. */
-export abstract class TensorViews<S extends Shape = Untyped> extends TensorProducts<S> {
+export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinear<S> {
   /** The same elements in another shape; one size may be -1. Shares memory when it can. */
   reshape<T extends Tensor, const R extends Shape>(this: T, shape: FitReshape<T, R>): Tensor<ReshapeOf<T, R>> {
     return as(view.reshape(this, shape as readonly number[]));

@@ -4,9 +4,10 @@ import { creations, creationsSignatures } from './calls/creation.ts';
 import { elementwise, elementwiseSignatures } from './calls/elementwise.ts';
 import { functional, functionalSignatures } from './calls/functional.ts';
 import { inplace, inplaceSignatures } from './calls/inplace.ts';
+import { linearAlgebra, linearAlgebraSignatures } from './calls/linalg.ts';
 import { losses, lossesSignatures } from './calls/losses.ts';
 import { picking } from './calls/picking.ts';
-import { products } from './calls/products.ts';
+import { products, productsSignatures } from './calls/products.ts';
 import { reductions, reductionsSignatures } from './calls/reductions.ts';
 import { scans } from './calls/scans.ts';
 import { special } from './calls/special.ts';
@@ -22,6 +23,7 @@ export const calls: Calls = {
   ...reductions,
   ...scans,
   ...products,
+  ...linearAlgebra,
   ...picking,
   ...views,
   ...creations,
@@ -37,6 +39,8 @@ export const pythonSignatures: Signatures = {
   ...elementwiseSignatures,
   ...reductionsSignatures,
   ...viewsSignatures,
+  ...productsSignatures,
+  ...linearAlgebraSignatures,
   ...creationsSignatures,
   ...lossesSignatures,
   ...functionalSignatures,

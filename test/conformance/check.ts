@@ -156,6 +156,8 @@ class Replay {
   /** J u */
   jvp(): void {
     const { sample, invocation } = this;
+    if (sample.jvp_mismatch !== undefined)
+      throw new Unsupported("a forward derivative that PyTorch's own backward contradicts");
     const fixed = leaves(invocation, false);
     const along = (...xs: readonly Tensor[]): Tensor[] =>
       this.run(new Map([...fixed, ...invocation.differentiable.map((t, i) => [t, xs[i]] as const)]));
@@ -177,7 +179,7 @@ class Replay {
     const none = [...inputs, ...seeds].map(() => null);
     const second = s?.requiresGrad ? autograd.grad(s, [...inputs, ...seeds], { allowUnused: true }) : none;
     this.compareGrads('second derivative', second.slice(0, inputs.length), sample.gradgrad?.grads ?? []);
-    if (sample.jvp === undefined) return;
+    if (sample.jvp === undefined || sample.jvp_mismatch !== undefined) return;
     const pushed = sample.jvp.outputs.filter((_, i) => sample.vjp?.cotangents[i] !== null);
     this.compareGrads('derivative by cotangent', second.slice(inputs.length), pushed);
   }

@@ -34,6 +34,8 @@ export interface Sample extends PyTorchCall {
   readonly tangents?: readonly EncodedTensor[];
   readonly jvp?: { readonly outputs: readonly (EncodedTensor | null)[] };
   readonly gradgrad?: { readonly grads: readonly (EncodedTensor | null)[] };
+  /** How far the forward derivative of PyTorch 1.13 is from its own backward, where they disagree. */
+  readonly jvp_mismatch?: number;
   readonly inplace?: {
     readonly same?: boolean;
     readonly same_grads?: boolean;

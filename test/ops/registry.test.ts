@@ -8,6 +8,7 @@ import { layouts, valuesOf } from '../support/numbers.ts';
 import { convolutionSamples } from './samples/convolutions.ts';
 import { elementwiseSamples } from './samples/elementwise.ts';
 import { functionalSamples } from './samples/functional.ts';
+import { linalgSamples } from './samples/linalg.ts';
 import { reductionSamples } from './samples/reductions.ts';
 import type { Sample } from './samples/sample.ts';
 import { scanSamples } from './samples/scans.ts';
@@ -22,6 +23,7 @@ const samples: Readonly<Record<string, readonly Sample[]>> = {
   ...elementwiseSamples,
   ...structuralSamples,
   ...reductionSamples,
+  ...linalgSamples,
   ...scanSamples,
   ...functionalSamples,
   ...convolutionSamples,

@@ -1,14 +1,9 @@
 /** The types of what the shape algebra covers and the library does not have yet; for the compiler only. */
 import type { Tensor } from 'nabla';
 import type { Dim, Untyped } from '../../src/tensor/shapes.ts';
-import type { EinsumOf, FitEinsum, FitLayer, LayerOf } from '../../src/tensor/signatures.ts';
+import type { FitLayer, LayerOf } from '../../src/tensor/signatures.ts';
 
 export declare function dim<Name extends string>(name: Name, size: number): Dim<Name>;
-
-export declare function einsum<E extends string, const L extends readonly Tensor[]>(
-  equation: FitEinsum<E, L>,
-  ...tensors: L
-): Tensor<EinsumOf<E, L>>;
 
 export declare class Linear<I extends number = Untyped, O extends number = Untyped> {
   readonly weight: Tensor<[O, I]>;

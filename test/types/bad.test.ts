@@ -2,10 +2,23 @@
  * Mistakes. Each is an error for the compiler, on the line marked, and (where the library can know) at
  * run time. A type that starts to let one pass makes the mark itself an error.
  */
-import { arange, cat, crossEntropy, nllLoss, onesLike, randn, stack, type Tensor, tensor, where, zeros } from 'nabla';
+import {
+  arange,
+  cat,
+  crossEntropy,
+  einsum,
+  nllLoss,
+  onesLike,
+  randn,
+  stack,
+  type Tensor,
+  tensor,
+  where,
+  zeros,
+} from 'nabla';
 import { describe, it } from 'vitest';
 import type { Shape } from '../../src/tensor/shapes.ts';
-import { dim, einsum, Linear } from './ahead.ts';
+import { dim, Linear } from './ahead.ts';
 import { compiled, wrong } from './expect.ts';
 
 const a = zeros([2, 3]);
@@ -108,6 +121,20 @@ describe('mistakes', () => {
     wrong(() => zeros([2, 3, 4]).bmm(zeros([1, 4, 5])));
     // @ts-expect-error
     wrong(() => a.bmm(a));
+    // @ts-expect-error
+    wrong(() => a.outer(v));
+    // @ts-expect-error
+    wrong(() => a.inner(zeros([2])));
+    // @ts-expect-error
+    wrong(() => v.addmm(a, zeros([3, 4])));
+    // @ts-expect-error
+    wrong(() => v.addmm(a, b));
+    // @ts-expect-error
+    wrong(() => linalg.inv(a));
+    // @ts-expect-error
+    wrong(() => a.matrixPower(2));
+    // @ts-expect-error
+    wrong(() => linalg.solve(eye(3), zeros([2])));
     // @ts-expect-error
     wrong(() => a.mv(zeros([2])));
     // @ts-expect-error

@@ -2,9 +2,11 @@ import {
   arange,
   cat,
   crossEntropy,
+  einsum,
   emptyLike,
   eye,
   full,
+  linalg,
   linspace,
   nllLoss,
   ones,
@@ -21,7 +23,7 @@ import {
 } from 'nabla';
 import { describe, it } from 'vitest';
 import type { Dim, Shape, Untyped } from '../../src/tensor/shapes.ts';
-import { dim, einsum, Linear } from './ahead.ts';
+import { dim, Linear } from './ahead.ts';
 import { compiled, is, shaped } from './expect.ts';
 
 // `number` and a bare `Tensor` are what a program knows of sizes that come from data.
@@ -214,6 +216,31 @@ describe('products', () => {
     shaped(v.dot(zeros(sizes).as([2, -1]).select(0, 0)), []);
     is<Tensor<[number, 10]>>()(d.mm(zeros([784, 10])));
     is<Tensor<[number, number]>>()(u.mm(w));
+  });
+
+  it('with something added', () => {
+    shaped(v.outer(zeros([4])), [3, 4]);
+    shaped(v.inner(v), []);
+    shaped(a.inner(zeros([5, 3])), [2, 5]);
+    shaped(a.kron(w), [6, 12]);
+    shaped(zeros([4]).addmm(a, w), [2, 4]);
+    shaped(zeros([2]).addmv(a, v), [2]);
+    shaped(tensor(1).addr(v, v), [3, 3]);
+    shaped(zeros([5, 1, 4]).baddbmm(zeros([5, 2, 3]), zeros([5, 3, 4])), [5, 2, 4]);
+    shaped(zeros([4]).addbmm(zeros([5, 2, 3]), zeros([5, 3, 4])), [2, 4]);
+    compiled(() => is<Tensor<[number, number]>>()(u.outer(v)));
+  });
+
+  it('of square matrices', () => {
+    const square = eye(3).expand([2, 3, 3]);
+    shaped(linalg.inv(square), [2, 3, 3]);
+    shaped(square.matrixPower(2), [2, 3, 3]);
+    shaped(linalg.cholesky(square), [2, 3, 3]);
+    shaped(linalg.solve(eye(3), v), [3]);
+    shaped(linalg.solve(eye(3), w), [3, 4]);
+    shaped(linalg.solve(square, zeros([2, 3])), [2, 3]);
+    shaped(linalg.solve(square, zeros([5, 1, 3, 4])), [5, 2, 3, 4]);
+    compiled(() => is<Tensor>()(linalg.solve(u, w)));
   });
 
   it('by letter', () => {

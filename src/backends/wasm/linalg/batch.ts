@@ -1,0 +1,49 @@
+/** What the routines share: modules compiled once per width, and walks over the matrices of a batch. */
+import { dtypeInfo } from '../../../core/dtype.ts';
+import { DTypeError } from '../../../core/errors.ts';
+import type { Strided } from '../../../kernels/strided.ts';
+import { address } from '../heap.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+import { Routines, type Width } from './code.ts';
+
+/** Kernels by width, compiled when a width is first used. */
+export function compiled(define: (m: Routines) => void): (t: Strided) => Readonly<Record<string, WasmFunction>> {
+  const modules: Partial<Record<Width, Readonly<Record<string, WasmFunction>>>> = {};
+  return (t) => {
+    const width = widthOf(t);
+    let kernels = modules[width];
+    if (kernels === undefined) {
+      const m = new Routines(width);
+      define(m);
+      kernels = instantiate(m.functions);
+      modules[width] = kernels;
+    }
+    return kernels;
+  };
+}
+
+function widthOf(t: Strided): Width {
+  const { compute } = dtypeInfo(t.dtype);
+  if (compute === 'i32') throw new DTypeError(`linear algebra is not implemented for '${t.dtype}'`);
+  return compute;
+}
+
+/** How many items of rank `rank` a contiguous tensor holds, where the first one is, and how far apart they are in bytes. */
+export class Items {
+  readonly count: number;
+  readonly start: number;
+  readonly step: number;
+
+  constructor(t: Strided, rank: number) {
+    const batch = t.shape.length - rank;
+    const size = (sizes: readonly number[]): number => sizes.reduce((p, n) => p * n, 1);
+    const { bytes } = dtypeInfo(t.dtype);
+    this.count = size(t.shape.slice(0, batch));
+    this.start = address(t.storage) + t.offset * bytes;
+    this.step = size(t.shape.slice(batch)) * bytes;
+  }
+
+  at(i: number): number {
+    return this.start + i * this.step;
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * LU and Cholesky factorisations, and the solution of triangular systems. All work on rows, in blocks:
+ * a narrow panel is factored, and what lies beyond is updated with a product of blocks.
+ */
+import { dtypeInfo } from '../../../core/dtype.ts';
+import type { Strided } from '../../../kernels/strided.ts';
+import { beginLaunch, i32 } from '../heap.ts';
+import { startOf } from '../indexing/nest.ts';
+import { loopsOver, Walk } from '../loops.ts';
+import { compiled, Items } from './batch.ts';
+import type { I, IntVar, Routines } from './code.ts';
+import { defineRows, type RowRoutines } from './rows.ts';
+
+const BLOCK = 32;
+
+/**
+ * P A = L U for an m × n matrix in place, with row exchanges: `(m, n, A, row step, pivots)` gives 0, or
+ * the number of the first zero on the diagonal of U. Pivots count from 1, as LAPACK's do.
+ */
+function defineLu(f: Routines, rows: RowRoutines): void {
+  f.define(
+    'lu',
+    ['int', 'int', 'int', 'int', 'int'],
+    (r, m, n, start, step, pivots) => {
+      const row = (i: I) => start.add(step.mul(i));
+      const info = r.int(0);
+      const size = r.int(m.min(n));
+      r.for(
+        0,
+        size,
+        (j0) => {
+          const width = r.int(size.sub(j0).min(BLOCK));
+          const end = r.int(j0.add(width));
+          r.for(j0, end, (j) => {
+            const top = r.int(row(j));
+            const pivot = r.int(j);
+            const largest = r.float(r.element(top, j).abs());
+            r.for(j.add(1), m, (i) => {
+              const x = r.element(row(i), j).abs();
+              r.if(x.gt(largest), () => {
+                largest.set(x);
+                pivot.set(i);
+              });
+            });
+            r.setIntAt(pivots.add(j.mul(4)), pivot.add(1));
+            r.if(
+              r.element(row(pivot), j).ne(0),
+              () => {
+                r.if(pivot.ne(j), () => r.call(rows.swap, n, top, row(pivot)));
+                const diagonal = r.float(r.element(top, j));
+                const next = r.int(j.add(1).mul(r.bytes));
+                r.for(j.add(1), m, (i) => {
+                  const here = r.int(row(i));
+                  const factor = r.float(r.element(here, j).div(diagonal));
+                  r.element(here, j).set(factor);
+                  r.call(rows.axpy, end.sub(j).sub(1), factor.neg(), top.add(next), here.add(next));
+                });
+              },
+              () => r.if(info.not(), () => info.set(j.add(1))),
+            );
+          });
+          r.if(end.lt(n), () => {
+            const right = r.int(end.mul(r.bytes));
+            const left = r.int(j0.mul(r.bytes));
+            const rest = r.int(n.sub(end));
+            const above = r.int(row(j0).add(right));
+            r.for(j0.add(1), end, (i) => {
+              r.call(
+                rows.subtractProduct,
+                1,
+                rest,
+                i.sub(j0),
+                row(i).add(right),
+                step,
+                row(i).add(left),
+                step,
+                r.bytes,
+                above,
+                step,
+              );
+            });
+            r.call(
+              rows.subtractProduct,
+              m.sub(end),
+              rest,
+              width,
+              row(end).add(right),
+              step,
+              row(end).add(left),
+              step,
+              r.bytes,
+              above,
+              step,
+            );
+          });
+        },
+        BLOCK,
+      );
+      r.result(info);
+    },
+    'int',
+  );
+}
+
+/**
+ * A = Uᵀ U for an n × n matrix of which the upper triangle is read and replaced: `(n, A, row step)`
+ * gives 0, or the order of the first leading minor that is not positive. What is below becomes 0.
+ */
+function defineCholesky(f: Routines, rows: RowRoutines): void {
+  f.define(
+    'cholesky',
+    ['int', 'int', 'int'],
+    (r, n, start, step) => {
+      const element = (i: I, j: I) => r.element(start.add(step.mul(i)), j).address;
+      const info = r.int(0);
+      r.leavable((leave) => {
+        r.for(
+          0,
+          n,
+          (j0) => {
+            const end = r.int(n.min(j0.add(BLOCK)));
+            r.for(j0, end, (j) => {
+              const at = r.int(element(j, j));
+              const square = r.float(r.at(at));
+              // Not "≤ 0": a NaN is not positive either.
+              r.if(square.gt(0).not(), () => info.set(j.add(1)));
+              leave(info);
+              r.call(rows.divide, n.sub(j), square.sqrt(), at);
+              r.for(j.add(1), end, (i) => {
+                r.call(rows.axpy, n.sub(i), r.at(element(j, i)).neg(), element(j, i), element(i, i));
+              });
+            });
+            // Strips of rows, each from its own diagonal on: below it nothing is read.
+            r.for(
+              end,
+              n,
+              (i) => {
+                r.call(
+                  rows.subtractProduct,
+                  n.sub(i).min(BLOCK),
+                  n.sub(i),
+                  end.sub(j0),
+                  element(i, i),
+                  step,
+                  element(j0, i),
+                  r.bytes,
+                  step,
+                  element(j0, i),
+                  step,
+                );
+              },
+              BLOCK,
+            );
+          },
+          BLOCK,
+        );
+      });
+      r.for(1, n, (i) => r.call(rows.clear, i, start.add(step.mul(i))));
+      r.result(info);
+    },
+    'int',
+  );
+}
+
+/**
+ * B ← L⁻¹ B for lower triangular L of any strides: `(n, columns, L, row step, column step, unit, B, row
+ * step)`. Seen from its last row and column, an upper triangle is a lower one.
+ */
+function defineSolve(f: Routines, rows: RowRoutines): void {
+  f.define(
+    'solve',
+    ['int', 'int', 'int', 'int', 'int', 'int', 'int', 'int'],
+    (r, n, columns, l, lRow, lColumn, unit, b, bRow) => {
+      const factor = (i: I, j: I) => l.add(lRow.mul(i)).add(lColumn.mul(j));
+      const row = (i: I) => b.add(bRow.mul(i));
+      r.for(
+        0,
+        n,
+        (j0) => {
+          const end = r.int(n.min(j0.add(BLOCK)));
+          const subtract = (count: I, i: I, terms: IntVar): void =>
+            r.call(
+              rows.subtractProduct,
+              count,
+              columns,
+              terms.sub(j0),
+              row(i),
+              bRow,
+              factor(i, j0),
+              lRow,
+              lColumn,
+              row(j0),
+              bRow,
+            );
+          r.for(j0, end, (i) => {
+            subtract(1, i, i);
+            r.if(unit.not(), () => r.call(rows.divide, columns, r.at(factor(i, i)), row(i)));
+          });
+          subtract(n.sub(end), end, end);
+        },
+        BLOCK,
+      );
+    },
+  );
+}
+
+const kernelsFor = compiled((m) => {
+  const rows = defineRows(m);
+  defineLu(m, rows);
+  defineCholesky(m, rows);
+  defineSolve(m, rows);
+});
+
+/**
+ * P A = L U in place for every matrix of `a` [..., m, n]; row i was exchanged with row `pivots[i]` − 1.
+ * `info` [...] is 0, or says which element on the diagonal of U is zero, counted from 1. All contiguous,
+ * `pivots` [..., min(m, n)] and `info` int32.
+ */
+export function lu(a: Strided, pivots: Strided, info: Strided): void {
+  const { lu: kernel } = kernelsFor(a);
+  beginLaunch();
+  const [m, n] = a.shape.slice(-2);
+  const [matrices, exchanges, infos] = [new Items(a, 2), new Items(pivots, 1), new Items(info, 0)];
+  const step = n * dtypeInfo(a.dtype).bytes;
+  const words = i32();
+  for (let k = 0; k < matrices.count; k++)
+    words[infos.at(k) >>> 2] = kernel(m, n, matrices.at(k), step, exchanges.at(k));
+}
+
+/**
+ * A = Uᵀ U in place for every matrix of `a` [..., n, n]: only the upper triangle is read, and below it
+ * zeros are written. `info` [...] int32 is 0, or the order of the first leading minor that is not positive.
+ */
+export function cholesky(a: Strided, info: Strided): void {
+  const { cholesky: kernel } = kernelsFor(a);
+  beginLaunch();
+  const n = a.shape[a.shape.length - 1];
+  const [matrices, infos] = [new Items(a, 2), new Items(info, 0)];
+  const step = n * dtypeInfo(a.dtype).bytes;
+  const words = i32();
+  for (let k = 0; k < matrices.count; k++) words[infos.at(k) >>> 2] = kernel(n, matrices.at(k), step);
+}
+
+export interface Triangle {
+  readonly upper: boolean;
+  /** The diagonal counts as ones. */
+  readonly unitriangular: boolean;
+}
+
+/**
+ * B ← A⁻¹ B for every pair of matrices of `a` [..., n, n], of which one triangle is read and which may
+ * have any strides, and `b` [..., n, k], contiguous. The batch dimensions agree.
+ */
+export function solveTriangular(a: Strided, b: Strided, { upper, unitriangular }: Triangle): void {
+  const { solve: kernel } = kernelsFor(b);
+  beginLaunch();
+  const rank = a.shape.length;
+  const [n, columns] = b.shape.slice(-2);
+  const { bytes } = dtypeInfo(b.dtype);
+  const sides = new Items(b, 2);
+  if (sides.count * sides.step === 0) return;
+  const [row, column] = a.strides.slice(-2).map((s) => s * bytes);
+  const step = columns * bytes;
+  const batch = a.shape.slice(0, rank - 2);
+  const places = new Walk(
+    loopsOver(
+      batch,
+      batch.map((_, d) => d),
+      [a.strides],
+    ),
+    1,
+  );
+  const start = startOf(a);
+  let k = 0;
+  do {
+    const at = start + places.places[0] * bytes;
+    const to = sides.at(k++);
+    if (upper) {
+      const last = at + (n - 1) * (row + column);
+      kernel(n, columns, last, -row, -column, Number(unitriangular), to + (n - 1) * step, -step);
+    } else kernel(n, columns, at, row, column, Number(unitriangular), to, step);
+  } while (places.next());
+}
+
+/**
+ * The order of rows that the exchanges `pivots` [..., k] lead to, or (`inverse`) the one that undoes
+ * them: `order` [..., rows]. Both contiguous int32. False if a pivot is no row.
+ */
+export function rowOrder(order: Strided, pivots: Strided, inverse: boolean): boolean {
+  beginLaunch();
+  const [orders, exchanges] = [new Items(order, 1), new Items(pivots, 1)];
+  const rows = order.shape[order.shape.length - 1];
+  const words = i32();
+  for (let k = 0; k < orders.count; k++) {
+    const places = Array.from({ length: rows }, (_, i) => i);
+    for (let i = 0; i < exchanges.step / 4; i++) {
+      const j = words[(exchanges.at(k) >>> 2) + i] - 1;
+      if (j < 0 || j >= rows) return false;
+      [places[i], places[j]] = [places[j], places[i]];
+    }
+    const to = orders.at(k) >>> 2;
+    places.forEach((place, i) => {
+      if (inverse) words[to + place] = i;
+      else words[to + i] = place;
+    });
+  }
+  return true;
+}

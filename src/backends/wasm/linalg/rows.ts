@@ -1,0 +1,285 @@
+/**
+ * What the routines do with whole rows of a matrix, as vector code: sums of rows, inner products,
+ * rotations, and products of blocks. Rows lie side by side in memory; everything else is at any stride.
+ */
+import type { PlainOp } from '../encoder.ts';
+import type { Callable, Float, Int, IntVar, Routine, Routines } from './code.ts';
+
+type Ints<N extends number, T extends readonly 'int'[] = []> = T['length'] extends N
+  ? T
+  : Ints<N, readonly [...T, 'int']>;
+
+/** Emits a loop over n elements at moving addresses: two vectors at a time, then single elements. */
+function strip(
+  r: Routine,
+  n: Int,
+  places: readonly IntVar[],
+  vectors: (offset: number) => void,
+  element: () => void,
+): void {
+  const lanes = 16 / r.bytes;
+  const left = r.int(n);
+  r.while(left.ge(2 * lanes), () => {
+    vectors(0);
+    vectors(16);
+    for (const p of places) p.increase(32);
+    left.increase(-2 * lanes);
+  });
+  r.while(left.gt(0), () => {
+    element();
+    for (const p of places) p.increase(r.bytes);
+    left.increase(-1);
+  });
+  r.release(left);
+}
+
+export interface RowRoutines {
+  /** Σ xᵢ yᵢ */
+  readonly dot: Callable<readonly ['int', 'int', 'int']>;
+  /** y ← y + a x */
+  readonly axpy: Callable<readonly ['int', 'float', 'int', 'int']>;
+  /** x ← a x */
+  readonly scale: Callable<readonly ['int', 'float', 'int']>;
+  /** x ← x / a */
+  readonly divide: Callable<readonly ['int', 'float', 'int']>;
+  /** (x, y) ← (c x + s y, c y − s x) */
+  readonly rotate: Callable<readonly ['int', 'float', 'float', 'int', 'int']>;
+  readonly swap: Callable<Ints<3>>;
+  readonly clear: Callable<Ints<2>>;
+  /**
+   * C ← C − A B: `(m, n, k, C, C row, A, A row, A column, B, B row)`, the last ones addresses and
+   * strides in bytes. Rows of B and C lie side by side.
+   */
+  readonly subtractProduct: Callable<Ints<10>>;
+}
+
+/** Defines the operations on rows in a module. */
+export function defineRows(m: Routines): RowRoutines {
+  const { width } = m;
+  const shape = width === 'f32' ? 'f32x4' : 'f64x2';
+  const splatOf = (r: Routine, x: Float) => {
+    const v = r.body.local('v128');
+    x.push(r.body);
+    r.body.op(`${shape}.splat`).set(v);
+    return v;
+  };
+  const vector = (name: 'add' | 'sub' | 'mul' | 'div'): PlainOp => `${shape}.${name}`;
+
+  const dot = m.define(
+    'dot',
+    ['int', 'int', 'int'],
+    (r, n, x, y) => {
+      const { body } = r;
+      const sums = [body.local('v128'), body.local('v128')];
+      const rest = r.float(0);
+      strip(
+        r,
+        n,
+        [x, y],
+        (offset) => {
+          const sum = sums[offset / 16];
+          body.get(x.local).mem('v128.load', offset).get(y.local).mem('v128.load', offset);
+          body.op(vector('mul')).get(sum).op(vector('add')).set(sum);
+        },
+        () => rest.set(rest.add(r.at(x).mul(r.at(y)))),
+      );
+      body.get(sums[0]).get(sums[1]).op(vector('add')).set(sums[0]);
+      for (let lane = 0; lane < 16 / r.bytes; lane++) {
+        body.get(rest.local).get(sums[0]).lane(`${shape}.extract_lane`, lane).op(`${width}.add`).set(rest.local);
+      }
+      r.result(rest);
+    },
+    'float',
+  );
+
+  const axpy = m.define('axpy', ['int', 'float', 'int', 'int'], (r, n, a, x, y) => {
+    const { body } = r;
+    const av = splatOf(r, a);
+    strip(
+      r,
+      n,
+      [x, y],
+      (offset) => {
+        body.get(y.local).get(y.local).mem('v128.load', offset);
+        body.get(x.local).mem('v128.load', offset).get(av).op(vector('mul'), vector('add')).mem('v128.store', offset);
+      },
+      () => r.at(y).set(r.at(y).add(a.mul(r.at(x)))),
+    );
+  });
+
+  const [scale, divide] = (['mul', 'div'] as const).map((op) =>
+    m.define(op, ['int', 'float', 'int'], (r, n, a, x) => {
+      const { body } = r;
+      const av = splatOf(r, a);
+      strip(
+        r,
+        n,
+        [x],
+        (offset) => {
+          body.get(x.local).get(x.local).mem('v128.load', offset).get(av).op(vector(op)).mem('v128.store', offset);
+        },
+        () => r.at(x).set(r.at(x)[op](a)),
+      );
+    }),
+  );
+
+  const rotate = m.define('rotate', ['int', 'float', 'float', 'int', 'int'], (r, n, c, s, x, y) => {
+    const { body } = r;
+    const [cv, sv] = [splatOf(r, c), splatOf(r, s)];
+    const [xv, yv] = [body.local('v128'), body.local('v128')];
+    const old = r.float(0);
+    strip(
+      r,
+      n,
+      [x, y],
+      (offset) => {
+        body.get(x.local).mem('v128.load', offset).set(xv).get(y.local).mem('v128.load', offset).set(yv);
+        body.get(x.local).get(xv).get(cv).op(vector('mul')).get(yv).get(sv).op(vector('mul'), vector('add'));
+        body.mem('v128.store', offset);
+        body.get(y.local).get(yv).get(cv).op(vector('mul')).get(xv).get(sv).op(vector('mul'), vector('sub'));
+        body.mem('v128.store', offset);
+      },
+      () => {
+        old.set(r.at(x));
+        r.at(x).set(c.mul(old).add(s.mul(r.at(y))));
+        r.at(y).set(c.mul(r.at(y)).sub(s.mul(old)));
+      },
+    );
+  });
+
+  const swap = m.define('swap', ['int', 'int', 'int'], (r, n, x, y) => {
+    const { body } = r;
+    const held = body.local('v128');
+    const old = r.float(0);
+    strip(
+      r,
+      n,
+      [x, y],
+      (offset) => {
+        body.get(x.local).mem('v128.load', offset).set(held);
+        body.get(x.local).get(y.local).mem('v128.load', offset).mem('v128.store', offset);
+        body.get(y.local).get(held).mem('v128.store', offset);
+      },
+      () => {
+        old.set(r.at(x));
+        r.at(x).set(r.at(y));
+        r.at(y).set(old);
+      },
+    );
+  });
+
+  const clear = m.define('clear', ['int', 'int'], (r, n, x) => {
+    strip(
+      r,
+      n,
+      [x],
+      (offset) => r.body.get(x.local).i32x4(0).mem('v128.store', offset),
+      () => r.at(x).set(0),
+    );
+  });
+
+  return { dot, axpy, scale, divide, rotate, swap, clear, subtractProduct: defineSubtractProduct(m) };
+}
+
+/** Columns that are worked on at a time, so that the rows of B stay in the cache. */
+const STRIPE_BYTES = 2048;
+
+/** Emits `rows` rows of C minus `depth` terms of the sum over k, along n elements. */
+function defineTile(m: Routines, rows: number, depth: number): Callable<Ints<8>> {
+  const shape = m.width === 'f32' ? 'f32x4' : 'f64x2';
+  return m.define(
+    `tile${rows}x${depth}`,
+    ['int', 'int', 'int', 'int', 'int', 'int', 'int', 'int'],
+    (r, n, c, cRow, a, aRow, aColumn, b, bRow) => {
+      const { body } = r;
+      const lanes = 16 / r.bytes;
+      const cs = Array.from({ length: rows }, (_, i) => r.int(c.add(cRow.mul(i))));
+      const bs = Array.from({ length: depth }, (_, j) => r.int(b.add(bRow.mul(j))));
+      const places = [...cs, ...bs];
+      const factors = cs.map((_, i) => bs.map((_b, j) => r.float(r.at(a.add(aRow.mul(i)).add(aColumn.mul(j))))));
+      const splats = factors.map((row) =>
+        row.map((x) => {
+          const v = body.local('v128');
+          body.get(x.local).op(`${shape}.splat`).set(v);
+          return v;
+        }),
+      );
+      const sums = cs.map(() => body.local('v128'));
+      const left = r.int(n);
+      r.while(left.ge(lanes), () => {
+        sums.forEach((sum, i) => {
+          body.get(cs[i].local).mem('v128.load').set(sum);
+        });
+        const held = body.local('v128');
+        bs.forEach((place, j) => {
+          body.get(place.local).mem('v128.load').set(held);
+          sums.forEach((sum, i) => {
+            body.get(sum).get(held).get(splats[i][j]).op(`${shape}.mul`, `${shape}.sub`).set(sum);
+          });
+        });
+        sums.forEach((sum, i) => {
+          body.get(cs[i].local).get(sum).mem('v128.store');
+        });
+        for (const p of places) p.increase(16);
+        left.increase(-lanes);
+      });
+      r.while(left.gt(0), () => {
+        cs.forEach((place, i) => {
+          r.at(place).set(bs.reduce<Float>((sum, p, j) => sum.sub(factors[i][j].mul(r.at(p))), r.at(place)));
+        });
+        for (const p of places) p.increase(r.bytes);
+        left.increase(-1);
+      });
+    },
+  );
+}
+
+function defineSubtractProduct(m: Routines): Callable<Ints<10>> {
+  const tiles = new Map([1, 2].map((rows) => [rows, { 4: defineTile(m, rows, 4), 1: defineTile(m, rows, 1) }]));
+  return m.define(
+    'subtractProduct',
+    ['int', 'int', 'int', 'int', 'int', 'int', 'int', 'int', 'int', 'int'],
+    (r, rows, n, k, c, cRow, a, aRow, aColumn, b, bRow) => {
+      const stripe = STRIPE_BYTES / r.bytes;
+      r.for(
+        0,
+        n,
+        (j) => {
+          const count = r.int(n.sub(j).min(stripe));
+          const [cAt, bAt] = [r.int(c.add(j.mul(r.bytes))), r.int(b.add(j.mul(r.bytes)))];
+          const alongK = (height: number, i: Int): void => {
+            const tile = tiles.get(height) as { readonly 4: Callable<Ints<8>>; readonly 1: Callable<Ints<8>> };
+            const l = r.int(0);
+            const step = (depth: 4 | 1): void => {
+              r.while(l.add(depth).le(k), () => {
+                r.call(
+                  tile[depth],
+                  count,
+                  cAt.add(i.mul(cRow)),
+                  cRow,
+                  a.add(i.mul(aRow)).add(l.mul(aColumn)),
+                  aRow,
+                  aColumn,
+                  bAt.add(l.mul(bRow)),
+                  bRow,
+                );
+                l.increase(depth);
+              });
+            };
+            step(4);
+            step(1);
+            r.release(l);
+          };
+          const i = r.int(0);
+          r.while(i.add(2).le(rows), () => {
+            alongK(2, i);
+            i.increase(2);
+          });
+          r.if(i.lt(rows), () => alongK(1, i));
+          r.release(count, cAt, bAt, i);
+        },
+        stripe,
+      );
+    },
+  );
+}

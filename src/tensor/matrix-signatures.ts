@@ -1,0 +1,62 @@
+/**
+ * Signatures of products by name and of linear algebra, as `signatures.ts` has those of everything
+ * else.
+ */
+
+import type { Added, Inner, Kron, Outer, PerMatrix, PerSquare, Solved, Square } from './shapes/linear.ts';
+import type { Arg, BatchedProduct, MatrixProduct, MatrixVector, Out } from './shapes.ts';
+import type { ShapeOf } from './signatures.ts';
+
+// ---- products ------------------------------------------------------------------------------------------------------
+
+export type FitOuter<T, X> = Arg<Outer<ShapeOf<T>, ShapeOf<X>>, X>;
+export type OuterOf<T, X> = Out<Outer<ShapeOf<T>, ShapeOf<X>>>;
+
+export type FitInner<T, X> = Arg<Inner<ShapeOf<T>, ShapeOf<X>>, X>;
+export type InnerOf<T, X> = Out<Inner<ShapeOf<T>, ShapeOf<X>>>;
+
+export type KronOf<T, X> = Out<Kron<ShapeOf<T>, ShapeOf<X>>>;
+
+type Addmm<T, A, B> = Added<'addmm', ShapeOf<T>, MatrixProduct<ShapeOf<A>, ShapeOf<B>>>;
+export type FitAddmm<T, A, B> = Arg<Addmm<T, A, B>, B>;
+export type AddmmOf<T, A, B> = Out<Addmm<T, A, B>>;
+
+type Addmv<T, A, B> = Added<'addmv', ShapeOf<T>, MatrixVector<ShapeOf<A>, ShapeOf<B>>>;
+export type FitAddmv<T, A, B> = Arg<Addmv<T, A, B>, B>;
+export type AddmvOf<T, A, B> = Out<Addmv<T, A, B>>;
+
+type Addr<T, A, B> = Added<'addr', ShapeOf<T>, Outer<ShapeOf<A>, ShapeOf<B>>>;
+export type FitAddr<T, A, B> = Arg<Addr<T, A, B>, B>;
+export type AddrOf<T, A, B> = Out<Addr<T, A, B>>;
+
+type Baddbmm<T, A, B> = Added<'baddbmm', ShapeOf<T>, BatchedProduct<ShapeOf<A>, ShapeOf<B>>>;
+export type FitBaddbmm<T, A, B> = Arg<Baddbmm<T, A, B>, B>;
+export type BaddbmmOf<T, A, B> = Out<Baddbmm<T, A, B>>;
+
+type SumOfProducts<A, B> =
+  BatchedProduct<ShapeOf<A>, ShapeOf<B>> extends infer R
+    ? R extends readonly [unknown, infer M, infer N]
+      ? [M, N]
+      : R
+    : never;
+type Addbmm<T, A, B> = Added<'addbmm', ShapeOf<T>, SumOfProducts<A, B>>;
+export type FitAddbmm<T, A, B> = Arg<Addbmm<T, A, B>, B>;
+export type AddbmmOf<T, A, B> = Out<Addbmm<T, A, B>>;
+
+// ---- square matrices -----------------------------------------------------------------------------------------------
+
+/** A batch of square matrices, for an operation called `Name`. */
+export type FitSquare<Name extends string, T> = Arg<Square<Name, ShapeOf<T>>, T>;
+
+/** A number for each of a batch of square matrices. */
+export type PerSquareOf<T> = Out<PerSquare<'', ShapeOf<T>>>;
+
+/** A batch of matrices, for an operation called `Name`. */
+export type FitMatrix<Name extends string, T> = Arg<PerMatrix<Name, ShapeOf<T>>, T>;
+export type PerMatrixOf<T> = Out<PerMatrix<'', ShapeOf<T>>>;
+
+/** The right side of A X = B. */
+export type FitSolve<Name extends string, A, B> = Arg<Solved<Name, ShapeOf<A>, ShapeOf<B>>, B>;
+export type SolveOf<A, B> = Out<Solved<'', ShapeOf<A>, ShapeOf<B>>>;
+/** The same if the unknown stands on the left. */
+export type SolveOn<Left, A, B> = Left extends false ? ShapeOf<B> : SolveOf<A, B>;
