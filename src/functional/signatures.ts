@@ -14,6 +14,9 @@ import type { ShapeOf } from '../tensor/signatures.ts';
 
 export type { PerDim } from '../tensor/shapes/windows.ts';
 
+/** Sizes for each spatial dim; null keeps one. */
+export type PerDimOrNull = number | null | readonly (number | null)[];
+
 /** As many spatial dims. */
 export type One = [0];
 export type Two = [0, 0];

@@ -1,6 +1,8 @@
+import { writeBytes } from '../backends/wasm/heap.ts';
 import type { DType } from '../core/dtype.ts';
 import { checkShape, type Shape } from '../core/shape.ts';
-import type { TensorBase } from '../core/tensor.ts';
+import { fresh, type TensorBase } from '../core/tensor.ts';
+import { toDType } from './copy.ts';
 import { filled, fillKernel } from './elementwise-op.ts';
 import { expand } from './view.ts';
 
@@ -22,6 +24,13 @@ function repeated(value: number, like: TensorBase): TensorBase {
 }
 
 const SCALAR: Shape = [];
+
+/** A vector of numbers. */
+export function vectorOf(values: ArrayLike<number>, dtype: DType): TensorBase {
+  const y = fresh([values.length], 'float64');
+  writeBytes(y.storage, 0, Float64Array.from(values));
+  return toDType(y, dtype);
+}
 
 /** The n × n identity matrix. */
 export function eyeMatrix(n: number, dtype: DType): TensorBase {

@@ -1,5 +1,5 @@
 import type { Calls, Signatures } from './calls/arguments.ts';
-import { convolutions } from './calls/conv.ts';
+import { convolutions, convolutionsSignatures } from './calls/conv.ts';
 import { creations, creationsSignatures } from './calls/creation.ts';
 import { elementwise, elementwiseSignatures } from './calls/elementwise.ts';
 import { functional, functionalSignatures } from './calls/functional.ts';
@@ -43,6 +43,7 @@ export const pythonSignatures: Signatures = {
   ...linearAlgebraSignatures,
   ...creationsSignatures,
   ...lossesSignatures,
+  ...convolutionsSignatures,
   ...functionalSignatures,
   ...inplaceSignatures,
 };

@@ -52,3 +52,34 @@ describe('convolutions', () => {
     compiled(() => F.conv2d(image));
   });
 });
+
+describe('poolings', () => {
+  it('know their sizes', () => {
+    shaped(F.maxPool2d(image, 2), [2, 3, 14, 15]);
+    shaped(F.maxPool2d(image, [4, 3], { stride: 2, padding: 1 }), [2, 3, 14, 15]);
+    shaped(F.avgPool2d(zeros([3, 28, 30]), 3, { stride: [1, 3] }), [3, 26, 10]);
+    shaped(F.maxPool1d(zeros([3, 9]), 3, { dilation: 2, stride: 1 }), [3, 5]);
+    shaped(F.avgPool3d(zeros([1, 2, 4, 5, 6]), [1, 2, 3]), [1, 2, 4, 2, 2]);
+    shaped(F.adaptiveAvgPool2d(image, 7), [2, 3, 7, 7]);
+    shaped(F.adaptiveAvgPool2d(image, [null, 5]), [2, 3, 28, 5]);
+    const [values, indices] = F.maxPool2d(image, 2, { returnIndices: true });
+    shaped(values, [2, 3, 14, 15]);
+    shaped(indices, [2, 3, 14, 15]);
+    shaped(F.adaptiveMaxPool1d(zeros([3, 9]), 4, { returnIndices: true })[1], [3, 4]);
+  });
+
+  it('leave open what is not known', () => {
+    is<Tensor<[2, 3, number, number]>>()(F.maxPool2d(image, 3, { ceilMode: true }));
+    is<Tensor<[number, 3, 14, 15]>>()(F.maxPool2d(zeros([n, 3, 28, 30]), 2));
+    is<Tensor>()(F.maxPool2d(u, 2));
+  });
+
+  it('refuse mistakes', () => {
+    // @ts-expect-error
+    wrong(() => F.maxPool2d(zeros([3, 4, 4]), 5));
+    // @ts-expect-error
+    wrong(() => F.avgPool2d(zeros([4, 4]), 2));
+    // @ts-expect-error
+    wrong(() => F.adaptiveAvgPool2d(zeros([4, 4]), 2));
+  });
+});

@@ -1,5 +1,5 @@
 import { functional as F, type Tensor } from 'nabla';
-import type { Calls } from './arguments.ts';
+import type { Calls, Signatures } from './arguments.ts';
 
 /* Convolutions, poolings and resampling of torch.nn.functional. */
 
@@ -24,6 +24,41 @@ const transposed = ({ stride, padding, output_padding, groups, dilation }: Trans
   return { stride, padding, outputPadding: output_padding, groups, dilation };
 };
 
+interface Pooling {
+  readonly self: Tensor;
+  readonly kernel_size: PerDim;
+  readonly stride?: PerDim;
+  readonly padding?: PerDim;
+  readonly dilation?: PerDim;
+  readonly ceil_mode?: boolean;
+  readonly return_indices?: boolean;
+  readonly count_include_pad?: boolean;
+  readonly divisor_override?: number;
+}
+interface Adaptive {
+  readonly self: Tensor;
+  readonly output_size: number | readonly (number | null)[];
+  readonly return_indices?: boolean;
+}
+interface Unpooling {
+  readonly input: Tensor;
+  readonly indices: Tensor;
+  readonly kernel_size: PerDim;
+  readonly stride?: PerDim;
+  readonly padding?: PerDim;
+  readonly output_size?: readonly number[];
+}
+
+const maxima = ({ stride, padding, dilation, ceil_mode, return_indices }: Pooling) => {
+  return { stride, padding, dilation, ceilMode: ceil_mode, returnIndices: return_indices };
+};
+const means = ({ stride, padding, ceil_mode, count_include_pad }: Pooling) => {
+  return { stride, padding, ceilMode: ceil_mode, countIncludePad: count_include_pad };
+};
+const divided = (a: Pooling) => ({ ...means(a), divisorOverride: a.divisor_override });
+const found = ({ return_indices }: Adaptive) => ({ returnIndices: return_indices });
+const undone = ({ stride, padding, output_size }: Unpooling) => ({ stride, padding, outputSize: output_size });
+
 export const convolutions: Calls = {
   'torch.nn.functional.conv1d': (a: Convolution) => F.conv1d(a.input, a.weight, a.bias, windows(a)),
   'torch.nn.functional.conv2d': (a: Convolution) => F.conv2d(a.input, a.weight, a.bias, windows(a)),
@@ -37,4 +72,51 @@ export const convolutions: Calls = {
   'torch.nn.functional.conv_transpose3d': (a: Transposed) => {
     return F.convTranspose3d(a.input, a.weight, a.bias, transposed(a));
   },
+  'torch.nn.functional.max_pool1d': (a: Pooling) => F.maxPool1d(a.self, a.kernel_size, maxima(a)),
+  'torch.nn.functional.max_pool2d': (a: Pooling) => F.maxPool2d(a.self, a.kernel_size, maxima(a)),
+  'torch.nn.functional.max_pool3d': (a: Pooling) => F.maxPool3d(a.self, a.kernel_size, maxima(a)),
+  'torch.nn.functional.avg_pool1d': (a: Pooling) => F.avgPool1d(a.self, a.kernel_size, means(a)),
+  'torch.nn.functional.avg_pool2d': (a: Pooling) => F.avgPool2d(a.self, a.kernel_size, divided(a)),
+  'torch.nn.functional.avg_pool3d': (a: Pooling) => F.avgPool3d(a.self, a.kernel_size, divided(a)),
+  'torch.nn.functional.adaptive_avg_pool1d': (a: Adaptive) => F.adaptiveAvgPool1d(a.self, a.output_size),
+  'torch.nn.functional.adaptive_avg_pool2d': (a: Adaptive) => F.adaptiveAvgPool2d(a.self, a.output_size),
+  'torch.nn.functional.adaptive_avg_pool3d': (a: Adaptive) => F.adaptiveAvgPool3d(a.self, a.output_size),
+  'torch.nn.functional.adaptive_max_pool1d': (a: Adaptive) => F.adaptiveMaxPool1d(a.self, a.output_size, found(a)),
+  'torch.nn.functional.adaptive_max_pool2d': (a: Adaptive) => F.adaptiveMaxPool2d(a.self, a.output_size, found(a)),
+  'torch.nn.functional.adaptive_max_pool3d': (a: Adaptive) => F.adaptiveMaxPool3d(a.self, a.output_size, found(a)),
+  'torch.nn.functional.max_unpool1d': (a: Unpooling) => F.maxUnpool1d(a.input, a.indices, a.kernel_size, undone(a)),
+  'torch.nn.functional.max_unpool2d': (a: Unpooling) => F.maxUnpool2d(a.input, a.indices, a.kernel_size, undone(a)),
+  'torch.nn.functional.max_unpool3d': (a: Unpooling) => F.maxUnpool3d(a.input, a.indices, a.kernel_size, undone(a)),
+};
+
+export const convolutionsSignatures: Signatures = {
+  'torch.nn.functional.max_pool1d': [
+    'max_pool1d(Tensor self, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, int[1] dilation=1, bool ceil_mode=False, bool return_indices=False)',
+  ],
+  'torch.nn.functional.max_pool2d': [
+    'max_pool2d(Tensor self, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, bool return_indices=False)',
+  ],
+  'torch.nn.functional.max_pool3d': [
+    'max_pool3d(Tensor self, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, bool return_indices=False)',
+  ],
+  'torch.nn.functional.adaptive_max_pool1d': [
+    'adaptive_max_pool1d(Tensor self, Any output_size, bool return_indices=False)',
+  ],
+  'torch.nn.functional.adaptive_max_pool2d': [
+    'adaptive_max_pool2d(Tensor self, Any output_size, bool return_indices=False)',
+  ],
+  'torch.nn.functional.adaptive_max_pool3d': [
+    'adaptive_max_pool3d(Tensor self, Any output_size, bool return_indices=False)',
+  ],
+  'torch.nn.functional.adaptive_avg_pool2d': ['adaptive_avg_pool2d(Tensor self, Any output_size)'],
+  'torch.nn.functional.adaptive_avg_pool3d': ['adaptive_avg_pool3d(Tensor self, Any output_size)'],
+  'torch.nn.functional.max_unpool1d': [
+    'max_unpool1d(Tensor input, Tensor indices, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, int[]? output_size=None)',
+  ],
+  'torch.nn.functional.max_unpool2d': [
+    'max_unpool2d(Tensor input, Tensor indices, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, int[]? output_size=None)',
+  ],
+  'torch.nn.functional.max_unpool3d': [
+    'max_unpool3d(Tensor input, Tensor indices, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, int[]? output_size=None)',
+  ],
 };

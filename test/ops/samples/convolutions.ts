@@ -1,4 +1,5 @@
-import { functional as F, type Tensor } from 'nabla';
+import { functional as F, type Tensor, tensor } from 'nabla';
+import { Taps } from '../../../src/kernels/taps.ts';
 import type { ConvAttrs } from '../../../src/ops/conv.ts';
 import type { Shape } from '../../support/numbers.ts';
 import { inner, type Sample, sample, x } from './sample.ts';
@@ -98,8 +99,59 @@ const weights: readonly Sample[] = [
   }),
 ];
 
+const places = (values: readonly number[], shape: Shape): Tensor => tensor(Int32Array.from(values), { shape });
+
+const maxima: readonly Sample[] = [
+  sample('1d', [x([2, 1, 7])], (t) => F.maxPool1d(t, 3, { stride: 2, padding: 1, returnIndices: true })),
+  sample('2d', [x([1, 2, 4, 5])], (t) => F.maxPool2d(t, [2, 3], { stride: [1, 2], dilation: [2, 1] })),
+  sample(
+    '2d, windows over the end',
+    [x([2, 3, 4])],
+    (t) => F.maxPool2d(t, 2, { ceilMode: true, padding: 1 }) as Tensor,
+  ),
+  sample('3d', [x([1, 1, 2, 3, 4])], (t) => F.maxPool3d(t, [1, 2, 2], { returnIndices: true }) as readonly Tensor[]),
+  sample('of as many windows', [x([1, 2, 3, 5])], (t) => F.adaptiveMaxPool2d(t, [2, 3])),
+  sample('no examples', [x([0, 2, 3, 3])], (t) => F.maxPool2d(t, 2)),
+];
+
+const unpooled: readonly Sample[] = [
+  sample('1d', [x([1, 2, 2]), places([0, 3, 2, 1], [1, 2, 2])], (t, i) => F.maxUnpool1d(t, i, 2)),
+  sample('2d', [x([2, 1, 2]), places([4, 1, 0, 5], [2, 1, 2])], (t, i) =>
+    F.maxUnpool2d(t, i, [2, 1], { outputSize: [2, 3], stride: 2 }),
+  ),
+  sample('sums', [x([1, 1, 3]), places([2, 0, 2], [1, 1, 3])], inner('maxUnpool', { size: [4], adds: true })),
+  sample('nothing', [x([0, 1, 2]), places([], [0, 1, 2])], (t, i) => F.maxUnpool1d(t, i, 2)),
+];
+
+/** Weights from 3 to 4, with an input that is taken twice, an output without any, and one that is taken by none. */
+const taps = Taps.of(3, [
+  [
+    [0, 0.5],
+    [2, -1],
+  ],
+  [],
+  [
+    [2, 1],
+    [2, 0.25],
+  ],
+  [[0, 3]],
+]);
+
+const weighted: readonly Sample[] = [
+  sample('the last dimension', [x([2, 3])], inner('resample', { op: 'resample', dim: 1, taps })),
+  sample('the first dimension', [x([3, 2])], inner('resample', { op: 'resample', dim: 0, taps })),
+  sample('in the middle', [x([2, 3, 5])], inner('resample', { op: 'resample', dim: 1, taps })),
+  sample('of nothing', [x([0, 3])], inner('resample', { op: 'resample', dim: 1, taps })),
+  sample('means', [x([1, 2, 4, 5])], (t) => F.avgPool2d(t, [2, 3], { stride: [1, 2], padding: 1 })),
+  sample('means without zeros', [x([2, 7])], (t) => F.avgPool1d(t, 3, { padding: 1, countIncludePad: false })),
+  sample('means of as many windows', [x([1, 3, 5])], (t) => F.adaptiveAvgPool2d(t, [2, 3])),
+];
+
 export const convolutionSamples: Readonly<Record<string, readonly Sample[]>> = {
   conv: forward,
   convInput: transposed,
   convWeight: weights,
+  maxPool: maxima,
+  maxUnpool: unpooled,
+  resample: weighted,
 };

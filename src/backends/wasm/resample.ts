@@ -1,0 +1,158 @@
+/**
+ * Weighted sums along one dimension: y[…, o, …] = Σ w x[…, i, …] over the taps of o. The sums run in
+ * the order of the taps, in the computing type.
+ */
+import { type DType, dtypeInfo } from '../../core/dtype.ts';
+import { DTypeError } from '../../core/errors.ts';
+import type { Strided } from '../../kernels/strided.ts';
+import type { Taps } from '../../kernels/taps.ts';
+import { advance, copyOf, times, timesOrNever } from './control.ts';
+import { FunctionBody, type Local } from './encoder.ts';
+import { type GemmDType, type Lanes, lanesFor } from './gemm-tile.ts';
+import { beginLaunch, f32, f64, i32, scratch, u8 } from './heap.ts';
+import { startOf } from './indexing/nest.ts';
+import { storeFirst } from './lanes.ts';
+import { instantiate, type WasmFunction } from './module.ts';
+
+interface Kernels {
+  readonly alone: WasmFunction;
+  readonly across: WasmFunction;
+}
+
+const compiled = new Map<DType, Kernels>();
+
+function kernelsFor(op: string, dtype: DType): Kernels {
+  let kernels = compiled.get(dtype);
+  if (kernels === undefined) {
+    if (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'int32')
+      throw new DTypeError(`${op}: not implemented for '${dtype}'; convert with .to('float32')`);
+    const lanes = lanesFor(dtype, false);
+    const { alone, across } = instantiate([emitAlone(lanes, dtype), emitAcross(lanes)]);
+    kernels = { alone: alone!, across: across! };
+    compiled.set(dtype, kernels);
+  }
+  return kernels;
+}
+
+/** Taps of each output in a table: how many, then for each the byte offset of its input and the weight. */
+function emitTaps(b: FunctionBody, lanes: Lanes, table: Local, tap: (offset: Local) => void): void {
+  const count = b.local('i32');
+  const offset = b.local('i32');
+  b.get(table).mem('i32.load').set(count);
+  advance(b, table, 8);
+  timesOrNever(b, count, () => {
+    b.get(table).mem('i32.load', lanes.bytes).set(offset);
+    tap(offset);
+    advance(b, table, 2 * lanes.bytes);
+  });
+  b.release(count, offset);
+}
+
+/** `(y, x, rows, rowBytes, table, outputs)`, along the last dimension. */
+function emitAlone(lanes: Lanes, dtype: GemmDType): FunctionBody {
+  const b = new FunctionBody('alone', new Array(6).fill('i32'), []);
+  const [y, x, rows, rowBytes, table, outputs] = b.params as [Local, Local, Local, Local, Local, Local];
+  const type = lanes.compute;
+  const sum = b.local(type);
+  const load = dtype === 'float64' ? 'f64.load' : dtype === 'float32' ? 'f32.load' : 'i32.load';
+  const store = dtype === 'float64' ? 'f64.store' : dtype === 'float32' ? 'f32.store' : 'i32.store';
+  times(b, rows, () => {
+    const at = copyOf(b, table);
+    const left = copyOf(b, outputs);
+    timesOrNever(b, left, () => {
+      if (type === 'i32') b.i32(0);
+      else if (type === 'f32') b.f32(0);
+      else b.f64(0);
+      b.set(sum);
+      emitTaps(b, lanes, at, (offset) => {
+        b.get(sum).get(at).mem(load);
+        b.get(x).get(offset).op('i32.add').mem(load);
+        b.op(`${type}.mul`, `${type}.add`).set(sum);
+      });
+      b.get(y).get(sum).mem(store);
+      advance(b, y, lanes.bytes);
+    });
+    b.release(at, left);
+    advance(b, x, rowBytes);
+  });
+  return b;
+}
+
+/** `(y, x, rows, rowBytes, table, outputs, inner)`, along a dimension with `inner` elements behind it. */
+function emitAcross(lanes: Lanes): FunctionBody {
+  const b = new FunctionBody('across', new Array(7).fill('i32'), []);
+  const [y, x, rows, rowBytes, table, outputs, inner] = b.params as [Local, Local, Local, Local, Local, Local, Local];
+  const sum = b.local('v128');
+  times(b, rows, () => {
+    const at = copyOf(b, table);
+    const left = copyOf(b, outputs);
+    timesOrNever(b, left, () => {
+      const from = copyOf(b, x);
+      const n = copyOf(b, inner);
+      const taps = copyOf(b, at);
+      b.loop(() => {
+        b.get(taps).set(at).v128([]).set(sum);
+        emitTaps(b, lanes, at, (offset) => {
+          b.get(sum).get(at).mem(lanes.splat);
+          b.get(from).get(offset).op('i32.add').mem('v128.load');
+          b.op(lanes.mul, lanes.add).set(sum);
+        });
+        b.get(n).i32(lanes.count).op('i32.ge_s');
+        b.if(
+          () => {
+            b.get(y).get(sum).mem('v128.store');
+            advance(b, y, 16);
+          },
+          () => {
+            storeFirst(b, lanes.dtype, lanes.compute, 'value', sum, n, y);
+            b.get(y).get(n).i32(lanes.bytes).op('i32.mul', 'i32.add').set(y);
+          },
+        );
+        advance(b, from, 16);
+        b.get(n).i32(lanes.count).op('i32.sub').tee(n).i32(0).op('i32.gt_s').brIf(0);
+      });
+      b.release(from, n, taps);
+    });
+    b.release(at, left);
+    advance(b, x, rowBytes);
+  });
+  return b;
+}
+
+/** The table of taps that kernels read: see `emitTaps`. Entries are as wide as elements. */
+function writeTable(dtype: DType, taps: Taps, stepBytes: number): number {
+  const { bytes } = dtypeInfo(dtype);
+  const at = scratch(8 * taps.outputs + 2 * bytes * taps.index.length);
+  const ints = i32();
+  const weights = dtype === 'float64' ? f64() : dtype === 'float32' ? f32() : ints;
+  let place = at;
+  for (let o = 0; o < taps.outputs; o++) {
+    ints[place >>> 2] = taps.start[o + 1] - taps.start[o];
+    place += 8;
+    for (let t = taps.start[o]; t < taps.start[o + 1]; t++) {
+      weights[place / bytes] = taps.weight[t];
+      ints[(place + bytes) >>> 2] = taps.index[t] * stepBytes;
+      place += 2 * bytes;
+    }
+  }
+  return at;
+}
+
+/** `y[…, o, …] = Σ weight x[…, index, …]` along `dim`. Both are contiguous, of one float dtype or int32. */
+export function resample(op: string, y: Strided, x: Strided, dim: number, taps: Taps): void {
+  const { alone, across } = kernelsFor(op, x.dtype);
+  const { bytes } = dtypeInfo(x.dtype);
+  beginLaunch();
+  const size = (shape: readonly number[]): number => shape.reduce((p, n) => p * n, 1);
+  const [rows, inner] = [size(x.shape.slice(0, dim)), size(x.shape.slice(dim + 1))];
+  const [to, from] = [startOf(y), startOf(x)];
+  if (rows * inner * taps.outputs === 0) return;
+  if (taps.inputs === 0) {
+    u8().fill(0, to, to + rows * inner * taps.outputs * bytes);
+    return;
+  }
+  const table = writeTable(x.dtype, taps, inner * bytes);
+  const rowBytes = taps.inputs * inner * bytes;
+  if (inner === 1) alone(to, from, rows, rowBytes, table, taps.outputs);
+  else across(to, from, rows, rowBytes, table, taps.outputs, inner);
+}

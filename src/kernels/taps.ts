@@ -1,0 +1,64 @@
+/**
+ * A sparse matrix by rows: row o takes input `index[t]` with weight `weight[t]`, for `start[o]` ≤ t <
+ * `start[o + 1]`. What poolings and interpolations do along one dimension.
+ */
+export class Taps {
+  /** How many inputs there are. */
+  readonly inputs: number;
+  readonly start: Int32Array;
+  readonly index: Int32Array;
+  readonly weight: Float64Array;
+  #transposed: Taps | null = null;
+
+  constructor(inputs: number, start: Int32Array, index: Int32Array, weight: Float64Array) {
+    this.inputs = inputs;
+    this.start = start;
+    this.index = index;
+    this.weight = weight;
+  }
+
+  /** A row for each output: pairs of an input and its weight. */
+  static of(inputs: number, rows: readonly (readonly (readonly [index: number, weight: number])[])[]): Taps {
+    const start = new Int32Array(rows.length + 1);
+    rows.forEach((row, o) => {
+      start[o + 1] = start[o] + row.length;
+    });
+    const all = rows.flat();
+    return new Taps(
+      inputs,
+      start,
+      Int32Array.from(all, ([i]) => i),
+      Float64Array.from(all, ([, w]) => w),
+    );
+  }
+
+  get outputs(): number {
+    return this.start.length - 1;
+  }
+
+  /** The same weights from outputs to inputs, those of an input in the order of the outputs. */
+  get transposed(): Taps {
+    if (this.#transposed === null) {
+      this.#transposed = this.#transpose();
+      this.#transposed.#transposed = this;
+    }
+    return this.#transposed;
+  }
+
+  #transpose(): Taps {
+    const start = new Int32Array(this.inputs + 1);
+    for (const i of this.index) start[i + 1]++;
+    for (let i = 0; i < this.inputs; i++) start[i + 1] += start[i];
+    const next = start.slice();
+    const index = new Int32Array(this.index.length);
+    const weight = new Float64Array(this.index.length);
+    for (let o = 0; o < this.outputs; o++) {
+      for (let t = this.start[o]; t < this.start[o + 1]; t++) {
+        const at = next[this.index[t]]++;
+        index[at] = o;
+        weight[at] = this.weight[t];
+      }
+    }
+    return new Taps(this.outputs, start, index, weight);
+  }
+}

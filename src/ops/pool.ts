@@ -1,0 +1,193 @@
+import type { Reach } from '../backends/wasm/pool.ts';
+import { isFloat } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, IndexError, ShapeError } from '../core/errors.ts';
+import { type Shape, sameShape, shapeText } from '../core/shape.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { Taps } from '../kernels/taps.ts';
+import { vectorOf } from './create.ts';
+import { div, mul } from './elementwise.ts';
+import { named } from './loss.ts';
+import { maxPool, unpool } from './max-pool.ts';
+import { adaptiveReach, adaptiveSizes, countsWithZeros, type PoolOptions, poolWindows, reachOf } from './pool-sizes.ts';
+import { mean } from './reduce.ts';
+import { resample } from './resample.ts';
+import { reshape, squeeze, unsqueeze } from './view.ts';
+import { type PerDim, perDim } from './windows.ts';
+
+/*
+ * Poolings over the last one, two or three dimensions. Those over one dimension are, as in PyTorch,
+ * those over two of which the first has size 1.
+ */
+
+const ALONE: Reach = { size: 1, start: [0], count: [1], step: 1 };
+
+// ---- maxima --------------------------------------------------------------------------------------------------------
+
+/** Values and places of the maxima in windows that lie over the last dimensions. */
+function maxima(
+  op: string,
+  node: (dims: number) => string,
+  x: TensorBase,
+  reach: readonly Reach[],
+): readonly [TensorBase, TensorBase] {
+  if (reach.length > 1) return maxPool(op, node(reach.length), x, reach);
+  const [values, indices] = maxPool(op, node(2), unsqueeze(x, -2), [ALONE, ...reach]);
+  return [squeeze(values, -2), squeeze(indices, -2)];
+}
+
+/** The maxima of windows and where they are in the plane of each channel. */
+export function maxPoolNd(
+  op: string,
+  dims: number,
+  x: TensorBase,
+  kernelSize: PerDim,
+  options: PoolOptions = {},
+): readonly [TensorBase, TensorBase] {
+  checkTensors(op, x);
+  const windows = poolWindows(op, dims, x.shape, kernelSize, options);
+  return maxima(op, (n) => `MaxPool${n}DWithIndicesBackward0`, x, reachOf(op, windows));
+}
+
+/** The maxima of as many windows as the result shall have places. */
+export function adaptiveMaxPoolNd(
+  op: string,
+  dims: number,
+  x: TensorBase,
+  outputSize: number | null | readonly (number | null)[],
+): readonly [TensorBase, TensorBase] {
+  checkTensors(op, x);
+  const sizes = adaptiveSizes(op, dims, x.shape, outputSize);
+  return maxima(op, (n) => `AdaptiveMaxPool${n}DBackward0`, x, adaptiveReach(x.shape.slice(-dims), sizes));
+}
+
+export interface UnpoolOptions {
+  readonly stride?: PerDim;
+  readonly padding?: PerDim;
+  /** The sizes of the result, with or without those of batch and channels, where several would do. */
+  readonly outputSize?: Shape;
+}
+
+/** Zeros, with the elements of `x` where a max pooling of these windows found them. */
+export function maxUnpoolNd(
+  op: string,
+  dims: number,
+  x: TensorBase,
+  indices: TensorBase,
+  kernelSize: PerDim,
+  options: UnpoolOptions = {},
+): TensorBase {
+  checkTensors(op, x, indices);
+  const kernel = perDim(op, 'kernel_size (kernelSize)', kernelSize, dims);
+  const stride = perDim(op, 'stride', options.stride ?? kernel, dims);
+  const padding = perDim(op, 'padding', options.padding ?? 0, dims);
+  if (indices.dtype !== 'int32')
+    throw new DTypeError(`${op}: elements in indices should be type int32/int64 but got: ${indices.dtype}`);
+  if (x.shape.length !== dims + 1 && x.shape.length !== dims + 2)
+    throw new ShapeError(
+      `${op}: Input to max_unpooling${dims}d should be a ${dims + 1}d or ${dims + 2}d Tensor, but got a tensor with ${x.shape.length} dimensions.`,
+    );
+  if (!sameShape(x.shape, indices.shape))
+    throw new ShapeError(
+      `${op}: Expected shape of indices to be same as that of the input tensor (${shapeText(x.shape)}) but got indices tensor with shape: ${shapeText(indices.shape)}. Shape of indices should match shape of input`,
+    );
+  const usual = x.shape.slice(-dims).map((n, d) => (n - 1) * stride[d] + kernel[d] - 2 * padding[d]);
+  const size = options.outputSize === undefined ? usual : unpooledSize(op, options.outputSize, usual, stride);
+  try {
+    if (dims > 1) return unpool(x, indices, size, false);
+    return squeeze(unpool(unsqueeze(x, -1), unsqueeze(indices, -1), [...size, 1], false), -1);
+  } catch (error) {
+    if (!(error instanceof IndexError)) throw error;
+    throw new IndexError(
+      `${op}: Found an invalid max index (output volumes are of size ${size.join('x')}): ${error.message}`,
+    );
+  }
+}
+
+function unpooledSize(op: string, given: Shape, usual: Shape, stride: Shape): Shape {
+  const dims = usual.length;
+  const size = given.length === dims + 2 ? given.slice(2) : given;
+  if (!Array.isArray(given) || size.length !== dims)
+    throw new ArgumentError(
+      `${op}: output_size (outputSize) should be a sequence containing ${dims} or ${dims + 2} elements, but it has a length of '${given.length}'`,
+    );
+  size.forEach((n, d) => {
+    const [least, most] = [usual[d] - stride[d], usual[d] + stride[d]];
+    if (!(least < n && n < most))
+      throw new ArgumentError(
+        `${op}: invalid output_size "${shapeText(size)}" (dim ${d} must be between ${least} and ${most})`,
+      );
+  });
+  return size;
+}
+
+// ---- means ---------------------------------------------------------------------------------------------------------
+
+/** Sums of windows. */
+const sums = (op: string, x: TensorBase, reach: readonly Reach[]): TensorBase =>
+  resample(
+    op,
+    x,
+    reach.map(({ size, start, count }) =>
+      Taps.of(
+        size,
+        start.map((s, o) => Array.from({ length: count[o] }, (_, i) => [s + i, 1] as const)),
+      ),
+    ),
+  );
+
+/** The quotient of sums and the numbers that they are of, which are products over dimensions. */
+function overCounts(x: TensorBase, counts: readonly (readonly number[])[]): TensorBase {
+  const same = counts.every((list) => list.every((n) => n === list[0]));
+  const by = same
+    ? counts.reduce((p, list) => p * (list[0] ?? 1), 1)
+    : counts
+        .map((list, d) => reshape(vectorOf(list, x.dtype), [list.length, ...counts.slice(d + 1).map(() => 1)]))
+        .reduce((a, b) => mul(a, b));
+  return div(x, by, isFloat(x.dtype) ? null : 'trunc');
+}
+
+export interface AvgPoolOptions extends Omit<PoolOptions, 'dilation'> {
+  /** Zeros at the sides count as elements; true by default. */
+  readonly countIncludePad?: boolean;
+  /** Divides every sum instead of the number of its elements. */
+  readonly divisorOverride?: number | null;
+}
+
+/** The means of windows. */
+export function avgPoolNd(
+  op: string,
+  dims: number,
+  x: TensorBase,
+  kernelSize: PerDim,
+  options: AvgPoolOptions = {},
+): TensorBase {
+  checkTensors(op, x);
+  const { countIncludePad = true, divisorOverride = null } = options;
+  const windows = poolWindows(op, dims, x.shape, kernelSize, options);
+  if (divisorOverride === 0) throw new ArgumentError(`${op}: divisor must be not zero`);
+  const reach = reachOf(op, windows);
+  const counts = countIncludePad ? countsWithZeros(windows) : reach.map(({ count }) => count);
+  const y = overCounts(sums(op, x, reach), divisorOverride === null ? counts : [[divisorOverride]]);
+  return named(y, dims === 1 ? 'SqueezeBackward1' : `AvgPool${dims}DBackward0`);
+}
+
+/** The means of as many windows as the result shall have places. */
+export function adaptiveAvgPoolNd(
+  op: string,
+  dims: number,
+  x: TensorBase,
+  outputSize: number | null | readonly (number | null)[],
+): TensorBase {
+  checkTensors(op, x);
+  const sizes = adaptiveSizes(op, dims, x.shape, outputSize);
+  if (!isFloat(x.dtype))
+    throw new DTypeError(`${op}: "${op}" not implemented for '${x.dtype}'; convert with .to('float32')`);
+  const spatial = Array.from({ length: dims }, (_, d) => d - dims);
+  if (dims > 1 && sizes.every((n) => n === 1)) return mean(x, spatial, true);
+  const reach = adaptiveReach(x.shape.slice(-dims), sizes);
+  const y = overCounts(
+    sums(op, x, reach),
+    reach.map(({ count }) => count),
+  );
+  return named(y, dims === 1 ? 'SqueezeBackward1' : `AdaptiveAvgPool${dims}DBackward0`);
+}

@@ -1,0 +1,165 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { maxPool, type Reach } from '../../src/backends/wasm/pool.ts';
+import { resample } from '../../src/backends/wasm/resample.ts';
+import { DTypeError } from '../../src/core/errors.ts';
+import { contiguousStrides, numel } from '../../src/core/shape.ts';
+import { Taps } from '../../src/kernels/taps.ts';
+import { forEachIndex, lay, room, values } from './strided.ts';
+
+const flat = (index: readonly number[], shape: readonly number[]): number =>
+  index.reduce((at, i, d) => at * shape[d] + i, 0);
+
+// ─── maxima ──────────────────────────────────────────────────────────────────────────────────────
+
+const reachFor: fc.Arbitrary<Reach> = fc
+  .record({ size: fc.integer({ min: 1, max: 9 }), step: fc.integer({ min: 1, max: 2 }) })
+  .chain(({ size, step }) =>
+    fc
+      .array(
+        fc
+          .integer({ min: 0, max: size - 1 })
+          .chain((s) => fc.tuple(fc.constant(s), fc.integer({ min: 1, max: Math.ceil((size - s) / step) }))),
+        { minLength: 1, maxLength: 6 },
+      )
+      .map((windows) => ({ size, step, start: windows.map(([s]) => s), count: windows.map(([, n]) => n) })),
+  );
+
+/** PyTorch's loop: a larger element or a NaN takes the place of what was found. */
+function maximaOf(numbers: readonly number[], planes: number, reach: readonly Reach[]) {
+  const sizes = reach.map((r) => r.size);
+  const outputs = reach.map((r) => r.start.length);
+  const found: { value: number; index: number }[] = [];
+  for (let p = 0; p < planes; p++) {
+    const plane = numbers.slice(p * numel(sizes), (p + 1) * numel(sizes));
+    forEachIndex(outputs, (o) => {
+      const first = flat(
+        reach.map((r, d) => r.start[o[d]]),
+        sizes,
+      );
+      const best = { value: plane[first], index: first };
+      forEachIndex(
+        reach.map((r, d) => r.count[o[d]]),
+        (i) => {
+          const at = flat(
+            reach.map((r, d) => r.start[o[d]] + i[d] * r.step),
+            sizes,
+          );
+          if (!(plane[at] > best.value) && !Number.isNaN(plane[at])) return;
+          best.value = plane[at];
+          best.index = at;
+        },
+      );
+      found.push(best);
+    });
+  }
+  return found;
+}
+
+describe('maxima of windows', () => {
+  for (const dtype of ['float32', 'float64', 'int32', 'uint8'] as const) {
+    it(`${dtype}, with ties and NaN`, () => {
+      const special = dtype.startsWith('float') ? [Number.NaN, Infinity, -Infinity, -0] : [];
+      const number = fc.oneof(
+        fc.integer({ min: 0, max: 4 }),
+        ...(special.length > 0 ? [fc.constantFrom(...special)] : []),
+      );
+      const task = fc.record({
+        planes: fc.integer({ min: 0, max: 3 }),
+        reach: fc.array(reachFor, { minLength: 1, maxLength: 3 }),
+      });
+      fc.assert(
+        fc.property(
+          task.chain(({ planes, reach }) => {
+            const n = planes * numel(reach.map((r) => r.size));
+            return fc.record({
+              planes: fc.constant(planes),
+              reach: fc.constant(reach),
+              numbers: fc.array(number, { minLength: n, maxLength: n }),
+            });
+          }),
+          ({ planes, reach, numbers }) => {
+            const shape = [planes, ...reach.map((r) => r.start.length)];
+            const [y, k] = [room(dtype, shape), room('int32', shape)];
+            maxPool('max', y, k, lay(dtype, [planes, ...reach.map((r) => r.size)], numbers), reach);
+            const expected = maximaOf(numbers, planes, reach);
+            expect(values(y)).toEqual(expected.map((f) => f.value));
+            expect(values(k)).toEqual(expected.map((f) => f.index));
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+  }
+
+  it('are not there for truth values', () => {
+    const reach = [{ size: 1, start: [0], count: [1], step: 1 }];
+    const x = lay('bool', [1], [1]);
+    expect(() => maxPool('max', room('bool', [1]), room('int32', [1]), x, reach)).toThrow(DTypeError);
+  });
+});
+
+// ─── weighted sums ───────────────────────────────────────────────────────────────────────────────
+
+const tapsFor: fc.Arbitrary<Taps> = fc.integer({ min: 1, max: 6 }).chain((inputs) => {
+  const tap = fc.tuple(fc.integer({ min: 0, max: inputs - 1 }), fc.integer({ min: -3, max: 3 }));
+  return fc.array(fc.array(tap, { maxLength: 5 }), { maxLength: 7 }).map((rows) => Taps.of(inputs, rows));
+});
+
+function summed(numbers: readonly number[], rows: number, inner: number, taps: Taps): number[] {
+  const y = new Array<number>(rows * taps.outputs * inner).fill(0);
+  for (let r = 0; r < rows; r++) {
+    for (let o = 0; o < taps.outputs; o++) {
+      for (let t = taps.start[o]; t < taps.start[o + 1]; t++) {
+        for (let i = 0; i < inner; i++)
+          y[(r * taps.outputs + o) * inner + i] +=
+            taps.weight[t] * numbers[(r * taps.inputs + taps.index[t]) * inner + i];
+      }
+    }
+  }
+  return y;
+}
+
+describe('weighted sums along a dimension', () => {
+  for (const dtype of ['float32', 'float64', 'int32'] as const) {
+    it(dtype, () => {
+      const sizes = { rows: fc.integer({ min: 0, max: 3 }), inner: fc.integer({ min: 0, max: 11 }), taps: tapsFor };
+      fc.assert(
+        fc.property(fc.record(sizes), ({ rows, inner, taps }) => {
+          const numbers = Array.from({ length: rows * taps.inputs * inner }, (_, i) => ((i * 7) % 11) - 5);
+          const x = lay(dtype, [rows, taps.inputs, inner], numbers);
+          const y = room(dtype, [rows, taps.outputs, inner]);
+          resample('resample', y, x, 1, taps);
+          expect(values(y).map((n) => n + 0)).toEqual(summed(numbers, rows, inner, taps).map((n) => n + 0));
+        }),
+        { numRuns: 100 },
+      );
+    });
+  }
+
+  it('transpose twice into themselves', () => {
+    fc.assert(
+      fc.property(tapsFor, (taps) => {
+        const rows = Array.from({ length: taps.outputs }, () => new Array<number>(taps.inputs).fill(0));
+        const columns = Array.from({ length: taps.inputs }, () => new Array<number>(taps.outputs).fill(0));
+        const add = (m: number[][], t: Taps): void => {
+          for (let o = 0; o < t.outputs; o++)
+            for (let k = t.start[o]; k < t.start[o + 1]; k++) m[o][t.index[k]] += t.weight[k];
+        };
+        add(rows, taps);
+        add(columns, taps.transposed);
+        expect(columns).toEqual(columns.map((c, i) => c.map((_, o) => rows[o][i])));
+        expect(taps.transposed.transposed).toBe(taps);
+      }),
+    );
+  });
+
+  it('are not there for bytes', () => {
+    const taps = Taps.of(1, [[[0, 1]]]);
+    const x = lay('uint8', [1], [1]);
+    expect(x.strides).toEqual(contiguousStrides([1]));
+    expect(() => resample('avgPool1d', room('uint8', [1]), x, 0, taps)).toThrow(
+      "avgPool1d: not implemented for 'uint8'",
+    );
+  });
+});
