@@ -11,7 +11,15 @@ export {
   setCheckpointDebugEnabled,
   setCheckpointEarlyStop,
 } from './autograd/checkpoint/index.ts';
-export { enableGrad, type GradModeGuard, isGradEnabled, noGrad, setGradEnabled } from './autograd/modes.ts';
+export {
+  enableGrad,
+  type GradModeGuard,
+  inferenceMode,
+  isGradEnabled,
+  isInferenceModeEnabled,
+  noGrad,
+  setGradEnabled,
+} from './autograd/modes.ts';
 export * as autograd from './autograd/public.ts';
 export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
 export type { DType, TypedArray } from './core/dtype.ts';
