@@ -26,6 +26,7 @@ export type { DType, TypedArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export type { AccumulateHook, Gradients, HookHandle, NodeHook, NodePrehook, TensorHook } from './core/hooks.ts';
 export type { Node } from './core/node.ts';
+export { notDifferentiable, type Op, operations } from './core/op.ts';
 export { setWarnAlways, setWarningHandler, type WarningHandler } from './core/warnings.ts';
 export {
   customJvp,
@@ -34,6 +35,15 @@ export {
   type NondiffOptions,
   type VjpRules,
 } from './extend/custom.ts';
+export {
+  defineOperation,
+  type GradientRule,
+  type GradientRules,
+  type OperationCall,
+  type OperationDefinition,
+  type OperationOptions,
+  type TangentCall,
+} from './extend/operation.ts';
 export * as functional from './functional/index.ts';
 export { type DrawOptions, Graph, type GraphData, type GraphOptions, graph } from './graph/index.ts';
 export * as linalg from './linalg/index.ts';
