@@ -7,6 +7,7 @@ export { crossEntropy, logSoftmax, nllLoss, softmax } from '../tensor/functions.
 export * from './activation.ts';
 export * from './attention.ts';
 export * from './conv.ts';
+export * from './distance.ts';
 export * from './dropout.ts';
 export * from './linear.ts';
 export * from './loss.ts';

@@ -1,14 +1,23 @@
 import { apply } from '../core/apply.ts';
-import type { Op } from '../core/op.ts';
+import { defineOp, type Op } from '../core/op.ts';
+import type { Shape } from '../core/shape.ts';
 import type { Outputs, TensorBase } from '../core/tensor.ts';
 import { zeros } from './create.ts';
 import { gather, scatterAdd } from './indexing.ts';
-import type { ReduceAttrs } from './reduce.ts';
+import { type ReduceAttrs, shifted } from './reduce.ts';
 import { squeeze, unsqueeze } from './view.ts';
 
 /** Attributes of an operation along one dimension that it keeps. */
 export interface DimAttrs {
   readonly dim: number;
+}
+
+/** An operation that finds elements of its input. */
+interface Finding<A> {
+  readonly name: string;
+  readonly node?: string | ((attrs: A) => string);
+  /** The values, and where they are (int32), of a plain tensor. */
+  find(x: TensorBase, attrs: A): readonly [values: TensorBase, indices: TensorBase];
 }
 
 /** Values found along a dimension, and where they were (int32). */
@@ -47,20 +56,59 @@ export function batchedAlong1<A extends DimAttrs>(op: Op<A>, inputs: readonly Te
 }
 
 /** The elements at `index` along the one dimension that a reduction took away (or kept with size 1). */
-export function takeAlong(x: TensorBase, index: TensorBase, { dims: [dim], keepdim }: ReduceAttrs): TensorBase {
+function takeAlong(x: TensorBase, index: TensorBase, { dims: [dim], keepdim }: ReduceAttrs): TensorBase {
   if (dim === undefined) return x;
   const taken = gather(x, dim, keepdim ? index : unsqueeze(index, dim));
   return keepdim ? taken : squeeze(taken, dim);
 }
 
 /** The adjoint of `takeAlong`: zeros, with `g` where the elements were taken. */
-export function putAlong(
-  g: TensorBase,
-  index: TensorBase,
-  shape: readonly number[],
-  { dims: [dim], keepdim }: ReduceAttrs,
-): TensorBase {
+function putAlong(g: TensorBase, index: TensorBase, shape: Shape, { dims: [dim], keepdim }: ReduceAttrs): TensorBase {
   if (dim === undefined) return g;
   const up = (t: TensorBase): TensorBase => (keepdim ? t : unsqueeze(t, dim));
   return scatterAdd(zeros(shape, g.dtype), dim, up(index), up(g));
+}
+
+/**
+ * A reduction along one dimension that selects an element and tells where it is: y = x[index]. The
+ * gradient goes to that place alone.
+ */
+export function defineSelection<A extends ReduceAttrs>({ name, node, find }: Finding<A>): Op<A> {
+  const op: Op<A> = defineOp<A>({
+    name,
+    node,
+    inputs: ['x'],
+    forward: ([x], attrs) => find(x, attrs),
+    vjp: {
+      saves: ['y1'],
+      rule: ([g], [index], c) => [g === null ? null : putAlong(g, index, c.shape(0), c.attrs)],
+    },
+    jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : takeAlong(tx, index, attrs), null],
+    vmap: ([x], _, attrs) => {
+      if (attrs.dims.length > 0) return apply(op, [x], shifted(attrs));
+      // Scalars are vectors of one element.
+      return apply(op, [unsqueeze(x, -1)], { ...attrs, dims: [x.shape.length], keepdim: false });
+    },
+  });
+  return op;
+}
+
+/**
+ * An operation along one dimension whose elements come from the input's: y = x[index]. The gradient is
+ * put back where they came from.
+ */
+export function definePicking<A extends DimAttrs>({ name, node, find }: Finding<A>): Op<A> {
+  const op: Op<A> = defineOp<A>({
+    name,
+    node,
+    inputs: ['x'],
+    forward: ([x], attrs) => find(x, attrs),
+    vjp: {
+      saves: ['y1'],
+      rule: ([g], [index], c) => [g === null ? null : scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)],
+    },
+    jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : gather(tx, attrs.dim, index), null],
+    vmap: ([x], _, attrs) => batchedAlong(op, [x], attrs),
+  });
+  return op;
 }

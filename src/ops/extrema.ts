@@ -3,7 +3,7 @@ import { ArgumentError, IndexError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { numel, shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
-import { type Found, foundOf, putAlong, takeAlong } from './along.ts';
+import { defineSelection, type Found, foundOf } from './along.ts';
 import { toDType } from './copy.ts';
 import { div, eq, isnan, logicalAnd, logicalOr, mul } from './elementwise.ts';
 import { type Dims, keepdims, type ReduceAttrs, reduce, reduceAttrs, shifted, sumOver } from './reduce.ts';
@@ -11,7 +11,7 @@ import { reshape } from './view.ts';
 
 type Extreme = 'max' | 'min';
 
-function refuseEmpty(op: string, x: TensorBase, attrs: ReduceAttrs): void {
+export function refuseEmpty(op: string, x: TensorBase, attrs: ReduceAttrs): void {
   if (x.count > 0) return;
   if (attrs.all)
     throw new IndexError(
@@ -26,6 +26,16 @@ function refuseEmpty(op: string, x: TensorBase, attrs: ReduceAttrs): void {
 }
 
 /**
+ * What each place of `x` that holds `y` (with dimensions kept) has of it, when all of them over `dims`
+ * share evenly. With `findsNaN` the NaNs of x are the places of one.
+ */
+export function evenShares(x: TensorBase, y: TensorBase, dims: readonly number[], findsNaN: boolean): TensorBase {
+  const same = eq(x, y);
+  const hit = toDType(findsNaN ? logicalOr(same, logicalAnd(isnan(x), isnan(y))) : same, x.dtype);
+  return div(hit, sumOver(hit, dims, true));
+}
+
+/**
  * The extreme over dimensions; ties share the gradient evenly.
  * x̄ = ȳ [x = y] / #{x = y}
  *
@@ -33,13 +43,8 @@ function refuseEmpty(op: string, x: TensorBase, attrs: ReduceAttrs): void {
  * and give NaN: as in PyTorch.
  */
 function defineExtreme(name: 'amax' | 'amin' | 'max' | 'min', fold: Extreme, node: string) {
-  const findsNaN = name === 'max' || name === 'min';
-  const shares = (x: TensorBase, y: TensorBase, attrs: ReduceAttrs): TensorBase => {
-    const kept = keepdims(y, x.shape, attrs);
-    const same = eq(x, kept);
-    const hit = toDType(findsNaN ? logicalOr(same, logicalAnd(isnan(x), isnan(kept))) : same, x.dtype);
-    return div(hit, sumOver(hit, attrs.dims, true));
-  };
+  const shares = (x: TensorBase, y: TensorBase, attrs: ReduceAttrs): TensorBase =>
+    evenShares(x, keepdims(y, x.shape, attrs), attrs.dims, name === 'max' || name === 'min');
   const op: Op<ReduceAttrs> = defineOp({
     name: name === 'amax' || name === 'amin' ? name : `${name}All`,
     node,
@@ -80,24 +85,14 @@ const argOp: Op<ArgAttrs> = defineOp({
   },
 });
 
-/**
- * The extreme along one dimension and where it is (the first of equals). The gradient goes to that
- * place alone.
- */
-const alongOp: Op<ArgAttrs> = defineOp({
+/** The extreme along one dimension and where it is (the first of equals). */
+const alongOp: Op<ArgAttrs> = defineSelection({
   name: 'extremeAlong',
   node: ({ fold }) => (fold === 'max' ? 'MaxBackward0' : 'MinBackward0'),
-  inputs: ['x'],
-  forward: ([x], attrs) => [
+  find: (x, attrs) => [
     reduce({ name: attrs.fold, fold: attrs.fold }, x, x.dtype, x.dtype, attrs),
     argExtreme(attrs.fold, x, attrs),
   ],
-  vjp: {
-    saves: ['y1'],
-    rule: ([g], [index], c) => [g === null ? null : putAlong(g, index, c.shape(0), c.attrs)],
-  },
-  jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : takeAlong(tx, index, attrs), null],
-  vmap: ([x], _, attrs) => apply(alongOp, [x], shifted(attrs)),
 });
 
 function along(fold: Extreme, x: TensorBase, dim: number, keepdim: boolean): Found {
@@ -139,3 +134,18 @@ function arg(fold: Extreme, x: TensorBase, dim: number | undefined, keepdim: boo
 
 export const argmax = (x: TensorBase, dim?: number, keepdim = false): TensorBase => arg('max', x, dim, keepdim);
 export const argmin = (x: TensorBase, dim?: number, keepdim = false): TensorBase => arg('min', x, dim, keepdim);
+
+/** The smallest and the largest element, over all or along one dimension. */
+export function aminmax(
+  x: TensorBase,
+  dim?: number,
+  keepdim = false,
+): { readonly min: TensorBase; readonly max: TensorBase } {
+  const attrs = reduceAttrs('aminmax', x, dim, keepdim);
+  if (attrs.all && x.count === 0)
+    throw new IndexError(
+      `aminmax: aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity. The input has shape ${shapeText(x.shape)}`,
+    );
+  refuseEmpty('aminmax', x, attrs);
+  return { min: apply1(aminOp, [x], attrs), max: apply1(amaxOp, [x], attrs) };
+}

@@ -1,4 +1,5 @@
-import { address, beginLaunch, i32, u8 } from '../backends/wasm/heap.ts';
+import { address, beginLaunch, f32, f64, i32, u8 } from '../backends/wasm/heap.ts';
+import { countNonzero } from '../backends/wasm/indexing.ts';
 import type { TensorBase } from '../core/tensor.ts';
 
 /** Whether an integer tensor holds a zero. */
@@ -15,6 +16,27 @@ export function hasZero(t: TensorBase): boolean {
     return false;
   };
   return within(0, start);
+}
+
+/** Whether any element is not zero, of any example where there are several. */
+export function anyNonzero(t: TensorBase): boolean {
+  return t.wrapped !== null ? anyNonzero(t.wrapped.value) : t.count > 0 && countNonzero(t) > 0;
+}
+
+/** The element of a plain tensor at a place counted in elements of its storage. */
+export function readElement(t: TensorBase, place: number): number {
+  beginLaunch();
+  const at = address(t.storage);
+  switch (t.dtype) {
+    case 'float32':
+      return f32()[at / 4 + place];
+    case 'float64':
+      return f64()[at / 8 + place];
+    case 'int32':
+      return i32()[at / 4 + place];
+    default:
+      return u8()[at + place];
+  }
 }
 
 /** The place of the first element of a contiguous int32 tensor that is not zero, and what it is; null if all are. */

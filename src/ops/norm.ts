@@ -24,23 +24,37 @@ interface NormAttrs extends ReduceAttrs {
   readonly p: number;
 }
 
-const magnitude: Expr = unary('abs', arg(0));
+/** How a norm is folded, and the numbers that go with it. */
+export interface NormKernel {
+  readonly spec: ReduceSpec;
+  readonly scalars: readonly number[];
+  readonly postScalars: readonly number[];
+}
 
-/** ‖x‖_p = (Σ |x|^p)^(1/p), with the limits for p = 0 (count of non-zeros) and ±∞ (largest, smallest magnitude). */
-function specOf(p: number): ReduceSpec {
+/**
+ * ‖x‖_p = (Σ |x|^p)^(1/p), with the limits for p = 0 (count of non-zeros) and ±∞ (largest, smallest
+ * magnitude). `x` is made of the first arguments; a power comes as argument number `power`.
+ */
+export function normKernel(p: number, x: Expr = arg(0), power = 1): NormKernel {
+  const magnitude = unary('abs', x);
+  const plain = (spec: ReduceSpec): NormKernel => ({ spec, scalars: [], postScalars: [] });
   switch (p) {
     case 0:
-      return { name: 'norm0', fold: 'sum', pre: select(compare('ne', arg(0), 0), 1, 0) };
+      return plain({ name: 'norm0', fold: 'sum', pre: select(compare('ne', x, 0), 1, 0) });
     case 1:
-      return { name: 'norm1', fold: 'sum', pre: magnitude };
+      return plain({ name: 'norm1', fold: 'sum', pre: magnitude });
     case 2:
-      return { name: 'norm2', fold: 'sum', pre: binary('mul', arg(0), arg(0)), post: unary('sqrt', arg(0)) };
+      return plain({ name: 'norm2', fold: 'sum', pre: binary('mul', x, x), post: unary('sqrt', arg(0)) });
     case Number.POSITIVE_INFINITY:
-      return { name: 'normInf', fold: 'max', pre: magnitude };
+      return plain({ name: 'normInf', fold: 'max', pre: magnitude });
     case Number.NEGATIVE_INFINITY:
-      return { name: 'normNegInf', fold: 'min', pre: magnitude };
-    default:
-      return { name: `norm(${p})`, fold: 'sum', pre: binary('pow', magnitude, p), post: binary('pow', arg(0), 1 / p) };
+      return plain({ name: 'normNegInf', fold: 'min', pre: magnitude });
+    default: {
+      const pre = binary('pow', magnitude, arg(power));
+      const post = binary('pow', arg(0), arg(1));
+      const spec: ReduceSpec = { name: 'normP', fold: 'sum', pre, post, scalars: 1, postScalars: 1 };
+      return { spec, scalars: [p], postScalars: [1 / p] };
+    }
   }
 }
 
@@ -48,7 +62,12 @@ function specOf(p: number): ReduceSpec {
  * ∂‖x‖_p/∂x, times g (a tensor of the norm's shape with the dimensions kept). Formulas and the value
  * 0 where the norm is 0 are PyTorch's (norm_backward).
  */
-function gradient(g: TensorBase, x: TensorBase, y: TensorBase, { p, dims }: NormAttrs): TensorBase {
+export function normGradient(
+  g: TensorBase,
+  x: TensorBase,
+  y: TensorBase,
+  { p, dims }: Pick<NormAttrs, 'p' | 'dims'>,
+): TensorBase {
   const zeroWhere = (mask: TensorBase, t: TensorBase): TensorBase => where(mask, 0, t);
   switch (p) {
     case 0:
@@ -83,18 +102,19 @@ const normOp: Op<NormAttrs> = defineOp({
       fillKernel(x.dtype).run([y], [attrs.p < 0 ? Number.POSITIVE_INFINITY : 0]);
       return y;
     }
-    return reduce(specOf(attrs.p), x, x.dtype, x.dtype, attrs);
+    const { spec, scalars, postScalars } = normKernel(attrs.p);
+    return reduce(spec, x, x.dtype, x.dtype, attrs, postScalars, scalars);
   },
   vjp: {
     x: [
       ['x', 'y'],
-      (g, [x, y], { attrs }) => gradient(keepdims(g, x.shape, attrs), x, keepdims(y, x.shape, attrs), attrs),
+      (g, [x, y], { attrs }) => normGradient(keepdims(g, x.shape, attrs), x, keepdims(y, x.shape, attrs), attrs),
     ],
   },
   jvp: ({ inputs: [x], tangents: [tx], outputs: [y], attrs }) => {
     if (tx === null) return null;
     const kept = keepdims(y, (x as TensorBase).shape, attrs);
-    return sumOver(gradient(tx, x as TensorBase, kept, attrs), attrs.dims, attrs.keepdim);
+    return sumOver(normGradient(tx, x as TensorBase, kept, attrs), attrs.dims, attrs.keepdim);
   },
   vmap: ([x], _, attrs) => apply1(normOp, [x], shifted(attrs)),
 });

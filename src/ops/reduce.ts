@@ -1,14 +1,14 @@
 import { type Fold, ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1 } from '../core/apply.ts';
 import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
-import { DTypeError } from '../core/errors.ts';
+import { DTypeError, ShapeError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
-import { numel, type Shape, wrapDims } from '../core/shape.ts';
+import { checkShape, numel, type Shape, shapeText, wrapDims } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
-import { arg, binary, type Expr } from '../kernels/expr.ts';
+import { arg, binary, compare, type Expr, select } from '../kernels/expr.ts';
 import { toDType } from './copy.ts';
 import { onesLike } from './create.ts';
-import { div, mul } from './elementwise.ts';
+import { div, isnan, logicalNot, mul } from './elementwise.ts';
 import { cat } from './join.ts';
 import { expand, reshape, slice, transpose } from './view.ts';
 
@@ -61,6 +61,8 @@ export interface ReduceSpec {
   readonly pre?: Expr;
   readonly post?: Expr;
   readonly postScalars?: number;
+  /** How many numbers `pre` takes after the element. */
+  readonly scalars?: number;
 }
 
 /** Runs the reduction kernel of a spec, compiled once per pair of dtypes. */
@@ -71,6 +73,7 @@ export function reduce(
   compute: DType,
   attrs: ReduceAttrs,
   postScalars: readonly number[] = [],
+  scalars: readonly number[] = [],
 ): TensorBase {
   const key = `${spec.name} ${x.dtype} ${compute} ${out}`;
   let kernel = kernels.get(key);
@@ -82,13 +85,13 @@ export function reduce(
       post: spec.post,
       postScalars: spec.postScalars,
       compute: dtypeInfo(compute).compute,
-      ins: [x.dtype],
+      ins: [x.dtype, ...new Array<'scalar'>(spec.scalars ?? 0).fill('scalar')],
       out,
     });
     kernels.set(key, kernel);
   }
   const y = fresh(reducedShape(x.shape, attrs), out);
-  kernel.run(y, [x], x.shape, attrs.dims, postScalars);
+  kernel.run(y, scalars.length === 0 ? [x] : [x, ...scalars], x.shape, attrs.dims, postScalars);
   return y;
 }
 
@@ -114,6 +117,56 @@ export function sum(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DType): 
   return apply1(sumOp, [dtype === undefined ? x : toDType(x, dtype)], reduceAttrs('sum', x, dim, keepdim));
 }
 
+const isNumber: Expr = compare('eq', arg(0), arg(0));
+
+// y = Σ x over what is a number        x̄ = ȳ where it is, else 0
+const nansumOp: Op<ReduceAttrs> = defineOp({
+  name: 'nansum',
+  inputs: ['x'],
+  forward: ([x], attrs) =>
+    reduce({ name: 'nansum', fold: 'sum', pre: select(isNumber, arg(0), 0) }, x, x.dtype, x.dtype, attrs),
+  vjp: { x: [['x'], (g, [x], { attrs }) => mul(spread(g, x.shape, attrs), logicalNot(isnan(x)))] },
+  jvp: ({ inputs: [x], tangents: [tx], attrs }) =>
+    tx === null ? null : sumOver(mul(tx, logicalNot(isnan(x as TensorBase))), attrs.dims, attrs.keepdim),
+  vmap: ([x], _, attrs) => apply1(nansumOp, [x], shifted(attrs)),
+});
+
+/** The sum of what is a number. */
+export function nansum(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DType): TensorBase {
+  const input = dtype === undefined ? x : toDType(x, dtype);
+  return isFloat(input.dtype)
+    ? apply1(nansumOp, [input], reduceAttrs('nansum', x, dim, keepdim))
+    : sum(input, dim, keepdim);
+}
+
+/** The mean of what is a number. */
+export function nanmean(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DType): TensorBase {
+  if (!isFloat(x.dtype))
+    throw new DTypeError(
+      `nanmean: nanmean(): expected input to have floating point or complex dtype but got ${x.dtype}; convert with x.to('float32') first`,
+    );
+  return div(nansum(x, dim, keepdim, dtype), sum(logicalNot(isnan(x)), dim, keepdim));
+}
+
+const countNonzeroOp: Op<ReduceAttrs> = defineOp({
+  name: 'countNonzero',
+  inputs: ['x'],
+  forward: ([x], attrs) => {
+    // float32 could not count beyond 2²⁴.
+    const compute = isFloat(x.dtype) ? 'float64' : 'int32';
+    const pre = select(compare('ne', arg(0), 0), 1, 0);
+    return reduce({ name: 'countNonzero', fold: 'sum', pre }, x, 'int32', compute, attrs);
+  },
+  vjp: notDifferentiable,
+  jvp: notDifferentiable,
+  vmap: ([x], _, attrs) => apply1(countNonzeroOp, [x], shifted(attrs)),
+});
+
+/** How many elements are not zero (int32). */
+export function countNonzero(x: TensorBase, dim?: Dims): TensorBase {
+  return apply1(countNonzeroOp, [x], reduceAttrs('countNonzero', x, dim));
+}
+
 /** The sum over exactly these dimensions: over none, every element stays itself. */
 export function sumOver(x: TensorBase, dims: readonly number[], keepdim: boolean): TensorBase {
   return dims.length === 0 ? x : apply1(sumOp, [x], { dims, keepdim, all: false });
@@ -125,6 +178,17 @@ export function sumTo(g: TensorBase, shape: Shape): TensorBase {
   const dims = g.shape.map((_, d) => d).filter((d) => d < lead || (shape[d - lead] === 1 && g.shape[d] !== 1));
   if (dims.length === 0) return g;
   return reshape(apply1(sumOp, [g], { dims, keepdim: false, all: dims.length === g.shape.length }), shape);
+}
+
+/** The sum over whatever must be, for the result to have a shape that broadcasts to that of `x`. */
+export function sumToSize(x: TensorBase, size: Shape): TensorBase {
+  checkShape('sumToSize', size);
+  const lead = x.shape.length - size.length;
+  if (lead < 0 || size.some((n, d) => n !== 1 && n !== x.shape[lead + d]))
+    throw new ShapeError(
+      `sumToSize: size {${shapeText(size)}} is not expandable to size {${shapeText(x.shape)}}; sizes must be those of the tensor, or 1`,
+    );
+  return sumTo(x, size);
 }
 
 // y = Σ x / n        x̄ = ȳ / n

@@ -5,11 +5,10 @@ import { DTypeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
-import { batchedAlong, batchedAlong1, type DimAttrs, type Found, foundOf } from './along.ts';
+import { batchedAlong1, type DimAttrs, definePicking, type Found, foundOf } from './along.ts';
 import { toDType } from './copy.ts';
-import { full, zeros } from './create.ts';
+import { full } from './create.ts';
 import { add, eq, exp, mul, sub, where } from './elementwise.ts';
-import { gather, scatterAdd } from './indexing.ts';
 import { cat } from './join.ts';
 import { expand, narrow, unsqueeze } from './view.ts';
 
@@ -178,23 +177,15 @@ export function logcumsumexp(x: TensorBase, dim: number): TensorBase {
 
 // y[k] = max_{j≤k} x[j], found last at index[k]        x̄[index[k]] += ȳ[k]
 function defineRunningExtreme(name: string, kernel: typeof kernels.cummax): Op<DimAttrs> {
-  const op: Op<DimAttrs> = defineOp<DimAttrs>({
+  return definePicking<DimAttrs>({
     name,
-    inputs: ['x'],
-    forward: ([x], { dim }) => {
+    find: (x, { dim }) => {
       const values = fresh(x.shape, x.dtype);
       const indices = fresh(x.shape, 'int32');
       kernel(values, indices, x, dim);
       return [values, indices];
     },
-    vjp: {
-      saves: ['y1'],
-      rule: ([g], [index], c) => [g === null ? null : scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)],
-    },
-    jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : gather(tx, attrs.dim, index), null],
-    vmap: ([x], _, attrs) => batchedAlong(op, [x], attrs),
   });
-  return op;
 }
 
 const cummaxOp = defineRunningExtreme('cummax', kernels.cummax);

@@ -4,9 +4,7 @@ import { IndexError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
-import { batchedAlong, batchedAlong1, type DimAttrs, type Found, foundOf } from './along.ts';
-import { zeros } from './create.ts';
-import { gather, scatterAdd } from './indexing.ts';
+import { batchedAlong1, type DimAttrs, definePicking, type Found, foundOf } from './along.ts';
 
 interface SortAttrs extends DimAttrs {
   readonly descending: boolean;
@@ -14,23 +12,15 @@ interface SortAttrs extends DimAttrs {
   readonly stable: boolean;
 }
 
-// y = x[index] for the index that sorts        x̄ = ȳ put back where it came from
-const sortOp: Op<SortAttrs> = defineOp({
+const sortOp: Op<SortAttrs> = definePicking({
   name: 'sort',
   node: ({ stable }) => `SortBackward${stable ? 1 : 0}`,
-  inputs: ['x'],
-  forward: ([x], { dim, descending }) => {
+  find: (x, { dim, descending }) => {
     const values = fresh(x.shape, x.dtype);
     const indices = fresh(x.shape, 'int32');
     sortKernel(values, indices, x, dim, descending);
     return [values, indices];
   },
-  vjp: {
-    saves: ['y1'],
-    rule: ([g], [index], c) => [g === null ? null : scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)],
-  },
-  jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : gather(tx, attrs.dim, index), null],
-  vmap: ([x], _, attrs) => batchedAlong(sortOp, [x], attrs),
 });
 
 /** Sorts along `dim`, stably; NaN counts as the largest number. */
@@ -61,23 +51,15 @@ interface TopkAttrs extends DimAttrs {
   readonly largest: boolean;
 }
 
-// y = x[index] for the index of the k first in order        x̄ = ȳ put back where it came from
-const topkOp: Op<TopkAttrs> = defineOp({
+const topkOp: Op<TopkAttrs> = definePicking({
   name: 'topk',
-  inputs: ['x'],
-  forward: ([x], { dim, k, largest }) => {
+  find: (x, { dim, k, largest }) => {
     const shape = x.shape.length === 0 ? x.shape : x.shape.with(dim, k);
     const values = fresh(shape, x.dtype);
     const indices = fresh(shape, 'int32');
     topkKernel(values, indices, x, dim, k, largest);
     return [values, indices];
   },
-  vjp: {
-    saves: ['y1'],
-    rule: ([g], [index], c) => [g === null ? null : scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)],
-  },
-  jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : gather(tx, attrs.dim, index), null],
-  vmap: ([x], _, attrs) => batchedAlong(topkOp, [x], attrs),
 });
 
 /** The `k` largest (or smallest) along `dim`, in order; of equals the first. NaN counts as the largest. */

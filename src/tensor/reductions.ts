@@ -1,11 +1,13 @@
 import type { DType } from '../core/dtype.ts';
 import type { TensorBase } from '../core/tensor.ts';
+import * as distance from '../ops/distance.ts';
 import * as extrema from '../ops/extrema.ts';
+import { inPlaceOf } from '../ops/inplace.ts';
 import { norm } from '../ops/norm.ts';
 import * as reduce from '../ops/reduce.ts';
 import { logSoftmax, logsumexp, softmax } from '../ops/softmax.ts';
 import { checkDType, checkOptions } from './options.ts';
-import type { Axes, Shape, Untyped } from './shapes.ts';
+import type { Axes, Shape, Untyped, Writable } from './shapes.ts';
 import type { ExtremeOf, FitDim, FitReduce, ReduceOf, ShapeOf } from './signatures.ts';
 import { TensorSpecial } from './special.ts';
 import type { Tensor } from './tensor.ts';
@@ -28,6 +30,12 @@ export interface Reducing<K extends boolean = boolean> extends Keeping<K> {
 function reducing(op: string, options: Reducing | undefined): boolean {
   checkOptions(op, options, ['keepdim', 'dtype']);
   checkDType(op, options?.dtype);
+  return options?.keepdim ?? false;
+}
+
+/** The `keepdim` of options that have nothing else. */
+export function keeping(op: string, options: Keeping | undefined): boolean {
+  checkOptions(op, options, ['keepdim']);
   return options?.keepdim ?? false;
 }
 
@@ -67,7 +75,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     options?: Keeping<K>,
   ): ExtremeOf<T, D, K> {
     const found: unknown =
-      dim === undefined ? extrema.maxAll(this) : extrema.maxAlong(this, dim as number, reducing('max', options));
+      dim === undefined ? extrema.maxAll(this) : extrema.maxAlong(this, dim as number, keeping('max', options));
     return found as ExtremeOf<T, D, K>;
   }
 
@@ -78,7 +86,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     options?: Keeping<K>,
   ): ExtremeOf<T, D, K> {
     const found: unknown =
-      dim === undefined ? extrema.minAll(this) : extrema.minAlong(this, dim as number, reducing('min', options));
+      dim === undefined ? extrema.minAll(this) : extrema.minAlong(this, dim as number, keeping('min', options));
     return found as ExtremeOf<T, D, K>;
   }
 
@@ -88,7 +96,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): Tensor<ReduceOf<T, D, K>> {
-    return as(extrema.amax(this, dim as Dims, reducing('amax', options)));
+    return as(extrema.amax(this, dim as Dims, keeping('amax', options)));
   }
 
   /** The smallest elements over `dim`; ties share the gradient evenly. */
@@ -97,7 +105,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): Tensor<ReduceOf<T, D, K>> {
-    return as(extrema.amin(this, dim as Dims, reducing('amin', options)));
+    return as(extrema.amin(this, dim as Dims, keeping('amin', options)));
   }
 
   /** Where the largest element is (int32): the first of equals, over the flattened tensor by default. */
@@ -106,7 +114,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): Tensor<ReduceOf<T, D, K>> {
-    return as(extrema.argmax(this, dim as number | undefined, reducing('argmax', options)));
+    return as(extrema.argmax(this, dim as number | undefined, keeping('argmax', options)));
   }
 
   /** Where the smallest element is (int32): the first of equals, over the flattened tensor by default. */
@@ -115,7 +123,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): Tensor<ReduceOf<T, D, K>> {
-    return as(extrema.argmin(this, dim as number | undefined, reducing('argmin', options)));
+    return as(extrema.argmin(this, dim as number | undefined, keeping('argmin', options)));
   }
 
   /** Whether any element is not zero. */
@@ -124,7 +132,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): Tensor<ReduceOf<T, D, K>> {
-    return as(reduce.any(this, dim as Dims, reducing('any', options)));
+    return as(reduce.any(this, dim as Dims, keeping('any', options)));
   }
 
   /** Whether all elements are not zero. */
@@ -133,7 +141,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): Tensor<ReduceOf<T, D, K>> {
-    return as(reduce.all(this, dim as Dims, reducing('all', options)));
+    return as(reduce.all(this, dim as Dims, keeping('all', options)));
   }
 
   /** (Σ |x|ᵖ)^(1/p); p = 0 counts non-zeros, ±∞ gives the largest or smallest magnitude. */
@@ -152,7 +160,7 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): Tensor<ReduceOf<T, D, K>> {
-    return as(logsumexp(this, dim as Dims, reducing('logsumexp', options)));
+    return as(logsumexp(this, dim as Dims, keeping('logsumexp', options)));
   }
 
   /** eˣ / Σ eˣ along `dim`. */
@@ -173,5 +181,71 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
   ): Tensor<ShapeOf<T>> {
     checkOptions('logSoftmax', options, ['dtype']);
     return as(logSoftmax(this, dim as number, options?.dtype));
+  }
+
+  /** Σ of what is a number over `dim` (all by default). */
+  nansum<T extends Tensor, const D extends Axes = undefined, K extends boolean = false>(
+    this: T,
+    dim?: FitReduce<T, D, K>,
+    options?: Reducing<K>,
+  ): Tensor<ReduceOf<T, D, K>> {
+    return as(reduce.nansum(this, dim as Dims, reducing('nansum', options), options?.dtype));
+  }
+
+  /** The mean of what is a number over `dim` (all by default). */
+  nanmean<T extends Tensor, const D extends Axes = undefined, K extends boolean = false>(
+    this: T,
+    dim?: FitReduce<T, D, K>,
+    options?: Reducing<K>,
+  ): Tensor<ReduceOf<T, D, K>> {
+    return as(reduce.nanmean(this, dim as Dims, reducing('nanmean', options), options?.dtype));
+  }
+
+  /** How many elements are not zero (int32), over `dim` (all by default). */
+  countNonzero<T extends Tensor, const D extends Axes = undefined>(
+    this: T,
+    dim?: FitReduce<T, D, false>,
+  ): Tensor<ReduceOf<T, D, false>> {
+    return as(reduce.countNonzero(this, dim as Dims));
+  }
+
+  /** The smallest and the largest element, of all or along `dim`; ties share the gradient evenly. */
+  aminmax<T extends Tensor, const D extends number | undefined = undefined, K extends boolean = false>(
+    this: T,
+    dim?: FitReduce<T, D, K>,
+    options?: Keeping<K>,
+  ): { readonly min: Tensor<ReduceOf<T, D, K>>; readonly max: Tensor<ReduceOf<T, D, K>> } {
+    const { min, max } = extrema.aminmax(this, dim as number | undefined, keeping('aminmax', options));
+    return { min: as(min), max: as(max) };
+  }
+
+  /** Summed down to a size that broadcasts to the tensor's: what undoes a broadcast. */
+  sumToSize<const R extends Shape>(size: R): Tensor<Writable<R>> {
+    return as(reduce.sumToSize(this, size)) as Tensor<Writable<R>>;
+  }
+
+  /** The p-norm of the difference to `other`, over everything. */
+  dist(other: Tensor, p?: number): Tensor<[]> {
+    return as(distance.dist(this, other, p));
+  }
+
+  /** Slices along `dim` whose p-norm is larger than `maxnorm`, scaled down to it. */
+  renorm<T extends Tensor, D extends number>(
+    this: T,
+    p: number,
+    dim: FitDim<T, D>,
+    maxnorm: number,
+  ): Tensor<ShapeOf<T>> {
+    return as(distance.renorm(this, p, dim as number, maxnorm));
+  }
+
+  /** `renorm` in place. */
+  renorm_<T extends Tensor, D extends number>(this: T, p: number, dim: FitDim<T, D>, maxnorm: number): this {
+    return inPlaceOf('renorm', this, [], (x) => distance.renorm(x, p, dim as number, maxnorm)) as this;
+  }
+
+  /** The p-norms of the differences of all pairs of rows: [… × P × M] and [… × R × M] give [… × P × R]. */
+  cdist(other: Tensor, p?: number): Tensor {
+    return as(distance.cdist(this, other, p));
   }
 }

@@ -1,6 +1,7 @@
 import type { DType } from '../core/dtype.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import * as differences from '../ops/differences.ts';
+import { inPlaceOf } from '../ops/inplace.ts';
 import * as scans from '../ops/scans.ts';
 import { checkDType, checkOptions } from './options.ts';
 import type { Shape, Untyped } from './shapes.ts';
@@ -31,6 +32,16 @@ export abstract class TensorScans<S extends Shape = Untyped> extends TensorStati
   /** Running products along `dim`: y[k] = ∏ x[0…k]; the gradient is exact also with zeros. */
   cumprod<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>, options?: Accumulating): Tensor<ShapeOf<T>> {
     return as(scans.cumprod(this, dim as number, accumulating('cumprod', options)));
+  }
+
+  /** `cumsum` in place, in the dtype of the tensor. */
+  cumsum_<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>): this {
+    return inPlaceOf('cumsum', this, [], (x) => scans.cumsum(x, dim as number)) as this;
+  }
+
+  /** `cumprod` in place, in the dtype of the tensor. */
+  cumprod_<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>): this {
+    return inPlaceOf('cumprod', this, [], (x) => scans.cumprod(x, dim as number)) as this;
   }
 
   /** y[k] = log Σ exp x[0…k] along `dim`, without overflow. */

@@ -9,7 +9,7 @@ import { losses, lossesSignatures } from './calls/losses.ts';
 import { picking } from './calls/picking.ts';
 import { products, productsSignatures } from './calls/products.ts';
 import { reductions, reductionsSignatures } from './calls/reductions.ts';
-import { scans } from './calls/scans.ts';
+import { scans, scansSignatures } from './calls/scans.ts';
 import { special } from './calls/special.ts';
 import { views, viewsSignatures } from './calls/views.ts';
 
@@ -38,6 +38,7 @@ export const calls: Calls = {
 export const pythonSignatures: Signatures = {
   ...elementwiseSignatures,
   ...reductionsSignatures,
+  ...scansSignatures,
   ...viewsSignatures,
   ...productsSignatures,
   ...linearAlgebraSignatures,

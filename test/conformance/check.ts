@@ -1,6 +1,6 @@
 import { autograd, jvp, NablaError, Tensor } from 'nabla';
 import { compareDerivative, compareScalar, compareTensors } from './compare.ts';
-import { adjustGradients, adjustIndices } from './differences.ts';
+import { adjustGradients, adjustIndices, unusableSecond } from './differences.ts';
 import {
   decodeTensor,
   type Encoded,
@@ -169,6 +169,8 @@ class Replay {
   /** The gradient of s = Σᵢ ⟨gᵢ, uᵢ⟩, where g = vjp(cotangents): by the inputs, and by the cotangents, which is J u. */
   gradgrad(): void {
     const { sample, invocation } = this;
+    const reason = unusableSecond(sample.call, sample.gradgrad?.grads ?? []);
+    if (reason !== null) throw new Unsupported(reason);
     const standing = leaves(invocation);
     const inputs = this.differentiable(standing);
     const { roots, seeds } = this.seeded(this.run(standing), true);

@@ -61,6 +61,14 @@ export function adjustGradients(inputs: readonly EncodedTensor[], grads: Grads, 
   return adjustments[sample.call]?.(inputs, grads, sample) ?? grads;
 }
 
+/** Why second derivatives on file are of no use, null if they are. */
+export function unusableSecond(call: string, grads: Grads): string | null {
+  // Float32 weights beside float64 observations: sums cancel, and what is left is their rounding errors.
+  const rounding = (g: EncodedTensor | null): boolean =>
+    g?.dtype === 'float32' && decodeTensor(g).values.some((v) => v !== 0 && Math.abs(v) < 1e-4);
+  return call === 'torch.cov' && grads.some(rounding) ? 'a second derivative that is rounding error' : null;
+}
+
 /** What finds elements along a dimension, and may find any of several that are equal: PyTorch does not say which. */
 const choosing: ReadonlySet<string> = new Set(['torch.topk']);
 

@@ -93,9 +93,18 @@ function fits(type: string, x: Encoded): boolean {
 
 export type Bound = Readonly<Record<string, Encoded>>;
 
+/** Sizes may be given one by one, where nothing can follow them: `x.view(2, 3)`. */
+function gathered(positional: Signature, args: readonly Encoded[]): readonly Encoded[] {
+  const last = positional.length - 1;
+  const sizes = args.slice(last);
+  const list = last >= 0 && /^(int|SymInt)\[\]$/.test(positional[last].type);
+  return list && sizes.length > 0 && sizes.every(isInt) ? [...args.slice(0, last), sizes] : args;
+}
+
 /** The arguments by name, or null when they do not fit the signature. */
-export function bind(signature: Signature, args: readonly Encoded[], kwargs: Bound): Bound | null {
+export function bind(signature: Signature, list: readonly Encoded[], kwargs: Bound): Bound | null {
   const positional = signature.filter((p) => !p.keywordOnly);
+  const args = gathered(positional, list);
   if (args.length > positional.length) return null;
   const given = new Map<string, Encoded>();
   args.forEach((x, i) => {

@@ -1,11 +1,48 @@
 import type { Tensor } from 'nabla';
 import * as nabla from 'nabla';
 import { Unsupported } from '../format.ts';
-import type { AlongDim, AlongDims, Calls, HasDType, Self, Signatures } from './arguments.ts';
+import type {
+  AlongDim,
+  AlongDims,
+  Calls,
+  HasDType,
+  KeepDim,
+  Operand,
+  Pair,
+  Self,
+  Signatures,
+  Sized,
+} from './arguments.ts';
 
 interface Spreading extends AlongDims {
   readonly correction?: number;
   readonly unbiased?: boolean;
+}
+
+interface Quantile extends AlongDim {
+  readonly q: Operand;
+  readonly interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint';
+}
+interface Weighing extends Self {
+  readonly correction?: number;
+  readonly fweights?: Tensor;
+  readonly aweights?: Tensor;
+}
+interface Order {
+  readonly p?: number;
+}
+interface Renorm extends Self {
+  readonly p: number;
+  readonly dim: number;
+  readonly maxnorm: number;
+}
+interface Rows {
+  readonly x1: Tensor;
+  readonly x2: Tensor;
+}
+interface Shifted {
+  readonly dim?: number;
+  readonly eps?: number;
 }
 
 export const reductions: Calls = {
@@ -32,6 +69,37 @@ export const reductions: Calls = {
   'torch.std': ({ self, dim, ...options }: Spreading) => self.std(dim, options),
   'torch.var_mean': ({ self, dim, ...options }: Spreading) => self.varMean(dim, options),
   'torch.std_mean': ({ self, dim, ...options }: Spreading) => self.stdMean(dim, options),
+  'torch.nansum': ({ self, dim, keepdim, dtype }: AlongDims & HasDType) => self.nansum(dim, { keepdim, dtype }),
+  'torch.nanmean': ({ self, dim, keepdim, dtype }: AlongDims & HasDType) => self.nanmean(dim, { keepdim, dtype }),
+  'torch.count_nonzero': ({ self, dim }: AlongDims) => self.countNonzero(dim),
+  'torch.aminmax': ({ self, dim, keepdim }: AlongDim) => self.aminmax(dim, { keepdim }),
+  'torch.median': ({ self, dim, keepdim }: AlongDim) => self.median(dim, { keepdim }),
+  'torch.nanmedian': ({ self, dim, keepdim }: AlongDim) => self.nanmedian(dim, { keepdim }),
+  'torch.mode': ({ self, dim, keepdim }: AlongDim) => self.mode(dim, { keepdim }),
+  'torch.kthvalue': ({ self, k, dim, keepdim }: AlongDim & { readonly k: number }) =>
+    self.kthvalue(k, dim, { keepdim }),
+  'torch.quantile': ({ self, q, dim, ...options }: Quantile) => self.quantile(q, dim, options),
+  'torch.nanquantile': ({ self, q, dim, ...options }: Quantile) => self.nanquantile(q, dim, options),
+  'torch.cov': ({ self, ...options }: Weighing) => self.cov(options),
+  'torch.corrcoef': ({ self }: Self) => self.corrcoef(),
+  'torch.bincount': ({ self, ...options }: Self & { readonly weights?: Tensor; readonly minlength?: number }) =>
+    self.bincount(options),
+  'torch.histc': ({
+    self,
+    ...options
+  }: Self & { readonly bins?: number; readonly min?: number; readonly max?: number }) => self.histc(options),
+  'Tensor.sum_to_size': ({ self, size }: Sized) => self.sumToSize(size),
+  'torch.dist': ({ self, other, p }: Pair & Order) => self.dist(other, p),
+  'torch.renorm': ({ self, p, dim, maxnorm }: Renorm) => self.renorm(p, dim, maxnorm),
+  'Tensor.renorm_': ({ self, p, dim, maxnorm }: Renorm) => self.renorm_(p, dim, maxnorm),
+  'torch.cdist': ({ x1, x2, p }: Rows & Order) => x1.cdist(x2, p),
+  'torch.nn.functional.pdist': ({ self, p }: Self & Order) => nabla.functional.pdist(self, p),
+  'torch.nn.functional.normalize': ({ input, p, dim, eps }: { readonly input: Tensor } & Order & Shifted) =>
+    nabla.functional.normalize(input, { p, dim, eps }),
+  'torch.nn.functional.cosine_similarity': ({ x1, x2, dim, eps }: Rows & Shifted) =>
+    nabla.functional.cosineSimilarity(x1, x2, { dim, eps }),
+  'torch.nn.functional.pairwise_distance': ({ x1, x2, p, eps, keepdim }: Rows & Order & Shifted & KeepDim) =>
+    nabla.functional.pairwiseDistance(x1, x2, { p, eps, keepdim }),
   'torch.logsumexp': ({ self, dim, keepdim }: AlongDims) => self.logsumexp(dim, { keepdim }),
   'torch.softmax': ({ self, dim, dtype }: Self & HasDType & { readonly dim: number }) => self.softmax(dim, { dtype }),
   'torch.log_softmax': ({ self, dim, dtype }: Self & HasDType & { readonly dim: number }) =>

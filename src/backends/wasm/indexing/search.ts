@@ -1,0 +1,132 @@
+/**
+ * Binary search in sorted rows: for every value the first place where it could be put without breaking
+ * the order, before its equals or after them. NaN goes after all numbers.
+ */
+import type { DType } from '../../../core/dtype.ts';
+import { dtypeInfo } from '../../../core/dtype.ts';
+import type { Strided } from '../../../kernels/strided.ts';
+import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
+import { FunctionBody, type MemoryOp, type ValType } from '../encoder.ts';
+import { beginLaunch, i32, scratch } from '../heap.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+import { startOf } from './nest.ts';
+
+/** Words of the parameter block. Steps lead from row to row, in bytes; with none, all rows are the first. */
+const PARAM = {
+  rows: 0,
+  size: 1,
+  count: 2,
+  sequence: 3,
+  sequenceStep: 4,
+  sorter: 5,
+  sorterStep: 6,
+  values: 7,
+  out: 8,
+  words: 9,
+} as const;
+
+const LOAD: Readonly<Record<DType, readonly [ValType, MemoryOp]>> = {
+  bool: ['i32', 'i32.load8_u'],
+  uint8: ['i32', 'i32.load8_u'],
+  int32: ['i32', 'i32.load'],
+  float32: ['f32', 'f32.load'],
+  float64: ['f64', 'f64.load'],
+};
+
+function searchFunction(dtype: DType, after: boolean, sorted: boolean): FunctionBody {
+  const b = new FunctionBody('search', ['i32'], []);
+  const { bytes } = dtypeInfo(dtype);
+  const [type, load] = LOAD[dtype];
+  const word = (name: keyof typeof PARAM) => loadWord(b, PARAM[name]);
+  const rows = word('rows');
+  const size = word('size');
+  const count = word('count');
+  const sequence = word('sequence');
+  const sequenceStep = word('sequenceStep');
+  const sorter = word('sorter');
+  const sorterStep = word('sorterStep');
+  const values = word('values');
+  const out = word('out');
+  const value = b.local(type);
+  const low = b.local('i32');
+  const high = b.local('i32');
+  const middle = b.local('i32');
+  const goesOn = b.local('i32');
+
+  const findPlace = (): void => {
+    b.i32(0).set(low).get(size).set(high);
+    whilst(
+      b,
+      () => b.get(low).get(high).op('i32.lt_u'),
+      () => {
+        b.get(low).get(high).op('i32.add').i32(1).op('i32.shr_u').set(middle);
+        b.get(sequence);
+        if (sorted) b.get(sorter).get(middle).i32(2).op('i32.shl', 'i32.add').mem('i32.load');
+        else b.get(middle);
+        b.i32(bytes).op('i32.mul', 'i32.add').mem(load).get(value);
+        const name = after ? 'gt' : 'ge';
+        b.op(type === 'i32' ? `i32.${name}_s` : type === 'f32' ? `f32.${name}` : `f64.${name}`);
+        b.op('i32.eqz').set(goesOn);
+        b.get(middle).i32(1).op('i32.add').get(low).get(goesOn).op('select').set(low);
+        b.get(high).get(middle).get(goesOn).op('select').set(high);
+      },
+    );
+  };
+  times(b, rows, () => {
+    const left = copyOf(b, count);
+    times(b, left, () => {
+      b.get(values).mem(load).set(value);
+      findPlace();
+      b.get(out).get(low).mem('i32.store');
+      advance(b, values, bytes);
+      advance(b, out, 4);
+    });
+    b.release(left);
+    advance(b, sequence, sequenceStep);
+    advance(b, sorter, sorterStep);
+  });
+  return b;
+}
+
+const kernels = new Map<string, WasmFunction>();
+
+/**
+ * The places of `values` ([rows, count], contiguous) in `sequence` ([size], or [rows, size], contiguous),
+ * which `sorter` (int32, of its shape) puts in order if it is given. Indices of a sorter are the
+ * caller's to check.
+ */
+export function searchSorted(
+  out: Strided,
+  sequence: Strided,
+  values: Strided,
+  sorter: Strided | null,
+  after: boolean,
+): void {
+  beginLaunch();
+  const [rows, count] = values.shape;
+  if (rows === 0 || count === 0) return;
+  const key = `${values.dtype} ${after} ${sorter !== null}`;
+  let kernel = kernels.get(key);
+  if (kernel === undefined) {
+    kernel = instantiate([searchFunction(values.dtype, after, sorter !== null)]).search;
+    kernels.set(key, kernel);
+  }
+  const size = sequence.shape[sequence.shape.length - 1];
+  const step = sequence.shape.length === 1 ? 0 : size;
+  const starts = [sequence, values, out, sorter ?? sequence].map(startOf);
+  const params = scratch(4 * PARAM.words);
+  const words = i32();
+  const set = (name: keyof typeof PARAM, value: number): void => {
+    words[(params >>> 2) + PARAM[name]] = value;
+  };
+  set('rows', rows);
+  set('size', size);
+  set('count', count);
+  set('sequence', starts[0]);
+  set('sequenceStep', step * dtypeInfo(sequence.dtype).bytes);
+  set('sorter', starts[3]);
+  set('sorterStep', step * 4);
+  set('values', starts[1]);
+  set('out', starts[2]);
+  kernel(params);
+}

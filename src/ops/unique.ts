@@ -1,0 +1,101 @@
+import { countNonzero, nonzero } from '../backends/wasm/indexing.ts';
+import { apply } from '../core/apply.ts';
+import { NotImplementedError, ShapeError } from '../core/errors.ts';
+import { internally } from '../core/internally.ts';
+import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
+import { numel, shapeText, wrapDim } from '../core/shape.ts';
+import { fresh, type TensorBase } from '../core/tensor.ts';
+import { full } from './create.ts';
+import { ne, sub } from './elementwise.ts';
+import { indexSelect, scatterAdd } from './indexing.ts';
+import { cat } from './join.ts';
+import { any } from './reduce.ts';
+import { cumsum } from './scans.ts';
+import { argsort } from './sorting.ts';
+import { movedim, narrow, reshape, select } from './view.ts';
+
+interface UniqueAttrs {
+  /** Only neighbours are compared. */
+  readonly consecutive: boolean;
+}
+
+/** The order of the rows, by their first element, then by their second, and so on; stable. */
+function lexicographic(rows: TensorBase): TensorBase {
+  const [n, width] = rows.shape;
+  let order = sub(cumsum(full([n], 1, 'int32'), 0), 1);
+  // From the least significant on: each sort keeps the order of those before it among equals.
+  for (let k = width - 1; k >= 0; k--) {
+    const keys = indexSelect(select(rows, 1, k), 0, order);
+    order = indexSelect(order, 0, argsort(keys, 0));
+  }
+  return order;
+}
+
+/**
+ * Groups of equal rows of a matrix: the first row of each group, the group of each row, and how many
+ * rows each has.
+ */
+const groupsOp: Op<UniqueAttrs> = defineOp({
+  name: 'groups',
+  inputs: ['rows'],
+  forward: ([rows], { consecutive }) =>
+    internally(() => {
+      const [n] = rows.shape;
+      if (n === 0) return [full([0], 0, 'int32'), full([0], 0, 'int32'), full([0], 0, 'int32')];
+      const order = consecutive ? sub(cumsum(full([n], 1, 'int32'), 0), 1) : lexicographic(rows);
+      const sorted = consecutive ? rows : indexSelect(rows, 0, order);
+      const changed = any(ne(narrow(sorted, 0, 1, n - 1), narrow(sorted, 0, 0, n - 1)), 1);
+      const starts = cat([full([1], 1, 'bool'), changed]);
+      const groups = countNonzero(starts);
+      const places = fresh([groups, 1], 'int32');
+      nonzero(places, starts);
+      const first = reshape(places, [groups]);
+      const ends = cat([narrow(first, 0, 1, groups - 1), full([1], n, 'int32')]);
+      const group = sub(cumsum(starts, 0), 1);
+      return [
+        indexSelect(order, 0, first),
+        consecutive ? group : scatterAdd(full([n], 0, 'int32'), 0, order, group),
+        sub(ends, first),
+      ];
+    }),
+  vjp: notDifferentiable,
+  jvp: notDifferentiable,
+  vmap: () => {
+    throw new NotImplementedError(
+      'vmap: unique: we do not support batching operators that can output dynamic shape: how many are different hangs on the values of every example',
+    );
+  },
+});
+
+export interface Unique {
+  readonly output: TensorBase;
+  /** For every element (or slice) which of the output it is. */
+  readonly inverseIndices: TensorBase;
+  readonly counts: TensorBase;
+}
+
+/** Different elements, or slices along `dim`, and where they are. Gradients go to the first of equals. */
+function uniqueOf(name: string, x: TensorBase, dim: number | undefined, consecutive: boolean): Unique {
+  const list = dim === undefined || x.shape.length === 0;
+  const d = dim === undefined ? 0 : wrapDim(name, dim, x.shape.length);
+  if (!list && x.count === 0 && x.shape[d] !== 0)
+    throw new ShapeError(
+      `${name}: There are 0 sized dimensions, and they aren't selected, so ${name} cannot be applied: shape ${shapeText(x.shape)}, dim ${d}`,
+    );
+  const slices = list ? reshape(x, [x.count]) : x;
+  const along = list ? 0 : d;
+  const n = slices.shape[along];
+  const rows = reshape(movedim(slices, along, 0), [n, numel(slices.shape.toSpliced(along, 1))]);
+  const [first, inverse, counts] = apply(groupsOp, [rows], { consecutive }) as readonly TensorBase[];
+  return {
+    output: indexSelect(slices, along, first),
+    inverseIndices: dim === undefined ? reshape(inverse, x.shape) : inverse,
+    counts,
+  };
+}
+
+/** The different elements (or slices along `dim`), sorted. */
+export const unique = (x: TensorBase, dim?: number): Unique => uniqueOf('unique', x, dim, false);
+
+/** The first of every run of equal elements (or slices along `dim`). */
+export const uniqueConsecutive = (x: TensorBase, dim?: number): Unique => uniqueOf('uniqueConsecutive', x, dim, true);
