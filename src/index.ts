@@ -11,13 +11,22 @@ export {
   setCheckpointDebugEnabled,
   setCheckpointEarlyStop,
 } from './autograd/checkpoint/index.ts';
-export { enableGrad, type GradModeGuard, isGradEnabled, noGrad, setGradEnabled } from './autograd/modes.ts';
+export {
+  enableGrad,
+  type GradModeGuard,
+  inferenceMode,
+  isGradEnabled,
+  isInferenceModeEnabled,
+  noGrad,
+  setGradEnabled,
+} from './autograd/modes.ts';
 export * as autograd from './autograd/public.ts';
 export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
 export type { DType, TypedArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export type { AccumulateHook, Gradients, HookHandle, NodeHook, NodePrehook, TensorHook } from './core/hooks.ts';
 export type { Node } from './core/node.ts';
+export { notDifferentiable, type Op, operations } from './core/op.ts';
 export { setWarnAlways, setWarningHandler, type WarningHandler } from './core/warnings.ts';
 export {
   customJvp,
@@ -26,6 +35,15 @@ export {
   type NondiffOptions,
   type VjpRules,
 } from './extend/custom.ts';
+export {
+  defineOperation,
+  type GradientRule,
+  type GradientRules,
+  type OperationCall,
+  type OperationDefinition,
+  type OperationOptions,
+  type TangentCall,
+} from './extend/operation.ts';
 export * as functional from './functional/index.ts';
 export { type DrawOptions, Graph, type GraphData, type GraphOptions, graph } from './graph/index.ts';
 export * as linalg from './linalg/index.ts';

@@ -2,8 +2,9 @@ import { gradientNode, isLost, retainAt, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { dtypeAt, GradientEdge, isTracked, levelAt, type Place, shapeAt } from '../core/edge.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
+import { haveInference, inferring } from '../core/inference.ts';
 import { numel, sameShape, shapeText } from '../core/shape.ts';
-import { metaOf, TensorBase } from '../core/tensor.ts';
+import { isInference, metaOf, TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { zeros } from '../ops/create.ts';
 import { runBackward } from './engine.ts';
@@ -190,6 +191,11 @@ export function setRequiresGrad(t: TensorBase, value: boolean): void {
     if (value) return;
     throw new AutogradError(
       "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that doesn't require differentiation use x.detach().",
+    );
+  }
+  if (value && haveInference && !inferring && isInference(t)) {
+    throw new AutogradError(
+      'Setting requires_grad=True on inference tensor outside InferenceMode is not allowed. Clone it to get a normal tensor: x.clone().requiresGrad_()',
     );
   }
   if (t.wrapped !== null && value !== t.tracked) {

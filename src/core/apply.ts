@@ -1,10 +1,11 @@
 import { boundView } from './bound-view.ts';
 import { isFloat } from './dtype.ts';
 import { ArgumentError, AutogradError, NotImplementedError } from './errors.ts';
+import { haveInference } from './inference.ts';
 import { type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
 import type { Op } from './op.ts';
-import { levelOf, metaOf, type Operand, type Outputs, TensorBase } from './tensor.ts';
+import { isInference, levelOf, metaOf, type Operand, type Outputs, TensorBase } from './tensor.ts';
 
 /** The highest level among the inputs, null when all are plain. */
 export function topLevel(op: string, inputs: readonly Operand[]): Level | null {
@@ -144,6 +145,8 @@ export function openNode<A>(
     if (typeof t !== 'number' && (t.meta === null ? t : sync(t)).tracked && levelOf(t) === level) needs |= 1 << i;
   }
   if (needs === 0 || op.backward === null) return null;
+  // An inference tensor may take part where others need gradients; by itself it makes no graph.
+  if (haveInference && inputs.every((t) => typeof t === 'number' || isInference(t))) return null;
   const node = new Node(op as Op<never>, attrs, level, count, null);
   for (let i = 0; i < count; i++) {
     const t = inputs[i];

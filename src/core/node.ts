@@ -2,6 +2,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { DType } from './dtype.ts';
 import { ArgumentError, AutogradError } from './errors.ts';
 import { Attached, type HookHandle, type NodeHook, type NodePrehook } from './hooks.ts';
+import { savedInferenceError } from './inference.ts';
 import { type Level, scopeOf } from './levels.ts';
 import type { Op } from './op.ts';
 import { type Packed, packer } from './packing.ts';
@@ -146,16 +147,18 @@ export class Node {
   /** Sets the k-th saved value and the version it has now. */
   save(k: number, t: Operand): void {
     const saved = this.saved as (Operand | Packed)[];
-    if (typeof t === 'number') saved[k] = t;
-    else if (packer !== null) {
+    if (typeof t === 'number') {
+      saved[k] = t;
+      return;
+    }
+    const version = t.wrapped === null ? t.storage.version : versionOf(t);
+    if (version < 0) throw savedInferenceError();
+    if (packer !== null) {
       saved[k] = packer.pack(t, this);
       this.savedVersions[k] = PACKED;
-    } else if (t.wrapped === null) {
-      saved[k] = t;
-      this.savedVersions[k] = t.storage.version;
     } else {
       saved[k] = frozen(t);
-      this.savedVersions[k] = versionOf(t);
+      this.savedVersions[k] = version;
     }
   }
 

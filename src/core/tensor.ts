@@ -3,6 +3,7 @@ import type { Strided } from '../kernels/strided.ts';
 import { keepInArena } from './arena.ts';
 import { type DType, dtypeInfo } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
+import { inferring, UNTRACKED } from './inference.ts';
 import { baseScope, type Level, type Wrapped } from './levels.ts';
 import type { Node } from './node.ts';
 import { contiguousStrides, isContiguous, numel } from './shape.ts';
@@ -119,6 +120,7 @@ export function fresh(
   strides: readonly number[] = contiguousStrides(shape),
 ): TensorBase {
   const storage = allocate(size * dtypeInfo(dtype).bytes);
+  if (inferring) storage.version = UNTRACKED;
   keepInArena(storage);
   return new Class(storage, shape, strides, 0, dtype, size, true);
 }
@@ -142,7 +144,10 @@ export function alias(
   );
 }
 
-/** An alias that follows in-place changes of `t`, and passes its own on to it. A view of a view is as bound as that. */
+/**
+ * An alias that follows in-place changes of `t`, and passes its own on to it. A view of a view is as bound
+ * as that. An inference tensor has no views: nothing follows it.
+ */
 export function viewOf(
   t: TensorBase,
   shape: readonly number[],
@@ -151,7 +156,8 @@ export function viewOf(
   creation: ViewCreation = 'plain',
 ): TensorBase {
   const v = alias(t, shape, strides, offset);
-  const here = baseScope.enabled ? creation : 'noGrad';
+  if (isInference(t)) return v;
+  const here = baseScope.enabled ? creation : inferring ? 'inference' : 'noGrad';
   v.meta = {
     grad: null,
     accumulator: null,
@@ -196,6 +202,11 @@ export function versionOf(t: TensorBase): number {
   if (w === null) return t.storage.version;
   const inside = versionOf(w.value);
   return w.kind === 'dual' && w.tangent !== null ? inside + versionOf(w.tangent) : inside;
+}
+
+/** Whether a tensor was made in inference mode. */
+export function isInference(t: TensorBase): boolean {
+  return versionOf(t) < 0;
 }
 
 export function metaOf(t: TensorBase): AutogradMeta {

@@ -4,10 +4,11 @@ import { boundView } from '../core/bound-view.ts';
 import { noteChange } from '../core/changes.ts';
 import { isFloat } from '../core/dtype.ts';
 import { AutogradError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
+import { haveInference, inferring } from '../core/inference.ts';
 import { baseScope, scopeOf } from '../core/levels.ts';
 import { canCast } from '../core/promotion.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
-import { alias, fresh, frozen, levelOf, metaOf, type Operand, type TensorBase } from '../core/tensor.ts';
+import { alias, fresh, frozen, isInference, levelOf, metaOf, type Operand, type TensorBase } from '../core/tensor.ts';
 import { clone, copyKernel, toDType } from './copy.ts';
 import type { ElementwiseOp } from './elementwise-op.ts';
 import { applyToView, baseOf, changesGraph, rebase } from './rebase.ts';
@@ -31,7 +32,13 @@ export function checkInPlace(op: string, target: TensorBase, others: readonly Op
       `${op}_: unsupported operation: more than one element of the written-to tensor refers to a single memory location (shape ${shapeText(target.shape)}, strides ${shapeText(target.strides)}). Please clone() the tensor before performing the operation.`,
     );
   }
-  if (!scopeOf(levelOf(target)).enabled) return;
+  const { enabled } = scopeOf(levelOf(target));
+  if (haveInference && !inferring && isInference(target) && !(enabled && target.tracked)) {
+    throw new AutogradError(
+      `${op}_: Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before doing inplace update: x.clone()`,
+    );
+  }
+  if (!enabled) return;
   const { meta } = target;
   const base = meta === null ? null : meta.base;
   const own = target.tracked || base?.tracked === true;

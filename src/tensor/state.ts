@@ -15,7 +15,7 @@ import type { AccumulateHook, HookHandle, TensorHook } from '../core/hooks.ts';
 import type { Wrapped } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
-import { TensorBase } from '../core/tensor.ts';
+import { isInference, TensorBase } from '../core/tensor.ts';
 import { clone, contiguous, toDType } from '../ops/copy.ts';
 import { detach, detach_ } from '../ops/detach.ts';
 import { copy_, fill_ } from '../ops/fill.ts';
@@ -112,9 +112,19 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return sync(this).outputIndex;
   }
 
-  /** How often its memory was changed in place. */
+  /**
+   * How often its memory was changed in place.
+   *
+   * @throws {AutogradError} for an inference tensor, whose changes nobody counts.
+   */
   get version(): number {
+    if (this.storage.version < 0) throw new AutogradError('Inference tensors do not track version counter.');
     return this.storage.version;
+  }
+
+  /** Whether it was made in inference mode. */
+  isInference(): boolean {
+    return isInference(this);
   }
 
   get retainsGrad(): boolean {

@@ -1,4 +1,5 @@
 import { CheckpointError } from '../../core/errors.ts';
+import { enterInference } from '../../core/inference.ts';
 import { runWithin, type Surroundings } from '../../core/levels.ts';
 import type { Node } from '../../core/node.ts';
 import { alias, type TensorBase } from '../../core/tensor.ts';
@@ -96,17 +97,23 @@ export class Frame implements SavedTensorHooks {
 
   #recompute(state: Recomputation, run: object | null): void {
     const { surroundings, inputs, recompute } = this.#options;
-    runWithin(surroundings, () => {
-      const args = inputs.unpack(run);
-      const leave = enterHooks(this.#noting(state));
-      try {
-        recompute(args);
-      } catch (e) {
-        if (e !== STOP) throw e;
-      } finally {
-        leave();
-      }
-    });
+    // What is recomputed is saved for backward, also where backward runs in inference mode.
+    const leaveNormal = enterInference(false);
+    try {
+      runWithin(surroundings, () => {
+        const args = inputs.unpack(run);
+        const leave = enterHooks(this.#noting(state));
+        try {
+          recompute(args);
+        } catch (e) {
+          if (e !== STOP) throw e;
+        } finally {
+          leave();
+        }
+      });
+    } finally {
+      leaveNormal();
+    }
     state.done = true;
     if (!this.#inexact) this.#compare(state);
   }
