@@ -73,6 +73,8 @@ export {
 export type { NestedArray } from './tensor/data.ts';
 export { deepcopy } from './tensor/deepcopy.ts';
 export {
+  broadcastShapes,
+  broadcastTensors,
   cat,
   crossEntropy,
   einsum,

@@ -144,6 +144,24 @@ export function alias(
   );
 }
 
+/** Gives a tensor the shape, strides and dtype of another one of the same memory. */
+export function setPlace(t: TensorBase, from: TensorBase): void {
+  const own: { -readonly [K in keyof TensorBase]: TensorBase[K] } = t;
+  own.shape = from.shape;
+  own.strides = from.strides;
+  own.offset = from.offset;
+  own.count = from.count;
+  own.flat = from.flat;
+  own.dtype = from.dtype;
+}
+
+/** Where the elements of a tensor lie in a piece of memory. */
+export interface Place {
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
 /**
  * An alias that follows in-place changes of `t`, and passes its own on to it. A view of a view is as bound
  * as that. An inference tensor has no views: nothing follows it.

@@ -1,7 +1,9 @@
 import { computeFor, MapKernel } from '../backends/wasm/map.ts';
 import { apply1 } from '../core/apply.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
+import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
+import { contiguousStrides, type Shape, shapeText } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { arg } from '../kernels/expr.ts';
 
@@ -18,25 +20,59 @@ export function copyKernel(from: DType, to: DType): MapKernel {
   return kernel;
 }
 
-/** The elements of a plain tensor, in order, in memory of their own and outside of the graph. */
-export function copied(x: TensorBase, dtype: DType = x.dtype): TensorBase {
-  const y = fresh(x.shape, dtype);
+/** How elements lie in memory: in row-major order, or with the channels (dimension 1) innermost. */
+export type MemoryFormat = 'contiguous' | 'channelsLast' | 'channelsLast3d';
+
+const RANK: Readonly<Record<MemoryFormat, number | null>> = { contiguous: null, channelsLast: 4, channelsLast3d: 5 };
+
+function checkFormat(op: string, x: TensorBase, format: MemoryFormat): void {
+  const rank = RANK[format];
+  if (rank === undefined)
+    throw new ArgumentError(
+      `${op}: memoryFormat must be 'contiguous', 'channelsLast' or 'channelsLast3d', got '${String(format)}'`,
+    );
+  if (rank !== null && x.shape.length !== rank)
+    throw new ShapeError(
+      `${op}: required rank ${rank} tensor to use ${format === 'channelsLast' ? 'channels_last' : 'channels_last_3d'} format, got shape ${shapeText(x.shape)}`,
+    );
+}
+
+/** Strides of a format for the last dimensions of a shape; those before them (of a batch) are outermost. */
+function stridesIn(format: MemoryFormat, shape: Shape): readonly number[] {
+  const rank = RANK[format];
+  if (rank === null) return contiguousStrides(shape);
+  const lead = shape.length - rank;
+  const order = [...shape.keys()].filter((d) => d !== lead + 1);
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (const d of [lead + 1, ...order.reverse()]) {
+    strides[d] = step;
+    step *= shape[d] || 1;
+  }
+  return strides;
+}
+
+/** The elements of a plain tensor, in order (or in a format), in memory of their own and outside of the graph. */
+export function copied(x: TensorBase, dtype: DType = x.dtype, format: MemoryFormat = 'contiguous'): TensorBase {
+  const memory = fresh(x.shape, dtype);
+  const y = format === 'contiguous' ? memory : alias(memory, x.shape, stridesIn(format, x.shape));
   copyKernel(x.dtype, dtype).run([y], [x]);
   return y;
 }
 
 /** y = x, in memory of its own. */
-const cloneOp: Op<undefined> = defineOp({
+const cloneOp: Op<MemoryFormat> = defineOp({
   name: 'clone',
   inputs: ['x'],
-  forward: ([x]) => copied(x, x.dtype),
+  forward: ([x], format) => copied(x, x.dtype, format),
   vjp: { x: [[], (g) => g] },
   jvp: 'linear',
-  vmap: ([x]) => clone(x),
+  vmap: ([x], _, format) => apply1(cloneOp, [x], format),
 });
 
-export function clone(x: TensorBase): TensorBase {
-  return apply1(cloneOp, [x], undefined);
+export function clone(x: TensorBase, format: MemoryFormat = 'contiguous'): TensorBase {
+  if (format !== 'contiguous') checkFormat('clone', x, format);
+  return apply1(cloneOp, [x], format);
 }
 
 /** Whether elements lie side by side, in whatever order of dimensions. */
@@ -59,22 +95,37 @@ export function copyLike(x: TensorBase, like: TensorBase): TensorBase {
 }
 
 /** y = x in another dtype. The engine brings the gradient back to the dtype of x. */
-const toOp: Op<{ readonly dtype: DType }> = defineOp({
+const toOp: Op<{ readonly dtype: DType; readonly format?: MemoryFormat }> = defineOp({
   name: 'to',
   node: 'ToCopyBackward0',
   inputs: ['x'],
-  forward: ([x], { dtype }) => copied(x, dtype),
+  forward: ([x], { dtype, format }) => copied(x, dtype, format),
   vjp: { x: [[], (g) => g] },
   jvp: ({ tangents: [t], attrs }) =>
-    t === null || dtypeInfo(attrs.dtype).kind !== 'float' ? null : toDType(t, attrs.dtype),
-  vmap: ([x], _, { dtype }) => toDType(x, dtype),
+    t === null || dtypeInfo(attrs.dtype).kind !== 'float' ? null : apply1(toOp, [t], attrs),
+  vmap: ([x], _, attrs) => apply1(toOp, [x], attrs),
 });
 
 export function toDType(x: TensorBase, dtype: DType): TensorBase {
   return x.dtype === dtype ? x : apply1(toOp, [x], { dtype });
 }
 
-/** `x` itself when its elements lie in order, else a copy where they do. */
-export function contiguous(x: TensorBase): TensorBase {
-  return x.flat ? x : clone(x);
+/** A copy of `x` in a dtype, laid out in a format. */
+export function copyTo(x: TensorBase, dtype: DType, format: MemoryFormat = 'contiguous'): TensorBase {
+  checkFormat('to', x, format);
+  return apply1(toOp, [x], { dtype, format });
+}
+
+/** Whether the elements of `x` lie in a format. */
+export function liesIn(x: TensorBase, format: MemoryFormat): boolean {
+  if (format === 'contiguous') return x.flat;
+  if (RANK[format] !== x.shape.length) return false;
+  const strides = stridesIn(format, x.shape);
+  return x.count === 0 || x.shape.every((n, d) => n === 1 || x.strides[d] === strides[d]);
+}
+
+/** `x` itself when its elements lie in order, or in the format, else a copy where they do. */
+export function contiguous(x: TensorBase, format: MemoryFormat = 'contiguous'): TensorBase {
+  if (format !== 'contiguous') checkFormat('contiguous', x, format);
+  return liesIn(x, format) ? x : clone(x, format);
 }

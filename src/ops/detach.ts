@@ -1,6 +1,8 @@
-import { leaveGraph } from '../core/apply.ts';
-import { AutogradError } from '../core/errors.ts';
-import { alias, metaOf, type TensorBase, wrap } from '../core/tensor.ts';
+import { twin } from '../backends/wasm/heap.ts';
+import { leaveGraph, sync } from '../core/apply.ts';
+import { isFloat } from '../core/dtype.ts';
+import { AutogradError, DTypeError } from '../core/errors.ts';
+import { alias, checkTensors, isInference, metaOf, setPlace, type TensorBase, wrap } from '../core/tensor.ts';
 
 /**
  * The same memory outside the graph. In a transform the tensor stays one of the transform's, without
@@ -15,6 +17,35 @@ export function detach(x: TensorBase): TensorBase {
   meta.base = x.meta?.base ?? x;
   meta.baseVersion = metaOf(meta.base).baseVersion;
   return y;
+}
+
+/** The same memory outside the graph, whose changes through it are counted apart. */
+export function variableData(x: TensorBase): TensorBase {
+  const y = detach(x);
+  if (y.wrapped === null && !isInference(x)) y.storage = twin(y.storage);
+  return y;
+}
+
+/** Lets a leaf have the memory, shape and dtype of `values`. It keeps its version, which its views go on sharing. */
+export function setData(x: TensorBase, values: TensorBase): void {
+  checkTensors('setData', values);
+  if (x.wrapped !== null || values.wrapped !== null)
+    throw new AutogradError('setData: tensors inside a transformed function are immutable; work out of place');
+  if (sync(x).node !== null)
+    throw new AutogradError(
+      'setData: only leaf tensors can be given other data: what was computed from this one may have saved it, and would take the new values for the old. Use an in-place operation such as copy_.',
+    );
+  if (x.tracked && !isFloat(values.dtype))
+    throw new DTypeError(
+      `setData: data set to a tensor that requires gradients must be floating point or complex dtype, got ${values.dtype}`,
+    );
+  if (x === values) return;
+  const before = x.storage;
+  x.storage = twin(values.storage);
+  x.storage.version = before.version;
+  before.counter = x.storage;
+  setPlace(x, values);
+  if (x.meta !== null) x.meta.base = null;
 }
 
 /** Cuts `x` itself out of the graph. */

@@ -32,6 +32,11 @@ export function checkInPlace(op: string, target: TensorBase, others: readonly Op
       `${op}_: unsupported operation: more than one element of the written-to tensor refers to a single memory location (shape ${shapeText(target.shape)}, strides ${shapeText(target.strides)}). Please clone() the tensor before performing the operation.`,
     );
   }
+  checkGraph(op, target, others);
+}
+
+/** The part of the check that is about the graph alone, for what changes no values. */
+export function checkGraph(op: string, target: TensorBase, others: readonly Operand[]): void {
   const { enabled } = scopeOf(levelOf(target));
   if (haveInference && !inferring && isInference(target) && !(enabled && target.tracked)) {
     throw new AutogradError(
@@ -116,7 +121,7 @@ function copyInGraph(x: TensorBase): TensorBase {
 }
 
 /** Puts `t` where `result` is in the graph. */
-function standFor(t: TensorBase, result: TensorBase): void {
+export function standFor(t: TensorBase, result: TensorBase): void {
   if (!sync(result).tracked) {
     leaveGraph(t);
     return;

@@ -1,6 +1,7 @@
+import { sameMemory } from '../backends/wasm/heap.ts';
 import { closeNode, setFollowBase, sync } from '../core/apply.ts';
 import { noteChange } from '../core/changes.ts';
-import { NotImplementedError } from '../core/errors.ts';
+import { AutogradError, NotImplementedError } from '../core/errors.ts';
 import { baseScope } from '../core/levels.ts';
 import { alias, metaOf, type Operand, type TensorBase } from '../core/tensor.ts';
 import { type ElementwiseOp, openInPlace } from './elementwise-op.ts';
@@ -18,6 +19,11 @@ export function baseOf(t: TensorBase): TensorBase | null {
 }
 
 function regionOf(view: TensorBase, base: TensorBase): Region {
+  if (!sameMemory(view.storage, base.storage)) {
+    throw new AutogradError(
+      'a view cannot follow the tensor it views, which was given other memory (setData, resize_) since; take the view again',
+    );
+  }
   const r = regionBetween(base, view);
   if (!base.flat && meets(r.whole)) {
     throw new NotImplementedError(

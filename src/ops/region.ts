@@ -4,8 +4,9 @@ import { NotImplementedError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { contiguousStrides, numel, type Shape, sameShape } from '../core/shape.ts';
-import { alias, fresh, type TensorBase, viewOf } from '../core/tensor.ts';
+import { alias, fresh, type Place, type TensorBase, viewOf } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
+import { zerosLike } from './create.ts';
 import { addInto, div, maximum } from './elementwise.ts';
 import { filled, fillKernel } from './elementwise-op.ts';
 import { expand, unsqueeze } from './view.ts';
@@ -16,14 +17,8 @@ import { expand, unsqueeze } from './view.ts';
  * and of the scatter forms of views are all said in these words.
  */
 
-/** Where the elements of a tensor lie, counted from the start of the piece of memory. */
-export interface Place {
-  readonly shape: Shape;
-  readonly strides: readonly number[];
-  readonly offset: number;
-}
-
 export interface Region {
+  /** Both are counted from the start of the piece of memory. */
   readonly whole: Place;
   readonly part: Place;
   readonly extent: number;
@@ -228,6 +223,15 @@ const intoRegionOp: Op<Region> = defineOp({
   vmap: ([x], _, r, size) => apply1(intoRegionOp, [x], batched(r, size)),
 });
 
+/** Which of the elements that meet is written last is settled; whose gradient it is, is not. */
+function checkApart(r: Region): Region {
+  if (meets(r.part))
+    throw new NotImplementedError(
+      "the derivative for 'as_strided_scatter' is not implemented where elements of the region share memory; the region must not overlap itself",
+    );
+  return r;
+}
+
 // y = x with the region replaced by v        x̄ = ȳ with zeros in the region,  v̄ = the region of ȳ
 const replaceRegionOp: Op<Region> = defineOp({
   name: 'replaceRegion',
@@ -239,10 +243,17 @@ const replaceRegionOp: Op<Region> = defineOp({
     return wholeOf(memory, r);
   },
   vjp: {
-    x: [[], (g, _, { attrs }) => apply1(clearRegionOp, [g], attrs)],
-    v: [[], (g, _, { attrs }) => apply1(asStridedOp, [g], within(attrs))],
+    x: [[], (g, _, { attrs }) => apply1(clearRegionOp, [g], checkApart(attrs))],
+    v: [[], (g, _, { attrs }) => apply1(asStridedOp, [g], within(checkApart(attrs)))],
   },
-  jvp: 'linear',
+  jvp: ({ inputs: [x, v], tangents: [tx, tv], attrs }) =>
+    tx === null && tv === null
+      ? null
+      : apply1(
+          replaceRegionOp,
+          [tx ?? zerosLike(x as TensorBase), tv ?? zerosLike(v as TensorBase)],
+          checkApart(attrs),
+        ),
   vmap: ([x, v], [inX, inV], r, size) =>
     apply1(replaceRegionOp, [onBatch(x, inX, size), onBatch(v, inV, size)], batched(r, size)),
 });

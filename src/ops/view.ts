@@ -1,5 +1,6 @@
 import { apply1 } from '../core/apply.ts';
-import { IndexError, ShapeError } from '../core/errors.ts';
+import { isFloat } from '../core/dtype.ts';
+import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import {
   checkList,
@@ -11,7 +12,7 @@ import {
   wrapDim,
   wrapDims,
 } from '../core/shape.ts';
-import { alias, fresh, type TensorBase, viewOf } from '../core/tensor.ts';
+import { alias, fresh, type Place, TensorBase, viewOf } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
 import { fillKernel, reshapeView } from './elementwise-op.ts';
 
@@ -273,23 +274,23 @@ interface SliceAttrs {
   readonly length: number;
 }
 
-function sliced(x: TensorBase, { dim, start, step, length }: SliceAttrs): TensorBase {
-  return alias(
-    x,
-    x.shape.with(dim, length),
-    x.strides.with(dim, x.strides[dim] * step),
-    x.offset + (length === 0 ? 0 : start * x.strides[dim]),
-  );
+/** Where a slice of a tensor lies. */
+export function slicePlace({ shape, strides, offset }: Place, { dim, start, step, length }: SliceAttrs): Place {
+  return {
+    shape: shape.with(dim, length),
+    strides: strides.with(dim, strides[dim] * step),
+    offset: offset + (length === 0 ? 0 : start * strides[dim]),
+  };
 }
+
+const viewAt = (x: TensorBase, { shape, strides, offset }: Place): TensorBase => viewOf(x, shape, strides, offset);
+const aliasAt = (x: TensorBase, { shape, strides, offset }: Place): TensorBase => alias(x, shape, strides, offset);
 
 /** y = x[…, start : start + length·step : step, …] */
 const sliceOp: Op<SliceAttrs> = defineOp({
   name: 'slice',
   inputs: ['x'],
-  forward: ([x], attrs) => {
-    const { shape, strides, offset } = sliced(x, attrs);
-    return viewOf(x, shape, strides, offset);
-  },
+  forward: ([x], attrs) => viewAt(x, slicePlace(x, attrs)),
   vjp: { x: [[], (g, _, c) => apply1(sliceBackwardOp, [g], { ...c.attrs, size: c.shape(0)[c.attrs.dim] })] },
   jvp: 'linear',
   vmap: ([x], _, attrs) => apply1(sliceOp, [x], { ...attrs, dim: attrs.dim + 1 }),
@@ -302,7 +303,7 @@ const sliceBackwardOp: Op<SliceAttrs & { readonly size: number }> = defineOp({
   forward: ([x], attrs) => {
     const y = fresh(x.shape.with(attrs.dim, attrs.size), x.dtype);
     fillKernel(x.dtype).run([y], [0]);
-    copyKernel(x.dtype, x.dtype).run([sliced(y, attrs)], [x]);
+    copyKernel(x.dtype, x.dtype).run([aliasAt(y, slicePlace(y, attrs))], [x]);
     return y;
   },
   vjp: { x: [[], (g, _, { attrs }) => apply1(sliceOp, [g], attrs)] },
@@ -312,18 +313,37 @@ const sliceBackwardOp: Op<SliceAttrs & { readonly size: number }> = defineOp({
 
 /** Python's slice along one dimension; negative `start` and `end` count from the end, `step` is positive. */
 export function slice(x: TensorBase, dim: number, start?: number, end?: number, step = 1): TensorBase {
-  if (x.shape.length === 0) throw new ShapeError('slice: slice() cannot be applied to a 0-dim tensor.');
-  const d = wrapDim('slice', dim, x.shape.length);
-  if (!Number.isInteger(step) || step <= 0) throw new IndexError(`slice: slice step must be positive, got ${step}`);
+  return apply1(sliceOp, [x], sliceAttrs('slice', x, dim, start, end, step));
+}
+
+/** A slice as it was asked for, checked and with its bounds drawn in. */
+export function sliceAttrs(
+  op: string,
+  x: TensorBase,
+  dim: number,
+  start: number | undefined,
+  end: number | undefined,
+  step: number,
+): SliceAttrs {
+  if (x.shape.length === 0) throw new ShapeError(`${op}: slice() cannot be applied to a 0-dim tensor.`);
+  const d = wrapDim(op, dim, x.shape.length);
+  if (!Number.isInteger(step) || step <= 0) throw new IndexError(`${op}: slice step must be positive, got ${step}`);
   for (const i of [start, end]) {
     if (i !== undefined && !Number.isInteger(i))
-      throw new IndexError(`slice: slice indices must be integers, got ${String(i)}`);
+      throw new IndexError(`${op}: slice indices must be integers, got ${String(i)}`);
   }
   const size = x.shape[d];
   const clip = (i: number): number => Math.min(size, Math.max(0, i < 0 ? i + size : i));
   const from = clip(start ?? 0);
   const to = Math.max(from, clip(end ?? size));
-  return apply1(sliceOp, [x], { dim: d, start: from, step, length: Math.ceil((to - from) / step) });
+  return { dim: d, start: from, step, length: Math.ceil((to - from) / step) };
+}
+
+/** A start that is given as a tensor. */
+export function startOf(start: unknown, item: (t: TensorBase) => number): number {
+  if (!(start instanceof TensorBase) || start.shape.length !== 0 || isFloat(start.dtype) || start.dtype === 'bool')
+    throw new ArgumentError('narrow: start must be a number or an 0-dim integral Tensor.');
+  return item(start);
 }
 
 /** The slice of `length` elements from `start`. */
@@ -343,12 +363,23 @@ export function narrow(x: TensorBase, dim: number, start: number, length: number
   return apply1(sliceOp, [x], { dim: d, start: from, step: 1, length });
 }
 
+interface SelectAttrs {
+  readonly dim: number;
+  readonly index: number;
+}
+
+/** Where the slice at one index lies. */
+export const selectPlace = ({ shape, strides, offset }: Place, { dim, index }: SelectAttrs): Place => ({
+  shape: shape.toSpliced(dim, 1),
+  strides: strides.toSpliced(dim, 1),
+  offset: offset + index * strides[dim],
+});
+
 /** y = x[…, index, …], one dimension less. */
-const selectOp: Op<{ readonly dim: number; readonly index: number }> = defineOp({
+const selectOp: Op<SelectAttrs> = defineOp({
   name: 'select',
   inputs: ['x'],
-  forward: ([x], { dim, index }) =>
-    viewOf(x, x.shape.toSpliced(dim, 1), x.strides.toSpliced(dim, 1), x.offset + index * x.strides[dim]),
+  forward: ([x], attrs) => viewAt(x, selectPlace(x, attrs)),
   vjp: {
     x: [
       [],
@@ -367,15 +398,20 @@ const selectOp: Op<{ readonly dim: number; readonly index: number }> = defineOp(
 });
 
 export function select(x: TensorBase, dim: number, index: number): TensorBase {
-  if (x.shape.length === 0) throw new IndexError('select: select() cannot be applied to a 0-dim tensor.');
-  const d = wrapDim('select', dim, x.shape.length);
+  return apply1(selectOp, [x], selectAttrs('select', x, dim, index));
+}
+
+/** The place of an index, checked and counted from the start. */
+export function selectAttrs(op: string, x: TensorBase, dim: number, index: number): SelectAttrs {
+  if (x.shape.length === 0) throw new IndexError(`${op}: select() cannot be applied to a 0-dim tensor.`);
+  const d = wrapDim(op, dim, x.shape.length);
   const size = x.shape[d];
   if (!Number.isInteger(index) || index < -size || index >= size) {
     throw new IndexError(
-      `select: select(): index ${index} out of range for tensor of size ${shapeText(x.shape)} at dimension ${d}`,
+      `${op}: select(): index ${index} out of range for tensor of size ${shapeText(x.shape)} at dimension ${d}`,
     );
   }
-  return apply1(selectOp, [x], { dim: d, index: index < 0 ? index + size : index });
+  return { dim: d, index: index < 0 ? index + size : index };
 }
 
 /** Dimensions `start` to `end`, both included, made one. */
@@ -402,8 +438,15 @@ export function movedim(x: TensorBase, from: number | readonly number[], to: num
       `movedim: Invalid source or destination dims: source (${shapeText(sources)} dims) should contain the same number of dims as destination (${shapeText(targets)} dims)`,
     );
   }
-  const taken = wrapDims('movedim', sources, rank);
-  const places = wrapDims('movedim', targets, rank);
+  const taken = sources.map((d) => wrapDim('movedim', d, rank));
+  const places = targets.map((d) => wrapDim('movedim', d, rank));
+  for (const [what, given, dims] of [
+    ['source', sources, taken],
+    ['destination', targets, places],
+  ] as const) {
+    if (new Set(dims).size < dims.length)
+      throw new ShapeError(`movedim: repeated dim in \`${what}\` (${shapeText(given)})`);
+  }
   if (rank === 0) return permute(x, []);
   const rest = x.shape.map((_, d) => d).filter((d) => !taken.includes(d));
   const order = x.shape.map((_, d) => {

@@ -8,6 +8,7 @@ import * as sums from '../ops/linalg/einsum.ts';
 import { type ContractedDims, tensordot as contract } from '../ops/linalg/products.ts';
 import * as loss from '../ops/loss.ts';
 import { userElementwise } from '../ops/user-elementwise.ts';
+import * as form from '../ops/view-forms.ts';
 import { checkOptions } from './options.ts';
 import type {
   AllOf,
@@ -80,6 +81,17 @@ export function einsum<E extends string | Tensor, const L extends readonly (Tens
  */
 export function tensordot(a: Tensor, b: Tensor, dims: ContractedDims = 2): Tensor {
   return contract(a, b, dims) as Tensor;
+}
+
+/** Each tensor expanded (without copying) to the shape that all have together. */
+export function broadcastTensors(...tensors: readonly Tensor[]): Tensor[] {
+  checkList('broadcastTensors', tensors);
+  return [...form.broadcastTensors(tensors)] as Tensor[];
+}
+
+/** The shape that tensors of these shapes broadcast to. */
+export function broadcastShapes(...shapes: readonly (readonly number[])[]): readonly number[] {
+  return form.broadcastShape(shapes);
 }
 
 /** `a` where `condition` holds, `b` elsewhere; all three broadcast. */

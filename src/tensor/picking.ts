@@ -1,15 +1,15 @@
 import type { TensorBase } from '../core/tensor.ts';
 import * as indexing from '../ops/indexing.ts';
 import { checkOptions } from './options.ts';
+import { TensorPaths } from './paths.ts';
 import type { Shape, Untyped } from './shapes.ts';
 import type { FitDim, FitGather, FitIndexSelect, GatherOf, IndexSelectOf } from './signatures.ts';
 import type { Tensor } from './tensor.ts';
-import { TensorViews } from './views.ts';
 
 const as = (t: TensorBase): Tensor => t as Tensor;
 
 /** Elements picked and placed by index. */
-export abstract class TensorPicking<S extends Shape = Untyped> extends TensorViews<S> {
+export abstract class TensorPicking<S extends Shape = Untyped> extends TensorPaths<S> {
   /** The slices along `dim` at the places in `index` (int32). */
   indexSelect<T extends Tensor, D extends number, X extends Tensor>(
     this: T,

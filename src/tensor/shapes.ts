@@ -59,6 +59,7 @@ export type {
   Transpose,
   Unsqueeze,
 } from './shapes/dims.ts';
+export type { AtLeast, Diagonal, Unflatten, Unfold } from './shapes/paths.ts';
 export type { Gather, IndexSelect, Narrow, Select, Slice, TopK } from './shapes/pick.ts';
 export type {
   Arange,
@@ -72,3 +73,4 @@ export type {
   Reshape,
   ShapeOfData,
 } from './shapes/resize.ts';
+export type { Chunk, EvenSplit, Split, TensorSplit, Unbind } from './shapes/split.ts';

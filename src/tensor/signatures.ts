@@ -14,6 +14,7 @@ import type {
   Arange,
   Arg,
   As,
+  AtLeast,
   AtMostMatrix,
   Axes,
   BatchedProduct,
@@ -21,10 +22,13 @@ import type {
   BroadcastAll,
   BroadcastInto,
   Cat,
+  Chunk,
   CrossEntropy,
+  Diagonal,
   Dot,
   Einsum,
   Equal,
+  EvenSplit,
   Expand,
   Eye,
   Flatten,
@@ -55,10 +59,15 @@ import type {
   ShapeOfData,
   SizeOf,
   Slice,
+  Split,
   Squeeze,
   Stack,
+  TensorSplit,
   TopK,
   Transpose,
+  Unbind,
+  Unflatten,
+  Unfold,
   Unsqueeze,
   Untyped,
   Writable,
@@ -205,13 +214,11 @@ export type FitSelect<T, D extends number, I extends number> = Arg<Select<ShapeO
 export type SelectOf<T, D extends number, I extends number> = Out<Select<ShapeOf<T>, D, I>>;
 
 /** A length that the dim has from `Start` on. */
-export type FitNarrow<T, D extends number, Start extends number, L extends number> = Arg<
-  Narrow<ShapeOf<T>, D, Start, L>,
-  L
->;
-export type NarrowOf<T, D extends number, Start extends number, L extends number> = Out<
-  Narrow<ShapeOf<T>, D, Start, L>
->;
+export type FitNarrow<T, D extends number, Start, L extends number> = Arg<Narrow<ShapeOf<T>, D, First<Start>, L>, L>;
+export type NarrowOf<T, D extends number, Start, L extends number> = Out<Narrow<ShapeOf<T>, D, First<Start>, L>>;
+
+/** A start that is a tensor is known at run time only; it is 0 at least. */
+type First<Start> = Start extends number ? Start : 0;
 
 /** How many to find along a dim: no more than it has. */
 export type FitTopK<T, D extends number, K extends number> = Arg<TopK<ShapeOf<T>, D, K>, K>;
@@ -233,6 +240,54 @@ export type CatOf<L extends readonly Tensor[], D extends number> = Out<Cat<Shape
 
 export type FitStack<L extends readonly Tensor[], D extends number> = Arg<Stack<ShapesOf<L>, D>, L>;
 export type StackOf<L extends readonly Tensor[], D extends number> = Out<Stack<ShapesOf<L>, D>>;
+
+// ---- one tensor as several -----------------------------------------------------------------------------------------
+
+/** Tensors of a list of shapes. */
+type Tensors<R> = R extends readonly Shape[] ? { -readonly [K in keyof R]: Tensor<Out<R[K]>> } : Untyped;
+
+export type FitUnbind<T, D extends number> = Arg<Unbind<ShapeOf<T>, D>, D>;
+export type UnbindOf<T, D extends number> = Tensors<Unbind<ShapeOf<T>, D>>;
+
+/** The size of the parts, or the sizes. */
+export type FitSplit<T, N, D extends number> = Arg<Split<ShapeOf<T>, N, D>, N>;
+export type SplitOf<T, N, D extends number> = Tensors<Split<ShapeOf<T>, N, D>>;
+
+export type FitChunk<T, N extends number, D extends number> = Arg<Chunk<ShapeOf<T>, N, D>, N>;
+export type ChunkOf<T, N extends number, D extends number> = Tensors<Chunk<ShapeOf<T>, N, D>>;
+
+export type FitTensorSplit<T, N, D extends number> = Arg<TensorSplit<ShapeOf<T>, N, D>, N>;
+export type TensorSplitOf<T, N, D extends number> = Tensors<TensorSplit<ShapeOf<T>, N, D>>;
+
+/** Where `hsplit` cuts: a vector along its one dim, everything else along the second. */
+type Columns<T> = ShapeOf<T> extends readonly [unknown] ? 0 : 1;
+export type FitHSplit<T, N> = Arg<EvenSplit<ShapeOf<T>, N, Columns<T>, Columns<T>, 'hsplit'>, N>;
+export type HSplitOf<T, N> = Tensors<EvenSplit<ShapeOf<T>, N, Columns<T>, Columns<T>, 'hsplit'>>;
+export type FitVSplit<T, N> = Arg<EvenSplit<ShapeOf<T>, N, 0, 1, 'vsplit'>, N>;
+export type VSplitOf<T, N> = Tensors<EvenSplit<ShapeOf<T>, N, 0, 1, 'vsplit'>>;
+export type FitDSplit<T, N> = Arg<EvenSplit<ShapeOf<T>, N, 2, 2, 'dsplit'>, N>;
+export type DSplitOf<T, N> = Tensors<EvenSplit<ShapeOf<T>, N, 2, 2, 'dsplit'>>;
+
+// ---- diagonals, windows, ranks -------------------------------------------------------------------------------------
+
+export type FitDiagonal<T, K extends number, A extends number, B extends number> = Arg<
+  Diagonal<ShapeOf<T>, K, A, B>,
+  B
+>;
+export type DiagonalOf<T, K extends number, A extends number, B extends number> = Out<Diagonal<ShapeOf<T>, K, A, B>>;
+
+export type FitUnfold<T, D extends number, N extends number, K extends number> = Arg<Unfold<ShapeOf<T>, D, N, K>, N>;
+export type UnfoldOf<T, D extends number, N extends number, K extends number> = Out<Unfold<ShapeOf<T>, D, N, K>>;
+
+export type FitUnflatten<T, D extends number, N extends Shape> = Arg<Unflatten<ShapeOf<T>, D, N>, N>;
+export type UnflattenOf<T, D extends number, N extends Shape> = Out<Unflatten<ShapeOf<T>, D, N>>;
+
+export type AtLeastOf<T, Rank extends 1 | 2 | 3> = Out<AtLeast<ShapeOf<T>, Rank>>;
+
+/** A tensor whose shape this one can be expanded to, or reshaped to. */
+export type FitExpandAs<T, X> = Arg<Expand<ShapeOf<T>, ShapeOf<X>>, X>;
+export type FitReshapeAs<T, X> = Arg<Reshape<ShapeOf<T>, ShapeOf<X>>, X>;
+export type FitViewAs<T, X> = Arg<Reshape<ShapeOf<T>, ShapeOf<X>, 'view'>, X>;
 
 // ---- receivers that need one element -------------------------------------------------------------------------------
 

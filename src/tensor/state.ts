@@ -16,8 +16,8 @@ import type { Wrapped } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { isInference, TensorBase } from '../core/tensor.ts';
-import { clone, contiguous, toDType } from '../ops/copy.ts';
-import { detach, detach_ } from '../ops/detach.ts';
+import { clone, contiguous, copyTo, liesIn, type MemoryFormat, toDType } from '../ops/copy.ts';
+import { detach, detach_, setData, variableData } from '../ops/detach.ts';
 import { copy_, fill_ } from '../ops/fill.ts';
 import { type NestedArray, readElement, toHost } from './data.ts';
 import { denoInspect, display, jupyterDisplay, nodeInspect, notebookBundle } from './display.ts';
@@ -25,6 +25,16 @@ import { checkDType, checkOptions } from './options.ts';
 import type { Known, Shape, Untyped } from './shapes.ts';
 import type { AsOf, FitAs, FitDim, FitGradient, FitInto, Operand, Root, Single, SizeOfDim } from './signatures.ts';
 import type { Tensor } from './tensor.ts';
+
+export interface LayoutOptions {
+  /** 'contiguous' (row-major), or with the channels innermost: 'channelsLast' of rank 4, 'channelsLast3d' of rank 5. */
+  readonly memoryFormat?: MemoryFormat;
+}
+
+export interface ConversionOptions extends LayoutOptions {
+  /** Copy even where nothing changes. */
+  readonly copy?: boolean;
+}
 
 const as = (t: TensorBase): Tensor => t as Tensor;
 
@@ -64,8 +74,20 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return 'cpu';
   }
 
-  isContiguous(): boolean {
-    return this.flat;
+  /** Whether the elements lie in row-major order without gaps, or in the format given. */
+  isContiguous(options?: LayoutOptions): boolean {
+    if (options !== undefined) checkOptions('isContiguous', options, ['memoryFormat']);
+    return liesIn(this, options?.memoryFormat ?? 'contiguous');
+  }
+
+  /** Whether it is a view: it shares the memory of another tensor, and in-place changes of one are changes of both. */
+  isView(): boolean {
+    return this.base !== null;
+  }
+
+  /** The tensor that this one is a view of (itself no view), null if it is none. */
+  get base(): Tensor | null {
+    return (this.meta?.base ?? null) as Tensor | null;
   }
 
   isFloatingPoint(): boolean {
@@ -185,6 +207,24 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return this;
   }
 
+  /**
+   * What is `x.data` in PyTorch, to be read: the same memory outside the graph, with a version of its own.
+   * Unlike those through `detach()`, changes through it are not noticed by what saved this tensor for
+   * backward: the gradient may be wrong without an error.
+   */
+  variableData(): Tensor<S> {
+    return as(variableData(this));
+  }
+
+  /**
+   * What is `x.data = values` in PyTorch: this leaf takes over the memory, shape and dtype of another tensor,
+   * and keeps its gradient and its version, so that what saved it does not notice.
+   */
+  setData(values: Tensor): this {
+    setData(this, values as TensorBase);
+    return this;
+  }
+
   // ── its values ──
 
   /** The value of a tensor of one element; truth values are 1 and 0. */
@@ -247,9 +287,18 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
 
   // ── conversion and copies ──
 
-  to(dtype: DType): Tensor<S> {
-    checkDType('to', dtype);
-    return as(toDType(this, dtype));
+  /**
+   * This tensor in another dtype, or in that of another tensor: itself if it is of that dtype already, but
+   * for `copy: true`. `memoryFormat` says how the elements lie in memory.
+   */
+  to(dtype: DType | Tensor, options?: ConversionOptions): Tensor<S> {
+    const into = dtype instanceof TensorBase ? dtype.dtype : dtype;
+    checkDType('to', into);
+    if (options === undefined) return as(toDType(this, into));
+    checkOptions('to', options, ['copy', 'memoryFormat']);
+    const { copy = false, memoryFormat } = options;
+    const same = into === this.dtype && (memoryFormat === undefined || liesIn(this, memoryFormat));
+    return same && !copy ? as(this) : as(copyTo(this, into, memoryFormat));
   }
 
   float(): Tensor<S> {
@@ -268,12 +317,16 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return this.to('bool');
   }
 
-  clone(): Tensor<S> {
-    return as(clone(this));
+  /** The same values in memory of their own, in row-major order if not said otherwise. */
+  clone(options?: LayoutOptions): Tensor<S> {
+    if (options !== undefined) checkOptions('clone', options, ['memoryFormat']);
+    return as(clone(this, options?.memoryFormat));
   }
 
-  contiguous(): Tensor<S> {
-    return as(contiguous(this));
+  /** This tensor if its elements lie in order (or in the format given) in memory, else a copy where they do. */
+  contiguous(options?: LayoutOptions): Tensor<S> {
+    if (options !== undefined) checkOptions('contiguous', options, ['memoryFormat']);
+    return as(contiguous(this, options?.memoryFormat));
   }
 
   /** Overwrites the values with those of `source`, broadcast and converted. */
@@ -305,7 +358,7 @@ function itemOf(t: TensorBase): number {
   }
   if (t.count !== 1)
     throw new ShapeError(
-      `item: a Tensor with ${t.count} elements cannot be converted to Scalar (shape ${shapeText(t.shape)})`,
+      `item: only one element tensors can be converted to Python scalars: a Tensor with ${t.count} elements cannot be converted to Scalar (shape ${shapeText(t.shape)})`,
     );
   return readElement(t, t.offset);
 }

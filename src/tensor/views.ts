@@ -112,13 +112,15 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     return as(view.slice(this, dim as number, start, end, step));
   }
 
-  narrow<T extends Tensor, D extends number, A extends number, L extends number>(
+  /** The slice of `length` elements along `dim` from `start`, a number or a rank-0 tensor of one. */
+  narrow<T extends Tensor, D extends number, A extends number | Tensor, L extends number>(
     this: T,
     dim: FitDim<T, D>,
     start: A,
     length: FitNarrow<T, D, A, L>,
   ): Tensor<NarrowOf<T, D, A, L>> {
-    return as(view.narrow(this, dim as number, start, length as number));
+    const from = typeof start === 'number' ? start : view.startOf(start, (t) => (t as Tensor).item());
+    return as(view.narrow(this, dim as number, from, length as number));
   }
 
   flatten<T extends Tensor, A extends number = 0, B extends number = -1>(

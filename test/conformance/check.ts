@@ -67,6 +67,8 @@ function flatten(result: unknown, fields: readonly string[] | undefined): readon
 }
 
 function outputsOf(sample: Sample, result: unknown): readonly unknown[] {
+  // A shape is one value.
+  if (sample.out_kind === 'size') return [result];
   const parts = flatten(result, sample.out_fields);
   if (sample.post === undefined || sample.post === null) return parts;
   const process = processing[sample.post];

@@ -69,6 +69,11 @@ export function compareDerivative(
 
 /** Checks a result that is no tensor. */
 export function compareScalar(what: string, actual: unknown, expected: Encoded): void {
+  if (Array.isArray(expected) && Array.isArray(actual)) {
+    compareScalar(`length of ${what}`, actual.length, expected.length);
+    for (const [i, x] of (expected as readonly Encoded[]).entries()) compareScalar(`${what}[${i}]`, actual[i], x);
+    return;
+  }
   const float = typeof expected === 'object' && expected !== null && 'float' in expected;
   const value = float ? decodeFloat(expected.float) : expected;
   if (!Object.is(actual, value)) throw new Mismatch(`${what}: ${String(actual)}, expected ${String(value)}`);

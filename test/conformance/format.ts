@@ -27,6 +27,7 @@ export interface Sample extends PyTorchCall {
   readonly post?: string;
   readonly outputs: readonly Encoded[];
   readonly out_fields?: readonly string[];
+  readonly out_kind?: string;
   readonly vjp?: {
     readonly cotangents: readonly (EncodedTensor | null)[];
     readonly grads: readonly (EncodedTensor | null)[];

@@ -84,6 +84,7 @@ const CHECKS: Readonly<Record<string, (x: Encoded) => boolean>> = {
 
 /** Whether an argument is of a declared type; types without a check take anything. */
 function fits(type: string, x: Encoded): boolean {
+  if (isRest(type)) return listOf((item) => fits(type.slice(0, -3), item))(x);
   if (type.endsWith('?')) return x === null || fits(type.slice(0, -1), x);
   const list = /^(\w+)\[(\d*)\]$/.exec(type);
   if (list === null) return CHECKS[type]?.(x) ?? true;
@@ -91,23 +92,28 @@ function fits(type: string, x: Encoded): boolean {
   return (list[2] !== '' && fits(list[1], x)) || listOf((item) => fits(list[1], item))(x);
 }
 
+/** `Tensor... tensors` takes all positional arguments that are left. */
+const isRest = (type: string | undefined): boolean => type?.endsWith('...') ?? false;
+
 export type Bound = Readonly<Record<string, Encoded>>;
 
-/** Sizes may be given one by one, where nothing can follow them: `x.view(2, 3)`. */
+/** The last parameter takes all positional arguments that are left: of sizes, `x.view(2, 3)`, where nothing can follow them. */
 function gathered(positional: Signature, args: readonly Encoded[]): readonly Encoded[] {
   const last = positional.length - 1;
-  const sizes = args.slice(last);
-  const list = last >= 0 && /^(int|SymInt)\[\]$/.test(positional[last].type);
-  return list && sizes.length > 0 && sizes.every(isInt) ? [...args.slice(0, last), sizes] : args;
+  const rest = args.slice(last);
+  const { type } = positional[last] ?? {};
+  if (isRest(type)) return [...args.slice(0, last), rest];
+  const sizes = last >= 0 && /^(int|SymInt)\[\]$/.test(type ?? '');
+  return sizes && rest.length > 0 && rest.every(isInt) ? [...args.slice(0, last), rest] : args;
 }
 
 /** The arguments by name, or null when they do not fit the signature. */
 export function bind(signature: Signature, list: readonly Encoded[], kwargs: Bound): Bound | null {
   const positional = signature.filter((p) => !p.keywordOnly);
-  const args = gathered(positional, list);
-  if (args.length > positional.length) return null;
+  const values = gathered(positional, list);
+  if (values.length > positional.length) return null;
   const given = new Map<string, Encoded>();
-  args.forEach((x, i) => {
+  values.forEach((x, i) => {
     given.set(positional[i].name, x);
   });
   for (const [name, x] of Object.entries(kwargs)) {

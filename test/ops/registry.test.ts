@@ -13,6 +13,7 @@ import { reductionSamples } from './samples/reductions.ts';
 import type { Sample } from './samples/sample.ts';
 import { scanSamples } from './samples/scans.ts';
 import { structuralSamples } from './samples/structural.ts';
+import { viewSamples } from './samples/views.ts';
 
 /*
  * Everything a transform can ask of an operation, asked of every operation in the registry, on the
@@ -22,6 +23,7 @@ import { structuralSamples } from './samples/structural.ts';
 const samples: Readonly<Record<string, readonly Sample[]>> = {
   ...elementwiseSamples,
   ...structuralSamples,
+  ...viewSamples,
   ...reductionSamples,
   ...linalgSamples,
   ...scanSamples,

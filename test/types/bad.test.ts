@@ -215,6 +215,28 @@ describe('mistakes', () => {
     // @ts-expect-error
     wrong(() => a.narrow(1, 1, 3));
     // @ts-expect-error
+    wrong(() => a.unbind(2));
+    // @ts-expect-error
+    wrong(() => a.split([1, 1], 1));
+    // @ts-expect-error
+    wrong(() => a.hsplit(2));
+    // @ts-expect-error
+    wrong(() => v.vsplit(3));
+    // @ts-expect-error
+    wrong(() => a.chunk(2, 2));
+    // @ts-expect-error
+    wrong(() => a.diagonal(0, 0, -2));
+    // @ts-expect-error
+    wrong(() => a.diagonal(0, 0, 2));
+    // @ts-expect-error
+    wrong(() => a.unfold(1, 4, 1));
+    // @ts-expect-error
+    wrong(() => a.unflatten(1, [2, 2]));
+    // @ts-expect-error
+    wrong(() => a.expandAs(b));
+    // @ts-expect-error
+    wrong(() => a.viewAs(b));
+    // @ts-expect-error
     wrong(() => a.slice(2, 0, 1));
     // @ts-expect-error
     wrong(() => a.indexSelect(0, tensor([[0]], { dtype: 'int32' })));

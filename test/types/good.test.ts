@@ -371,6 +371,53 @@ describe('picking', () => {
     is<Tensor>()(u.gather(1, zeros(sizes, { dtype: 'int32' })));
   });
 
+  it('along other paths', () => {
+    shaped(w.diagonal(), [3]);
+    shaped(w.diagonal(2), [2]);
+    shaped(w.diagonal(-1), [2]);
+    shaped(w.diagonal(9), [0]);
+    shaped(x4.diagonal(1, -1, 0), [3, 4, 1]);
+    shaped(x4.unfold(3, 2, 2), [2, 3, 4, 2, 2]);
+    shaped(v.unfold(0, 2, 1), [2, 2]);
+    shaped(zeros([2, 6]).unflatten(1, [3, -1]), [2, 3, 2]);
+    shaped(zeros([2, 6]).unflatten(-2, [1, 2]), [1, 2, 6]);
+    shaped(zeros([2, 6]).asStrided([3, 2], [1, 1]), [3, 2]);
+    shaped(x4.ravel(), [120]);
+    shaped(v.expandAs(a), [2, 3]);
+    shaped(a.viewAs(zeros([6])), [6]);
+    shaped(a.reshapeAs(zeros([3, 2])), [3, 2]);
+    shaped(v.atleast1d(), [3]);
+    shaped(v.atleast2d(), [1, 3]);
+    shaped(v.atleast3d(), [1, 3, 1]);
+    shaped(a.H, [3, 2]);
+    shaped(x4.mH, [2, 3, 5, 4]);
+    shaped(a.clone().t_(), [3, 2]);
+    shaped(a.clone().unsqueeze_(1), [2, 1, 3]);
+    shaped(a.narrow(1, tensor(1, { dtype: 'int32' }), 2), [2, 2]);
+    is<Tensor<[number]>>()(zeros([n, 3]).diagonal());
+    is<Tensor<[number, 784, number]>>()(d.unfold(0, n, 1));
+  });
+
+  it('as several', () => {
+    const [first, second] = a.unbind();
+    shaped(first, [3]);
+    shaped(second, [3]);
+    is<[Tensor<[2]>, Tensor<[2]>, Tensor<[2]>]>()(a.unbind(-1));
+    is<Tensor<[784]>[]>()(d.unbind());
+    is<[Tensor<[2, 4]>, Tensor<[1, 4]>]>()(w.split(2));
+    is<[Tensor<[3, 1]>, Tensor<[3, 0]>, Tensor<[3, 3]>]>()(w.split([1, 0, 3], 1));
+    is<Tensor<[number, 4]>[]>()(w.split(n));
+    is<[Tensor<[3, 2]>, Tensor<[3, 2]>]>()(w.chunk(2, 1));
+    is<[Tensor<[2, 4]>, Tensor<[1, 4]>]>()(w.chunk(2));
+    is<[Tensor<[2, 4]>, Tensor<[1, 4]>]>()(w.tensorSplit(2));
+    is<Tensor<[number, 784]>[]>()(d.chunk(3));
+    is<[Tensor<[3, 2]>, Tensor<[3, 2]>]>()(w.hsplit(2));
+    is<[Tensor<[1]>, Tensor<[1]>, Tensor<[1]>]>()(v.hsplit(3));
+    is<Tensor[]>()(u.split(2));
+    is<Tensor<[1]>[]>()(zeros([100, 1]).unbind());
+    is<[Tensor<[number, 784]>, Tensor<[3, 784]>]>()(d.split([n - 3, 3]));
+  });
+
   it('joins', () => {
     shaped(cat([a, zeros([4, 3])]), [6, 3]);
     shaped(cat([a, zeros([2, 3]), zeros([2, 4])], 1), [2, 10]);

@@ -26,8 +26,8 @@ export const creations: Calls = {
   'Tensor.bool': (a: Self & Layout) => dense(a).bool(),
   'Tensor.to': (a: Self & Layout & HasDType & { other?: Tensor; device?: string; copy?: boolean }) => {
     without('device', a.device, 'cpu');
-    without('copy', a.copy, false);
-    return dense(a).to(a.dtype ?? a.other?.dtype ?? a.self.dtype);
+    const format = a.memory_format === 'channels_last' ? ({ memoryFormat: 'channelsLast' } as const) : {};
+    return a.self.to(a.dtype ?? a.other ?? a.self.dtype, { copy: a.copy, ...format });
   },
   'torch.fill': ({ self, value }: Self & { readonly value: Operand }) => self.clone().fill_(value),
 

@@ -12,37 +12,6 @@ const matrices: readonly Shape[] = [
 ];
 
 const slices = { dim: 1, start: 1, step: 2, length: 2 };
-const whole = { shape: [3, 2], strides: [2, 1], offset: 0 };
-/** Regions of a 3 × 2 matrix: rows 0 and 2, transposed; the same of a matrix that lies transposed among other things. */
-const regions = {
-  'in order': { whole, part: { shape: [2, 2], strides: [1, 4], offset: 0 }, extent: 6 },
-  'among others': {
-    whole: { shape: [3, 2], strides: [2, 7], offset: 1 },
-    part: { shape: [2, 2], strides: [7, 4], offset: 1 },
-    extent: 14,
-  },
-};
-/** Windows of two elements of a vector, one moved on from the other; and of a number repeated. */
-const windows = {
-  overlapping: {
-    whole: { shape: [4], strides: [1], offset: 0 },
-    part: { shape: [3, 2], strides: [1, 1], offset: 0 },
-    extent: 4,
-  },
-  repeated: {
-    whole: { shape: [3, 2], strides: [0, 1], offset: 0 },
-    part: { shape: [2], strides: [1], offset: 1 },
-    extent: 3,
-  },
-};
-const nothing = {
-  whole: { shape: [0, 2], strides: [2, 1], offset: 0 },
-  part: { shape: [0], strides: [1], offset: 0 },
-  extent: 0,
-};
-const ofRegions = (name: string, list: Readonly<Record<string, unknown>>, ...xs: readonly Tensor[]): Sample[] =>
-  Object.entries(list).map(([label, attrs]) => sample(label, xs, inner(name, attrs)));
-
 const views: Readonly<Record<string, readonly Sample[]>> = {
   clone: over(usual, 'clone', (t) => t.clone()),
   to: [
@@ -102,20 +71,6 @@ const views: Readonly<Record<string, readonly Sample[]>> = {
     sample('of a vector', [x([3])], (t) => t.select(0, 2)),
     sample('of no rows', [x([0, 2])], (t) => t.select(1, 0)),
   ],
-  asStrided: [
-    ...ofRegions('asStrided', regions, x([3, 2])),
-    sample('windows', [x([4])], inner('asStrided', windows.overlapping)),
-    sample('of one repeated', [x([3, 2])], inner('asStrided', windows.repeated)),
-    sample('of nothing', [x([0, 2])], inner('asStrided', nothing)),
-  ],
-  intoRegion: [
-    ...ofRegions('intoRegion', regions, x([2, 2])),
-    sample('windows', [x([3, 2])], inner('intoRegion', windows.overlapping)),
-    sample('of one repeated', [x([2])], inner('intoRegion', windows.repeated)),
-    sample('of nothing', [x([0])], inner('intoRegion', nothing)),
-  ],
-  replaceRegion: ofRegions('replaceRegion', regions, x([3, 2]), x([2, 2], 2)),
-  clearRegion: ofRegions('clearRegion', regions, x([3, 2])),
   named: [
     sample('identity', [x([2, 3])], inner('named', { node: 'NameBackward0' })),
     sample('a loss', [x([3, 4])], (t) => nllLoss(t, int([1, 0, 3], [3]))),

@@ -1,0 +1,40 @@
+import { sync } from '../core/apply.ts';
+import { noteChange } from '../core/changes.ts';
+import { scopeOf } from '../core/levels.ts';
+import { alias, frozen, levelOf, setPlace, type TensorBase } from '../core/tensor.ts';
+import { checkGraph, standFor } from './inplace.ts';
+
+/**
+ * `target` becomes the view that `view` takes of it: other shape and strides, the same memory. In the
+ * graph it takes the place of that view, also inside `noGrad`, for its gradient has the new shape from
+ * now on. If it is a view itself it stays one of the same base.
+ */
+export function viewInPlace(op: string, target: TensorBase, view: (x: TensorBase) => TensorBase): TensorBase {
+  checkGraph(op, target, []);
+  const scope = scopeOf(levelOf(target));
+  const { enabled } = scope;
+  const leaf = sync(target).node === null;
+  try {
+    scope.enabled = !leaf;
+    const result = view(standIn(target));
+    setPlace(target, result);
+    target.wrapped = result.wrapped;
+    if (!leaf) standFor(target, result);
+  } finally {
+    scope.enabled = enabled;
+  }
+  if (target.wrapped !== null) return target;
+  noteChange(target, op);
+  if (target.meta !== null && target.meta.base !== null) target.meta.baseVersion = target.storage.version;
+  return target;
+}
+
+/** The same tensor as another object. */
+function standIn(t: TensorBase): TensorBase {
+  if (t.wrapped !== null) return frozen(t);
+  const copy = alias(t);
+  copy.tracked = t.tracked;
+  copy.node = t.node;
+  copy.outputIndex = t.outputIndex;
+  return copy;
+}
