@@ -10,7 +10,14 @@ import { sameShape } from '../core/shape.ts';
 import { metaOf, TensorBase } from '../core/tensor.ts';
 import { full, onesLike } from '../ops/create.ts';
 import { add, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
-import { callAccumulateHooks, callPosthooks, callPrehooks, callTensorHooks, type Replace } from './hooks.ts';
+import {
+  callAccumulateHooks,
+  callPosthooks,
+  callPrehooks,
+  callTensorHooks,
+  type Gradients,
+  type Ledger,
+} from './hooks.ts';
 import { enterPass, leavePass, mustWait, type Pass, runWaiting, settle, waiting } from './nesting.ts';
 import { ReadyQueue } from './ready-queue.ts';
 
@@ -25,10 +32,7 @@ export interface RunOptions {
   readonly accumulate: boolean;
 }
 
-/** Gradients that arrived at the outputs of a node. */
-type Pending = (TensorBase | null)[];
-
-function nothing(node: Node): Pending {
+function nothing(node: Node): Gradients {
   return node.outShapes.length <= 1 ? [null] : new Array<TensorBase | null>(node.outShapes.length).fill(null);
 }
 
@@ -48,7 +52,7 @@ interface Suspended {
  * gradient lies in it, which no user can notice. With `createGraph` everything becomes part of a
  * graph and nothing is freed.
  */
-class BackwardPass implements Pass {
+class BackwardPass implements Pass, Ledger {
   readonly #options: RunOptions;
   readonly #visited: Node[] = [];
   readonly #suspended: Suspended[] = [];
@@ -83,6 +87,7 @@ class BackwardPass implements Pass {
     const outerArena = swapArena(null);
     const outer = enterPass(this);
     scope.enabled = this.#options.createGraph;
+    const leaves = this.#leaves;
     let finished = false;
     try {
       const starts = roots.length === 1 ? [nodeAt(roots[0])] : roots.map(nodeAt);
@@ -97,8 +102,10 @@ class BackwardPass implements Pass {
       }
       for (;;) {
         // Leaves accumulate as soon as they can.
-        for (let i = 0; i < this.#leaves.length; i++) this.#process(this.#leaves[i]);
-        this.#leaves.length = 0;
+        if (leaves.length > 0) {
+          for (let i = 0; i < leaves.length; i++) this.#process(leaves[i]);
+          leaves.length = 0;
+        }
         if (waiting.length > 0) runWaiting();
         if (this.#ready.size === 0) break;
         this.#process(this.#ready.pop());
@@ -239,27 +246,31 @@ class BackwardPass implements Pass {
       if (node.leaf !== null) {
         if (g !== null && this.#options.accumulate && this.#wantsGrad(node)) this.#end(node.leaf, attached, g);
       } else if (this.#expands(node)) this.#expand(node, g);
-      else if (attached !== null && g !== null && this.#options.accumulate) this.#runHooks(attached, g, node);
+      else if (attached !== null && g !== null && this.#options.accumulate) {
+        // A requested result whose node would compute what nobody asked for: only its hooks run.
+        callPrehooks(attached, g, this);
+        callPosthooks(attached, new Array<TensorBase | null>(node.next.length).fill(null), g, this);
+      }
     } finally {
       if (g !== null) for (const t of g) if (t !== null) this.#drop(t);
     }
   }
 
   /** The end of a path: accumulates into the leaf. */
-  #end(leaf: TensorBase, attached: Attached | null, g: Pending): void {
-    if (attached !== null && attached.pre.length > 0) this.#prehooks(attached, g);
+  #end(leaf: TensorBase, attached: Attached | null, g: Gradients): void {
+    if (attached !== null) callPrehooks(attached, g, this);
     if (g[0] !== null) {
       this.#accumulate(leaf, g[0]);
       if (attached !== null) callAccumulateHooks(attached, leaf);
     }
-    if (attached !== null && attached.post.length > 0) this.#posthooks(attached, [], g);
+    if (attached !== null) callPosthooks(attached, [], g, this);
   }
 
   /** Runs a node: turns the gradients of its outputs into those of its inputs and delivers them. */
-  #expand(node: Node, g: Pending | null): void {
+  #expand(node: Node, g: Gradients | null): void {
     const made = this.#made;
     const { attached } = node;
-    if (attached !== null && g !== null && attached.pre.length > 0) this.#prehooks(attached, g);
+    if (attached !== null && g !== null) callPrehooks(attached, g, this);
     // A hook may keep what it sees: then the pass does not count it as its own.
     const shows = attached !== null && attached.post.length > 0;
     const outer = swapArena(this.#releases && !shows ? made : null);
@@ -271,7 +282,7 @@ class BackwardPass implements Pass {
           const gi = grads?.[i] ?? null;
           return to === null || gi === null ? null : fitted(gi, node, i);
         });
-        this.#posthooks(attached, grads as Pending, g);
+        callPosthooks(attached, grads as Gradients, g, this);
       }
       for (let i = 0; i < node.next.length; i++) {
         const to = node.next[i];
@@ -283,12 +294,11 @@ class BackwardPass implements Pass {
       }
     } finally {
       swapArena(outer);
-      for (const storage of made) {
+      for (let storage = made.pop(); storage !== undefined; storage = made.pop()) {
         // Sums made by `deliver` have an owner already; all else made here is this pass's too.
         storage.owner ??= this;
         this.#freeIfDone(storage);
       }
-      made.length = 0;
     }
     if (!this.#options.retainGraph) node.release();
   }
@@ -309,9 +319,8 @@ class BackwardPass implements Pass {
   }
 
   /** What happens wherever a pass arrives: hooks of tensors, then `retainGrad`. */
-  #arrive(node: Node, attached: Attached, g: Pending): void {
-    for (const { index } of attached.tensor) this.#show(g[index]);
-    callTensorHooks(attached, g, this.#replace);
+  #arrive(node: Node, attached: Attached, g: Gradients): void {
+    callTensorHooks(attached, g, this);
     for (const ref of attached.retaining) {
       const t = ref.deref();
       // After a change in place another node makes it.
@@ -321,58 +330,25 @@ class BackwardPass implements Pass {
     }
   }
 
-  #prehooks(attached: Attached, g: Pending): void {
-    for (const t of g) this.#show(t);
-    callPrehooks(attached, g, this.#replace);
-  }
-
-  #posthooks(attached: Attached, inputs: Pending, g: Pending): void {
-    for (const t of g) this.#show(t);
-    const arena = swapArena(null);
-    try {
-      callPosthooks(attached, inputs, g, (list, i, by) => {
-        list[i] = by;
-      });
-    } finally {
-      swapArena(arena);
-    }
-  }
-
-  /** A requested result whose node would compute what nobody asked for: only its hooks run. */
-  #runHooks(attached: Attached, g: Pending, node: Node): void {
-    this.#prehooks(attached, g);
-    this.#posthooks(
-      attached,
-      node.next.map(() => null),
-      g,
-    );
-  }
-
-  /** What a hook put in the place of a gradient. */
-  readonly #replace: Replace = (g, i, by) => {
+  replace(g: Gradients, i: number, by: TensorBase | null): void {
     const before = g[i];
     if (by !== null) by.storage.holds += 1;
     g[i] = by;
     if (before !== null) this.#drop(before);
-  };
-
-  /** A hook will see it, and may keep it. */
-  #show(g: TensorBase | null): void {
-    if (g !== null) this.#keep(g);
   }
 
   /** Hands requested inputs their gradients. */
-  #capture(node: Node, g: Pending): void {
+  #capture(node: Node, g: Gradients): void {
     const targets = this.#targets.get(node);
     if (targets === undefined) return;
     for (const [index, position] of targets) {
       const gt = g[index];
-      if (gt !== null) this.#results[position] = this.#keep(gt);
+      if (gt !== null) this.#results[position] = this.keep(gt);
     }
   }
 
   /** Marks a gradient as the user's from now on. */
-  #keep(g: TensorBase): TensorBase {
+  keep(g: TensorBase): TensorBase {
     g.storage.owner = null;
     return g;
   }
@@ -383,7 +359,7 @@ class BackwardPass implements Pass {
     try {
       if (meta.grad === null) {
         if (this.#options.createGraph) meta.grad = g;
-        else if (t.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = this.#keep(g);
+        else if (t.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = this.keep(g);
         else meta.grad = g.wrapped === null && t.wrapped === null ? copyLike(g, t) : clone(g);
       } else if (this.#options.createGraph || t.wrapped !== null) meta.grad = add(meta.grad, g);
       else {

@@ -1,4 +1,5 @@
 import { gradientNode, sync } from '../core/apply.ts';
+import { swapArena } from '../core/arena.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
 import type { AccumulateHook, Attached, HookHandle, TensorHook } from '../core/hooks.ts';
 import { checkHook } from '../core/node.ts';
@@ -37,36 +38,62 @@ function untracked(): AutogradError {
   );
 }
 
-type Gradients = (TensorBase | null)[];
+/** The gradients at the outputs or inputs of a node, null where none arrived. */
+export type Gradients = (TensorBase | null)[];
 
-/** Puts a gradient in the place of another. */
-export type Replace = (gradients: Gradients, i: number, by: TensorBase | null) => void;
+/** The pass, as the owner of gradients. */
+export interface Ledger {
+  /** The pass may not free or change `g` any more: a hook has seen it. */
+  keep(g: TensorBase): void;
+  /** Puts a gradient in the place of one of those that the pass holds. */
+  replace(gradients: Gradients, i: number, by: TensorBase | null): void;
+}
+
+type Replace = Ledger['replace'];
+
+function show(g: Gradients, ledger: Ledger): void {
+  for (const t of g) if (t !== null) ledger.keep(t);
+}
 
 /** Calls the hooks of the tensors that a node made. */
-export function callTensorHooks(attached: Attached, g: Gradients, replace: Replace): void {
+export function callTensorHooks(attached: Attached, g: Gradients, ledger: Ledger): void {
   for (const { hook, index } of attached.tensor) {
     const before = g[index];
+    if (before !== null) ledger.keep(before);
     const result: unknown = hook(before as Tensor);
     if (result === undefined || result === null || result === before) continue;
-    replace(g, index, checked(result, before, hook));
+    ledger.replace(g, index, checked(result, before, hook));
   }
 }
 
 /** Calls the prehooks of a node. */
-export function callPrehooks(attached: Attached, g: Gradients, replace: Replace): void {
+export function callPrehooks(attached: Attached, g: Gradients, ledger: Ledger): void {
+  if (attached.pre.length === 0) return;
+  show(g, ledger);
   for (const { hook } of attached.pre) {
     const result: unknown = hook([...g] as (Tensor | null)[]);
-    if (result !== undefined && result !== null) takeAll(result, g, hook, replace);
+    if (result !== undefined && result !== null) takeAll(result, g, hook, (...args) => ledger.replace(...args));
   }
 }
 
-/** Calls the hooks of a node that has run. */
-export function callPosthooks(attached: Attached, inputs: Gradients, outputs: Gradients, replace: Replace): void {
-  for (const { hook } of attached.post) {
-    const result: unknown = hook([...inputs] as (Tensor | null)[], [...outputs] as (Tensor | null)[]);
-    if (result !== undefined && result !== null) takeAll(result, inputs, hook, replace);
+/** Calls the hooks of a node that has run. The pass must not count `inputs` as its own. */
+export function callPosthooks(attached: Attached, inputs: Gradients, outputs: Gradients, ledger: Ledger): void {
+  if (attached.post.length === 0) return;
+  show(outputs, ledger);
+  const arena = swapArena(null);
+  try {
+    for (const { hook } of attached.post) {
+      const result: unknown = hook([...inputs] as (Tensor | null)[], [...outputs] as (Tensor | null)[]);
+      if (result !== undefined && result !== null) takeAll(result, inputs, hook, assign);
+    }
+  } finally {
+    swapArena(arena);
   }
 }
+
+const assign: Replace = (gradients, i, by) => {
+  gradients[i] = by;
+};
 
 /** Calls the hooks of a leaf whose `.grad` has been added to. */
 export function callAccumulateHooks(attached: Attached, leaf: TensorBase): void {
