@@ -2,7 +2,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { TensorBase } from './tensor.ts';
 
 /** Sees the gradient of a tensor; a tensor it returns takes the gradient's place. */
-export type TensorHook = ((grad: Tensor) => Tensor | null | undefined) | ((grad: Tensor) => void);
+export type TensorHook<T extends Tensor = Tensor> = ((grad: T) => Tensor | null | undefined) | ((grad: T) => void);
 
 /** The gradients at the outputs or inputs of a node, null where there is none. */
 export type Gradients = readonly (Tensor | null)[];

@@ -168,8 +168,8 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
    *
    * @throws {AutogradError} when the tensor does not require grad.
    */
-  registerHook(hook: TensorHook): HookHandle {
-    return registerHook(this, hook);
+  registerHook(hook: TensorHook<Tensor<S>>): HookHandle {
+    return registerHook(this, hook as TensorHook);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { ArgumentError, AutogradError, autograd, type Tensor, tensor } from 'nabla';
+import { ArgumentError, AutogradError, autograd, grad, type Tensor, tensor, vmap } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError, expectValues } from '../../support/close.ts';
 
@@ -133,4 +133,48 @@ it('AG085 what a hook keeps stays, whatever the pass frees and later passes reus
     ]);
   }
   expectValues(x.grad?.slice(0, 0, 2), [2], [160, 160]);
+});
+
+describe('hooks inside transforms', () => {
+  it('change the gradients that the transform computes', () => {
+    const f = (x: Tensor): Tensor => {
+      const y = x.square();
+      y.registerHook((g) => g.mul(10));
+      return y.sum();
+    };
+    expectValues(grad(f)(tensor([1, 2])), [2], [20, 40]);
+    const batch = tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    expectValues(vmap(grad(f))(batch), [2, 2], [20, 40, 60, 80]);
+    const dfdx = (x: Tensor): Tensor => grad(f)(x).sum();
+    expectValues(grad(dfdx)(tensor([1, 2])), [2], [20, 20]);
+  });
+
+  it('are part of the graph that createGraph records', () => {
+    const x = leaf(2);
+    const y = x.square();
+    y.registerHook((g) => g.mul(x));
+    const [g] = autograd.grad(y, x, { createGraph: true });
+    // x · 2x, and its derivative 4x
+    expect(g.item()).toBe(8);
+    expect(autograd.grad(g, x)[0].item()).toBe(8);
+  });
+
+  it('see batched gradients one by one with isGradsBatched', () => {
+    const x = leaf(1, 2);
+    const y = x.mul(3);
+    const shapes: unknown[] = [];
+    y.registerHook((g) => {
+      shapes.push(g.shape);
+      return g.mul(2);
+    });
+    const gradOutputs = tensor([
+      [1, 0],
+      [0, 1],
+    ]);
+    expectValues(autograd.grad(y, x, { gradOutputs, isGradsBatched: true })[0], [2, 2], [6, 0, 0, 6]);
+    expect(shapes).toEqual([[2]]);
+  });
 });
