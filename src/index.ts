@@ -47,6 +47,7 @@ export {
 export * as functional from './functional/index.ts';
 export { type DrawOptions, Graph, type GraphData, type GraphOptions, graph } from './graph/index.ts';
 export * as linalg from './linalg/index.ts';
+export { Slice } from './ops/subscript.ts';
 export { Profile, type ProfileOptions, type ProfileRow, profile } from './profile/index.ts';
 export {
   arange,
@@ -75,18 +76,32 @@ export { deepcopy } from './tensor/deepcopy.ts';
 export {
   broadcastShapes,
   broadcastTensors,
-  cat,
   crossEntropy,
   einsum,
   elementwise,
   logSoftmax,
   nllLoss,
   softmax,
-  stack,
   tensordot,
   where,
 } from './tensor/functions.ts';
 export { Generator } from './tensor/generator.ts';
+export {
+  blockDiag,
+  cartesianProd,
+  cat,
+  columnStack,
+  dstack,
+  hstack,
+  meshgrid,
+  segmentReduce,
+  slice,
+  stack,
+  trilIndices,
+  triuIndices,
+  vstack,
+} from './tensor/joining.ts';
+export type { Index } from './tensor/picking.ts';
 export { setPrintOptions } from './tensor/print.ts';
 export { defaultGenerator, getRngState, manualSeed, seed, setRngState } from './tensor/random.ts';
 export type { Config, Dim, Shape } from './tensor/shapes.ts';

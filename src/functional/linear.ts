@@ -2,8 +2,8 @@ import { ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import { add } from '../ops/elementwise.ts';
-import { named } from '../ops/loss.ts';
 import { matmul } from '../ops/matmul.ts';
+import { named } from '../ops/named.ts';
 import { mT } from '../ops/view.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 

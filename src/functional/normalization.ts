@@ -6,7 +6,7 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { detach } from '../ops/detach.ts';
 import { add, div, mul, ops, rsqrt, sub } from '../ops/elementwise.ts';
 import { inPlace } from '../ops/inplace.ts';
-import { named } from '../ops/loss.ts';
+import { named } from '../ops/named.ts';
 import { sum } from '../ops/reduce.ts';
 import { standardize } from '../ops/standardize.ts';
 import { reshape } from '../ops/view.ts';

@@ -196,6 +196,10 @@ export const clamp = of3('clamp', m.min(m.max(x, y), z), (t, [a, lo, hi]) => [
   m.select(m.or(m.gt(a, hi), m.gt(lo, hi)), t, 0),
 ]);
 export const where = define('where', ['mask', 'value', 'value'], m.select(maskArg(0), y, z));
+/** z where the mask holds, else x. The second is for a z that may have a gradient. */
+const filledIn = m.select(maskArg(1), z, x);
+export const maskedFill = define('maskedFill', ['value', 'mask', 'value'], filledIn);
+export const maskedFillTensor = define('maskedFillTensor', ['value', 'mask', 'value'], filledIn);
 /** x, with three numbers for NaN, ∞ and −∞. */
 export const nanToNum = of4(
   'nanToNum',

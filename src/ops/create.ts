@@ -38,3 +38,13 @@ export function eyeMatrix(n: number, dtype: DType): TensorBase {
   fillKernel(dtype).run([{ storage: y.storage, shape: [n], strides: [n + 1], offset: 0, dtype }], [1]);
   return y;
 }
+
+/** An int32 tensor of these numbers. */
+export function integers(values: Int32Array, shape: Shape = [values.length]): TensorBase {
+  const t = fresh(shape, 'int32');
+  writeBytes(t.storage, 0, values);
+  return t;
+}
+
+/** 0, 1, … n − 1 as int32. */
+export const counting = (n: number): TensorBase => integers(Int32Array.from({ length: n }, (_, i) => i));

@@ -13,7 +13,7 @@ import { full, onesLike, zeros } from './create.ts';
 import { detach } from './detach.ts';
 import { abs, add, clamp, div, eq, gt, maximum, mul, neg, sgn, sub, where } from './elementwise.ts';
 import { indexSelect } from './indexing.ts';
-import { named } from './loss.ts';
+import { named } from './named.ts';
 import { norm, normGradient, normKernel } from './norm.ts';
 import { sum } from './reduce.ts';
 import { expand, reshape, unsqueeze } from './view.ts';

@@ -100,6 +100,8 @@ export const ops = {
   clampMax: op(f.clampMax, 'same', { node: 'ClampMaxBackward0' }),
   clamp: op(f.clamp, 'same', { node: 'ClampBackward1' }),
   where: op(f.where, 'same'),
+  maskedFill: op(f.maskedFill, 'first', { node: 'MaskedFillBackward0' }),
+  maskedFillTensor: op(f.maskedFillTensor, 'first', { node: 'MaskedFillBackward1' }),
   copy: op(f.copy, 'first', { node: 'CopyBackwards' }),
   fill: op(f.fill, 'first'),
   eq: op(f.eq, 'bool'),

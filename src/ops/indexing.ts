@@ -1,38 +1,67 @@
 import {
   gather as gatherKernel,
   indexAdd as indexAddKernel,
+  indexCopy as indexCopyKernel,
+  indexFill as indexFillKernel,
   indexSelect as indexSelectKernel,
   scatterAdd as scatterAddKernel,
+  scatter as scatterKernel,
 } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
+import { isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
-import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
-import { copyKernel } from './copy.ts';
+import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tensor.ts';
+import { toDType } from './copy.ts';
 import { zeros } from './create.ts';
 import { mul } from './elementwise.ts';
+import { padTo } from './pad.ts';
+import { storable } from './storable.ts';
 import { expand, reshape, unsqueeze } from './view.ts';
+import { defineWriting, linearBut, type Writing, type WritingOp, writing, written } from './writing.ts';
+
+/*
+ * Reading and writing along one dimension. `gather` and `scatter` have an index of their own for every
+ * element; `indexSelect`, `indexAdd`, `indexCopy` and `indexFill` one for every slice.
+ */
 
 interface DimAttrs {
   readonly dim: number;
 }
 
-const batch = (x: TensorBase, batched: boolean, size: number): TensorBase =>
+interface ValueAttrs extends DimAttrs {
+  readonly value: number;
+}
+
+/** The batch of a tensor: the same for every example if it has none. */
+export const batch = (x: TensorBase, batched: boolean, size: number): TensorBase =>
   batched ? x : expand(unsqueeze(x, 0), [size, ...x.shape]);
 
-function checkIndex(op: string, index: TensorBase): void {
+/** Rank-0 tensors take part as one-element vectors. */
+export const vector = (x: TensorBase): TensorBase => (x.shape.length === 0 ? reshape(x, [1]) : x);
+
+/** An index per batch element, as wide as the tensor it picks from. */
+function alongDim(index: TensorBase, shape: readonly number[], dim: number): TensorBase {
+  const ones = shape.map((n, d) => (d === 0 || d === dim ? n : 1));
+  return expand(reshape(index, ones), shape);
+}
+
+// ── checks ──
+
+export function checkIndex(op: string, index: TensorBase): void {
   if (index.dtype !== 'int32')
     throw new DTypeError(
       `${op}: ${op}(): Expected dtype int32/int64 for index, got ${index.dtype}; convert with index.to('int32')`,
     );
 }
 
+const rankOf = (x: TensorBase): number => x.shape.length || 1;
+
 function checkGather(op: string, x: TensorBase, dim: number, index: TensorBase): void {
   // An index of nothing may be of any type, as in PyTorch.
   if (index.count > 0) checkIndex(op, index);
-  const [rx, ri] = [x.shape.length || 1, index.shape.length || 1];
-  if (rx !== ri)
+  if (rankOf(x) !== rankOf(index))
     throw new ShapeError(
       `${op}: Index tensor must have the same number of dimensions as input tensor, got ${shapeText(index.shape)} for ${shapeText(x.shape)}`,
     );
@@ -46,8 +75,69 @@ function checkGather(op: string, x: TensorBase, dim: number, index: TensorBase):
   });
 }
 
-/** Rank-0 tensors take part as one-element vectors. */
-const vector = (x: TensorBase): TensorBase => (x.shape.length === 0 ? reshape(x, [1]) : x);
+/** What `scatter` and its like ask of their arguments; `src` is null where a number is written. */
+export function checkScatter(
+  op: string,
+  x: TensorBase,
+  dim: number,
+  index: TensorBase,
+  src: TensorBase | null,
+): number {
+  checkTensors(op, x, index, ...(src === null ? [] : [src]));
+  const d = wrapDim(op, dim, x.shape.length);
+  if (index.count > 0) checkIndex(op, index);
+  if (src !== null && x.dtype !== src.dtype)
+    throw new DTypeError(
+      `${op}: scatter(): Expected self.dtype to be equal to src.dtype, got ${x.dtype} and ${src.dtype}`,
+    );
+  for (const [other, name] of [
+    [x, 'self'],
+    [src, 'src'],
+  ] as const) {
+    if (other !== null && rankOf(other) !== rankOf(index))
+      throw new ShapeError(
+        `${op}: Index tensor must have the same number of dimensions as ${name} tensor, got ${shapeText(index.shape)} for ${shapeText(other.shape)}`,
+      );
+  }
+  index.shape.forEach((n, k) => {
+    if (index.count === 0 || ((k === d || n <= (x.shape[k] ?? 1)) && (src === null || n <= (src.shape[k] ?? 1))))
+      return;
+    throw new ShapeError(
+      `${op}: Expected index ${shapeText(index.shape)} to be smaller than self ${shapeText(x.shape)} apart from dimension ${d}${src === null ? '' : ` and to be smaller size than src ${shapeText(src.shape)}`}`,
+    );
+  });
+  return d;
+}
+
+/** What `indexAdd` and its like ask of their arguments; `src` is null where a number is written. */
+export function checkSlices(op: string, x: TensorBase, dim: number, index: TensorBase, src: TensorBase | null): number {
+  checkTensors(op, x, index, ...(src === null ? [] : [src]));
+  const d = wrapDim(op, dim, x.shape.length);
+  checkIndex(op, index);
+  if (index.shape.length > 1)
+    throw new ShapeError(
+      `${op}: ${op}_(): Index is supposed to be a vector, but got dim: ${index.shape.length} with shape ${shapeText(index.shape)}`,
+    );
+  if (src === null) return d;
+  if (x.dtype !== src.dtype)
+    throw new DTypeError(
+      `${op}: ${op}_(): self (${x.dtype}) and source (${src.dtype}) must have the same scalar type (expected the same dtype)`,
+    );
+  const [to, from] = [vector(x).shape, vector(src).shape];
+  if (from[d] !== index.count) {
+    throw new ShapeError(
+      `${op}: ${op}_(): Number of indices (${index.count}) should be equal to source.size(dim): (${from[d]}), for dim: ${d}`,
+    );
+  }
+  if (to.length !== from.length || to.some((n, k) => k !== d && n !== from[k])) {
+    throw new ShapeError(
+      `${op}: ${op}_(): Source/destination tensor must have same slice shapes. Destination slice shape: ${shapeText(to.toSpliced(d, 1))} at dimension ${d} and source slice shape: ${shapeText(from.toSpliced(d, 1))} at dimension ${d}.`,
+    );
+  }
+  return d;
+}
+
+// ── elements ──
 
 // y[i,j] = x[index[i,j], j]        x̄ = scatterAdd(0, index, ȳ)
 const gatherOp: Op<DimAttrs> = defineOp({
@@ -59,8 +149,7 @@ const gatherOp: Op<DimAttrs> = defineOp({
     return y;
   },
   vjp: { x: [['index'], (g, [index], c) => scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)] },
-  jvp: ({ inputs: [, index], tangents: [tx], attrs }) =>
-    tx === null ? null : gather(tx, attrs.dim, index as TensorBase),
+  jvp: linearBut(() => gatherOp, 1),
   vmap: ([x, index], [inX, inI], { dim }, size) =>
     apply1(gatherOp, [batch(x, inX, size), batch(index, inI, size)], { dim: dim + 1 }),
 });
@@ -74,106 +163,86 @@ export function gather(x: TensorBase, dim: number, index: TensorBase): TensorBas
   return index.shape.length === 0 ? reshape(y, []) : y;
 }
 
+/** What arrived at the places that `src` was written to. Elements of `src` beyond the index took no part. */
+function gathered(g: TensorBase, dim: number, index: TensorBase, shape: readonly number[]): TensorBase {
+  const taken = gather(g, dim, index);
+  return taken.shape.every((n, d) => n === shape[d]) ? taken : padTo(taken, shape);
+}
+
+/** `scatter` and `scatterAdd` of a batch. */
+function scatterBatch(op: () => Op<DimAttrs>): Op<DimAttrs>['vmap'] {
+  return (inputs, batched, { dim }, size) =>
+    apply1(
+      op(),
+      inputs.map((x, i) => batch(x as TensorBase, batched[i], size)),
+      { dim: dim + 1 },
+    );
+}
+
 // y = x,  y[index[i,j], j] += src[i,j]        x̄ = ȳ,  src̄ = gather(ȳ, index)
-const scatterAddOp: Op<DimAttrs> = defineOp({
+const scatterAddOp: WritingOp<DimAttrs> = defineWriting({
   name: 'scatterAdd',
   inputs: ['x', 'index', 'src'],
-  forward: ([x, index, src], { dim }) => {
-    const y = fresh(x.shape, x.dtype);
-    copyKernel(x.dtype, x.dtype).run([y], [x]);
-    scatterAddKernel(y, dim, index, src);
-    return y;
-  },
+  write: (y, [index, src], { dim }) => scatterAddKernel(y, dim, index, src),
   vjp: {
     x: [[], (g) => g],
-    src: [
-      ['index'],
-      (g, [index], c) => {
-        const taken = gather(g, c.attrs.dim, index);
-        const shape = c.shape(2);
-        // Elements of src beyond the index took no part.
-        return taken.shape.every((n, d) => n === shape[d]) ? taken : padTo(taken, shape);
-      },
-    ],
+    src: [['index'], (g, [index], c) => gathered(g, c.attrs.dim, index, c.shape(2))],
   },
-  jvp: ({ inputs: [x, index, src], tangents: [tx, , ts], attrs }) =>
-    tx === null && ts === null
-      ? null
-      : scatterAdd(
-          tx ?? zeros((x as TensorBase).shape, (x as TensorBase).dtype),
-          attrs.dim,
-          index as TensorBase,
-          ts ?? zeros((src as TensorBase).shape, (src as TensorBase).dtype),
-        ),
-  vmap: ([x, index, src], [inX, inI, inS], { dim }, size) =>
-    apply1(scatterAddOp, [batch(x, inX, size), batch(index, inI, size), batch(src, inS, size)], { dim: dim + 1 }),
+  jvp: linearBut(() => scatterAddOp, 1),
+  vmap: scatterBatch(() => scatterAddOp),
 });
 
 /** `x` with the elements of `src` added where `index` says, along `dim`. */
 export function scatterAdd(x: TensorBase, dim: number, index: TensorBase, src: TensorBase): TensorBase {
-  checkTensors('scatterAdd', x, index, src);
-  const d = wrapDim('scatterAdd', dim, x.shape.length);
-  if (index.count > 0) checkIndex('scatterAdd', index);
-  if (x.dtype !== src.dtype)
-    throw new DTypeError(
-      `scatterAdd: scatter(): Expected self.dtype to be equal to src.dtype, got ${x.dtype} and ${src.dtype}`,
-    );
-  const [rx, ri, rs] = [x, index, src].map((t) => t.shape.length || 1);
-  if (rx !== ri)
-    throw new ShapeError(
-      `scatterAdd: Index tensor must have the same number of dimensions as self tensor, got ${shapeText(index.shape)} for ${shapeText(x.shape)}`,
-    );
-  if (rs !== ri)
-    throw new ShapeError(
-      `scatterAdd: Index tensor must have the same number of dimensions as src tensor, got ${shapeText(index.shape)} for ${shapeText(src.shape)}`,
-    );
-  index.shape.forEach((n, k) => {
-    if (index.count > 0 && ((k !== d && n > (x.shape[k] ?? 1)) || n > (src.shape[k] ?? 1))) {
-      throw new ShapeError(
-        `scatterAdd: Expected index ${shapeText(index.shape)} to be smaller than self ${shapeText(x.shape)} apart from dimension ${d} and to be smaller size than src ${shapeText(src.shape)}`,
-      );
-    }
-  });
-  const y = apply1(scatterAddOp, [vector(x), vector(index), vector(src)], { dim: d });
-  return x.shape.length === 0 ? reshape(y, []) : y;
+  return written(x, scatterAddCall(x, dim, index, src));
 }
 
-/** `x` in the corner of zeros of a larger shape. */
-const padOp: Op<{ readonly shape: readonly number[] }> = defineOp({
-  name: 'padTo',
-  inputs: ['x'],
-  forward: ([x], { shape }) => {
-    const y = zeros(shape, x.dtype);
-    copyKernel(x.dtype, x.dtype).run(
-      [{ storage: y.storage, shape: x.shape, strides: y.strides, offset: 0, dtype: y.dtype }],
-      [x],
-    );
-    return y;
+export function scatterAddCall(x: TensorBase, dim: number, index: TensorBase, src: TensorBase): Writing {
+  const d = checkScatter('scatterAdd', x, dim, index, src);
+  return writing(scatterAddOp, [vector(index), vector(src)], { dim: d });
+}
+
+// y = x,  y[index[i,j], j] = src[i,j]        x̄ = ȳ with 0 where something was written,  src̄ = gather(ȳ, index)
+const scatterOp: WritingOp<DimAttrs> = defineWriting({
+  name: 'scatter',
+  inputs: ['x', 'index', 'src'],
+  write: (y, [index, src], { dim }) => scatterKernel(y, dim, index, src),
+  vjp: {
+    x: [['index'], (g, [index], { attrs }) => scatter(g, attrs.dim, index, 0)],
+    src: [['index'], (g, [index], c) => gathered(g, c.attrs.dim, index, c.shape(2))],
   },
-  vjp: { x: [[], (g, _, c) => cropTo(g, c.shape(0))] },
-  jvp: 'linear',
-  vmap: ([x], _, { shape }, size) => apply1(padOp, [x], { shape: [size, ...shape] }),
+  jvp: linearBut(() => scatterOp, 1),
+  vmap: scatterBatch(() => scatterOp),
 });
 
-/** The adjoint of `padTo`: the corner of `x` in a smaller shape. */
-const cropOp: Op<{ readonly shape: readonly number[] }> = defineOp({
-  name: 'cropTo',
-  inputs: ['x'],
-  forward: ([x], { shape }) => {
-    const y = fresh(shape, x.dtype);
-    copyKernel(x.dtype, x.dtype).run(
-      [y],
-      [{ storage: x.storage, shape, strides: x.strides, offset: x.offset, dtype: x.dtype }],
-    );
-    return y;
-  },
-  vjp: { x: [[], (g, _, c) => padTo(g, c.shape(0))] },
-  jvp: 'linear',
-  vmap: ([x], _, { shape }, size) => apply1(cropOp, [x], { shape: [size, ...shape] }),
+// y = x,  y[index[i,j], j] = value        x̄ = ȳ with 0 where something was written
+const scatterValueOp: WritingOp<ValueAttrs> = defineWriting({
+  name: 'scatterValue',
+  node: 'ScatterBackward1',
+  inputs: ['x', 'index'],
+  write: (y, [index], { dim, value }) => scatterKernel(y, dim, index, value),
+  vjp: { x: [['index'], (g, [index], { attrs }) => scatter(g, attrs.dim, index, 0)] },
+  jvp: ({ inputs: [, index], tangents: [t], attrs }) =>
+    t === null ? null : scatter(t, attrs.dim, index as TensorBase, 0),
+  vmap: ([x, index], [inX, inI], { dim, value }, size) =>
+    apply1(scatterValueOp, [batch(x, inX, size), batch(index, inI, size)], { dim: dim + 1, value }),
 });
 
-const padTo = (x: TensorBase, shape: readonly number[]): TensorBase => apply1(padOp, [x], { shape });
-const cropTo = (x: TensorBase, shape: readonly number[]): TensorBase => apply1(cropOp, [x], { shape });
+/**
+ * `x` with the elements of `src` (or a number) written where `index` says, along `dim`. Of several for
+ * one place the last stays, and the gradient of each is that of the place.
+ */
+export function scatter(x: TensorBase, dim: number, index: TensorBase, src: TensorBase | number): TensorBase {
+  return written(x, scatterCall(x, dim, index, src));
+}
+
+export function scatterCall(x: TensorBase, dim: number, index: TensorBase, src: TensorBase | number): Writing {
+  const d = checkScatter('scatter', x, dim, index, typeof src === 'number' ? null : src);
+  if (typeof src !== 'number') return writing(scatterOp, [vector(index), vector(src)], { dim: d });
+  return writing(scatterValueOp, [vector(index)], { dim: d, value: storable('scatter', src, x.dtype) });
+}
+
+// ── slices ──
 
 // y[…, k, …] = x[…, index[k], …]        x̄ = indexAdd(0, index, ȳ)
 const indexSelectOp: Op<DimAttrs> = defineOp({
@@ -185,20 +254,13 @@ const indexSelectOp: Op<DimAttrs> = defineOp({
     return y;
   },
   vjp: { x: [['index'], (g, [index], c) => indexAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)] },
-  jvp: ({ inputs: [, index], tangents: [tx], attrs }) =>
-    tx === null ? null : indexSelect(tx, attrs.dim, index as TensorBase),
+  jvp: linearBut(() => indexSelectOp, 1),
   vmap: ([x, index], [inX, inI], { dim }, size) => {
     if (!inI) return apply1(indexSelectOp, [x, index], { dim: dim + 1 });
     const rows = batch(x, inX, size);
     return gather(rows, dim + 1, alongDim(index, rows.shape.with(dim + 1, index.shape[1]), dim + 1));
   },
 });
-
-/** An index per batch element, as wide as the tensor it picks from. */
-function alongDim(index: TensorBase, shape: readonly number[], dim: number): TensorBase {
-  const ones = shape.map((n, d) => (d === 0 || d === dim ? n : 1));
-  return expand(reshape(index, ones), shape);
-}
 
 /** The slices of `x` along `dim` at the places in `index`. */
 export function indexSelect(x: TensorBase, dim: number, index: TensorBase): TensorBase {
@@ -209,58 +271,114 @@ export function indexSelect(x: TensorBase, dim: number, index: TensorBase): Tens
     throw new ShapeError(
       `indexSelect: index_select(): Index is supposed to be a vector, got shape ${shapeText(index.shape)}`,
     );
+  if (x.shape.length === 0 && index.count !== 1)
+    throw new ShapeError(
+      `indexSelect: index_select(): Index to scalar can have only 1 value, got ${index.count} value(s)`,
+    );
   const y = apply1(indexSelectOp, [vector(x), vector(index)], { dim: d });
   return x.shape.length === 0 ? reshape(y, []) : y;
 }
 
+/** An operation on slices of a batch: where every example has an index of its own, one on elements. */
+function slicesBatch<A extends DimAttrs>(op: () => Op<A>, ofElements: () => Op<A>): Op<A>['vmap'] {
+  return (inputs, batched, attrs, size) => {
+    const [x, index, ...rest] = inputs as readonly TensorBase[];
+    const to = batch(x, batched[0], size);
+    const from = rest.map((t) => batch(t, batched[2], size));
+    const further = { ...attrs, dim: attrs.dim + 1 };
+    if (!batched[1]) return apply1(op(), [to, index, ...from], further);
+    const wide = from.length > 0 ? from[0].shape : to.shape.with(further.dim, index.shape[1]);
+    return apply1(ofElements(), [to, alongDim(index, wide, further.dim), ...from], further);
+  };
+}
+
 // y = x,  y[…, index[k], …] += src[…, k, …]        x̄ = ȳ,  src̄ = indexSelect(ȳ, index)
-const indexAddOp: Op<DimAttrs> = defineOp({
+const indexAddOp: WritingOp<DimAttrs> = defineWriting({
   name: 'indexAdd',
   inputs: ['x', 'index', 'src'],
-  forward: ([x, index, src], { dim }) => {
-    const y = fresh(x.shape, x.dtype);
-    copyKernel(x.dtype, x.dtype).run([y], [x]);
-    indexAddKernel(y, dim, index, src);
-    return y;
-  },
+  write: (y, [index, src], { dim }) => indexAddKernel(y, dim, index, src),
   vjp: {
     x: [[], (g) => g],
     src: [['index'], (g, [index], c) => indexSelect(g, c.attrs.dim, index)],
   },
-  jvp: ({ inputs: [x, index, src], tangents: [tx, , ts], attrs }) =>
-    tx === null && ts === null
-      ? null
-      : indexAdd(
-          tx ?? zeros((x as TensorBase).shape, (x as TensorBase).dtype),
-          attrs.dim,
-          index as TensorBase,
-          ts ?? zeros((src as TensorBase).shape, (src as TensorBase).dtype),
-        ),
-  vmap: ([x, index, src], [inX, inI, inS], { dim }, size) => {
-    const [to, from] = [batch(x, inX, size), batch(src, inS, size)];
-    if (!inI) return apply1(indexAddOp, [to, index, from], { dim: dim + 1 });
-    return scatterAdd(to, dim + 1, alongDim(index, from.shape, dim + 1), from);
-  },
+  jvp: linearBut(() => indexAddOp, 1),
+  vmap: slicesBatch(
+    () => indexAddOp,
+    () => scatterAddOp,
+  ),
 });
+
+/** `src`, times `alpha` where that is not 1. */
+function scaledSource(op: string, src: TensorBase, alpha: number): TensorBase {
+  if (!isFloat(src.dtype) && !Number.isInteger(alpha))
+    throw new DTypeError(`${op}: For integral input tensors, argument alpha must not be a floating point number.`);
+  return alpha === 1 ? src : toDType(mul(src, alpha), src.dtype);
+}
 
 /** `x` with the slices of `src`, times `alpha`, added at the places in `index` along `dim`. */
 export function indexAdd(x: TensorBase, dim: number, index: TensorBase, src: TensorBase, alpha = 1): TensorBase {
-  checkTensors('indexAdd', x, index, src);
-  const d = wrapDim('indexAdd', dim, x.shape.length);
-  checkIndex('indexAdd', index);
-  if (x.dtype !== src.dtype)
-    throw new DTypeError(
-      `indexAdd: index_add_(): self (${x.dtype}) and source (${src.dtype}) must have the same scalar type`,
-    );
-  if (index.shape.length > 1)
+  return written(x, indexAddCall(x, dim, index, src, alpha));
+}
+
+export function indexAddCall(x: TensorBase, dim: number, index: TensorBase, src: TensorBase, alpha = 1): Writing {
+  const d = checkSlices('indexAdd', x, dim, index, src);
+  return writing(indexAddOp, [vector(index), vector(scaledSource('indexAdd', src, alpha))], { dim: d });
+}
+
+// y = x,  y[…, index[k], …] = src[…, k, …]        x̄ = ȳ with 0 at the places,  src̄ = indexSelect(ȳ, index)
+const indexCopyOp: WritingOp<DimAttrs> = defineWriting({
+  name: 'indexCopy',
+  inputs: ['x', 'index', 'src'],
+  write: (y, [index, src], { dim }) => indexCopyKernel(y, dim, index, src),
+  vjp: {
+    x: [['index'], (g, [index], { attrs }) => indexFill(g, attrs.dim, index, 0)],
+    src: [['index'], (g, [index], c) => indexSelect(g, c.attrs.dim, index)],
+  },
+  jvp: linearBut(() => indexCopyOp, 1),
+  vmap: slicesBatch(
+    () => indexCopyOp,
+    () => scatterOp,
+  ),
+});
+
+/** `x` with the slices of `src` written at the places in `index` along `dim`. */
+export function indexCopy(x: TensorBase, dim: number, index: TensorBase, src: TensorBase): TensorBase {
+  return written(x, indexCopyCall(x, dim, index, src));
+}
+
+export function indexCopyCall(x: TensorBase, dim: number, index: TensorBase, src: TensorBase): Writing {
+  const d = checkSlices('indexCopy', x, dim, index, src);
+  return writing(indexCopyOp, [vector(index), vector(src)], { dim: d });
+}
+
+// y = x,  y[…, index[k], …] = value        x̄ = ȳ with 0 at the places
+const indexFillOp: WritingOp<ValueAttrs> = defineWriting({
+  name: 'indexFill',
+  inputs: ['x', 'index'],
+  write: (y, [index], { dim, value }) => indexFillKernel(y, dim, index, value),
+  vjp: { x: [['index'], (g, [index], { attrs }) => indexFill(g, attrs.dim, index, 0)] },
+  jvp: ({ inputs: [, index], tangents: [t], attrs }) =>
+    t === null ? null : indexFill(t, attrs.dim, index as TensorBase, 0),
+  vmap: slicesBatch(
+    () => indexFillOp,
+    () => scatterValueOp,
+  ),
+});
+
+/** `x` with a number, or the value of a scalar tensor, at the places in `index` along `dim`. */
+export function indexFill(x: TensorBase, dim: number, index: TensorBase, value: Operand): TensorBase {
+  return written(x, indexFillCall(x, dim, index, value));
+}
+
+export function indexFillCall(x: TensorBase, dim: number, index: TensorBase, value: Operand): Writing {
+  const d = checkSlices('indexFill', x, dim, index, null);
+  if (typeof value === 'number')
+    return writing(indexFillOp, [vector(index)], { dim: d, value: storable('indexFill', value, x.dtype) });
+  checkTensors('indexFill', value);
+  if (value.shape.length > 0)
     throw new ShapeError(
-      `indexAdd: index_add_(): Index is supposed to be a vector, but got dim: ${index.shape.length}`,
+      `indexFill: index_fill_ only supports a 0-dimensional value tensor, but got tensor with ${value.shape.length} dimension(s): shape ${shapeText(value.shape)}`,
     );
-  if (vector(src).shape[d] !== index.count) {
-    throw new ShapeError(
-      `indexAdd: index_add_(): Number of indices (${index.count}) should be equal to source.size(dim): (${vector(src).shape[d]}), for dim: ${d}`,
-    );
-  }
-  const y = apply1(indexAddOp, [vector(x), vector(index), vector(alpha === 1 ? src : mul(src, alpha))], { dim: d });
-  return x.shape.length === 0 ? reshape(y, []) : y;
+  const slices = expand(toDType(value, x.dtype), vector(x).shape.with(d, index.count));
+  return writing(indexCopyOp, [vector(index), slices], { dim: d });
 }

@@ -1,5 +1,5 @@
 import { sameMemory } from '../backends/wasm/heap.ts';
-import { leaveGraph, retainAt, sync, topLevel } from '../core/apply.ts';
+import { closeNode, leaveGraph, openNode, retainAt, sync, topLevel } from '../core/apply.ts';
 import { boundView } from '../core/bound-view.ts';
 import { noteChange } from '../core/changes.ts';
 import { isFloat } from '../core/dtype.ts';
@@ -13,6 +13,7 @@ import { clone, copyKernel, toDType } from './copy.ts';
 import type { ElementwiseOp } from './elementwise-op.ts';
 import { applyToView, baseOf, changesGraph, rebase } from './rebase.ts';
 import { meets } from './region.ts';
+import { type Writing, written } from './writing.ts';
 
 /** Whether `x` may lie over `target` other than element by element: then writing would change what is still to be read. */
 function crosses(x: Operand, target: TensorBase): boolean {
@@ -107,6 +108,34 @@ export function inPlaceOf(
     standFor(changed, result);
     rebase(target, changed);
   }
+  return target;
+}
+
+/**
+ * `target = op(target, …others)` for an operation that only overwrites a part: nothing but that part is
+ * touched, unless backward needs what the target was.
+ */
+export function writeInPlace(name: string, target: TensorBase, call: Writing): TensorBase {
+  const { op, others, attrs } = call;
+  if (target.shape.length === 0) return inPlaceOf(name, target, others, (x) => written(x, call));
+  if (topLevel(name, [target, ...others]) !== null)
+    return inTransform(name, target, others, (now) => written(now, call));
+  checkInPlace(name, target, others);
+  const apart = others.map((x) => (sameMemory(x.storage, target.storage) ? clone(x) : x));
+  const recorded = changesGraph(target, apart);
+  const node = recorded
+    ? openNode(op, [target, ...apart], attrs, null, (x) => (x === target ? clone(target) : x))
+    : null;
+  op.write(target, apart, attrs);
+  if (baseOf(target) === null || !recorded) {
+    noteChange(target, name);
+    if (node !== null) closeNode(node, target);
+    return target;
+  }
+  const changed = alias(target);
+  noteChange(target, name);
+  if (node !== null) closeNode(node, changed);
+  rebase(target, changed);
   return target;
 }
 

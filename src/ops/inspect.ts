@@ -1,5 +1,6 @@
 import { address, beginLaunch, f32, f64, i32, u8 } from '../backends/wasm/heap.ts';
 import { countNonzero } from '../backends/wasm/indexing.ts';
+import { NotImplementedError } from '../core/errors.ts';
 import type { TensorBase } from '../core/tensor.ts';
 
 /** Whether an integer tensor holds a zero. */
@@ -48,4 +49,28 @@ export function firstNonZero(t: TensorBase): { readonly place: number; readonly 
     .subarray(start, start + t.count)
     .findIndex((x) => x !== 0);
   return place < 0 ? null : { place, value: i32()[start + place] };
+}
+
+/** The value of a scalar tensor, null where every example of a batch has one of its own. */
+export function elementOf(t: TensorBase): number | null {
+  if (t.wrapped === null) return readElement(t, t.offset);
+  return t.wrapped.kind === 'batch' ? null : elementOf(t.wrapped.value);
+}
+
+/** The elements of an int32 tensor in row-major order, for functions whose result's shape hangs on them. */
+export function integersOf(op: string, t: TensorBase): number[] {
+  if (t.wrapped !== null) {
+    if (t.wrapped.kind === 'batch')
+      throw new NotImplementedError(
+        `vmap: ${op}: we do not support batching operators that can output dynamic shape: the shape of the result hangs on values that every example has of its own`,
+      );
+    return integersOf(op, t.wrapped.value);
+  }
+  const out: number[] = [];
+  const visit = (d: number, place: number): void => {
+    if (d === t.shape.length) out.push(readElement(t, place));
+    else for (let i = 0; i < t.shape[d]; i++) visit(d + 1, place + i * t.strides[d]);
+  };
+  visit(0, t.offset);
+  return out;
 }

@@ -6,6 +6,7 @@ import { sameShape, shapeText, wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel, toDType } from './copy.ts';
 import { expand, narrow, reshape, unsqueeze } from './view.ts';
+import { atleast1d, atleast2d, atleast3d } from './view-forms.ts';
 
 interface CatAttrs {
   readonly dim: number;
@@ -128,4 +129,33 @@ export function stack(tensors: readonly TensorBase[], dim = 0): TensorBase {
     tensors.map((x) => toDType(x, dtype)),
     { dim: wrapDim('stack', dim, shape.length + 1) },
   );
+}
+
+function checkSome(op: string, tensors: readonly TensorBase[]): void {
+  if (tensors.length === 0) throw new ArgumentError(`${op}: ${op} expects a non-empty TensorList`);
+}
+
+/** Side by side: along the second dimension, vectors along their only one. */
+export function hstack(tensors: readonly TensorBase[]): TensorBase {
+  checkSome('hstack', tensors);
+  const list = tensors.map(atleast1d);
+  return cat(list, list[0].shape.length === 1 ? 0 : 1);
+}
+
+/** One below the other; vectors are rows. */
+export function vstack(tensors: readonly TensorBase[]): TensorBase {
+  checkSome('vstack', tensors);
+  return cat(tensors.map(atleast2d), 0);
+}
+
+/** One behind the other, along the third dimension. */
+export function dstack(tensors: readonly TensorBase[]): TensorBase {
+  checkSome('dstack', tensors);
+  return cat(tensors.map(atleast3d), 2);
+}
+
+/** Side by side; vectors are columns. */
+export function columnStack(tensors: readonly TensorBase[]): TensorBase {
+  checkSome('columnStack', tensors);
+  return hstack(tensors.map((x) => (x.shape.length <= 1 ? reshape(x, [x.count, 1]) : x)));
 }

@@ -1,13 +1,12 @@
-import { apply1 } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
-import { defineOp, type Op } from '../core/op.ts';
 import { numel, sameShape, shapeText } from '../core/shape.ts';
-import { alias, checkTensors, type TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { full } from './create.ts';
 import { add, div, eq, mul, neg, where } from './elementwise.ts';
 import { gather, indexSelect } from './indexing.ts';
+import { named } from './named.ts';
 import { sum } from './reduce.ts';
 import { logSoftmax } from './softmax.ts';
 import { expand, reshape, squeeze, unsqueeze } from './view.ts';
@@ -22,22 +21,6 @@ export function checkReduction(op: string, reduction: string): void {
     throw new ArgumentError(
       `${op}: ${reduction} is not a valid value for reduction; it is one of ${reductions.join(', ')}`,
     );
-}
-
-// y = x, under the name of the function that computed x
-const namedOp: Op<{ readonly node: string }> = defineOp({
-  name: 'named',
-  node: ({ node }) => node,
-  inputs: ['x'],
-  forward: ([x]) => alias(x),
-  vjp: { x: [[], (g) => g] },
-  jvp: 'linear',
-  vmap: ([x], _, { node }) => named(x, node),
-});
-
-/** Gives the result of a function made of several operations the node name PyTorch has for it. */
-export function named(x: TensorBase, node: string): TensorBase {
-  return apply1(namedOp, [x], { node });
 }
 
 export interface NllLossOptions {

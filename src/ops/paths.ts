@@ -38,20 +38,17 @@ const regionIn = (shape: Shape, view: (whole: Place) => Place, node?: string): R
   ...(node === undefined ? {} : { node }),
 });
 
+/** Where a diagonal lies in a tensor whose elements stand in order. */
+export const diagonalRegion = (shape: Shape, attrs: DiagonalAttrs): Region =>
+  regionIn(shape, (whole) => diagonalPlace(whole, attrs));
+
 // y[…, i] = x[…, i, …, i + offset, …]        x̄ = zeros, with ȳ on the diagonal
 const diagonalOp: Op<DiagonalAttrs> = defineOp({
   name: 'diagonal',
   inputs: ['x'],
   forward: ([x], attrs) => seen(x, diagonalPlace(x, attrs)),
   vjp: {
-    x: [
-      [],
-      (g, _, c) =>
-        intoRegion(
-          g,
-          regionIn(c.shape(0), (x) => diagonalPlace(x, c.attrs)),
-        ),
-    ],
+    x: [[], (g, _, c) => intoRegion(g, diagonalRegion(c.shape(0), c.attrs))],
   },
   jvp: 'linear',
   vmap: ([x], _, { offset, dim1, dim2 }) => apply1(diagonalOp, [x], { offset, dim1: dim1 + 1, dim2: dim2 + 1 }),

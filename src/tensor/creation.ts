@@ -7,6 +7,7 @@ import { warn } from '../core/warnings.ts';
 import { clone, toDType } from '../ops/copy.ts';
 import { full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
+import { storable } from '../ops/storable.ts';
 import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
 import { checkDType, checkOptions, type TensorOptions } from './options.ts';
 import { defaultGenerator, drawn, type RandomOptions } from './random.ts';
@@ -106,12 +107,18 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
   return leaf(t, options);
 }
 
-/** A tensor filled with one number. */
-export function full<const N extends Shape>(shape: N, value: number, options?: TensorOptions): Tensor<CreatedOf<N>> {
+/** A tensor filled with one number, float32 unless `dtype` says otherwise, or with a truth value. */
+export function full<const N extends Shape>(
+  shape: N,
+  value: number | boolean,
+  options?: TensorOptions,
+): Tensor<CreatedOf<N>> {
   checked('full', options);
   checkSizes('full', shape);
-  if (typeof value !== 'number') throw new ArgumentError(`full: the fill value must be a number, got ${typeof value}`);
-  return leaf(filled(shape, value, options?.dtype ?? 'float32'), options);
+  if (typeof value !== 'number' && typeof value !== 'boolean')
+    throw new ArgumentError(`full: the fill value must be a number or a truth value, got ${typeof value}`);
+  const dtype = options?.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
+  return leaf(filled(shape, storable('full', Number(value), dtype), dtype), options);
 }
 
 export function zeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
@@ -146,7 +153,7 @@ export function onesLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions)
   return ones(t.shape as Shape, like(t, options));
 }
 
-export function fullLike<S extends Shape>(t: Tensor<S>, value: number, options?: TensorOptions): Tensor<S> {
+export function fullLike<S extends Shape>(t: Tensor<S>, value: number | boolean, options?: TensorOptions): Tensor<S> {
   return full(t.shape as Shape, value, like(t, options));
 }
 

@@ -1,4 +1,4 @@
-import { address, beginLaunch, f32, f64, i32, readBytes, u8, writeBytes } from '../backends/wasm/heap.ts';
+import { readBytes, writeBytes } from '../backends/wasm/heap.ts';
 import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
@@ -42,22 +42,6 @@ export function toHost(t: TensorBase): TypedArray {
       return new Int32Array(raw.buffer, raw.byteOffset, t.count);
     default:
       return raw;
-  }
-}
-
-/** The element of a plain tensor at a place counted in elements of its storage. */
-export function readElement(t: TensorBase, place: number): number {
-  beginLaunch();
-  const at = address(t.storage);
-  switch (t.dtype) {
-    case 'float32':
-      return f32()[at / 4 + place];
-    case 'float64':
-      return f64()[at / 8 + place];
-    case 'int32':
-      return i32()[at / 4 + place];
-    default:
-      return u8()[at + place];
   }
 }
 

@@ -1,6 +1,6 @@
 import { isLost, sync } from '../core/apply.ts';
 import type { TensorBase } from '../core/tensor.ts';
-import { readElement } from './data.ts';
+import { readElement } from '../ops/inspect.ts';
 import { formatHtml, formatTensor, type Printable } from './print.ts';
 
 /** Reads elements by their row-major number, whatever the strides. */

@@ -1,58 +1,31 @@
 import type { DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
-import { TensorBase } from '../core/tensor.ts';
+import { checkTensors, TensorBase } from '../core/tensor.ts';
 import type { Scalar } from '../kernels/build.ts';
 import { where as whereOp } from '../ops/elementwise.ts';
-import * as join from '../ops/join.ts';
 import * as sums from '../ops/linalg/einsum.ts';
 import { type ContractedDims, tensordot as contract } from '../ops/linalg/products.ts';
 import * as loss from '../ops/loss.ts';
+import { nonzeroColumns } from '../ops/mask.ts';
 import { userElementwise } from '../ops/user-elementwise.ts';
 import * as form from '../ops/view-forms.ts';
 import { checkOptions } from './options.ts';
 import type {
   AllOf,
-  CatOf,
   CrossEntropyOf,
   EinsumOf,
   FitAll,
-  FitCat,
   FitClasses,
   FitDim,
   FitEinsum,
-  FitStack,
   FitTarget,
   NllLossOf,
   Reduction,
   ShapeOf,
-  StackOf,
 } from './signatures.ts';
 import type { Operand, Tensor } from './tensor.ts';
 
 const LOSS = ['weight', 'ignoreIndex', 'reduction', 'labelSmoothing'] as const;
-
-function checkList(op: string, tensors: unknown): asserts tensors is readonly TensorBase[] {
-  if (!Array.isArray(tensors) || !tensors.every((t) => t instanceof TensorBase))
-    throw new ArgumentError(`${op}: expected an array of Tensors`);
-}
-
-/** Joins tensors along an existing dimension. */
-export function cat<const L extends readonly Tensor[], D extends number = 0>(
-  tensors: FitCat<L, D>,
-  dim?: D,
-): Tensor<CatOf<L, D>> {
-  checkList('cat', tensors);
-  return join.cat(tensors, dim ?? 0) as Tensor;
-}
-
-/** Joins tensors of one shape along a new dimension. */
-export function stack<const L extends readonly Tensor[], D extends number = 0>(
-  tensors: FitStack<L, D>,
-  dim?: D,
-): Tensor<StackOf<L, D>> {
-  checkList('stack', tensors);
-  return join.stack(tensors, dim ?? 0) as Tensor;
-}
 
 /**
  * Einstein's summation: every label names a dimension, and labels that the output lacks are summed
@@ -85,7 +58,7 @@ export function tensordot(a: Tensor, b: Tensor, dims: ContractedDims = 2): Tenso
 
 /** Each tensor expanded (without copying) to the shape that all have together. */
 export function broadcastTensors(...tensors: readonly Tensor[]): Tensor[] {
-  checkList('broadcastTensors', tensors);
+  checkTensors('broadcastTensors', ...tensors);
   return [...form.broadcastTensors(tensors)] as Tensor[];
 }
 
@@ -94,13 +67,23 @@ export function broadcastShapes(...shapes: readonly (readonly number[])[]): read
   return form.broadcastShape(shapes);
 }
 
-/** `a` where `condition` holds, `b` elsewhere; all three broadcast. */
+/**
+ * `a` where `condition` holds, `b` elsewhere; all three broadcast. With a condition alone, the indices
+ * where it is not zero, a vector (int32) for each dimension.
+ */
 export function where<C extends Tensor, A extends Operand, B extends Operand>(
   condition: C,
   a: FitAll<[C], A>,
   b: FitAll<[C, A], B>,
-): Tensor<AllOf<[C, A, B]>> {
-  return whereOp(condition, a as Operand, b as Operand) as Tensor;
+): Tensor<AllOf<[C, A, B]>>;
+// Another number of arguments: a mistake in one form is never reported as one in the other.
+export function where(condition: Tensor): Tensor<[number]>[];
+export function where(condition: Tensor, a?: Operand, b?: Operand): Tensor | Tensor[] {
+  if (a !== undefined && b !== undefined) return whereOp(condition, a, b) as Tensor;
+  checkTensors('where', condition);
+  if (a !== undefined || b !== undefined)
+    throw new ArgumentError('where: expected a condition alone, or a condition and two values');
+  return nonzeroColumns(condition) as Tensor[];
 }
 
 /** eˣ / Σ eˣ along `dim`. */

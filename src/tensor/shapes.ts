@@ -14,6 +14,18 @@
  * `number[]` an unknown rank, and dims beyond the eighth are not looked at.
  */
 export type {
+  Diag,
+  Grid,
+  Hstack,
+  Padded,
+  PixelShuffle,
+  PixelUnshuffle,
+  Repeat,
+  RepeatInterleave,
+  Tile,
+  Vstack,
+} from './shapes/arrange.ts';
+export type {
   Arg,
   Config,
   Dim,
@@ -74,3 +86,4 @@ export type {
   ShapeOfData,
 } from './shapes/resize.ts';
 export type { Chunk, EvenSplit, Split, TensorSplit, Unbind } from './shapes/split.ts';
+export type { At } from './shapes/subscript.ts';

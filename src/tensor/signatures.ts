@@ -14,6 +14,7 @@ import type {
   Arange,
   Arg,
   As,
+  At,
   AtLeast,
   AtMostMatrix,
   Axes,
@@ -24,6 +25,7 @@ import type {
   Cat,
   Chunk,
   CrossEntropy,
+  Diag,
   Diagonal,
   Dot,
   Einsum,
@@ -34,6 +36,8 @@ import type {
   Flatten,
   Gather,
   GradientFor,
+  Grid,
+  Hstack,
   IndexSelect,
   InRange,
   Known,
@@ -46,10 +50,16 @@ import type {
   Narrow,
   Nested,
   NllLoss,
+  Numel,
   OneElement,
   Out,
+  Padded,
   Permute,
+  PixelShuffle,
+  PixelUnshuffle,
   Reduce,
+  Repeat,
+  RepeatInterleave,
   Reshape,
   Reversed,
   Select,
@@ -63,6 +73,7 @@ import type {
   Squeeze,
   Stack,
   TensorSplit,
+  Tile,
   TopK,
   Transpose,
   Unbind,
@@ -70,6 +81,7 @@ import type {
   Unfold,
   Unsqueeze,
   Untyped,
+  Vstack,
   Writable,
 } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
@@ -288,6 +300,53 @@ export type AtLeastOf<T, Rank extends 1 | 2 | 3> = Out<AtLeast<ShapeOf<T>, Rank>
 export type FitExpandAs<T, X> = Arg<Expand<ShapeOf<T>, ShapeOf<X>>, X>;
 export type FitReshapeAs<T, X> = Arg<Reshape<ShapeOf<T>, ShapeOf<X>>, X>;
 export type FitViewAs<T, X> = Arg<Reshape<ShapeOf<T>, ShapeOf<X>, 'view'>, X>;
+/** Brackets: the receiver is refused where they do not fit. */
+export type FitAt<T, I extends readonly unknown[]> = Arg<At<ShapeOf<T>, I>, T>;
+export type AtOf<T, I extends readonly unknown[]> = Out<At<ShapeOf<T>, I>>;
+
+/** Brackets as a list, and a value that broadcasts to what they name. */
+export type FitBrackets<T, I extends readonly unknown[]> = Arg<At<ShapeOf<T>, I>, I>;
+export type FitValue<T, I extends readonly unknown[], X> = Arg<
+  X extends Tensor<infer B> ? (At<ShapeOf<T>, I> extends infer R extends Shape ? Into<R, B> : Shape) : Shape,
+  X
+>;
+
+/** The place of everything that is not zero: a row of as many numbers as there are dims. */
+export type NonzeroOf<T> =
+  ShapeOf<T> extends infer S extends Shape
+    ? number extends S['length']
+      ? Tensor<[number, number]>
+      : Tensor<[number, S['length']]>
+    : never;
+
+/** The shape of a tensor of places, one element for each. */
+export type TakenOf<X, D> = D extends number ? Tensor : Tensor<[Numel<ShapeOf<X>>]>;
+
+// ---- arranging -----------------------------------------------------------------------------------------------------
+
+export type FitRepeat<T, R extends Shape> = Arg<Repeat<ShapeOf<T>, R>, R>;
+export type RepeatOf<T, R extends Shape> = Out<Repeat<ShapeOf<T>, R>>;
+export type TileOf<T, R extends Shape> = Out<Tile<ShapeOf<T>, R>>;
+export type FitRepeatDim<T, R, D> = Arg<RepeatInterleave<ShapeOf<T>, R, D>, D>;
+export type RepeatInterleaveOf<T, R, D> = Out<RepeatInterleave<ShapeOf<T>, R, D>>;
+export type FitDiag<T, K> = Arg<Diag<ShapeOf<T>, K>, T>;
+export type DiagOf<T, K> = Out<Diag<ShapeOf<T>, K>>;
+export type FitPad<T, P extends Shape> = Arg<Padded<ShapeOf<T>, P>, P>;
+export type PadOf<T, P extends Shape> = Out<Padded<ShapeOf<T>, P>>;
+export type FitShuffle<T, R extends number> = Arg<PixelShuffle<ShapeOf<T>, R>, R>;
+export type ShuffleOf<T, R extends number> = Out<PixelShuffle<ShapeOf<T>, R>>;
+export type FitUnshuffle<T, R extends number> = Arg<PixelUnshuffle<ShapeOf<T>, R>, R>;
+export type UnshuffleOf<T, R extends number> = Out<PixelUnshuffle<ShapeOf<T>, R>>;
+export type FitHstack<L extends readonly Tensor[]> = Arg<Hstack<ShapesOf<L>>, L>;
+export type HstackOf<L extends readonly Tensor[]> = Out<Hstack<ShapesOf<L>>>;
+export type FitVstack<L extends readonly Tensor[]> = Arg<Vstack<ShapesOf<L>>, L>;
+export type VstackOf<L extends readonly Tensor[]> = Out<Vstack<ShapesOf<L>>>;
+export type FitGrid<L extends readonly Tensor[]> = Arg<Grid<ShapesOf<L>, 'ij'>, L>;
+export type GridOf<L extends readonly Tensor[], I> = { -readonly [K in keyof L]: Tensor<Out<Grid<ShapesOf<L>, I>>> };
+/** Rows of a table at an index; classes as rows. */
+export type LookupOf<X, W> =
+  ShapeOf<W> extends readonly [unknown, infer D extends number] ? Out<[...ShapeOf<X>, D]> : Untyped;
+export type OneHotOf<X, C> = Out<[...ShapeOf<X>, C extends number ? C : number]>;
 
 // ---- receivers that need one element -------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 import { setTensorClass } from '../core/tensor.ts';
-import { TensorPicking } from './picking.ts';
+import { TensorPlacing } from './placing.ts';
 import * as random from './random.ts';
 import type { Shape, Untyped } from './shapes.ts';
 
@@ -10,9 +10,9 @@ export type { Operand } from './signatures.ts';
  * An n-dimensional array of numbers that remembers how it was computed.
  *
  * The class is written in layers, a file each: what a tensor is (`TensorState`), what works element by
- * element (`TensorArithmetic`), reductions, products, views, and picking by index. The last one is here.
+ * element (`TensorArithmetic`), reductions, products, views, arranging, and picking and placing by index. The last one is here.
  */
-export class Tensor<S extends Shape = Untyped> extends TensorPicking<S> {
+export class Tensor<S extends Shape = Untyped> extends TensorPlacing<S> {
   // ── random, in place ──
 
   /** Fills with numbers drawn uniformly from [from, to). */

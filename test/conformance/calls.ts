@@ -6,7 +6,7 @@ import { functional, functionalSignatures } from './calls/functional.ts';
 import { inplace, inplaceSignatures } from './calls/inplace.ts';
 import { linearAlgebra, linearAlgebraSignatures } from './calls/linalg.ts';
 import { losses, lossesSignatures } from './calls/losses.ts';
-import { picking } from './calls/picking.ts';
+import { picking, pickingSignatures } from './calls/picking.ts';
 import { products, productsSignatures } from './calls/products.ts';
 import { reductions, reductionsSignatures } from './calls/reductions.ts';
 import { scans, scansSignatures } from './calls/scans.ts';
@@ -39,6 +39,7 @@ export const pythonSignatures: Signatures = {
   ...elementwiseSignatures,
   ...reductionsSignatures,
   ...scansSignatures,
+  ...pickingSignatures,
   ...viewsSignatures,
   ...productsSignatures,
   ...linearAlgebraSignatures,

@@ -141,7 +141,11 @@ export function toHost(t: Tensor): HostTensor {
 
 /** Every tensor of nested arguments, depth first. */
 export function tensorsOf(values: readonly Encoded[]): EncodedTensor[] {
-  return values.flatMap((x) => (isTensor(x) ? [x] : Array.isArray(x) ? tensorsOf(x as readonly Encoded[]) : []));
+  return values.flatMap((x) => {
+    if (isTensor(x)) return [x];
+    if (Array.isArray(x)) return tensorsOf(x as readonly Encoded[]);
+    return typeof x === 'object' && x !== null && 'tuple' in x ? tensorsOf(x.tuple as readonly Encoded[]) : [];
+  });
 }
 
 const SPECIAL: Readonly<Record<string, number>> = {

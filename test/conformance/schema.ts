@@ -1,3 +1,4 @@
+import { slice } from 'nabla';
 import { decodeDType, decodeFloat, type Encoded, type EncodedTensor, isTensor, Unsupported } from './format.ts';
 
 /*
@@ -97,14 +98,19 @@ const isRest = (type: string | undefined): boolean => type?.endsWith('...') ?? f
 
 export type Bound = Readonly<Record<string, Encoded>>;
 
-/** The last parameter takes all positional arguments that are left: of sizes, `x.view(2, 3)`, where nothing can follow them. */
+/**
+ * The last parameter takes all positional arguments that are left: sizes, as in `x.view(2, 3)`, where
+ * nothing can follow them; tensors, where there is nothing but them.
+ */
 function gathered(positional: Signature, args: readonly Encoded[]): readonly Encoded[] {
   const last = positional.length - 1;
   const rest = args.slice(last);
   const { type } = positional[last] ?? {};
   if (isRest(type)) return [...args.slice(0, last), rest];
-  const sizes = last >= 0 && /^(int|SymInt)\[\]$/.test(type ?? '');
-  return sizes && rest.length > 0 && rest.every(isInt) ? [...args.slice(0, last), rest] : args;
+  if (last < 0 || rest.length === 0) return args;
+  const sizes = /^(int|SymInt)\[\]$/.test(type ?? '') && rest.every(isInt);
+  const tensors = last === 0 && type === 'Tensor[]' && rest.every(isTensor);
+  return sizes || tensors ? [...args.slice(0, last), rest] : args;
 }
 
 /** The arguments by name, or null when they do not fit the signature. */
@@ -139,6 +145,14 @@ export function decodeArgument(x: Encoded, tensorOf: (t: EncodedTensor) => unkno
       return decodeFloat(value);
     case 'dtype':
       return decodeDType(value as string);
+    case 'slice': {
+      const [start, end, step] = value as readonly (number | null)[];
+      return slice(start, end, step);
+    }
+    case 'ellipsis':
+      return '...';
+    case 'tuple':
+      return { tuple: decodeArgument(value, tensorOf) };
     case 'device':
     case 'memory_format':
       return value;

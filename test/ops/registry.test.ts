@@ -8,6 +8,7 @@ import { layouts, valuesOf } from '../support/numbers.ts';
 import { convolutionSamples } from './samples/convolutions.ts';
 import { elementwiseSamples } from './samples/elementwise.ts';
 import { functionalSamples } from './samples/functional.ts';
+import { indexingSamples } from './samples/indexing.ts';
 import { linalgSamples } from './samples/linalg.ts';
 import { reductionSamples } from './samples/reductions.ts';
 import type { Sample } from './samples/sample.ts';
@@ -29,6 +30,7 @@ const samples: Readonly<Record<string, readonly Sample[]>> = {
   ...scanSamples,
   ...functionalSamples,
   ...convolutionSamples,
+  ...indexingSamples,
 };
 
 const differentiated = (xs: readonly Tensor[]): number[] =>

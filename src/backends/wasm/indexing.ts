@@ -2,8 +2,21 @@
  * Kernels that move elements by index, or find the indices: gathers and scatters, selections, scans
  * and sorts. All take inputs in any layout.
  */
-export { countNonzero, maskedSelect, nonzero } from './indexing/compact.ts';
-export { gather, indexAdd, indexCopy, indexFill, indexSelect, scatter, scatterAdd } from './indexing/move.ts';
+export { countNonzero, maskedScatter, maskedSelect, nonzero } from './indexing/compact.ts';
+export {
+  gather,
+  type Indexed,
+  indexAdd,
+  indexCopy,
+  indexFill,
+  indexSelect,
+  put,
+  scatter,
+  scatterAdd,
+  scatterJoin,
+  take,
+} from './indexing/move.ts';
+export type { Join } from './indexing/move-code.ts';
 export { cummax, cummin, cumprod, cumsum, logcumsumexp, recurrence } from './indexing/scan.ts';
 export { searchSorted } from './indexing/search.ts';
 export { argsort, sort, topk } from './indexing/sort.ts';

@@ -4,7 +4,7 @@ import type { List, Shape, Show, Unranked, Unsized, Writable } from './basics.ts
 // ---- finding a dim -------------------------------------------------------------------------------------------------
 
 /** So many dims, whatever they are. The table stops at rank 8: dims beyond are not checked, never refused. */
-interface Dims {
+export interface Dims {
   '0': [];
   '1': [unknown];
   '2': [unknown, unknown];

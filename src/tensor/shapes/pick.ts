@@ -18,7 +18,7 @@ export type Select<S extends List, D extends number, I> =
 type ShowLiteral<N extends number> = `${N}`;
 
 /** An index that is not one of `N` elements for certain; negative counts from the end. */
-type OutOfBounds<N extends number, I> = I extends number
+export type OutOfBounds<N extends number, I> = I extends number
   ? number extends I | N
     ? false
     : `${I}` extends `-${infer Back extends number}`
@@ -67,7 +67,11 @@ export type Slice<S extends List, D extends number, Start, End, Step> =
         ? [...P, Sliced<X, Start, End, Step>, ...Q]
         : NoDim<S, D>;
 
-type Sliced<N extends number, Start, End, Step> = [Start, End, Step] extends [0 | undefined, undefined, 1 | undefined]
+export type Sliced<N extends number, Start, End, Step> = [Start, End, Step] extends [
+  0 | undefined,
+  undefined,
+  1 | undefined,
+]
   ? N
   : Between<
         Start extends number ? DrawnIn<Start, N> : 0,

@@ -34,7 +34,11 @@ export const creations: Calls = {
   // ── creation ──
   'torch.zeros': ({ size, ...options }: { size: readonly number[] } & Creation) => nabla.zeros(size, creation(options)),
   'torch.ones': ({ size, ...options }: { size: readonly number[] } & Creation) => nabla.ones(size, creation(options)),
-  'torch.full': ({ size, fill_value, ...options }: { size: readonly number[]; fill_value: number } & Creation) =>
+  'torch.full': ({
+    size,
+    fill_value,
+    ...options
+  }: { size: readonly number[]; fill_value: number | boolean } & Creation) =>
     nabla.full(size, fill_value, creation(options)),
   'torch.arange': ({ start, end, step, ...options }: { start?: number; end: number; step?: number } & Creation) => {
     const chosen = creation(options);
@@ -46,7 +50,7 @@ export const creations: Calls = {
   'torch.eye': ({ n, m, ...options }: { n: number; m?: number } & Creation) => nabla.eye(n, m, creation(options)),
   'torch.zeros_like': ({ self, ...options }: Self & Creation) => nabla.zerosLike(self, creation(options)),
   'torch.ones_like': ({ self, ...options }: Self & Creation) => nabla.onesLike(self, creation(options)),
-  'torch.full_like': ({ self, fill_value, ...options }: Self & { fill_value: number } & Creation) =>
+  'torch.full_like': ({ self, fill_value, ...options }: Self & { fill_value: number | boolean } & Creation) =>
     nabla.fullLike(self, fill_value, creation(options)),
 };
 
@@ -57,11 +61,11 @@ export const creationsSignatures: Signatures = {
   'Tensor.bool': [`bool${CONVERSION}`],
   'torch.zeros': [`zeros(int[] size, ${CREATION})`],
   'torch.ones': [`ones(int[] size, ${CREATION})`],
-  'torch.full': [`full(int[] size, Scalar fill_value, ${CREATION})`],
+  'torch.full': [`full(int[] size, Any fill_value, ${CREATION})`],
   'torch.arange': [`arange(Scalar end, ${CREATION})`, `arange(Scalar start, Scalar end, Scalar step=1, ${CREATION})`],
   'torch.linspace': [`linspace(Scalar start, Scalar end, int steps, ${CREATION})`],
   'torch.eye': [`eye(int n, int? m=None, ${CREATION})`],
   'torch.zeros_like': [`zeros_like(Tensor self, ${CREATION})`],
   'torch.ones_like': [`ones_like(Tensor self, ${CREATION})`],
-  'torch.full_like': [`full_like(Tensor self, Scalar fill_value, ${CREATION})`],
+  'torch.full_like': [`full_like(Tensor self, Any fill_value, ${CREATION})`],
 };

@@ -1,6 +1,5 @@
 import type { Tensor } from 'nabla';
 import * as nabla from 'nabla';
-import { Unsupported } from '../format.ts';
 import {
   type Binary,
   type Bounded,
@@ -82,7 +81,7 @@ export const elementwise: Calls = {
   'torch.clamp_min': ({ self, min }: Bounded) => self.clamp(min),
   'torch.clamp_max': ({ self, max }: Bounded) => self.clamp(null, max),
   'torch.where': (a: { readonly condition: Tensor; readonly self?: Operand; readonly other?: Operand }) => {
-    if (a.self === undefined || a.other === undefined) throw new Unsupported('where of a condition alone');
+    if (a.self === undefined || a.other === undefined) return nabla.where(a.condition);
     return nabla.where(a.condition, a.self, a.other);
   },
   'torch.eq': ({ self, other }: Binary) => self.eq(other),

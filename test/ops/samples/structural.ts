@@ -1,8 +1,6 @@
-import { cat, nllLoss, stack, type Tensor, tensor } from 'nabla';
+import { cat, stack, type Tensor } from 'nabla';
 import { f64, type Shape } from '../../support/numbers.ts';
 import { inner, over, type Sample, sample, x } from './sample.ts';
-
-const int = (values: readonly number[], shape: Shape): Tensor => tensor(Int32Array.from(values), { shape });
 
 const usual: readonly Shape[] = [[], [4], [2, 3], [0], [2, 0]];
 const matrices: readonly Shape[] = [
@@ -70,18 +68,6 @@ const views: Readonly<Record<string, readonly Sample[]>> = {
     sample('last column', [x([3, 2])], (t) => t.select(-1, -1)),
     sample('of a vector', [x([3])], (t) => t.select(0, 2)),
     sample('of no rows', [x([0, 2])], (t) => t.select(1, 0)),
-  ],
-  named: [
-    sample('identity', [x([2, 3])], inner('named', { node: 'NameBackward0' })),
-    sample('a loss', [x([3, 4])], (t) => nllLoss(t, int([1, 0, 3], [3]))),
-  ],
-  padTo: [
-    sample('corner', [x([2, 3])], inner('padTo', { shape: [3, 5] })),
-    sample('of nothing', [x([0, 2])], inner('padTo', { shape: [2, 2] })),
-  ],
-  cropTo: [
-    sample('corner', [x([3, 5])], inner('cropTo', { shape: [2, 3] })),
-    sample('to nothing', [x([2, 2])], inner('cropTo', { shape: [0, 2] })),
   ],
 };
 
@@ -181,38 +167,8 @@ const joins: Readonly<Record<string, readonly Sample[]>> = {
   ],
 };
 
-const places = int([2, 0, 2, 1, 0, 0], [2, 3]);
-
-const picks: Readonly<Record<string, readonly Sample[]>> = {
-  gather: [
-    sample('rows', [x([3, 3]), places], (t, i) => t.gather(0, i)),
-    sample('columns, repeated', [x([2, 3]), int([2, 2, 0, 1], [2, 2])], (t, i) => t.gather(1, i)),
-    sample('rank 0', [x([]), int([0], [])], (t, i) => t.gather(0, i)),
-    sample('nothing', [x([2, 3]), int([], [2, 0])], (t, i) => t.gather(1, i)),
-    sample('transposed', [x([3, 2]), places], (t, i) => t.T.gather(1, i)),
-  ],
-  scatterAdd: [
-    sample('rows', [x([3, 3]), places, x([2, 3], 2)], (t, i, s) => t.scatterAdd(0, i, s)),
-    sample('larger source', [x([2, 3]), int([2, 2, 0, 1], [2, 2]), x([2, 4], 2)], (t, i, s) => t.scatterAdd(1, i, s)),
-    sample('nothing', [x([2, 3]), int([], [2, 0]), x([2, 0], 2)], (t, i, s) => t.scatterAdd(1, i, s)),
-  ],
-  indexSelect: [
-    sample('rows, repeated', [x([3, 2]), int([2, 0, 2], [3])], (t, i) => t.indexSelect(0, i)),
-    sample('columns', [x([2, 3]), int([1], [1])], (t, i) => t.indexSelect(1, i)),
-    sample('a vector by a rank-0 index', [x([3]), int([1], [])], (t, i) => t.indexSelect(0, i)),
-    sample('nothing', [x([2, 3]), int([], [0])], (t, i) => t.indexSelect(1, i)),
-    sample('transposed', [x([2, 3]), int([2, 1], [2])], (t, i) => t.T.indexSelect(0, i)),
-  ],
-  indexAdd: [
-    sample('rows, repeated', [x([3, 2]), int([2, 0, 2], [3]), x([3, 2], 2)], (t, i, s) => t.indexAdd(0, i, s)),
-    sample('columns', [x([2, 3]), int([1, 1], [2]), x([2, 2], 2)], (t, i, s) => t.indexAdd(1, i, s)),
-    sample('nothing', [x([2, 3]), int([], [0]), x([2, 0], 2)], (t, i, s) => t.indexAdd(1, i, s)),
-  ],
-};
-
 export const structuralSamples: Readonly<Record<string, readonly Sample[]>> = {
   ...views,
   ...products,
   ...joins,
-  ...picks,
 };

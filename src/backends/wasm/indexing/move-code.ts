@@ -1,0 +1,232 @@
+/**
+ * The code of moves along indices: loops that read, write or join elements at the places that rows of
+ * an int32 tensor name.
+ */
+import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { advance, copyOf, loadWord, times } from '../control.ts';
+import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encoder.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+import { emitNest, emitRun, type Innermost } from './nest.ts';
+
+/** What is put together at a place: `scaled` adds α · from[i]. */
+export type Join = 'add' | 'scaled' | 'mul' | 'max' | 'min';
+
+/** `take`: to[i] ← from[at]; `put`: to[at] ← from[i]; a join: to[at] ← to[at] ∘ from[i]. */
+export type Move = 'take' | 'put' | Join;
+
+/** The innermost loop: every turn reads an index, or all turns share one, over elements apart or side by side. */
+export type Inner = 'each' | 'slice' | 'run';
+
+/** One kernel. */
+export interface MoveKind {
+  readonly move: Move;
+  readonly dtype: DType;
+  /** Loops around the innermost one. */
+  readonly depth: number;
+  readonly inner: Inner;
+  /** How many dimensions are indexed, each by a row of the index. */
+  readonly rows: number;
+  /** Whether negative indices count from the end. */
+  readonly wraps: boolean;
+}
+
+/**
+ * Words of the head: an offending index and the row it stood in (from 1 on, 0 for none), α, bytes from
+ * row to row of the index; then, for every row, size and byte stride of the dimension it indexes.
+ */
+export const HEAD = { badValue: 0, bad: 1, alpha: 2, rowStep: 4, dims: 5 } as const;
+export const headWords = (rows: number): number => HEAD.dims + 2 * rows;
+
+/** How elements of one kind are read, put together and written. */
+interface Element {
+  readonly bytes: number;
+  readonly type: 'i32' | 'f32' | 'f64';
+  readonly load: MemoryOp;
+  readonly store: MemoryOp;
+  readonly splat: PlainOp;
+  readonly add: PlainOp;
+  readonly mul: PlainOp;
+  /** Missing for integers, which compare and select. NaN is carried on, as in PyTorch. */
+  readonly max?: PlainOp;
+  readonly min?: PlainOp;
+  /** The same for vectors of stored elements, where there is such an instruction. */
+  readonly vector: Readonly<Record<'add' | 'mul' | 'max' | 'min', PlainOp | null>>;
+}
+
+const BYTE: Element = {
+  bytes: 1,
+  type: 'i32',
+  load: 'i32.load8_u',
+  store: 'i32.store8',
+  splat: 'i8x16.splat',
+  add: 'i32.add',
+  mul: 'i32.mul',
+  vector: { add: 'i8x16.add', mul: null, max: null, min: null },
+};
+const INT: Element = {
+  bytes: 4,
+  type: 'i32',
+  load: 'i32.load',
+  store: 'i32.store',
+  splat: 'i32x4.splat',
+  add: 'i32.add',
+  mul: 'i32.mul',
+  vector: { add: 'i32x4.add', mul: 'i32x4.mul', max: 'i32x4.max_s', min: 'i32x4.min_s' },
+};
+const float = (type: 'f32' | 'f64', shape: 'f32x4' | 'f64x2'): Element => ({
+  bytes: type === 'f32' ? 4 : 8,
+  type,
+  load: `${type}.load`,
+  store: `${type}.store`,
+  splat: `${shape}.splat`,
+  add: `${type}.add`,
+  mul: `${type}.mul`,
+  max: `${type}.max`,
+  min: `${type}.min`,
+  vector: { add: `${shape}.add`, mul: `${shape}.mul`, max: `${shape}.max`, min: `${shape}.min` },
+});
+
+const ELEMENTS: Readonly<Record<DType, Element>> = {
+  bool: {
+    ...BYTE,
+    add: 'i32.or',
+    mul: 'i32.and',
+    vector: { add: 'v128.or', mul: 'v128.and', max: 'v128.or', min: 'v128.and' },
+  },
+  uint8: BYTE,
+  int32: INT,
+  float32: float('f32', 'f32x4'),
+  float64: float('f64', 'f64x2'),
+};
+
+const isJoin = (move: Move): move is Join => move !== 'take' && move !== 'put';
+
+/** Whether elements that lie side by side can move as vectors. */
+export function asVectors(move: Move, dtype: DType): boolean {
+  if (!isJoin(move)) return true;
+  const { vector } = ELEMENTS[dtype];
+  return vector[move === 'scaled' ? 'mul' : move] !== null;
+}
+
+const kernels = new Map<string, WasmFunction>();
+
+export function kernelFor(kind: MoveKind): WasmFunction {
+  const { move, dtype, depth, inner, rows, wraps } = kind;
+  // What only moves is not looked at: one kernel per element size.
+  const of = isJoin(move) ? dtype : dtypeInfo(dtype).bytes;
+  const key = `${move} ${of} ${depth} ${inner} ${rows} ${wraps}`;
+  let kernel = kernels.get(key);
+  if (kernel === undefined) {
+    kernel = instantiate([moveFunction(kind)]).move;
+    kernels.set(key, kernel);
+  }
+  return kernel;
+}
+
+/** Replaces the two values on the stack by what they make together. */
+function emitJoin(b: FunctionBody, join: Exclude<Join, 'scaled'>, element: Element): void {
+  const op = element[join];
+  if (op !== undefined) {
+    b.op(op);
+    return;
+  }
+  const [x, y] = [b.local('i32'), b.local('i32')];
+  b.set(y).set(x).get(x).get(y).get(x).get(y);
+  b.op(join === 'max' ? 'i32.gt_s' : 'i32.lt_s', 'select');
+  b.release(x, y);
+}
+
+function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: MoveKind): FunctionBody {
+  const element = ELEMENTS[dtype];
+  const b = new FunctionBody('move', ['i32'], []);
+  const [block] = b.params;
+  const rowStep = loadWord(b, HEAD.rowStep);
+  const sizes = Array.from({ length: rows }, (_, k) => loadWord(b, HEAD.dims + 2 * k));
+  const strides = Array.from({ length: rows }, (_, k) => loadWord(b, HEAD.dims + 2 * k + 1));
+  const at = b.local('i32');
+  const index = b.local('i32');
+  const row = b.local('i32');
+  const alpha = b.local(element.type);
+  b.get(block)
+    .mem(element.load, 4 * HEAD.alpha)
+    .set(alpha);
+  const alphas = b.local('v128');
+  b.get(alpha).op(element.splat).set(alphas);
+  const joins = isJoin(move) ? (move === 'scaled' ? 'add' : move) : null;
+
+  /** Reads the index of every row and makes one byte distance of them; notes one out of range and leaves. */
+  const readIndex = (place: Local): void => {
+    b.get(place).set(row);
+    for (let k = 0; k < rows; k++) {
+      b.get(row).mem('i32.load').tee(index);
+      if (wraps) {
+        b.i32(0).op('i32.lt_s');
+        b.if(() => advance(b, index, sizes[k]));
+        b.get(index);
+      }
+      b.get(sizes[k]).op('i32.ge_u');
+      b.if(() => {
+        b.get(block)
+          .get(row)
+          .mem('i32.load')
+          .mem('i32.store', 4 * HEAD.badValue);
+        b.get(block)
+          .i32(k + 1)
+          .mem('i32.store', 4 * HEAD.bad);
+        b.op('return');
+      });
+      b.get(index).get(strides[k]).op('i32.mul');
+      if (k > 0) b.get(at).op('i32.add');
+      b.set(at);
+      if (k < rows - 1) advance(b, row, rowStep);
+    }
+  };
+  const moveElement = (to: Local, from: Local): void => {
+    b.get(to);
+    if (joins !== null) b.get(to).mem(element.load);
+    b.get(from).mem(element.load);
+    if (move === 'scaled') b.get(alpha).op(element.mul);
+    if (joins !== null) emitJoin(b, joins, element);
+    b.mem(element.store);
+  };
+  const moveVector = (to: Local, from: Local): void => {
+    b.get(to);
+    if (joins !== null) b.get(to).mem('v128.load');
+    b.get(from).mem('v128.load');
+    if (move === 'scaled') b.get(alphas).op(element.vector.mul as PlainOp);
+    if (joins !== null) b.op(element.vector[joins] as PlainOp);
+    b.mem('v128.store');
+  };
+  const inner = ({ count, places, steps }: Innermost): void => {
+    const [to, from, where] = places.map((p) => copyOf(b, p));
+    const indexed = move === 'take' ? from : to;
+    const left = copyOf(b, count);
+    if (innermost === 'each') {
+      const shifted = b.local('i32');
+      times(b, left, () => {
+        readIndex(where);
+        b.get(indexed).get(at).op('i32.add').set(shifted);
+        if (move === 'take') moveElement(to, shifted);
+        else moveElement(shifted, from);
+        for (const [k, place] of [to, from, where].entries()) advance(b, place, steps[k]);
+      });
+      b.release(shifted);
+    } else {
+      readIndex(where);
+      advance(b, indexed, at);
+      if (innermost === 'slice') {
+        times(b, left, () => {
+          moveElement(to, from);
+          advance(b, to, steps[0]);
+          advance(b, from, steps[1]);
+        });
+      } else {
+        const vector = (): void => moveVector(to, from);
+        emitRun(b, count, [to, from], element.bytes, vector, () => moveElement(to, from));
+      }
+    }
+    b.release(to, from, where, left);
+  };
+  emitNest(b, headWords(rows), 3, depth, inner);
+  return b;
+}

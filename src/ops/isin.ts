@@ -1,0 +1,50 @@
+import { searchSorted, sort } from '../backends/wasm/indexing.ts';
+import { apply1 } from '../core/apply.ts';
+import { internally } from '../core/internally.ts';
+import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
+import { resultType } from '../core/promotion.ts';
+import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tensor.ts';
+import { contiguous, toDType } from './copy.ts';
+import { full } from './create.ts';
+import { eq, logicalNot, minimum } from './elementwise.ts';
+import { indexSelect } from './indexing.ts';
+import { any } from './reduce.ts';
+import { flatten, reshape, unsqueeze } from './view.ts';
+
+/** Whether each element of `x` is one of the vector `values`, of the same dtype: where it would stand among them stands its equal. */
+const isinOp: Op<undefined> = defineOp({
+  name: 'isin',
+  inputs: ['x', 'values'],
+  forward: ([x, values]) =>
+    internally(() => {
+      const count = values.count;
+      if (count === 0) return full(x.shape, 0, 'bool');
+      const sorted = fresh([count], values.dtype);
+      sort(sorted, fresh([count], 'int32'), values, 0);
+      const wanted = reshape(contiguous(x), [1, x.count]);
+      const places = fresh([1, x.count], 'int32');
+      searchSorted(places, sorted, wanted, null, false);
+      const found = indexSelect(sorted, 0, minimum(reshape(places, [x.count]), count - 1));
+      return eq(x, reshape(found, x.shape));
+    }),
+  vjp: notDifferentiable,
+  jvp: notDifferentiable,
+  vmap: ([x, values], [inX, inValues], _, size) => {
+    if (!inValues) return apply1(isinOp, [x, values], undefined);
+    // Every example has values of its own: each element beside all of them.
+    const rank = x.shape.length - (inX ? 1 : 0);
+    const beside = reshape(values, [size, ...new Array<number>(rank).fill(1), values.shape[1]]);
+    return any(eq(unsqueeze(x, -1), beside), -1);
+  },
+});
+
+/** Whether each element of `x` is one of `values`; NaN is equal to nothing. */
+export function isin(x: TensorBase, values: Operand, invert = false): TensorBase {
+  checkTensors('isin', x);
+  const list = typeof values === 'number' ? null : values;
+  if (list !== null) checkTensors('isin', list);
+  const dtype = resultType('isin', [x, values]);
+  const among = list === null ? full([1], values as number, dtype) : toDType(flatten(list), dtype);
+  const found = apply1(isinOp, [toDType(x, dtype), among], undefined);
+  return invert ? logicalNot(found) : found;
+}
