@@ -4,8 +4,15 @@ import type { Tensor } from '../tensor/tensor.ts';
 import * as api from './api.ts';
 import { batchedGrad } from './batched.ts';
 
+export { GradcheckError } from '../core/errors.ts';
 export type { FunctionContext } from '../extend/context.ts';
 export { AutogradFunction as Function, type FunctionBase, type VmapInfo } from '../extend/function.ts';
+export {
+  type GradcheckOptions,
+  type GradgradcheckOptions,
+  gradcheck,
+  gradgradcheck,
+} from '../extend/gradcheck/index.ts';
 export { onceDifferentiable } from '../extend/once.ts';
 export type { BackwardOptions } from './api.ts';
 export * as functional from './functional/index.ts';

@@ -41,6 +41,11 @@ export class CheckpointError extends AutogradError {
   override name = 'CheckpointError';
 }
 
+/** A derivative that does not agree with differences. */
+export class GradcheckError extends AutogradError {
+  override name = 'GradcheckError';
+}
+
 /** The derivative of this operation does not exist in the library. */
 export class NotImplementedError extends NablaError {
   override name = 'NotImplementedError';
