@@ -5,7 +5,8 @@ import { alias, TensorBase } from '../../core/tensor.ts';
 import { warn } from '../../core/warnings.ts';
 import { copyKernel } from '../../ops/copy.ts';
 import { fillKernel } from '../../ops/elementwise-op.ts';
-import { fromHost, hostArray, readElement } from '../../tensor/data.ts';
+import { readElement } from '../../ops/inspect.ts';
+import { fromHost, hostArray } from '../../tensor/data.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { kindWord } from '../tensors.ts';
 
