@@ -17,14 +17,14 @@ import type { Tensor } from '../tensor/tensor.ts';
 /** See `Tensor.registerHook`. */
 export function registerHook(t: TensorBase, hook: TensorHook): HookHandle {
   checkHook('registerHook', hook);
-  if (!sync(t).tracked) throw untracked();
+  checkTracked(t);
   return gradientNode(t).attach().add('tensor', hook, t.outputIndex);
 }
 
 /** See `Tensor.registerPostAccumulateGradHook`. */
 export function registerPostAccumulateGradHook(t: TensorBase, hook: AccumulateHook): HookHandle {
   checkHook('registerPostAccumulateGradHook', hook);
-  if (!sync(t).tracked) throw untracked();
+  checkTracked(t);
   if (t.node !== null)
     throw new AutogradError(
       'post accumulate grad hooks cannot be registered on non-leaf tensors: nothing accumulates there. Use registerHook',
@@ -32,10 +32,12 @@ export function registerPostAccumulateGradHook(t: TensorBase, hook: AccumulateHo
   return gradientNode(t).attach().add('accumulated', hook);
 }
 
-function untracked(): AutogradError {
-  return new AutogradError(
-    "cannot register a hook on a tensor that doesn't require gradient; set requiresGrad on it, or on what it is computed from",
-  );
+/** Refuses a tensor that no gradient will ever reach. */
+export function checkTracked(t: TensorBase): void {
+  if (!sync(t).tracked)
+    throw new AutogradError(
+      "cannot register a hook on a tensor that doesn't require gradient; set requiresGrad on it, or on what it is computed from",
+    );
 }
 
 /** The gradients at the outputs or inputs of a node, null where none arrived. */

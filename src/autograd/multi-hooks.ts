@@ -5,7 +5,7 @@ import { checkHook } from '../core/node.ts';
 import { TensorBase } from '../core/tensor.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { registerHook } from './hooks.ts';
+import { checkTracked, registerHook } from './hooks.ts';
 import { currentPass, type Pass } from './nesting.ts';
 
 export interface MultiGradHookOptions<M extends 'all' | 'any' = 'all' | 'any'> {
@@ -58,6 +58,7 @@ export function registerMultiGradHook(
 }
 
 function onAll(tensors: readonly Tensor[], hook: (grads: readonly (Tensor | null)[]) => void): HookHandle[] {
+  tensors.forEach(checkTracked);
   const nodes = tensors.map(gradientNode);
   const passes = new WeakMap<Pass, Arrivals>();
   return tensors.map((t, i) =>

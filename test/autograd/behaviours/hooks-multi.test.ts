@@ -64,7 +64,13 @@ describe('registerMultiGradHook', () => {
       ArgumentError,
       "Expects mode to be one of ('all', 'any') but got foo",
     );
-    expectError(() => registerMultiGradHook([tensor([1])], () => undefined), AutogradError, "doesn't require gradient");
+    const x = leaf(1);
+    expectError(
+      () => registerMultiGradHook([x, tensor([1])], () => expect.fail('half registered')),
+      AutogradError,
+      "doesn't require gradient",
+    );
+    x.sum().backward();
     expectError(() => registerMultiGradHook(3 as never, () => undefined), ArgumentError, 'an array of Tensors');
   });
 });
