@@ -6,6 +6,7 @@
 export { crossEntropy, logSoftmax, nllLoss, softmax } from '../tensor/functions.ts';
 export * from './activation.ts';
 export * from './attention.ts';
+export * from './blocks.ts';
 export * from './conv.ts';
 export * from './distance.ts';
 export * from './dropout.ts';
@@ -15,3 +16,4 @@ export * from './loss.ts';
 export * from './normalization.ts';
 export * from './padding.ts';
 export * from './pool.ts';
+export * from './resize.ts';

@@ -5,9 +5,13 @@ import type {
   Bias,
   Conv,
   ConvTranspose,
+  Fold,
+  GridSample,
   OutChannels,
   OutChannelsTransposed,
   Pool,
+  Resize,
+  Unfold,
 } from '../tensor/shapes/windows.ts';
 import type { Arg, Out } from '../tensor/shapes.ts';
 import type { ShapeOf } from '../tensor/signatures.ts';
@@ -61,3 +65,18 @@ export type PoolOf<N extends string, Q extends Dims, X, K, S, P, D, C> = Out<Poo
 /** Sizes of the result. */
 export type FitAdaptive<N extends string, Q extends Dims, X, O> = Arg<AdaptivePool<N, Q, ShapeOf<X>, O>, O>;
 export type AdaptiveOf<N extends string, Q extends Dims, X, O> = Out<AdaptivePool<N, Q, ShapeOf<X>, O>>;
+
+// ---- blocks, sizes and places --------------------------------------------------------------------------------------
+
+export type FitUnfold<X, K, S, P, D> = Arg<Unfold<ShapeOf<X>, K, S, P, D>, K>;
+export type UnfoldOf<X, K, S, P, D> = Out<Unfold<ShapeOf<X>, K, S, P, D>>;
+
+export type FitFold<X, O, K> = Arg<Fold<ShapeOf<X>, O, K>, O>;
+export type FoldOf<X, O, K> = Out<Fold<ShapeOf<X>, O, K>>;
+
+export type FitResize<N extends string, X, Z, F> = Arg<Resize<N, ShapeOf<X>, Z, F>, X>;
+export type ResizeOf<N extends string, X, Z, F> = Out<Resize<N, ShapeOf<X>, Z, F>>;
+
+/** A grid for the batch and the dims of an image. */
+export type FitGrid<X, G> = Arg<GridSample<ShapeOf<X>, ShapeOf<G>>, G>;
+export type GridSampleOf<X, G> = Out<GridSample<ShapeOf<X>, ShapeOf<G>>>;

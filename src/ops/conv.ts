@@ -13,9 +13,9 @@ import { expand, movedim, reshape } from './view.ts';
  *
  *     T(x, w, y) = Σ x[n, c, s p − a + d k] w[o, c, k] y[n, o, p]
  *
- *     conv         y = ∂T/∂y        of x and w
- *     convInput    x = ∂T/∂x        of y and w: the transposed convolution
- *     convWeight   w = ∂T/∂w        of x and y
+ *     convolution         y = ∂T/∂y        of x and w
+ *     convolutionInput    x = ∂T/∂x        of y and w: the transposed convolution
+ *     convolutionWeight   w = ∂T/∂w        of x and y
  *
  * Each is linear in both of its operands, and the gradients of each are the other two.
  */
@@ -59,7 +59,7 @@ const tangentOf =
 
 // y = x ∗ w + b        x̄ = ȳ ∗ᵀ w,  w̄ = ∂⟨ȳ, x ∗ w⟩/∂w,  b̄ = Σ ȳ
 const convOp: Op<ConvAttrs> = defineOp({
-  name: 'conv',
+  name: 'convolution',
   node: 'ConvolutionBackward0',
   inputs: ['x', 'w', 'b'],
   forward: ([x, w, b], attrs) => {
@@ -78,7 +78,7 @@ const convOp: Op<ConvAttrs> = defineOp({
 
 // x = y ∗ᵀ w + b        ȳ = x̄ ∗ w,  w̄ = ∂⟨y, x̄ ∗ w⟩/∂w,  b̄ = Σ x̄
 const convInputOp: Op<ConvAttrs> = defineOp({
-  name: 'convInput',
+  name: 'convolutionInput',
   node: 'ConvolutionBackward0',
   inputs: ['y', 'w', 'b'],
   forward: ([y, w, b], attrs) => {
@@ -97,7 +97,7 @@ const convInputOp: Op<ConvAttrs> = defineOp({
 
 // w = ∂⟨y, x ∗ w⟩/∂w        x̄ = y ∗ᵀ w̄,  ȳ = x ∗ w̄
 const convWeightOp: Op<ConvAttrs> = defineOp({
-  name: 'convWeight',
+  name: 'convolutionWeight',
   node: 'ConvolutionBackward0',
   inputs: ['x', 'y'],
   forward: ([x, y], attrs) => {

@@ -5,7 +5,7 @@ import { type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { Taps } from '../kernels/taps.ts';
 import { vectorOf } from './create.ts';
-import { div, mul } from './elementwise.ts';
+import { add, div, mul, pow } from './elementwise.ts';
 import { maxPool, unpool } from './max-pool.ts';
 import { named } from './named.ts';
 import { adaptiveReach, adaptiveSizes, countsWithZeros, type PoolOptions, poolWindows, reachOf } from './pool-sizes.ts';
@@ -122,18 +122,20 @@ function unpooledSize(op: string, given: Shape, usual: Shape, stride: Shape): Sh
 
 // ---- means ---------------------------------------------------------------------------------------------------------
 
-/** Sums of windows. */
-const sums = (op: string, x: TensorBase, reach: readonly Reach[]): TensorBase =>
-  resample(
+/** Sums of windows over the last dimensions; null leaves one as it is. */
+function sums(op: string, x: TensorBase, reach: readonly (Reach | null)[]): TensorBase {
+  const window = (s: number, n: number) => Array.from({ length: n }, (_, i) => [s + i, 1] as const);
+  const taps = (r: Reach): Taps =>
+    Taps.of(
+      r.size,
+      r.start.map((s, o) => window(s, r.count[o])),
+    );
+  return resample(
     op,
     x,
-    reach.map(({ size, start, count }) =>
-      Taps.of(
-        size,
-        start.map((s, o) => Array.from({ length: count[o] }, (_, i) => [s + i, 1] as const)),
-      ),
-    ),
+    reach.map((r) => (r === null ? null : taps(r))),
   );
+}
 
 /** The quotient of sums and the numbers that they are of, which are products over dimensions. */
 function overCounts(x: TensorBase, counts: readonly (readonly number[])[]): TensorBase {
@@ -190,4 +192,25 @@ export function adaptiveAvgPoolNd(
     reach.map(({ count }) => count),
   );
   return named(y, dims === 1 ? 'SqueezeBackward1' : `AdaptiveAvgPool${dims}DBackward0`);
+}
+
+/** x / (k + α · mean of x² over `size` neighbouring channels)^β; the mean counts zeros beside the channels. */
+export function localResponseNorm(x: TensorBase, size: number, alpha: number, beta: number, k: number): TensorBase {
+  checkTensors('localResponseNorm', x);
+  if (x.shape.length < 3)
+    throw new ShapeError(
+      `localResponseNorm: Expected 3D or higher dimensionality input (got ${x.shape.length} dimensions)`,
+    );
+  if (!Number.isInteger(size) || size <= 0)
+    throw new ArgumentError(`localResponseNorm: size must be a positive whole number, got ${size}`);
+  if (x.count === 0) return x;
+  const channels = x.shape[1];
+  const places = Array.from({ length: channels }, (_, c) => c - Math.floor(size / 2));
+  const start = places.map((p) => Math.max(0, p));
+  const count = places.map((p, c) => Math.min(p + size, channels) - start[c]);
+  const squares = sums('localResponseNorm', mul(x, x), [
+    { size: channels, start, count, step: 1 },
+    ...x.shape.slice(2).map(() => null),
+  ]);
+  return div(x, pow(add(mul(overCounts(squares, [[size]]), alpha), k), beta));
 }

@@ -48,8 +48,14 @@ const contractions: Readonly<Record<string, Counter>> = {
   mv: ([a]) => 2 * count(a),
   mm: ([a, b]) => 2 * count(a) * size(b, -1),
   bmm: ([a, b]) => 2 * count(a) * size(b, -1),
-  convolution: ([, w], [y]) => (2 * count(y) * count(w)) / Math.max(1, size(w as Operand, 0)),
+  convolution: ([, w], [y]) => windowed(y, w),
+  convolutionInput: ([y, w]) => windowed(y, w),
+  convolutionWeight: ([, y], [w]) => windowed(y, w),
 };
+
+function windowed(y: Operand | undefined, w: Operand | undefined): number {
+  return w === undefined ? 0 : (2 * count(y) * count(w)) / Math.max(1, size(w, 0));
+}
 
 /** Operations that only move or repeat elements. */
 const moves: ReadonlySet<string> = new Set([

@@ -83,3 +83,30 @@ describe('poolings', () => {
     wrong(() => F.adaptiveAvgPool2d(zeros([4, 4]), 2));
   });
 });
+
+describe('blocks, sizes and places', () => {
+  it('know their sizes', () => {
+    shaped(F.unfold(image, [3, 2]), [2, 18, 754]);
+    shaped(F.fold(zeros([2, 12, 27]), [4, 10], 2), [2, 3, 4, 10]);
+    shaped(F.interpolate(image, { size: [7, 9] }), [2, 3, 7, 9]);
+    shaped(F.interpolate(image, { scaleFactor: 2, mode: 'bilinear' }), [2, 3, 56, 60]);
+    shaped(F.upsampleNearest(zeros([1, 2, 3, 4, 5]), { size: 2 }), [1, 2, 2, 2, 2]);
+    shaped(F.gridSample(image, zeros([2, 5, 6, 2])), [2, 3, 5, 6]);
+  });
+
+  it('leave open what is not known', () => {
+    is<Tensor<[2, 3, number, number]>>()(F.interpolate(image, { scaleFactor: 1.5 }));
+    is<Tensor<[number, 18, 754]>>()(F.unfold(zeros([n, 3, 28, 30]), [3, 2]));
+  });
+
+  it('refuse mistakes', () => {
+    // @ts-expect-error
+    wrong(() => F.unfold(zeros([3, 4, 4]), 5));
+    // @ts-expect-error
+    wrong(() => F.gridSample(image, zeros([1, 5, 6, 2])));
+    // @ts-expect-error
+    wrong(() => F.gridSample(image, zeros([2, 5, 6, 3])));
+    // @ts-expect-error
+    wrong(() => F.interpolate(zeros([3, 4]), { size: 2 }));
+  });
+});

@@ -1,6 +1,6 @@
 /** Convolutions and poolings: windows that move over the spatial dims, which come last. */
 import type { Clash, List, Shape, Show, ShowSize, Unranked } from './basics.ts';
-import type { Add, Divide, Mul, Sub } from './digits.ts';
+import type { Add, Divide, Mul, Numel, Sub } from './digits.ts';
 
 /** One number for all spatial dims, or one for each. */
 export type PerDim = number | readonly number[];
@@ -185,3 +185,60 @@ export type AdaptivePool<Name extends string, Dims extends List, X extends List,
 
 type AtOrNull<V, I> = V extends readonly [infer One] ? One : V extends List ? (I extends keyof V ? V[I] : number) : V;
 type Asked<Out, In> = Out extends null ? In : Out;
+
+// ---- blocks, sizes and places --------------------------------------------------------------------------------------
+
+/** Blocks of [N, C, h, w] as columns [N, C kh kw, blocks]. */
+export type Unfold<X extends List, K, S, P, D> =
+  Unranked<X> extends true
+    ? Shape
+    : Parts<X, [0, 0]> extends [infer Lead extends List, infer C extends number, infer In extends List]
+      ? Places<In, K, S, P, D> extends infer Out extends List
+        ? null extends Out[number]
+          ? TooLarge<'unfold', X, K>
+          : [...Lead, Mul<C, Mul<At<K, '0'>, At<K, '1'>>>, Numel<Out>]
+        : never
+      : Ranks<'unfold', X, [0, 0]>;
+
+/** Columns [N, C kh kw, blocks] added up into an image of size `Out`. */
+export type Fold<X extends List, Out, K> =
+  Unranked<X> extends true
+    ? Shape
+    : X extends readonly [...infer Lead, infer Rows extends number, unknown]
+      ? Lead['length'] extends 0 | 1
+        ? Divide<Rows, Mul<At<K, '0'>, At<K, '1'>>> extends [infer C, unknown]
+          ? [...Lead, C, At<Out, '0'>, At<Out, '1'>]
+          : never
+        : `fold takes 2 dims, or 3 with a batch, not ${Show<X>}`
+      : `fold takes 2 dims, or 3 with a batch, not ${Show<X>}`;
+
+/** [N, C, d…] with other spatial sizes: those given, or multiples. */
+export type Resize<Name extends string, X extends List, Size, Scale> =
+  Unranked<X> extends true
+    ? Shape
+    : X extends readonly [infer N, infer C, infer First, ...infer More]
+      ? [N, C, ...Resized<[First, ...More], Size, Scale>]
+      : `${Name} takes [N, C, d…], not ${Show<X>}`;
+
+type Resized<In extends List, Size, Scale> = Size extends PerDim
+  ? { -readonly [I in keyof In]: At<Size, I> }
+  : { -readonly [I in keyof In]: Scale extends PerDim ? Mul<In[I] & number, At<Scale, I>> : number };
+
+/** Values of [N, C, d…] at the places of a grid [N, p…, dims]: [N, C, p…]. */
+export type GridSample<X extends List, G extends List> =
+  Unranked<X> extends true
+    ? Shape
+    : Unranked<G> extends true
+      ? Shape
+      : [X, G] extends [
+            readonly [infer N, infer C, ...infer In],
+            readonly [infer M, ...infer Grid extends List, infer Dims],
+          ]
+        ? X['length'] extends G['length']
+          ? Clash<N, M> extends true
+            ? `gridSample: batches of ${ShowSize<N>} and ${ShowSize<M>}`
+            : Clash<Dims, In['length']> extends true
+              ? `gridSample: places of ${ShowSize<Dims>} coordinates in an image of ${In['length'] & number} dims`
+              : [N & M, C, ...Grid]
+          : `gridSample: an image of ${X['length'] & number} dims and a grid of ${G['length'] & number}`
+        : `gridSample: an image of shape ${Show<X>} and a grid of ${Show<G>}`;

@@ -59,6 +59,41 @@ const divided = (a: Pooling) => ({ ...means(a), divisorOverride: a.divisor_overr
 const found = ({ return_indices }: Adaptive) => ({ returnIndices: return_indices });
 const undone = ({ stride, padding, output_size }: Unpooling) => ({ stride, padding, outputSize: output_size });
 
+interface Blocks {
+  readonly input: Tensor;
+  readonly output_size: PerDim;
+  readonly kernel_size: PerDim;
+  readonly dilation?: PerDim;
+  readonly padding?: PerDim;
+  readonly stride?: PerDim;
+}
+interface Resizing {
+  readonly input: Tensor;
+  readonly size?: PerDim;
+  readonly scale_factor?: PerDim;
+  readonly mode?: F.InterpolateOptions['mode'];
+  readonly align_corners?: boolean;
+  readonly recompute_scale_factor?: boolean;
+  readonly antialias?: boolean;
+}
+interface Sampling {
+  readonly input: Tensor;
+  readonly grid: Tensor;
+  readonly mode?: F.GridSampleOptions['mode'];
+  readonly padding_mode?: F.GridSampleOptions['paddingMode'];
+  readonly align_corners?: boolean;
+}
+interface Response {
+  readonly input: Tensor;
+  readonly size: number;
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly k?: number;
+}
+
+const sizes = ({ size, scale_factor }: Resizing) => ({ size, scaleFactor: scale_factor });
+const blocks = ({ dilation, padding, stride }: Blocks) => ({ dilation, padding, stride });
+
 export const convolutions: Calls = {
   'torch.nn.functional.conv1d': (a: Convolution) => F.conv1d(a.input, a.weight, a.bias, windows(a)),
   'torch.nn.functional.conv2d': (a: Convolution) => F.conv2d(a.input, a.weight, a.bias, windows(a)),
@@ -87,6 +122,22 @@ export const convolutions: Calls = {
   'torch.nn.functional.max_unpool1d': (a: Unpooling) => F.maxUnpool1d(a.input, a.indices, a.kernel_size, undone(a)),
   'torch.nn.functional.max_unpool2d': (a: Unpooling) => F.maxUnpool2d(a.input, a.indices, a.kernel_size, undone(a)),
   'torch.nn.functional.max_unpool3d': (a: Unpooling) => F.maxUnpool3d(a.input, a.indices, a.kernel_size, undone(a)),
+  'torch.nn.functional.unfold': (a: Blocks) => F.unfold(a.input, a.kernel_size, blocks(a)),
+  'torch.nn.functional.fold': (a: Blocks) => F.fold(a.input, a.output_size, a.kernel_size, blocks(a)),
+  'torch.nn.functional.interpolate': (a: Resizing) =>
+    F.interpolate(a.input, {
+      ...sizes(a),
+      mode: a.mode,
+      alignCorners: a.align_corners,
+      recomputeScaleFactor: a.recompute_scale_factor,
+      antialias: a.antialias,
+    }),
+  'torch.nn.functional.upsample_nearest': (a: Resizing) => F.upsampleNearest(a.input, sizes(a)),
+  'torch.nn.functional.upsample_bilinear': (a: Resizing) => F.upsampleBilinear(a.input, sizes(a)),
+  'torch.nn.functional.grid_sample': (a: Sampling) =>
+    F.gridSample(a.input, a.grid, { mode: a.mode, paddingMode: a.padding_mode, alignCorners: a.align_corners }),
+  'torch.nn.functional.local_response_norm': ({ input, size, ...options }: Response) =>
+    F.localResponseNorm(input, size, options),
 };
 
 export const convolutionsSignatures: Signatures = {
@@ -119,4 +170,15 @@ export const convolutionsSignatures: Signatures = {
   'torch.nn.functional.max_unpool3d': [
     'max_unpool3d(Tensor input, Tensor indices, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, int[]? output_size=None)',
   ],
+  'torch.nn.functional.unfold': [
+    'unfold(Tensor input, int[2] kernel_size, int[2] dilation=1, int[2] padding=0, int[2] stride=1)',
+  ],
+  'torch.nn.functional.fold': [
+    'fold(Tensor input, int[2] output_size, int[2] kernel_size, int[2] dilation=1, int[2] padding=0, int[2] stride=1)',
+  ],
+  'torch.nn.functional.interpolate': [
+    "interpolate(Tensor input, Any? size=None, Any? scale_factor=None, str mode='nearest', bool? align_corners=None, bool? recompute_scale_factor=None, bool antialias=False)",
+  ],
+  'torch.nn.functional.upsample_nearest': ['upsample_nearest(Tensor input, Any? size=None, Any? scale_factor=None)'],
+  'torch.nn.functional.upsample_bilinear': ['upsample_bilinear(Tensor input, Any? size=None, Any? scale_factor=None)'],
 };

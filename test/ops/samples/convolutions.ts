@@ -68,7 +68,7 @@ const transposed: readonly Sample[] = [
 
 /** The gradient by the weights, of input and cotangent. */
 const byWeight = (label: string, input: Shape, output: Shape, attrs: ConvAttrs): Sample =>
-  sample(label, [x(input), x(output, 2)], inner('convWeight', attrs));
+  sample(label, [x(input), x(output, 2)], inner('convolutionWeight', attrs));
 
 const plain = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
 
@@ -147,11 +147,27 @@ const weighted: readonly Sample[] = [
   sample('means of as many windows', [x([1, 3, 5])], (t) => F.adaptiveAvgPool2d(t, [2, 3])),
 ];
 
+const blocks: readonly Sample[] = [
+  sample('blocks', [x([2, 2, 3, 4])], (t) => F.unfold(t, [2, 3])),
+  sample('blocks apart, over the edge', [x([1, 4, 3])], (t) => F.unfold(t, 2, { padding: [1, 0], stride: [2, 1] })),
+  sample('blocks with gaps', [x([1, 1, 4, 5])], (t) => F.unfold(t, 2, { dilation: [2, 3] })),
+  sample('no examples', [x([0, 2, 3, 3])], (t) => F.unfold(t, 2)),
+];
+
+const added: readonly Sample[] = [
+  sample('blocks', [x([2, 6, 4])], (t) => F.fold(t, [3, 4], [2, 3])),
+  sample('blocks apart, over the edge', [x([8, 4])], (t) => F.fold(t, [4, 3], 2, { padding: [1, 0], stride: [3, 1] })),
+  sample('blocks with gaps', [x([1, 4, 4])], (t) => F.fold(t, [4, 5], 2, { dilation: [2, 3] })),
+  sample('no examples', [x([0, 4, 4])], (t) => F.fold(t, 3, 2)),
+];
+
 export const convolutionSamples: Readonly<Record<string, readonly Sample[]>> = {
-  conv: forward,
-  convInput: transposed,
-  convWeight: weights,
+  convolution: forward,
+  convolutionInput: transposed,
+  convolutionWeight: weights,
   maxPool: maxima,
   maxUnpool: unpooled,
   resample: weighted,
+  im2col: blocks,
+  col2im: added,
 };

@@ -15,6 +15,19 @@ export interface Frame {
   at(first: number, images: number, group: number): number;
 }
 
+/** Strides of images with zeros around, by image, channel and spatial dimensions, and where the inside begins; in elements. */
+export function frameLayout(
+  inner: readonly number[],
+  before: readonly number[],
+  after: readonly number[],
+  channels: number,
+): { readonly strides: readonly number[]; readonly inside: number } {
+  const sizes = [channels, ...inner.map((n, d) => before[d] + n + after[d])];
+  const strides = [1];
+  for (const n of sizes.toReversed()) strides.unshift(n * strides[0]);
+  return { strides, inside: before.reduce((sum, n, d) => sum + n * strides[d + 2], 0) };
+}
+
 /**
  * Images of `x` [N, C, d…] in a frame of `before` and `after` zeros along each spatial dimension. If
  * there are none the images are used where they are; else up to `images` images of a group's
@@ -40,19 +53,10 @@ export function frameOf(
     };
   }
   const inner = x.shape.slice(2);
-  const sizes = inner.map((n, d) => before[d] + n + after[d]);
-  const strides = new Array<number>(sizes.length + 2);
-  let step = 1;
-  for (let d = sizes.length - 1; d >= 0; d--) {
-    strides[d + 2] = step;
-    step *= sizes[d];
-  }
-  strides[1] = step;
-  strides[0] = step * channels;
+  const { strides, inside } = frameLayout(inner, before, after, channels);
   const all = strides[0] * images * bytes;
   const frame = scratch(all);
   u8().fill(0, frame, frame + all);
-  const inside = frame + bytes * before.reduce((sum, n, d) => sum + n * strides[d + 2], 0);
   const moves = new Map<number, ReturnType<typeof mover>>();
   return {
     image: strides[0] * bytes,
@@ -64,7 +68,7 @@ export function frameOf(
         move = mover('put', x.dtype, [count, channels, ...inner], strides, x.strides);
         moves.set(count, move);
       }
-      move(inside, address(first, group));
+      move(frame + inside * bytes, address(first, group));
       return frame;
     },
   };

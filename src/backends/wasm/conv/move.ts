@@ -1,7 +1,7 @@
 /** Copies between parts of memory with strides of their own: images into a frame, results into a lattice. */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { advance, copyOf, times } from '../control.ts';
-import { FunctionBody, type PlainOp } from '../encoder.ts';
+import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encoder.ts';
 import { i32 } from '../heap.ts';
 import { emitNest, emitRun, type Innermost, MOVE, writeNest } from '../indexing/nest.ts';
 import { joinLoops, loopsOver } from '../loops.ts';
@@ -30,30 +30,31 @@ function kernelFor(manner: Manner, dtype: DType, depth: number, contiguous: bool
   return kernel;
 }
 
-function moveFunction(manner: Manner, dtype: DType, depth: number, contiguous: boolean): FunctionBody {
-  const b = new FunctionBody('move', ['i32'], []);
+/** Code that moves the element, or the vector of elements, at one place to another. */
+export function elementMoves(b: FunctionBody, manner: Manner, dtype: DType) {
   const { bytes, compute } = dtypeInfo(dtype);
   const [load, store] =
     manner === 'put' || compute === 'i32' ? MOVE[bytes] : ([`${compute}.load`, `${compute}.store`] as const);
   const [add, addVector] = ADD[dtype];
+  const move = (l: MemoryOp, s: MemoryOp, plus: PlainOp) => (to: Local, from: Local) => {
+    b.get(to);
+    if (manner === 'add') b.get(to).mem(l);
+    b.get(from).mem(l);
+    if (manner === 'add') b.op(plus);
+    b.mem(s);
+  };
+  return { element: move(load, store, add), vector: move('v128.load', 'v128.store', addVector) };
+}
+
+function moveFunction(manner: Manner, dtype: DType, depth: number, contiguous: boolean): FunctionBody {
+  const b = new FunctionBody('move', ['i32'], []);
+  const { bytes } = dtypeInfo(dtype);
+  const moves = elementMoves(b, manner, dtype);
   emitNest(b, 0, 2, depth, ({ count, places, steps }: Innermost) => {
-    const [to, from] = places.map((p) => copyOf(b, p));
-    const element = (): void => {
-      b.get(to);
-      if (manner === 'add') b.get(to).mem(load);
-      b.get(from).mem(load);
-      if (manner === 'add') b.op(add);
-      b.mem(store);
-    };
+    const [to, from] = places.map((p) => copyOf(b, p)) as [Local, Local];
+    const element = (): void => moves.element(to, from);
     if (contiguous) {
-      const vector = (): void => {
-        b.get(to);
-        if (manner === 'add') b.get(to).mem('v128.load');
-        b.get(from).mem('v128.load');
-        if (manner === 'add') b.op(addVector);
-        b.mem('v128.store');
-      };
-      emitRun(b, count, [to, from], bytes, vector, element);
+      emitRun(b, count, [to, from], bytes, () => moves.vector(to, from), element);
     } else {
       const left = copyOf(b, count);
       times(b, left, () => {
