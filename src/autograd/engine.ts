@@ -8,6 +8,7 @@ import { type GradScope, scopeOf } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { sameShape } from '../core/shape.ts';
 import { metaOf, TensorBase } from '../core/tensor.ts';
+import { watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
 import { add, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
 import {
@@ -311,7 +312,7 @@ class BackwardPass implements Pass, Ledger {
       const to = node.next[i];
       if (to !== null && this.#wants(to)) wanted |= 1 << i;
     }
-    return backward.run(node, g, wanted);
+    return watch === null ? backward.run(node, g, wanted) : watch.run(node, g, () => backward.run(node, g, wanted));
   }
 
   #wantsGrad(node: Node): boolean {

@@ -14,6 +14,13 @@ export {
   gradgradcheck,
 } from '../extend/gradcheck/index.ts';
 export { onceDifferentiable } from '../extend/once.ts';
+export {
+  type AnomalyOptions,
+  detectAnomaly,
+  isAnomalyCheckNanEnabled,
+  isAnomalyEnabled,
+  setDetectAnomaly,
+} from './anomaly.ts';
 export type { BackwardOptions } from './api.ts';
 export * as functional from './functional/index.ts';
 export * as graph from './graph.ts';

@@ -6,6 +6,7 @@ import { type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
 import type { Op } from './op.ts';
 import { isInference, levelOf, metaOf, type Operand, type Outputs, TensorBase } from './tensor.ts';
+import { watch } from './watch.ts';
 
 /** The highest level among the inputs, null when all are plain. */
 export function topLevel(op: string, inputs: readonly Operand[]): Level | null {
@@ -148,6 +149,7 @@ export function openNode<A>(
   // An inference tensor may take part where others need gradients; by itself it makes no graph.
   if (haveInference && inputs.every((t) => typeof t === 'number' || isInference(t))) return null;
   const node = new Node(op as Op<never>, attrs, level, count, null);
+  if (watch !== null) watch.made(node, inputs);
   for (let i = 0; i < count; i++) {
     const t = inputs[i];
     if (typeof t === 'number' || !t.tracked || levelOf(t) !== level) continue;

@@ -7,7 +7,9 @@ import { type Level, scopeOf } from './levels.ts';
 import type { Op } from './op.ts';
 import { type Packed, packer } from './packing.ts';
 import type { Shape } from './shape.ts';
+import { lineOf } from './source-line.ts';
 import { alias, frozen, type Operand, type TensorBase, versionOf } from './tensor.ts';
+import { type Origin, watch } from './watch.ts';
 
 let lastSequence = 0;
 
@@ -45,6 +47,8 @@ export class Node {
   savedVersions: number[] = NO_VERSIONS;
   /** Saved tensors were released by an earlier backward pass. */
   freed = false;
+  /** Where it comes from, if it was made in anomaly mode. @internal */
+  origin: Origin | null = null;
   /** For the node that accumulates into a leaf: the leaf. */
   readonly leaf: TensorBase | null;
   /** Gradients that arrived in the backward pass in progress, and that pass. @internal */
@@ -247,8 +251,15 @@ function changedError(node: Node, t: TensorBase, version: number, expected: numb
   const [maker, output] = planned < 0 ? [node, ~planned] : [node.next[planned] ?? null, node.nextIndex[planned]];
   const role = maker === null || maker.leaf !== null ? '' : `, which is output ${output} of ${maker.name},`;
   const by = t.wrapped === null ? t.storage.counter.lastChange : null;
-  const change = by === null ? '' : ` What changed it last was ${typeof by === 'string' ? by : by.by}_.`;
+  const change =
+    by === null
+      ? ''
+      : ` What changed it last was ${typeof by === 'string' ? `${by}_` : `${by.by}_, called at ${lineOf(by.at)}`}.`;
+  const hint =
+    watch === null
+      ? 'enable anomaly detection to find the operation that failed to compute its gradient, with autograd.setDetectAnomaly(true).'
+      : 'the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed in there or anywhere later.';
   return new AutogradError(
-    `one of the variables needed for gradient computation has been modified by an inplace operation: [${t.dtype} [${t.shape.join(', ')}]]${role} is at version ${version}; expected version ${expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with autograd.setDetectAnomaly(true). ${node.name} saved the tensor for backward.${change} Clone it before changing it in place, or compute the gradient first.`,
+    `one of the variables needed for gradient computation has been modified by an inplace operation: [${t.dtype} [${t.shape.join(', ')}]]${role} is at version ${version}; expected version ${expected} instead. Hint: ${hint} ${node.name} saved the tensor for backward.${change} Clone it before changing it in place, or compute the gradient first.`,
   );
 }

@@ -7,6 +7,7 @@ import { inferring, UNTRACKED } from './inference.ts';
 import { baseScope, type Level, type Wrapped } from './levels.ts';
 import type { Node } from './node.ts';
 import { contiguousStrides, isContiguous, numel } from './shape.ts';
+import { setReceiver } from './source-line.ts';
 
 /** An argument of an operation: a tensor, or a number (which adapts to the tensors' dtype). */
 export type Operand = TensorBase | number;
@@ -110,6 +111,7 @@ let Class: TensorClass = TensorBase;
 /** Tensors are made here and nowhere else; the user-facing class announces itself once, at import. */
 export function setTensorClass(c: TensorClass): void {
   Class = c;
+  setReceiver(c.name);
 }
 
 /** An uninitialised contiguous tensor. `strides` and `size` may be passed when known. */

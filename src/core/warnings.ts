@@ -20,6 +20,11 @@ export function warn(kind: string, message: () => string): void {
     if (given.has(kind)) return;
     given.add(kind);
   }
+  warnAgain(kind, message);
+}
+
+/** Gives a warning each time: for reports that are of one occasion. */
+export function warnAgain(kind: string, message: () => string): void {
   if (handler !== null) handler(message(), kind);
   else (globalThis as { readonly console?: Console }).console?.warn?.(`UserWarning: ${message()}`);
 }

@@ -2,7 +2,7 @@ import { address, beginLaunch } from '../backends/wasm/heap.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import type { WasmFunction } from '../backends/wasm/module.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
-import { noteChange } from '../core/changes.ts';
+import { noteChange, willChange } from '../core/changes.ts';
 import { type Compute, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { baseScope } from '../core/levels.ts';
@@ -193,6 +193,7 @@ export class ElementwiseOp implements Op<undefined> {
   applyInto(inputs: readonly [TensorBase, ...Operand[]]): TensorBase {
     const [target] = inputs;
     const node = baseScope.enabled ? openInPlace(this, inputs) : null;
+    willChange(target);
     this.writeInto(target, inputs);
     noteChange(target, this.name);
     if (node !== null) closeNode(node, target);

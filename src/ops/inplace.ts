@@ -1,7 +1,7 @@
 import { sameMemory } from '../backends/wasm/heap.ts';
 import { closeNode, leaveGraph, openNode, retainAt, sync, topLevel } from '../core/apply.ts';
 import { boundView } from '../core/bound-view.ts';
-import { noteChange } from '../core/changes.ts';
+import { noteChange, willChange } from '../core/changes.ts';
 import { isFloat } from '../core/dtype.ts';
 import { AutogradError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
 import { haveInference, inferring } from '../core/inference.ts';
@@ -99,6 +99,7 @@ export function inPlaceOf(
   // What f saves must survive the overwriting.
   const result = f(recorded && sync(target).tracked ? copyInGraph(target) : target);
   checkResult(op, target, result);
+  willChange(target);
   copyKernel(result.dtype, target.dtype).run([target], [result]);
   noteChange(target, op);
   if (!recorded || !(changesGraph(target, others) || result.tracked)) return target;

@@ -24,6 +24,9 @@ export function anyNonzero(t: TensorBase): boolean {
   return t.wrapped !== null ? anyNonzero(t.wrapped.value) : t.count > 0 && countNonzero(t) > 0;
 }
 
+/** How many elements of a plain tensor are not zero. */
+export const countTrue = (t: TensorBase): number => (t.count === 0 ? 0 : countNonzero(t));
+
 /** The element of a plain tensor at a place counted in elements of its storage. */
 export function readElement(t: TensorBase, place: number): number {
   beginLaunch();

@@ -1,6 +1,6 @@
 import { sameMemory } from '../backends/wasm/heap.ts';
 import { closeNode, setFollowBase, sync } from '../core/apply.ts';
-import { noteChange } from '../core/changes.ts';
+import { noteChange, willChange } from '../core/changes.ts';
 import { AutogradError, NotImplementedError } from '../core/errors.ts';
 import { baseScope } from '../core/levels.ts';
 import { alias, metaOf, type Operand, type TensorBase } from '../core/tensor.ts';
@@ -48,6 +48,7 @@ export function applyToView(op: ElementwiseOp, inputs: readonly [TensorBase, ...
   if (view.node !== null && view.node.attached !== null) metaOf(view).baseVersion = -1;
   sync(view);
   const node = op.backward === null ? null : openInPlace(op, inputs);
+  willChange(view);
   op.writeInto(view, inputs);
   const changed = alias(view);
   noteChange(view, op.name);

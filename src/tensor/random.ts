@@ -1,5 +1,5 @@
 import { writeBytes } from '../backends/wasm/heap.ts';
-import { noteChange } from '../core/changes.ts';
+import { noteChange, willChange } from '../core/changes.ts';
 import type { DType, TypedArray } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
 import { contiguousStrides, numel, shapeText } from '../core/shape.ts';
@@ -49,6 +49,7 @@ function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): voi
   draw(values);
   // Straight into memory, where no gradient must learn that the old values are gone.
   if (t.flat && t.storage.nbytes === values.byteLength && !changesGraph(t, [])) {
+    willChange(t);
     writeBytes(t.storage, 0, values);
     noteChange(t, op);
   } else inPlaceOf(op, t, [], () => fromHost(values, t.shape, t.dtype));
