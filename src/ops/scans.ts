@@ -1,10 +1,13 @@
 import * as kernels from '../backends/wasm/indexing.ts';
+import { MapKernel } from '../backends/wasm/map.ts';
 import { apply, apply1 } from '../core/apply.ts';
-import { type DType, isFloat } from '../core/dtype.ts';
+import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError } from '../core/errors.ts';
+import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { arg, binary, compare, type Expr, select, unary } from '../kernels/expr.ts';
 import { batchedAlong1, type DimAttrs, definePicking, type Found, foundOf } from './along.ts';
 import { toDType } from './copy.ts';
 import { full } from './create.ts';
@@ -139,6 +142,48 @@ function remainders(y: TensorBase, attrs: ScanAttrs): TensorBase {
   return padded(where(eq(before, after), 1, exp(sub(before, after))), attrs, 0);
 }
 
+interface ExpKernels {
+  /** exp(x − m), and 1 where they are equal, also infinities */
+  readonly share: MapKernel;
+  /** m + log s */
+  readonly combine: MapKernel;
+}
+
+const expKernels = new Map<DType, ExpKernels>();
+
+function expKernelsFor(dtype: DType): ExpKernels {
+  let k = expKernels.get(dtype);
+  if (k === undefined) {
+    const share = select(compare('eq', arg(0), arg(1)), 1, unary('exp', binary('sub', arg(0), arg(1))));
+    const combine = binary('add', arg(0), unary('log', arg(1)));
+    const map = (name: string, out: Expr): MapKernel =>
+      new MapKernel({ name, args: ['value', 'value'], outs: [out] }, dtypeInfo(dtype).compute, [dtype, dtype], [dtype]);
+    k = { share: map('logcumsumexpShare', share), combine: map('logcumsumexpCombine', combine) };
+    expKernels.set(dtype, k);
+  }
+  return k;
+}
+
+/**
+ * Relative to the largest element so far, m[k] = max_{j≤k} x[j], in which nothing overflows and nothing
+ * that counts is lost: log Σ exp x = m + log s with s[k] = exp(m[k−1] − m[k]) s[k−1] + exp(x[k] − m[k]).
+ */
+function runningLogSumExp(x: TensorBase, dim: number): TensorBase {
+  return internally(() => {
+    const { share, combine } = expKernelsFor(x.dtype);
+    const made = (kernel: MapKernel, a: TensorBase, b: TensorBase): TensorBase => {
+      const y = fresh(x.shape, x.dtype);
+      kernel.run([y], [a, b]);
+      return y;
+    };
+    const m = cummax(x, dim).values;
+    const kept = made(share, previous(m, { dim, reverse: false }, Number.NEGATIVE_INFINITY), m);
+    const s = fresh(x.shape, x.dtype);
+    kernels.recurrence(s, kept, made(share, x, m), dim);
+    return made(combine, m, s);
+  });
+}
+
 /*
  * y[k] = log Σ_{j≤k} exp x[j]
  *
@@ -150,11 +195,7 @@ function remainders(y: TensorBase, attrs: ScanAttrs): TensorBase {
 const logcumsumexpOp: Op<ScanAttrs> = defineOp({
   name: 'logcumsumexp',
   inputs: ['x'],
-  forward: ([x], { dim }) => {
-    const y = fresh(x.shape, x.dtype);
-    kernels.logcumsumexp(y, x, dim);
-    return y;
-  },
+  forward: ([x], { dim }) => runningLogSumExp(x, dim),
   vjp: {
     x: [
       ['x', 'y'],

@@ -24,12 +24,13 @@ export interface Uniqueness {
 }
 
 /** What `unique` gives: the output alone, or with what was asked for. */
-export type UniqueOf<O> = O extends { readonly returnInverse: true } | { readonly returnCounts: true }
-  ? { readonly output: Tensor } & (O extends { readonly returnInverse: true }
-      ? { readonly inverseIndices: Tensor }
-      : object) &
-      (O extends { readonly returnCounts: true } ? { readonly counts: Tensor<[number]> } : object)
-  : Tensor;
+export type UniqueOf<O> = O extends { readonly returnInverse: true }
+  ? O extends { readonly returnCounts: true }
+    ? { readonly output: Tensor; readonly inverseIndices: Tensor; readonly counts: Tensor<[number]> }
+    : { readonly output: Tensor; readonly inverseIndices: Tensor }
+  : O extends { readonly returnCounts: true }
+    ? { readonly output: Tensor; readonly counts: Tensor<[number]> }
+    : Tensor;
 
 function asked({ output, inverseIndices, counts }: Unique, options: Uniqueness | undefined): unknown {
   const { returnInverse = false, returnCounts = false } = options ?? {};

@@ -96,6 +96,27 @@ describe('mistakes', () => {
     wrong(() => a.softmax(5));
     // @ts-expect-error
     compiled(() => a.max(0).add(1));
+    // @ts-expect-error
+    wrong(() => a.var(2));
+    // @ts-expect-error
+    wrong(() => a.median(-3));
+    // @ts-expect-error
+    wrong(() => a.countNonzero([0, 2]));
+  });
+
+  it('along a dim', () => {
+    // @ts-expect-error
+    wrong(() => a.cumsum(2));
+    // @ts-expect-error
+    wrong(() => a.sort(-3));
+    // @ts-expect-error
+    wrong(() => a.topk(4));
+    // @ts-expect-error
+    wrong(() => a.topk(3, 0));
+    // @ts-expect-error
+    compiled(() => a.unique().counts);
+    // @ts-expect-error
+    compiled(() => a.unique({ returnCounts: true }).inverseIndices);
   });
 
   it('in products', () => {

@@ -6,6 +6,7 @@ import {
   emptyLike,
   eye,
   full,
+  functional,
   linalg,
   linspace,
   nllLoss,
@@ -190,6 +191,54 @@ describe('reductions', () => {
     compiled((axis: 0 | 1 = 0) => a.sum(axis).add(1).softmax(axis));
     compiled((axis?: number) => a.sum(axis));
     compiled((x: Untyped = 0) => a.sum(x));
+  });
+});
+
+describe('statistics, scans and sorts', () => {
+  it('reduce as reductions do', () => {
+    shaped(a.var(), []);
+    shaped(a.std(0, { unbiased: false }), [3]);
+    shaped(a.varMean(1, { keepdim: true }).mean, [2, 1]);
+    shaped(a.nansum([0, 1]), []);
+    shaped(a.nanmean(0), [3]);
+    shaped(a.countNonzero(1), [2]);
+    shaped(a.aminmax(0).min, [3]);
+    shaped(a.median(), []);
+    shaped(a.median(1).indices, [2]);
+    shaped(a.mode().values, [2]);
+    shaped(a.kthvalue(1, 0, { keepdim: true }).values, [1, 3]);
+    shaped(a.sumToSize([1, 3]), [1, 3]);
+    shaped(a.dist(v), []);
+    is<Tensor<[number]>>()(a.histc({ bins: 3 }));
+  });
+
+  it('keep the shape along a dim', () => {
+    shaped(a.cumsum(0), [2, 3]);
+    shaped(a.logcumsumexp(-1), [2, 3]);
+    shaped(a.cummax(1).values, [2, 3]);
+    shaped(a.sort().indices, [2, 3]);
+    shaped(a.argsort(0, { descending: true }), [2, 3]);
+    shaped(a.msort(), [2, 3]);
+    shaped(a.renorm(2, 0, 1), [2, 3]);
+    shaped(functional.normalize(a), [2, 3]);
+    shaped(tensor(1).cumsum(0), []);
+    is<Tensor>()(u.cumsum(0));
+  });
+
+  it('find as many as are asked for', () => {
+    shaped(a.topk(2).values, [2, 2]);
+    shaped(a.topk(1, 0).indices, [1, 3]);
+    compiled(() => is<Tensor<[2, number]>>()(a.topk(n).values));
+    is<Tensor>()(u.topk(2).values);
+  });
+
+  it('search for what is given', () => {
+    shaped(v.searchsorted(a), [2, 3]);
+    shaped(v.searchsorted(1), []);
+    shaped(a.bucketize(v), [2, 3]);
+    is<Tensor>()(a.unique());
+    is<{ readonly output: Tensor; readonly counts: Tensor<[number]> }>()(a.unique({ returnCounts: true }));
+    is<Tensor>()(a.unique({ returnInverse: true }).inverseIndices);
   });
 });
 

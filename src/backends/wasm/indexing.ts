@@ -17,7 +17,7 @@ export {
   take,
 } from './indexing/move.ts';
 export type { Join } from './indexing/move-code.ts';
-export { cummax, cummin, cumprod, cumsum, logcumsumexp, recurrence } from './indexing/scan.ts';
+export { cummax, cummin, cumprod, cumsum, recurrence } from './indexing/scan.ts';
 export { searchSorted } from './indexing/search.ts';
 export { argsort, sort, topk } from './indexing/sort.ts';
 export { flip, tril, triu } from './indexing/triangle.ts';

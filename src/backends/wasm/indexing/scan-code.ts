@@ -4,16 +4,14 @@
  */
 import type { Compute, DType } from '../../../core/dtype.ts';
 import { dtypeInfo } from '../../../core/dtype.ts';
-import { arg, binary, compare, type Expr, select, unary } from '../../../kernels/expr.ts';
-import { emitExprs } from '../emit.ts';
 import type { FunctionBody, Local, PlainOp } from '../encoder.ts';
 import { identityOf, pushConstant } from '../reduce/fold.ts';
 
-export type Scan = 'sum' | 'prod' | 'max' | 'min' | 'logsumexp' | 'linear';
+export type Scan = 'sum' | 'prod' | 'max' | 'min' | 'linear';
 
-/** The computing type of a scan: sums of exponentials and recurrences run in float64 throughout. */
+/** The computing type of a scan: recurrences run in float64 throughout. */
 export function computeOf(scan: Scan, out: DType): Compute {
-  return scan === 'logsumexp' || scan === 'linear' ? 'f64' : dtypeInfo(out).compute;
+  return scan === 'linear' ? 'f64' : dtypeInfo(out).compute;
 }
 
 /** How a scan goes for one computing type. `wide` vectors hold as many elements as one of the computing type. */
@@ -165,28 +163,6 @@ function extreme(scan: 'max' | 'min', compute: Compute): ScanCode {
   };
 }
 
-/** log(eᵃ + eᵇ), relative to the larger; of equal infinities neither is subtracted from the other. */
-const logAddExp: Expr = (() => {
-  const [low, high] = [binary('min', arg(0), arg(1)), binary('max', arg(0), arg(1))];
-  const above = unary('log1p', unary('exp', binary('sub', low, high)));
-  return binary('add', select(compare('eq', low, high), Math.LN2, above), high);
-})();
-
-const logSumExp: ScanCode = {
-  wide: 1,
-  join: (b, [sum], x) => {
-    const [joined] = emitExprs(b, 'f64', [logAddExp], [sum, x]);
-    b.get(joined).set(sum);
-    b.release(joined);
-  },
-  begin: (b, [sum]) => {
-    b.f64x2(Number.NEGATIVE_INFINITY).set(sum);
-  },
-  narrow: (b, [sum]) => {
-    b.get(sum);
-  },
-};
-
 /** sum ← a sum + x */
 const linear: ScanCode = {
   wide: 1,
@@ -207,8 +183,6 @@ export function codeOf(scan: Scan, compute: Compute): ScanCode {
     case 'sum':
     case 'prod':
       return accumulating(scan, compute);
-    case 'logsumexp':
-      return logSumExp;
     case 'linear':
       return linear;
     default:

@@ -13,8 +13,6 @@ import {
   loadSplat,
   loadStrided,
   loadVector,
-  mathImports,
-  mathProvided,
   storeFirst,
   storeLane,
   storeStrided,
@@ -233,8 +231,8 @@ function kernelFor(spec: ScanSpec, kind: 'unit' | 'strided' | 'across'): WasmFun
   if (kernel === undefined) {
     kernel =
       kind === 'across'
-        ? instantiate([acrossFunction(spec)], mathImports, mathProvided).across
-        : instantiate([alongFunction(spec, kind === 'unit')], mathImports, mathProvided).along;
+        ? instantiate([acrossFunction(spec)]).across
+        : instantiate([alongFunction(spec, kind === 'unit')]).along;
     kernels.set(key, kernel);
   }
   return kernel;
@@ -313,11 +311,6 @@ export function cummax(out: Strided, indices: Strided, input: Strided, dim: numb
 /** The running minimum along `dim` and, in int32, where it stands: the latest of equals. NaN stays. */
 export function cummin(out: Strided, indices: Strided, input: Strided, dim: number): void {
   run('min', out, indices, input, dim);
-}
-
-/** out[i] = log Σ exp input[0…i] along `dim`. */
-export function logcumsumexp(out: Strided, input: Strided, dim: number): void {
-  run('logsumexp', out, null, input, dim);
 }
 
 /** The recurrence out[i] = factors[i] out[i − 1] + input[i] along `dim`, with out[−1] = 0; all have one dtype. */
