@@ -72,6 +72,7 @@ export function callFunction(cls: FunctionClass, args: readonly unknown[]): unkn
     saves: rules.saves,
     pushes: rules.pushes,
     rules,
+    unreached: true,
     natural,
   });
   const dirty = tensors.flatMap((r) => r.dirty ?? []);

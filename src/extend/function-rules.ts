@@ -52,7 +52,8 @@ export class FunctionRules implements Rules {
     const keep: number[] = [];
     const number = (list: number[], t: Maybe): number | null => (t === null ? null : list.push(places.of(t)) - 1);
     this.#saved = saved.map((t) => number(keep, t));
-    this.#attributes = new Template(attributesOf(ctx), (t) => (nested ? (number(keep, t) as number) : -1));
+    // Outside of transforms the rules get the context itself.
+    this.#attributes = new Template(nested ? attributesOf(ctx) : {}, (t) => number(keep, t) as number);
     this.saves = keep;
     const forward = forForward === null ? keep : [...keep];
     this.#forForward = forForward === null ? this.#saved : forForward.map((t) => number(forward, t));
@@ -133,6 +134,7 @@ export class FunctionRules implements Rules {
     const node = `${this.#name}Backward`;
     let list: readonly unknown[] = Array.isArray(returned) ? returned : [returned];
     const count = this.#args.length;
+    const wanted = stateOf(this.#ctx).needs;
     if (list.slice(count).every((g) => g === null || g === undefined)) list = list.slice(0, count);
     if (list.length !== count) {
       throw new AutogradError(
@@ -142,7 +144,7 @@ export class FunctionRules implements Rules {
     const gradients: Maybe[] = [];
     this.#args.forEach((a, i) => {
       const g = list[i];
-      if (a !== null) gradients.push(checkedGradient(node, gradients.length, g, a.shape));
+      if (a !== null) gradients.push(checkedGradient(node, gradients.length, g, wanted[i] ? a.shape : null));
       else if (g !== null && g !== undefined)
         throw new AutogradError(
           `function ${node} returned a gradient different from None at position ${i + 1}, but the corresponding forward input was not a Variable; return null there`,

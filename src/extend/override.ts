@@ -39,6 +39,8 @@ export interface OverrideOptions {
   /** What `push` needs. */
   readonly pushes: readonly number[];
   readonly rules: Rules;
+  /** Run `pull` also when a pass comes by and has brought nothing. */
+  readonly unreached?: true;
   /** Under vmap the results were computed by operations below the batch: those have their own derivatives. */
   readonly natural?: boolean;
 }
@@ -83,7 +85,7 @@ export class Override implements Op<undefined> {
     this.edges = options.inputs;
     this.#options = options;
     this.backward = {
-      unreached: true,
+      ...(options.unreached ? { unreached: true } : {}),
       plan: () => options.saves,
       run: (node, g) => {
         show(g);

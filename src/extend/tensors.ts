@@ -61,16 +61,16 @@ export function kindWord(x: unknown): string {
 }
 
 /**
- * A gradient that a user's rule gave for one input: a tensor of a shape that the input's broadcasts to,
- * or null.
+ * A gradient that a user's rule gave for one input: a tensor of a shape that the input's broadcasts to
+ * (null: nobody asked for it), or null.
  */
-export function checkedGradient(node: string, index: number, g: unknown, shape: Shape): TensorBase | null {
+export function checkedGradient(node: string, index: number, g: unknown, shape: Shape | null): TensorBase | null {
   if (g === null || g === undefined) return null;
   if (!(g instanceof TensorBase))
     throw new AutogradError(
       `function ${node}: expected Variable or None (got ${kindWord(g)}) as gradient ${index}; return a Tensor or null`,
     );
-  if (!isExpandable(shape, g.shape)) {
+  if (shape !== null && !isExpandable(shape, g.shape)) {
     throw new AutogradError(
       `Function ${node} returned an invalid gradient at index ${index} - got ${shapeText(g.shape)} but expected shape compatible with ${shapeText(shape)}`,
     );

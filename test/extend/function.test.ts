@@ -333,6 +333,55 @@ describe('onceDifferentiable', () => {
   });
 });
 
+describe('many arguments', () => {
+  it('more than a mask has bits', () => {
+    class Sum extends autograd.Function {
+      static forward(_ctx: Ctx, ...ts: Tensor[]): Tensor {
+        return ts.reduce((a, b) => a.add(b));
+      }
+      static backward(ctx: Ctx, g: Tensor): (Tensor | null)[] {
+        return ctx.needsInputGrad.map((n, i) => (n ? g.mul(i) : null));
+      }
+    }
+    const ts = Array.from({ length: 70 }, (_, i) => tensor(i, { requiresGrad: i % 3 === 0 }));
+    Sum.apply(...ts).backward();
+    expect(ts.map((t) => t.grad?.item() ?? null)).toEqual(ts.map((_, i) => (i % 3 === 0 ? i : null)));
+    expect(grad((t: Tensor) => Sum.apply(...ts.slice(0, 40), t))(tensor(1)).item()).toBe(40);
+  });
+
+  it('a gradient that nobody asked for may have any shape', () => {
+    class First extends autograd.Function {
+      static forward(_ctx: Ctx, a: Tensor, _b: Tensor): Tensor {
+        return a.clone();
+      }
+      static backward(_ctx: Ctx, g: Tensor): Tensor[] {
+        return [g, ones([7])];
+      }
+    }
+    const t = ones([2], { requiresGrad: true });
+    First.apply(t, ones([3]))
+      .sum()
+      .backward();
+    expectValues(t.grad, [2], [1, 1]);
+  });
+
+  it('saved-tensor hooks see what is saved', () => {
+    const packed: Tensor[] = [];
+    const t = x.clone().requiresGrad_();
+    const y = autograd.graph.savedTensorsHooks(
+      (s) => {
+        packed.push(s);
+        return packed.length - 1;
+      },
+      (i) => packed[i].mul(10),
+      () => Together.apply(t, 1),
+    );
+    expect(packed).toEqual([t]);
+    y.sum().backward();
+    expectClose(t.grad as Tensor, x.square().mul(300));
+  });
+});
+
 describe('memory', () => {
   async function collected(refs: readonly WeakRef<object>[]): Promise<boolean> {
     for (let i = 0; i < 50; i++) {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ArgumentError,
   AutogradError,
@@ -658,6 +659,31 @@ describe('saved tensors', () => {
     expectError(() => y.backward(), AutogradError, 'Trying to backward through the graph a second time');
   });
 
+  it('AG219 a saved result makes no lasting cycle', async () => {
+    class Exp extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor): Tensor {
+        const y = x.exp();
+        ctx.saveForBackward(x, y);
+        ctx.result = y;
+        return y;
+      }
+      static backward(ctx: Ctx, g: Tensor): Tensor {
+        return g.mul(ctx.savedTensors[1]);
+      }
+    }
+    const refs = (() => {
+      const x = leaf(1);
+      const y = Exp.apply(x);
+      return [x, y, y.gradFn as object].map((t) => new WeakRef<object>(t));
+    })();
+    for (let i = 0; i < 50 && refs.some((r) => r.deref() !== undefined); i++) {
+      await sleep(2);
+      gc?.();
+      await sleep(2);
+    }
+    expect(refs.map((r) => r.deref())).toEqual([undefined, undefined, undefined]);
+  });
+
   it('AG222 clearSavedTensorsOnAccess: they can be read once', () => {
     class Once extends autograd.Function {
       static readonly clearSavedTensorsOnAccess = true;
@@ -710,6 +736,24 @@ describe('what is missing', () => {
       NotImplementedError,
       'You must implement the jvp function for custom autograd.Function to use it with forward mode AD.',
     );
+  });
+
+  it('AG272 a jvp gets null for what is no tensor', () => {
+    const seen: unknown[] = [];
+    class Scale extends autograd.Function {
+      static forward(ctx: Ctx, k: number, x: Tensor, _name: string, y: Tensor): Tensor {
+        ctx.k = k;
+        return x.mul(k).add(y);
+      }
+      static jvp(ctx: Ctx, ...[k, x, name, y]: (Tensor | null)[]): Tensor {
+        seen.push(k, name, y?.item());
+        return (x as Tensor).mul(ctx.k as number).add(y as Tensor);
+      }
+    }
+    const one = ones([1], { dtype: 'float64' });
+    const [value, tangent] = jvp((x: Tensor) => Scale.apply(3, x, 'name', one), [one], [one.mul(2)]);
+    expect([value.item(), tangent.item()]).toEqual([4, 6]);
+    expect(seen).toEqual([null, null, 0]);
   });
 
   it('AG216 a static forward, for a function of the old kind', () => {
