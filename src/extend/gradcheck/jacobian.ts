@@ -79,6 +79,6 @@ export function worstEntry(
   return (
     `The worst of ${outside} entries that differ (of ${numerical.values.length}) is the derivative of ` +
     `output ${output.index}${indexText(j, output.shape)} with respect to input ${input.index}${indexText(i, input.shape)}: ` +
-    `analytical ${number(a)}, numerical ${number(n)}, which differ by ${number(Math.abs(a - n))} where ${number(allowed(tolerances, n))} is allowed.\n`
+    `analytical ${number(a)}, numerical ${number(n)}, which differ by ${number(Math.abs(a - n))} where ${number(allowed(tolerances, n))} is allowed.`
   );
 }
