@@ -1,5 +1,6 @@
 import { free, type Storage } from '../backends/wasm/heap.ts';
 import { swapArena } from '../core/arena.ts';
+import { noteChange, willChange } from '../core/changes.ts';
 import { dtypeInfo } from '../core/dtype.ts';
 import { dtypeAt, indexAt, levelAt, nodeAt, type Place, shapeAt } from '../core/edge.ts';
 import { AutogradError } from '../core/errors.ts';
@@ -7,7 +8,7 @@ import type { Attached } from '../core/hooks.ts';
 import { type GradScope, scopeOf } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { sameShape } from '../core/shape.ts';
-import { metaOf, TensorBase } from '../core/tensor.ts';
+import { alias, metaOf, TensorBase } from '../core/tensor.ts';
 import { watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
 import { add, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
@@ -360,12 +361,13 @@ class BackwardPass implements Pass, Ledger {
     try {
       if (meta.grad === null) {
         if (this.#options.createGraph) meta.grad = g;
-        else if (t.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = this.keep(g);
+        else if (t.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = noView(this.keep(g));
         else meta.grad = g.wrapped === null && t.wrapped === null ? copyLike(g, t) : clone(g);
       } else if (this.#options.createGraph || t.wrapped !== null) meta.grad = add(meta.grad, g);
       else {
+        willChange(meta.grad);
         addInto(meta.grad, g);
-        meta.grad.storage.version += 1;
+        noteChange(meta.grad, 'backward');
       }
     } finally {
       swapArena(outer);
@@ -387,6 +389,9 @@ class BackwardPass implements Pass, Ledger {
     }
   }
 }
+
+/** A gradient as it is kept in `.grad`: a view of nothing. */
+const noView = (g: TensorBase): TensorBase => (g.meta === null || g.meta.base === null ? g : alias(g));
 
 /** The gradient of input `i` in that input's own shape and dtype: broadcasting is undone here. */
 function fitted(g: TensorBase, node: Node, i: number): TensorBase {

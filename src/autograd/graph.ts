@@ -8,6 +8,7 @@ export { GradientEdge } from '../core/edge.ts';
 export { Node } from '../core/node.ts';
 export { queueCallback } from './callbacks.ts';
 export { type MultiGradHookOptions, registerMultiGradHook } from './multi-hooks.ts';
+export { allowMutationOnSavedTensors, incrementVersion } from './mutation.ts';
 export { disableSavedTensorsHooks, savedTensorsHooks } from './saved-hooks.ts';
 export { saveInHalfPrecision, saveOnCpu } from './saved-policies.ts';
 

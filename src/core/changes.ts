@@ -14,7 +14,7 @@ export function willChange(t: TensorBase): void {
   if (beforeChange !== null) beforeChange(t);
 }
 
-/** Counts an in-place change of the memory of a plain tensor, and notes which operation made it. */
+/** Counts an in-place change of the memory of a plain tensor, and notes which method made it. */
 export function noteChange(t: TensorBase, by: string): void {
   const { storage } = t;
   storage.version += 1;

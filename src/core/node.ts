@@ -254,7 +254,7 @@ function changedError(node: Node, t: TensorBase, version: number, expected: numb
   const change =
     by === null
       ? ''
-      : ` What changed it last was ${typeof by === 'string' ? `${by}_` : `${by.by}_, called at ${lineOf(by.at)}`}.`;
+      : ` What changed it last was ${typeof by === 'string' ? by : `${by.by}, called at ${lineOf(by.at)}`}.`;
   const hint =
     watch === null
       ? 'enable anomaly detection to find the operation that failed to compute its gradient, with autograd.setDetectAnomaly(true).'

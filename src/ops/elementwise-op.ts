@@ -67,6 +67,8 @@ interface Piece {
  */
 export class ElementwiseOp implements Op<undefined> {
   readonly name: string;
+  /** What its in-place form is called. */
+  readonly inPlaceName: string;
   readonly fn: ScalarFunction;
   readonly kind: ElementwiseKind;
   readonly backward: Backward | null;
@@ -81,6 +83,7 @@ export class ElementwiseOp implements Op<undefined> {
 
   constructor(fn: ScalarFunction, options: ElementwiseOptions) {
     this.name = fn.name;
+    this.inPlaceName = `${fn.name}_`;
     this.fn = fn;
     this.kind = options.kind;
     this.#options = options;
@@ -195,7 +198,7 @@ export class ElementwiseOp implements Op<undefined> {
     const node = baseScope.enabled ? openInPlace(this, inputs) : null;
     willChange(target);
     this.writeInto(target, inputs);
-    noteChange(target, this.name);
+    noteChange(target, this.inPlaceName);
     if (node !== null) closeNode(node, target);
     else if (this.backward === null && baseScope.enabled) leaveGraph(target);
     return target;

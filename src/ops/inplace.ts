@@ -101,7 +101,7 @@ export function inPlaceOf(
   checkResult(op, target, result);
   willChange(target);
   copyKernel(result.dtype, target.dtype).run([target], [result]);
-  noteChange(target, op);
+  noteChange(target, `${op}_`);
   if (!recorded || !(changesGraph(target, others) || result.tracked)) return target;
   if (baseOf(target) === null) standFor(target, result);
   else {
@@ -127,14 +127,15 @@ export function writeInPlace(name: string, target: TensorBase, call: Writing): T
   const node = recorded
     ? openNode(op, [target, ...apart], attrs, null, (x) => (x === target ? clone(target) : x))
     : null;
+  willChange(target);
   op.write(target, apart, attrs);
   if (baseOf(target) === null || !recorded) {
-    noteChange(target, name);
+    noteChange(target, `${name}_`);
     if (node !== null) closeNode(node, target);
     return target;
   }
   const changed = alias(target);
-  noteChange(target, name);
+  noteChange(target, `${name}_`);
   if (node !== null) closeNode(node, changed);
   rebase(target, changed);
   return target;

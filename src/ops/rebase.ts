@@ -51,7 +51,7 @@ export function applyToView(op: ElementwiseOp, inputs: readonly [TensorBase, ...
   willChange(view);
   op.writeInto(view, inputs);
   const changed = alias(view);
-  noteChange(view, op.name);
+  noteChange(view, op.inPlaceName);
   if (node !== null) closeNode(node, changed);
   rebase(view, changed);
   return view;

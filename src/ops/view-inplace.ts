@@ -24,7 +24,7 @@ export function viewInPlace(op: string, target: TensorBase, view: (x: TensorBase
     scope.enabled = enabled;
   }
   if (target.wrapped !== null) return target;
-  noteChange(target, op);
+  noteChange(target, `${op}_`);
   if (target.meta !== null && target.meta.base !== null) target.meta.baseVersion = target.storage.version;
   return target;
 }

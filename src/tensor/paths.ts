@@ -1,6 +1,7 @@
 import type { TensorBase } from '../core/tensor.ts';
 import { clone } from '../ops/copy.ts';
 import * as path from '../ops/paths.ts';
+import { resize_ } from '../ops/resize.ts';
 import * as view from '../ops/view.ts';
 import * as form from '../ops/view-forms.ts';
 import { viewInPlace } from '../ops/view-inplace.ts';
@@ -199,6 +200,21 @@ export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplit
   /** Transposes this matrix itself. */
   t_<T extends Tensor>(this: FitTransposed<T>): Tensor<TransposedOf<T>> {
     return as(viewInPlace('t', this as TensorBase, view.t));
+  }
+
+  /**
+   * Gives this tensor another shape over the same memory, in row-major order from its first element on.
+   * Where that is not enough it moves to memory of its own, with anything behind the old elements.
+   *
+   * @throws {AutogradError} when it requires grad.
+   */
+  resize_<const R extends Shape>(shape: R): Tensor<R> {
+    return as(resize_(this, shape)) as Tensor<R>;
+  }
+
+  /** `resize_` to the shape of another tensor. */
+  resizeAs_<X extends Tensor>(other: X): Tensor<ShapeOf<X>> {
+    return as(resize_(this, other.shape));
   }
 
   /** `asStrided` of this tensor itself. */

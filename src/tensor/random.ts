@@ -51,7 +51,7 @@ function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): voi
   if (t.flat && t.storage.nbytes === values.byteLength && !changesGraph(t, [])) {
     willChange(t);
     writeBytes(t.storage, 0, values);
-    noteChange(t, op);
+    noteChange(t, `${op}_`);
   } else inPlaceOf(op, t, [], () => fromHost(values, t.shape, t.dtype));
 }
 

@@ -50,7 +50,7 @@ export class Storage {
   #writes = 0;
   /** The storage that counts the writes to this one; itself, but for `x.setData`. @internal */
   counter: Storage = this;
-  /** The operation that wrote last, and where it was called if anomaly mode was on. @internal */
+  /** The method that wrote last, and where it was called if anomaly mode was on. @internal */
   lastChange: string | Change | null = null;
   /** Set where several storages have the same bytes: the first of them. Such bytes are never freed by hand. @internal */
   origin: Storage | null = null;

@@ -1,0 +1,102 @@
+import type { Storage } from '../backends/wasm/heap.ts';
+import { swapArena } from '../core/arena.ts';
+import { noteChange, setBeforeChange } from '../core/changes.ts';
+import { ArgumentError, AutogradError } from '../core/errors.ts';
+import { isInference, TensorBase } from '../core/tensor.ts';
+import { copied } from '../ops/copy.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Guard, hold } from './hold.ts';
+import { enterHooks } from './saved-hooks.ts';
+
+/** A tensor that was saved for backward: itself, or a copy once its memory is about to be written over. */
+interface Kept {
+  tensor: TensorBase;
+  readonly within: Context;
+}
+
+/** Kept tensors by their memory. Nodes hold them; here they are only looked up. */
+class Context {
+  alive = true;
+  readonly #byMemory = new WeakMap<Storage, WeakRef<Kept>[]>();
+
+  keep(tensor: TensorBase): Kept {
+    const kept: Kept = { tensor, within: this };
+    const list = this.#byMemory.get(tensor.storage) ?? [];
+    // What nodes have let go of is dropped each time the list has doubled.
+    const full = list.length >= 16 && (list.length & (list.length - 1)) === 0;
+    const live = full ? list.filter((ref) => ref.deref() !== undefined) : list;
+    live.push(new WeakRef(kept));
+    this.#byMemory.set(tensor.storage, live);
+    return kept;
+  }
+
+  /** Copies what lies in memory that is about to change. */
+  rescue({ storage }: TensorBase): void {
+    const list = this.#byMemory.get(storage);
+    if (list === undefined) return;
+    this.#byMemory.delete(storage);
+    const outer = swapArena(null);
+    try {
+      for (const ref of list) {
+        const kept = ref.deref();
+        if (kept !== undefined) kept.tensor = copied(kept.tensor);
+      }
+    } finally {
+      swapArena(outer);
+    }
+  }
+}
+
+let current: Context | null = null;
+
+function enter(): () => void {
+  if (current !== null)
+    throw new AutogradError('allowMutationOnSavedTensors: allow_mutation_on_saved_tensors contexts cannot be nested');
+  const context = new Context();
+  const leaveHooks = enterHooks({
+    pack: (t) => context.keep(t),
+    unpack: (kept) => {
+      if (!(kept as Kept).within.alive) {
+        throw new AutogradError(
+          "Trying to backward outside of the 'allow_mutation_on_saved_tensors' context in which the graph was originally recorded. Run backward inside allowMutationOnSavedTensors as well.",
+        );
+      }
+      return (kept as Kept).tensor;
+    },
+  });
+  current = context;
+  setBeforeChange((t) => context.rescue(t));
+  return () => {
+    context.alive = false;
+    current = null;
+    setBeforeChange(null);
+    leaveHooks();
+  };
+}
+
+/**
+ * While `body` runs (or to the end of the block: `using _ = allowMutationOnSavedTensors();`), tensors that
+ * were saved for backward may be changed in place: they are copied just before, and backward uses what
+ * they were. Backward must run inside as well. It does not nest.
+ */
+export function allowMutationOnSavedTensors(): Guard;
+export function allowMutationOnSavedTensors<R>(body: () => R): R;
+export function allowMutationOnSavedTensors(body?: () => unknown): unknown {
+  return hold('allowMutationOnSavedTensors', enter, body);
+}
+
+/**
+ * Counts up the version of a tensor, or of several, as an in-place change does: for memory that was
+ * changed by other means, so that backward notices.
+ */
+export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
+  const list = tensors instanceof TensorBase ? [tensors] : [...tensors];
+  for (const t of list) {
+    if (!(t instanceof TensorBase))
+      throw new ArgumentError(`incrementVersion: expected a Tensor or several, got ${t === null ? 'null' : typeof t}`);
+    if (t.wrapped !== null)
+      throw new AutogradError('incrementVersion: tensors inside a transformed function have no memory of their own');
+    if (isInference(t)) throw new AutogradError('incrementVersion: Inference tensors do not track version counter.');
+    noteChange(t, 'incrementVersion');
+  }
+}
