@@ -11,6 +11,7 @@ export {
   setCheckpointDebugEnabled,
   setCheckpointEarlyStop,
 } from './autograd/checkpoint/index.ts';
+export * as forwardAd from './autograd/forward-ad/index.ts';
 export {
   enableGrad,
   type GradModeGuard,

@@ -4,6 +4,7 @@ import { noteChange, willChange } from '../core/changes.ts';
 import { dtypeInfo } from '../core/dtype.ts';
 import { dtypeAt, indexAt, levelAt, nodeAt, type Place, shapeAt } from '../core/edge.ts';
 import { AutogradError } from '../core/errors.ts';
+import { forwardLevel } from '../core/forward.ts';
 import type { Attached } from '../core/hooks.ts';
 import { type GradScope, scopeOf } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
@@ -11,7 +12,7 @@ import { sameShape } from '../core/shape.ts';
 import { alias, metaOf, TensorBase } from '../core/tensor.ts';
 import { watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
-import { add, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
+import { add, addInPlace, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
 import {
   callAccumulateHooks,
   callPosthooks,
@@ -362,8 +363,10 @@ class BackwardPass implements Pass, Ledger {
       if (meta.grad === null) {
         if (this.#options.createGraph) meta.grad = g;
         else if (t.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = noView(this.keep(g));
-        else meta.grad = g.wrapped === null && t.wrapped === null ? copyLike(g, t) : clone(g);
+        else if (g.wrapped === null && t.wrapped === null && forwardLevel === null) meta.grad = copyLike(g, t);
+        else meta.grad = clone(g);
       } else if (this.#options.createGraph || t.wrapped !== null) meta.grad = add(meta.grad, g);
+      else if (forwardLevel !== null) addInPlace(meta.grad, g);
       else {
         willChange(meta.grad);
         addInto(meta.grad, g);
@@ -409,7 +412,11 @@ export function runBackward(
   cotangents: readonly (TensorBase | null)[],
   options: RunOptions,
 ): readonly (TensorBase | null)[] {
-  const plain = roots.every((t) => levelAt(t) === null) && cotangents.every((t) => t === null || t.wrapped === null);
+  // A tangent is held by its tensor, which the pass does not see.
+  const plain =
+    forwardLevel === null &&
+    roots.every((t) => levelAt(t) === null) &&
+    cotangents.every((t) => t === null || t.wrapped === null);
   const pass = new BackwardPass(options, plain && !options.createGraph);
   if (options.accumulate && mustWait()) {
     // The caller may change its cotangents when this has returned.

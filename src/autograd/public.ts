@@ -22,6 +22,7 @@ export {
   setDetectAnomaly,
 } from './anomaly.ts';
 export type { BackwardOptions } from './api.ts';
+export * as forwardAd from './forward-ad/index.ts';
 export * as functional from './functional/index.ts';
 export * as graph from './graph.ts';
 export { isGradEnabled } from './modes.ts';

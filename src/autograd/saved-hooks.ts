@@ -1,6 +1,7 @@
 import { gradientNode } from '../core/apply.ts';
 import { swapArena } from '../core/arena.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
+import type { ForwardMeta } from '../core/forward.ts';
 import { baseScope, type Wrapped } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Packed, type Packer, packer, setPacker } from '../core/packing.ts';
@@ -26,11 +27,13 @@ interface Place {
   readonly outputIndex: number;
   /** The node that accumulates into it, for a leaf that requires grad. */
   readonly accumulator: Node | null;
+  readonly forward: ForwardMeta | null;
 }
 
 function placeOf(t: TensorBase): Place {
   const { tracked, node, outputIndex } = t;
-  return { tracked, node, outputIndex, accumulator: tracked && node === null ? gradientNode(t) : null };
+  const accumulator = tracked && node === null ? gradientNode(t) : null;
+  return { tracked, node, outputIndex, accumulator, forward: t.meta?.forward ?? null };
 }
 
 function putAt(place: Place, t: TensorBase): TensorBase {
@@ -38,6 +41,7 @@ function putAt(place: Place, t: TensorBase): TensorBase {
   t.node = place.node;
   t.outputIndex = place.outputIndex;
   if (place.accumulator !== null) metaOf(t).accumulator = place.accumulator;
+  if (place.forward !== null) metaOf(t).forward = place.forward;
   return t;
 }
 

@@ -1,3 +1,4 @@
+import { type ForwardLevel, forwardLevel, setForwardLevel } from './forward.ts';
 import type { Op } from './op.ts';
 import type { Operand, Outputs, TensorBase } from './tensor.ts';
 
@@ -69,12 +70,17 @@ export function scopeOf(level: Level | null): GradScope {
 /** The transforms in progress and which tapes are recording: what code must find again to run later as it ran then. */
 export interface Surroundings {
   readonly levels: readonly Level[];
+  readonly forward: ForwardLevel | null;
   readonly recording: readonly (readonly [scope: GradScope, enabled: boolean])[];
 }
 
 export function surroundings(): Surroundings {
   const scopes = new Set([baseScope, ...stack.map((level) => level.scope)]);
-  return { levels: stack.slice(), recording: [...scopes].map((scope) => [scope, scope.enabled]) };
+  return {
+    levels: stack.slice(),
+    forward: forwardLevel,
+    recording: [...scopes].map((scope) => [scope, scope.enabled]),
+  };
 }
 
 /** Runs `body` as if it were called where `there` was noted, also if the transforms of that time have returned. */
@@ -82,12 +88,15 @@ export function runWithin<R>(there: Surroundings, body: () => R): R {
   const levels = stack.slice();
   const alive = there.levels.map((level) => level.alive);
   const enabled = there.recording.map(([scope]) => scope.enabled);
+  const forward = forwardLevel;
   try {
+    setForwardLevel(there.forward);
     stack.splice(0, stack.length, ...there.levels);
     for (const level of there.levels) level.alive = true;
     for (const [scope, on] of there.recording) scope.enabled = on;
     return body();
   } finally {
+    setForwardLevel(forward);
     stack.splice(0, stack.length, ...levels);
     there.levels.forEach((level, i) => {
       level.alive = alive[i];

@@ -78,6 +78,9 @@ export function notImplemented(name: string): VjpRule<unknown> {
   ];
 }
 
+/** The mark of a missing tangent rule: forward mode through the operation is an error that says so. */
+export const noForwardMode = 'not implemented';
+
 /**
  * - `'linear'`: the operation applied to the tangents (one input, or jointly linear like `cat`);
  * - `'multilinear'`: the sum over inputs of the operation with that input replaced by its tangent.
@@ -86,6 +89,7 @@ export type JvpRule<A> =
   | 'linear'
   | 'multilinear'
   | typeof notDifferentiable
+  | typeof noForwardMode
   | ((context: JvpContext<A>) => TensorBase | null | readonly (TensorBase | null)[]);
 
 /** What one writes to define an operation. The compiler refuses a missing rule. */
@@ -218,6 +222,13 @@ function asList<T>(x: T | readonly T[]): readonly T[] {
 
 function jvpOf<A>(self: () => Op<A>, rule: JvpRule<A>): Op<A>['jvp'] {
   if (rule === notDifferentiable) return ({ outputs }) => outputs.map(() => null);
+  if (rule === noForwardMode) {
+    return () => {
+      throw new NotImplementedError(
+        `Trying to use forward AD with ${self().name} that does not support it because it has not been implemented yet.`,
+      );
+    };
+  }
   if (typeof rule === 'function') return (c) => asList(rule(c));
   if (rule === 'linear') {
     return ({ inputs, tangents, attrs }) => {

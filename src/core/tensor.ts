@@ -3,6 +3,7 @@ import type { Strided } from '../kernels/strided.ts';
 import { keepInArena } from './arena.ts';
 import { type DType, dtypeInfo } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
+import type { ForwardMeta } from './forward.ts';
 import { inferring, UNTRACKED } from './inference.ts';
 import { baseScope, type Level, type Wrapped } from './levels.ts';
 import type { Node } from './node.ts';
@@ -36,6 +37,8 @@ export interface AutogradMeta {
    */
   baseVersion: number;
   creation: ViewCreation;
+  /** Its tangent, in forward mode. */
+  forward: ForwardMeta | null;
 }
 
 /**
@@ -185,6 +188,7 @@ export function viewOf(
     base: t.meta?.base ?? t,
     baseVersion: t.storage.version,
     creation: here === 'plain' && t.meta !== null && t.meta.base !== null ? t.meta.creation : here,
+    forward: null,
   };
   return v;
 }
@@ -213,6 +217,7 @@ export function frozen(t: TensorBase): TensorBase {
   copy.tracked = t.tracked;
   copy.node = t.node;
   copy.outputIndex = t.outputIndex;
+  if (t.meta !== null && t.meta.forward !== null) metaOf(copy).forward = t.meta.forward;
   return copy;
 }
 
@@ -230,6 +235,14 @@ export function isInference(t: TensorBase): boolean {
 }
 
 export function metaOf(t: TensorBase): AutogradMeta {
-  t.meta ??= { grad: null, accumulator: null, retainsGrad: false, base: null, baseVersion: 0, creation: 'plain' };
+  t.meta ??= {
+    grad: null,
+    accumulator: null,
+    retainsGrad: false,
+    base: null,
+    baseVersion: 0,
+    creation: 'plain',
+    forward: null,
+  };
   return t.meta;
 }

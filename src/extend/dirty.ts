@@ -1,6 +1,7 @@
 import { retainAt } from '../core/apply.ts';
 import { boundView } from '../core/bound-view.ts';
 import { AutogradError } from '../core/errors.ts';
+import { forwardLevel } from '../core/forward.ts';
 import { scopeOf, type Wrapped } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { levelOf, metaOf, type TensorBase, wrap } from '../core/tensor.ts';
@@ -61,6 +62,7 @@ export function become(name: string, target: TensorBase, result: TensorBase): Te
       `${name}: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Return a new tensor instead`,
     );
   }
+  forwardLevel?.hand(result, target);
   if (target.wrapped !== null) {
     target.wrapped = result.wrapped;
     metaOf(target).baseVersion += 1;

@@ -1,7 +1,7 @@
 import { apply } from '../core/apply.ts';
 import { ArgumentError, AutogradError, NotImplementedError } from '../core/errors.ts';
 import { baseScope } from '../core/levels.ts';
-import { defineOp, type JvpContext, notDifferentiable, type Op, type RuleContext } from '../core/op.ts';
+import { defineOp, type JvpContext, noForwardMode, notDifferentiable, type Op, type RuleContext } from '../core/op.ts';
 import type { Shape } from '../core/shape.ts';
 import { alias, type Outputs, TensorBase } from '../core/tensor.ts';
 import { clone } from '../ops/copy.ts';
@@ -62,10 +62,11 @@ export interface OperationDefinition<N extends readonly string[], O, R> {
   readonly vjp: typeof notDifferentiable | { readonly [K in N[number]]?: GradientRule<O> } | GradientRules<O>;
   /**
    * Tangents: `'linear'` in all inputs together, `'multilinear'` in each, or a function that returns the
-   * tangent of every result.
+   * tangent of every result. `'not implemented'` makes forward mode an error.
    */
   readonly jvp:
     | typeof notDifferentiable
+    | typeof noForwardMode
     | 'linear'
     | 'multilinear'
     | ((call: TangentCall<O>) => Tensor | null | readonly (Tensor | null)[]);
@@ -153,7 +154,7 @@ function check<N extends readonly string[], O, R>(
   if (typeof forward !== 'function') throw bad('forward must be a function');
   const marks = {
     vjp: [notDifferentiable],
-    jvp: [notDifferentiable, 'linear', 'multilinear'],
+    jvp: [notDifferentiable, 'linear', 'multilinear', noForwardMode],
     vmap: ['elementwise', 'sequential'],
   };
   for (const [rule, value] of Object.entries({ vjp, jvp, vmap })) {

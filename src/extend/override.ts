@@ -1,5 +1,6 @@
 import { apply, sync } from '../core/apply.ts';
 import { swapArena } from '../core/arena.ts';
+import { withoutForward } from '../core/forward.ts';
 import { currentScope, type Level, scopeOf, type Wrapped, withLevel } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import type { Backward, JvpContext, Op } from '../core/op.ts';
@@ -55,13 +56,13 @@ export function asUser<R>(body: () => R): R {
   }
 }
 
-/** Runs the user's code with nothing recorded: not on the tape that runs now, nor on that of `level`. */
+/** Runs the user's code with nothing recorded, not on the tape that runs now, nor on that of `level`, and without tangents. */
 export function unrecorded<R>(level: Level | null, body: () => R): R {
   const scopes = [currentScope(), scopeOf(level)];
   const enabled = scopes.map((s) => s.enabled);
   for (const s of scopes) s.enabled = false;
   try {
-    return asUser(body);
+    return asUser(() => withoutForward(body));
   } finally {
     scopes.forEach((s, i) => {
       s.enabled = enabled[i];

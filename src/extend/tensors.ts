@@ -1,4 +1,5 @@
 import { AutogradError } from '../core/errors.ts';
+import { forwardLevel } from '../core/forward.ts';
 import type { Level } from '../core/levels.ts';
 import { isExpandable, type Shape, shapeText } from '../core/shape.ts';
 import { alias, levelOf, TensorBase, viewOf, wrap } from '../core/tensor.ts';
@@ -10,7 +11,12 @@ import { alias, levelOf, TensorBase, viewOf, wrap } from '../core/tensor.ts';
 export function carries(t: TensorBase, above = false): boolean {
   const w = t.wrapped;
   if (above && (w === null || w.kind === 'batch')) return false;
-  return t.tracked || (w !== null && ((w.kind === 'dual' && w.tangent !== null) || carries(w.value, above)));
+  if (t.tracked || hasTangent(t)) return true;
+  return w !== null && ((w.kind === 'dual' && w.tangent !== null) || carries(w.value, above));
+}
+
+function hasTangent(t: TensorBase): boolean {
+  return forwardLevel !== null && forwardLevel.tangentOf(t) !== null;
 }
 
 /** Whether `t` needs a gradient, on any tape. */
@@ -32,7 +38,7 @@ export function cut(t: TensorBase, as: (plain: TensorBase) => TensorBase = unrec
 }
 
 function unrecorded(t: TensorBase): TensorBase {
-  return t.tracked ? alias(t) : t;
+  return t.tracked || hasTangent(t) ? alias(t) : t;
 }
 
 /** Another view of the same elements, for a function that returned its argument. */

@@ -48,11 +48,12 @@ export function setData(x: TensorBase, values: TensorBase): void {
   if (x.meta !== null) x.meta.base = null;
 }
 
-/** Cuts `x` itself out of the graph. */
+/** Cuts `x` itself out of the graph, and off its tangent. */
 export function detach_(x: TensorBase): TensorBase {
   if (x.meta !== null && x.meta.base !== null) {
     throw new AutogradError("detach_: Can't detach views in-place. Use detach() instead.");
   }
   leaveGraph(x);
+  if (x.meta !== null) x.meta.forward = null;
   return x;
 }

@@ -1,9 +1,10 @@
 import { sameMemory } from '../backends/wasm/heap.ts';
-import { closeNode, leaveGraph, openNode, retainAt, sync, topLevel } from '../core/apply.ts';
+import { closeNode, gradientNode, leaveGraph, openNode, retainAt, sync, topLevel } from '../core/apply.ts';
 import { boundView } from '../core/bound-view.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { isFloat } from '../core/dtype.ts';
 import { AutogradError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
+import { forwardLevel } from '../core/forward.ts';
 import { haveInference, inferring } from '../core/inference.ts';
 import { baseScope, scopeOf } from '../core/levels.ts';
 import { canCast } from '../core/promotion.ts';
@@ -64,6 +65,18 @@ function leafChanged(op: string, what: string): AutogradError {
 
 /** `target = op(target, …others)`, in the memory of `target`. */
 export function inPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...Operand[]]): TensorBase {
+  if (forwardLevel === null) return changeTo(op, inputs);
+  const [target, ...others] = inputs;
+  return forwardLevel.changeInPlace({
+    name: op.name,
+    target,
+    others,
+    run: () => changeTo(op, inputs),
+    push: (primals, tangents, output) => op.jvp({ inputs: primals, tangents, outputs: [output], attrs: undefined })[0],
+  });
+}
+
+function changeTo(op: ElementwiseOp, inputs: readonly [TensorBase, ...Operand[]]): TensorBase {
   const [target, ...others] = inputs;
   const level = topLevel(op.name, inputs);
   if (level === null) {
@@ -94,22 +107,49 @@ export function inPlaceOf(
 ): TensorBase {
   const level = topLevel(op, [target, ...others]);
   if (level !== null) return inTransform(op, target, others, f);
+  if (forwardLevel === null) {
+    // What f saves must survive the overwriting.
+    const source = baseScope.enabled && sync(target).tracked ? copyInGraph(target) : target;
+    changeToResult(op, target, others, () => f(source));
+    return target;
+  }
+  let tangent: TensorBase | null = null;
+  return forwardLevel.changeInPlace({
+    name: op,
+    target,
+    others,
+    run: (before) => {
+      const source = copyInGraph(target);
+      forwardLevel?.give(source, before);
+      const result = changeToResult(op, target, others, () => f(source));
+      tangent = forwardLevel?.tangentOf(result) ?? null;
+      return target;
+    },
+    push: () => tangent,
+  });
+}
+
+function changeToResult(
+  op: string,
+  target: TensorBase,
+  others: readonly Operand[],
+  compute: () => TensorBase,
+): TensorBase {
   checkInPlace(op, target, others);
   const recorded = baseScope.enabled;
-  // What f saves must survive the overwriting.
-  const result = f(recorded && sync(target).tracked ? copyInGraph(target) : target);
+  const result = compute();
   checkResult(op, target, result);
   willChange(target);
   copyKernel(result.dtype, target.dtype).run([target], [result]);
   noteChange(target, `${op}_`);
-  if (!recorded || !(changesGraph(target, others) || result.tracked)) return target;
+  if (!recorded || !(changesGraph(target, others) || result.tracked)) return result;
   if (baseOf(target) === null) standFor(target, result);
   else {
     const changed = alias(target);
     standFor(changed, result);
     rebase(target, changed);
   }
-  return target;
+  return result;
 }
 
 /**
@@ -148,6 +188,7 @@ function copyInGraph(x: TensorBase): TensorBase {
   copy.tracked = x.tracked;
   copy.node = x.node;
   copy.outputIndex = x.outputIndex;
+  if (x.tracked && x.node === null) metaOf(copy).accumulator = gradientNode(x);
   return copy;
 }
 
@@ -210,5 +251,6 @@ function takeOver(target: TensorBase, result: TensorBase): TensorBase {
   target.outputIndex = result.outputIndex;
   if (target.node !== null && target.meta?.retainsGrad) retainAt(target.node, target);
   metaOf(target).baseVersion += 1;
+  forwardLevel?.hand(result, target);
   return target;
 }

@@ -1,4 +1,5 @@
 import { isLost, sync } from '../core/apply.ts';
+import { forwardLevel } from '../core/forward.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { readElement } from '../ops/inspect.ts';
 import { formatHtml, formatTensor, type Printable } from './print.ts';
@@ -19,6 +20,7 @@ function reader(t: TensorBase): (i: number) => number {
 function printable(t: TensorBase): Printable {
   const lost = isLost(t);
   const { node, tracked } = lost ? t : sync(t);
+  const tangent = forwardLevel === null ? null : forwardLevel.tangentOf(t);
   return {
     shape: t.shape,
     dtype: t.dtype,
@@ -26,6 +28,7 @@ function printable(t: TensorBase): Printable {
     requiresGrad: tracked && node === null,
     // PyTorch's word for a view that cannot follow its base.
     gradFnName: lost ? 'Invalid' : node === null ? null : node.name,
+    tangent: tangent === null ? null : printable(tangent),
   };
 }
 

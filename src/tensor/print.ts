@@ -12,6 +12,8 @@ export interface Printable {
   readonly requiresGrad: boolean;
   /** The name of the node that made the tensor, such as `MulBackward0`; null for a leaf. */
   readonly gradFnName: string | null;
+  /** Its tangent, in forward mode. */
+  readonly tangent?: Printable | null;
 }
 
 export interface PrintOptions {
@@ -205,6 +207,10 @@ export function formatTensor(t: Printable): string {
   if (!inferred(t.dtype, empty)) add(`dtype=${t.dtype}`, 'torch.'.length);
   if (t.gradFnName !== null) add(`grad_fn=<${t.gradFnName}>`);
   else if (t.requiresGrad) add('requires_grad=True');
+  if (t.tangent) {
+    const { dtype, shape } = t.tangent;
+    add(`tangent=${formatTensor(t.tangent)}`, inferred(dtype, elementCount(shape) === 0) ? 0 : 'torch.'.length);
+  }
 
   let text = prefix + (empty ? '[]' : body(t, prefix.length));
   // PyTorch counts two characters too many on the line it starts from.

@@ -2,6 +2,7 @@ import { writeBytes } from '../backends/wasm/heap.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import type { DType, TypedArray } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
+import { forwardLevel } from '../core/forward.ts';
 import { contiguousStrides, numel, shapeText } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from '../ops/copy.ts';
@@ -52,6 +53,7 @@ function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): voi
     willChange(t);
     writeBytes(t.storage, 0, values);
     noteChange(t, `${op}_`);
+    forwardLevel?.overwritten(t);
   } else inPlaceOf(op, t, [], () => fromHost(values, t.shape, t.dtype));
 }
 

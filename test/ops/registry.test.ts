@@ -1,4 +1,4 @@
-import { autograd, jvp, type Tensor, vjp, vmap } from 'nabla';
+import { autograd, forwardAd, jvp, type Tensor, vjp, vmap, zerosLike } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { operations } from '../../src/core/op.ts';
 import { examplesOf, stacked } from '../support/batches.ts';
@@ -145,6 +145,29 @@ function checkSecondOrders(s: Sample): void {
   );
 }
 
+/** In a dual level, tangents and the tangents of gradients are those of the transforms. */
+function checkDuals(s: Sample): void {
+  const { f, at } = ofFloats(s);
+  const directions = cotangentsFor(at, 11);
+  const seeds = cotangentsFor(f(...at));
+  const gradients = (...ts: Tensor[]): Tensor[] => vjp(f, ...ts)[1](seeds);
+  const [values, tangents] = jvp(f, at, directions);
+  const [, second] = jvp(gradients, at, directions);
+  forwardAd.dualLevel(() => {
+    const leaves = at.map((t, i) => forwardAd.makeDual(t, directions[i]).requiresGrad_());
+    const ys = f(...leaves);
+    const wanted = ys.some((y) => y.requiresGrad);
+    const found = wanted ? autograd.grad(ys, leaves, { gradOutputs: seeds, materializeGrads: true }) : [];
+    const parts = [...ys, ...found].map((y) => forwardAd.unpackDual(y));
+    [...values, ...gradients(...at)].slice(0, parts.length).forEach((y, i) => {
+      expectClose(parts[i].primal.detach(), y, { what: `primal ${i}` });
+    });
+    [...tangents, ...second].slice(0, parts.length).forEach((t, i) => {
+      expectClose((parts[i].tangent ?? zerosLike(t)).detach(), t, { tol: s.check?.tol ?? 1e-10, what: `tangent ${i}` });
+    });
+  });
+}
+
 interface Batch {
   readonly what: string;
   readonly inDims: readonly (number | null)[];
@@ -287,6 +310,7 @@ for (const [name, op] of operations()) {
     it('second derivative against differences', () => each(list, (s) => gradgradcheck(s.f, s.xs, s.check)));
     it('jvp against vjp', () => each(list, checkJvp));
     it('second derivatives in every order', () => each(list, checkSecondOrders));
+    it('in a dual level', () => each(list, checkDuals));
     it('vmap of the gradient against a loop', () => each(mapped, checkVmapOfGrad));
     it('gradient of vmap against a loop', () => each(mapped, checkGradOfVmap));
     it('float32 against float64', () => each(list, checkFloat32));
