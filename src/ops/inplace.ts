@@ -158,7 +158,8 @@ function changeToResult(
  */
 export function writeInPlace(name: string, target: TensorBase, call: Writing): TensorBase {
   const { op, others, attrs } = call;
-  if (target.shape.length === 0) return inPlaceOf(name, target, others, (x) => written(x, call));
+  if (target.shape.length === 0 || forwardLevel !== null)
+    return inPlaceOf(name, target, others, (x) => written(x, call));
   if (topLevel(name, [target, ...others]) !== null)
     return inTransform(name, target, others, (now) => written(now, call));
   checkInPlace(name, target, others);
