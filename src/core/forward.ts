@@ -36,6 +36,8 @@ export interface ForwardLevel {
   give(t: TensorBase, tangent: TensorBase | null): void;
   /** Makes the tangent of `to`, which has taken over the values of `from` in place, that of `from`. */
   hand(from: TensorBase, to: TensorBase): void;
+  /** `t` has become another view of its memory, whose tangent is `tangent`. */
+  moved(t: TensorBase, tangent: TensorBase | null): void;
   /** The tangent of a tensor that was overwritten with constants is zero. */
   overwritten(t: TensorBase): void;
 }

@@ -1,5 +1,6 @@
 import { sync } from '../core/apply.ts';
 import { noteChange } from '../core/changes.ts';
+import { forwardLevel } from '../core/forward.ts';
 import { scopeOf } from '../core/levels.ts';
 import { alias, frozen, levelOf, setPlace, type TensorBase } from '../core/tensor.ts';
 import { checkGraph, standFor } from './inplace.ts';
@@ -16,9 +17,12 @@ export function viewInPlace(op: string, target: TensorBase, view: (x: TensorBase
   const leaf = sync(target).node === null;
   try {
     scope.enabled = !leaf;
-    const result = view(standIn(target));
+    const from = standIn(target);
+    forwardLevel?.give(from, forwardLevel.tangentOf(target));
+    const result = view(from);
     setPlace(target, result);
     target.wrapped = result.wrapped;
+    forwardLevel?.moved(target, forwardLevel.tangentOf(result));
     if (!leaf) standFor(target, result);
   } finally {
     scope.enabled = enabled;

@@ -89,6 +89,10 @@ export class TangentLevel implements ForwardLevel {
       metaOf(to).forward = tangent === null ? null : { level: this, tangent, base: null };
   }
 
+  moved(t: TensorBase, tangent: Maybe): void {
+    if (tangent !== null) metaOf(t).forward = { level: this, tangent, base: this.#metaOf(t)?.base ?? null };
+  }
+
   overwritten(t: TensorBase): void {
     const tangent = this.tangentOf(t);
     if (tangent !== null) fill_(tangent, 0);

@@ -297,6 +297,24 @@ describe('in place and views', () => {
     });
   });
 
+  it('AG264 changes of shape in place, and writes by index', () => {
+    dualLevel(() => {
+      const v = f64([10, 20, 30, 40]);
+      const d = makeDual(f64([1, 2, 3, 4]).reshape([2, 2]), v.reshape([2, 2]));
+      d.t_();
+      expectValues(tangentOf(d), [2, 2], [10, 30, 20, 40]);
+      d.select(0, 0).mul_(2);
+      expectValues(tangentOf(d), [2, 2], [20, 60, 20, 40]);
+      expectValues(v, [4], [20, 20, 60, 40]);
+      const plain = zeros([3], { dtype: 'float64' });
+      plain.setAt_([1], makeDual(tensor(5, { dtype: 'float64' }), tensor(7, { dtype: 'float64' })));
+      expectValues(plain, [3], [0, 5, 0]);
+      expectValues(tangentOf(plain), [3], [0, 7, 0]);
+      plain.indexFill_(0, tensor([1], { dtype: 'int32' }), 2);
+      expectValues(tangentOf(plain), [3], [0, 0, 0]);
+    });
+  });
+
   it('AG264 writing a dual into a view gives its base a tangent, zero elsewhere', () => {
     dualLevel(() => {
       const d = makeDual(f64([2, 5]), f64([7, 9]));
