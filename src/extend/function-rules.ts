@@ -77,7 +77,8 @@ export class FunctionRules implements Rules {
       const tensors = saved();
       return list.map((k) => (k === null ? null : tensors[k]));
     };
-    return derived(this.#ctx, this.#attributes.fill((k) => saved()[k]) as Record<string, unknown>, read);
+    const attributes = this.#nested ? this.#attributes.fill((k) => saved()[k]) : attributesOf(this.#ctx);
+    return derived(this.#ctx, attributes as Record<string, unknown>, read);
   }
 
   pull(saved: () => readonly TensorBase[], g: readonly Maybe[]): readonly Maybe[] {

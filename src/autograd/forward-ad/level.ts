@@ -6,7 +6,7 @@ import { inferring } from '../../core/inference.ts';
 import { baseScope, nextLevelId } from '../../core/levels.ts';
 import type { Op } from '../../core/op.ts';
 import { sameShape } from '../../core/shape.ts';
-import { alias, fresh, metaOf, type Operand, type Outputs, type TensorBase, viewOf, wrap } from '../../core/tensor.ts';
+import { alias, fresh, metaOf, type Operand, type Outputs, TensorBase, viewOf, wrap } from '../../core/tensor.ts';
 import { clone, copyKernel, toDType } from '../../ops/copy.ts';
 import { filled } from '../../ops/elementwise-op.ts';
 import { copy_, fill_ } from '../../ops/fill.ts';
@@ -115,7 +115,8 @@ export class TangentLevel implements ForwardLevel {
   }
 
   #tangentOfOperand(x: Operand): Maybe {
-    return typeof x === 'number' || inferring ? null : this.tangentOf(x);
+    // Whatever is no tensor is refused by the operation itself.
+    return !(x instanceof TensorBase) || inferring ? null : this.tangentOf(x);
   }
 
   /** A view of a tensor that is known here views, in forward mode, what that one does. */
