@@ -12,7 +12,7 @@ import { toDType } from './copy.ts';
 import { full, onesLike, zeros } from './create.ts';
 import { detach } from './detach.ts';
 import { abs, add, clamp, div, eq, gt, maximum, mul, neg, sgn, sub, where } from './elementwise.ts';
-import { indexSelect } from './indexing.ts';
+import { batch, indexSelect } from './indexing.ts';
 import { named } from './named.ts';
 import { norm, normGradient, normKernel } from './norm.ts';
 import { sum } from './reduce.ts';
@@ -122,10 +122,7 @@ const cdistOp: Op<CdistAttrs> = defineOp({
       ta === null ? neg(unsqueeze(tb as TensorBase, -3)) : tb === null ? unsqueeze(ta, -2) : differences(ta, tb);
     return sum(mul(d, moved), -1);
   },
-  vmap: ([a, b], [inA, inB], attrs, size) => {
-    const batch = (x: TensorBase, is: boolean): TensorBase => (is ? x : expand(unsqueeze(x, 0), [size, ...x.shape]));
-    return apply1(cdistOp, [batch(a, inA), batch(b, inB)], attrs);
-  },
+  vmap: ([a, b], [inA, inB], attrs, size) => apply1(cdistOp, [batch(a, inA, size), batch(b, inB, size)], attrs),
 });
 
 function checkOrder(op: string, p: number): void {

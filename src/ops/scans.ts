@@ -12,8 +12,9 @@ import { batchedAlong1, type DimAttrs, definePicking, type Found, foundOf } from
 import { toDType } from './copy.ts';
 import { full } from './create.ts';
 import { add, eq, exp, mul, sub, where } from './elementwise.ts';
+import { batch } from './indexing.ts';
 import { cat } from './join.ts';
-import { expand, narrow, unsqueeze } from './view.ts';
+import { narrow } from './view.ts';
 
 interface ScanAttrs extends DimAttrs {
   /** From the last element to the first. */
@@ -94,10 +95,8 @@ const recurrenceOp: Op<ScanAttrs> = defineOp({
     const terms = fromA === null ? tx : tx === null ? fromA : add(fromA, tx);
     return terms === null ? null : recurrence(a as TensorBase, terms, attrs);
   },
-  vmap: ([a, x], [inA, inX], attrs, size) => {
-    const batch = (t: TensorBase): TensorBase => expand(unsqueeze(t, 0), [size, ...t.shape]);
-    return batchedAlong1(recurrenceOp, [inA ? a : batch(a), inX ? x : batch(x)], attrs);
-  },
+  vmap: ([a, x], [inA, inX], attrs, size) =>
+    batchedAlong1(recurrenceOp, [batch(a, inA, size), batch(x, inX, size)], attrs),
 });
 
 function recurrence(a: TensorBase, x: TensorBase, attrs: ScanAttrs): TensorBase {

@@ -7,8 +7,9 @@ import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tens
 import { contiguous } from './copy.ts';
 import { full } from './create.ts';
 import { ge, logicalOr, lt } from './elementwise.ts';
+import { batch } from './indexing.ts';
 import { anyNonzero } from './inspect.ts';
-import { expand, reshape, unsqueeze } from './view.ts';
+import { reshape } from './view.ts';
 
 interface SearchAttrs {
   /** After equals, not before them. */
@@ -34,11 +35,10 @@ const searchOp: Op<SearchAttrs> = defineOp({
   vjp: notDifferentiable,
   jvp: notDifferentiable,
   vmap: ([sequence, values, ...sorter], [inSequence, inValues, inSorter], attrs, size) => {
-    const batch = (x: TensorBase, is: boolean): TensorBase => (is ? x : expand(unsqueeze(x, 0), [size, ...x.shape]));
     if (!inSequence && !inSorter && sequence.shape.length === 1)
       return apply1(searchOp, [sequence, values, ...sorter], attrs);
-    const [sequences, lists] = [batch(sequence, inSequence), batch(values, inValues)];
-    const sorters = sorter.map((s) => batch(s, inSorter));
+    const [sequences, lists] = [batch(sequence, inSequence, size), batch(values, inValues, size)];
+    const sorters = sorter.map((s) => batch(s, inSorter, size));
     if (sequences.shape.length > 2) return apply1(searchOp, [sequences, lists, ...sorters], attrs);
     const flat = reshape(lists, [size, numel(lists.shape.slice(1))]);
     return reshape(apply1(searchOp, [sequences, flat, ...sorters], attrs), lists.shape);
