@@ -1,32 +1,34 @@
+import { type Choice, selectRank } from '../backends/wasm/indexing.ts';
 import { apply, apply1 } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { DTypeError, IndexError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
-import { numel, wrapDim } from '../core/shape.ts';
-import type { TensorBase } from '../core/tensor.ts';
+import { contiguousStrides, numel, wrapDim } from '../core/shape.ts';
+import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { defineSelection, type Found, foundOf } from './along.ts';
 import { clone } from './copy.ts';
 import { full } from './create.ts';
-import { div, gt, isnan, maximum, mul, ne, sub, where } from './elementwise.ts';
+import { mul, ne, sub } from './elementwise.ts';
 import { argmax, evenShares, refuseEmpty } from './extrema.ts';
 import { gather } from './indexing.ts';
 import { cat } from './join.ts';
-import { keepdims, type ReduceAttrs, reduceAttrs, shifted, sumOver } from './reduce.ts';
+import { keepdims, type ReduceAttrs, reduceAttrs, reducedShape, shifted, sumOver } from './reduce.ts';
 import { cummax, cumsum } from './scans.ts';
-import { sort, topk } from './sorting.ts';
+import { sort } from './sorting.ts';
 import { narrow, reshape, squeeze } from './view.ts';
 
 /* Reductions that select an element by its rank, or by how often it is there. */
 
-/** Rank 0 is a vector of one element: the dimension that a selection goes along. */
-const alongOf = ({ dims: [dim] }: ReduceAttrs): number => dim ?? 0;
-
-/** One element per line, with the dimension kept as it was found, in memory of its own and in the shape asked for. */
-function selected(picked: readonly TensorBase[], attrs: ReduceAttrs): readonly [TensorBase, TensorBase] {
-  const drop = attrs.dims.length > 0 && !attrs.keepdim;
-  const [values, indices] = picked.map((t) => clone(drop ? squeeze(t, attrs.dims[0]) : t));
-  return [values, indices];
+/** The selected elements of lines along the one dimension that is reduced, and their places. */
+function selected(x: TensorBase, attrs: ReduceAttrs, choice: Choice, rank?: number): [TensorBase, TensorBase] {
+  const [dim] = attrs.dims;
+  const kept = dim === undefined ? x.shape : x.shape.with(dim, 1);
+  const [values, indices] = [fresh(kept, x.dtype), fresh(kept, 'int32')];
+  selectRank(values, indices, x, dim ?? 0, choice, rank);
+  if (dim === undefined || attrs.keepdim) return [values, indices];
+  const shape = reducedShape(x.shape, attrs);
+  return [alias(values, shape, contiguousStrides(shape)), alias(indices, shape, contiguousStrides(shape))];
 }
 
 interface KthAttrs extends ReduceAttrs {
@@ -35,13 +37,7 @@ interface KthAttrs extends ReduceAttrs {
 
 const kthvalueOp: Op<KthAttrs> = defineSelection({
   name: 'kthvalue',
-  find: (x, attrs) =>
-    internally(() => {
-      const dim = alongOf(attrs);
-      const { values, indices } = topk(x, attrs.k, dim, false);
-      const last = (t: TensorBase): TensorBase => (t.shape.length === 0 ? t : narrow(t, dim, attrs.k - 1, 1));
-      return selected([last(values), last(indices)], attrs);
-    }),
+  find: (x, attrs) => selected(x, attrs, 'rank', attrs.k - 1),
 });
 
 /** The `k`-th smallest element along `dim` (from 1 on) and where it is. NaN counts as the largest. */
@@ -60,22 +56,12 @@ interface MedianAttrs extends ReduceAttrs {
   readonly ignoreNaN: boolean;
 }
 
-/** The lower median of every line along `dim`, which is kept. With NaNs in a line it is the first of them, unless they are ignored. */
-function medianAlong(x: TensorBase, dim: number, ignoreNaN: boolean): readonly TensorBase[] {
-  const sorted = sort(x, dim);
-  const n = x.shape[dim] ?? 1;
-  const middle = (n - 1) >> 1;
-  if (x.shape.length === 0) return [sorted.values, sorted.indices];
-  if (!isFloat(x.dtype)) return [sorted.values, sorted.indices].map((t) => narrow(t, dim, middle, 1));
-  const nans = sumOver(isnan(x), [dim], true);
-  const place = ignoreNaN ? maximum(div(sub(n - 1, nans), 2, 'floor'), 0) : where(gt(nans, 0), sub(n, nans), middle);
-  return [sorted.values, sorted.indices].map((t) => gather(t, dim, place));
-}
+const choiceOf = ({ ignoreNaN }: MedianAttrs): Choice => (ignoreNaN ? 'nanmedian' : 'median');
 
 const medianAlongOp: Op<MedianAttrs> = defineSelection({
   name: 'medianAlong',
   node: ({ ignoreNaN }) => (ignoreNaN ? 'NanmedianBackward1' : 'MedianBackward1'),
-  find: (x, attrs) => internally(() => selected(medianAlong(x, alongOf(attrs), attrs.ignoreNaN), attrs)),
+  find: (x, attrs) => selected(x, attrs, choiceOf(attrs)),
 });
 
 function mulShares(g: TensorBase, x: TensorBase, y: TensorBase, dims: readonly number[]): TensorBase {
@@ -87,13 +73,13 @@ const medianOp: Op<MedianAttrs> = defineOp({
   name: 'median',
   node: ({ ignoreNaN }) => (ignoreNaN ? 'NanmedianBackward0' : 'MedianBackward0'),
   inputs: ['x'],
-  forward: ([x], { dims, ignoreNaN }) => {
-    const lead = x.shape.slice(0, x.shape.length - dims.length);
+  forward: ([x], attrs) => {
+    const lead = x.shape.slice(0, x.shape.length - attrs.dims.length);
     const count = numel(x.shape.slice(lead.length));
     if (count === 0) return full(lead, Number.NaN, x.dtype);
     return internally(() => {
-      const [values] = medianAlong(reshape(x, [...lead, count]), lead.length, ignoreNaN);
-      return clone(squeeze(values, lead.length));
+      const rows = reshape(x, [...lead, count]);
+      return selected(rows, { dims: [lead.length], keepdim: false, all: false }, choiceOf(attrs))[0];
     });
   },
   vjp: {
@@ -148,9 +134,9 @@ const modeOp: Op<ReduceAttrs> = defineSelection({
   name: 'mode',
   find: (x, attrs) =>
     internally(() => {
-      const dim = alongOf(attrs);
+      const [dim] = attrs.dims;
+      if (dim === undefined) return [clone(x), full([], 0, 'int32')];
       const sorted = sort(x, dim);
-      if (x.shape.length === 0) return selected([sorted.values, sorted.indices], attrs);
       const n = x.shape[dim];
       const part = (t: TensorBase, from: number): TensorBase => narrow(t, dim, from, n - 1);
       const place = sub(cumsum(full(x.shape, 1, 'int32'), dim), 1);
@@ -158,7 +144,11 @@ const modeOp: Op<ReduceAttrs> = defineSelection({
       const first = full(x.shape.with(dim, 1), 0, 'int32');
       const start = cummax(cat([first, mul(part(place, 1), changed)], dim), dim).values;
       const end = argmax(sub(place, start), dim, true);
-      return selected([gather(sorted.values, dim, end), gather(sorted.indices, dim, end)], attrs);
+      const taken = (t: TensorBase): TensorBase => {
+        const y = gather(t, dim, end);
+        return attrs.keepdim ? y : squeeze(y, dim);
+      };
+      return [taken(sorted.values), taken(sorted.indices)];
     }),
 });
 

@@ -18,6 +18,7 @@ import {
   recurrence,
   scatter,
   scatterAdd,
+  selectRank,
   sort,
   topk,
   tril,
@@ -235,22 +236,64 @@ describe('selections by condition', () => {
   });
 });
 
+/** The lines along `dim`, as lists of row-major places. */
+function lines(shape: readonly number[], dim: number): number[][] {
+  const out = new Map<number, number[]>();
+  forEachIndex(shape, (i, k) => {
+    const line = shape.length === 0 ? 0 : at(shape, i.with(dim, 0));
+    out.set(line, [...(out.get(line) ?? []), k]);
+  });
+  return [...out.values()];
+}
+
+describe('selection', () => {
+  it('finds what a stable sort puts at a rank, NaN last', () => {
+    const choices = ['rank', 'median', 'nanmedian'] as const;
+    fc.assert(
+      fc.property(
+        cases(0),
+        fc.constantFrom(...choices),
+        fc.constantFrom(1, 40, 300),
+        fc.nat(1000),
+        ({ shape, layouts, dim, dtype, seed }, choice, length, pick) => {
+          const whole = shape.length === 1 ? [length] : shape;
+          const wide = seed % 2 === 1 && (isFloat(dtype) || dtype === 'int32');
+          const data = numbers(numel(whole), dtype, seed, wide ? 100_000 : 7);
+          if (isFloat(dtype) && seed % 3 === 0) for (let k = seed % 7; k < data.length; k += 5) data[k] = Number.NaN;
+          const kept = whole.length === 0 ? whole : whole.with(dim, 1);
+          const rank = pick % (whole[dim] ?? 1);
+          const out = target(dtype, kept, numbers(numel(kept), dtype, 1), layouts[0]);
+          const places = target('int32', kept, new Array<number>(numel(kept)).fill(-1), layouts[2]);
+          selectRank(out, places, lay(dtype, whole, data, layouts[1]), dim, choice, rank);
+          const want: number[] = [];
+          const order = (a: number, b: number): number =>
+            Number.isNaN(a) ? (Number.isNaN(b) ? 0 : 1) : Number.isNaN(b) ? -1 : a - b;
+          for (const line of lines(whole, dim)) {
+            const sorted = line.map((k, i) => ({ x: data[k], i })).sort((a, b) => order(a.x, b.x));
+            const n = line.length;
+            const numbersIn = sorted.filter((e) => !Number.isNaN(e.x)).length;
+            let at = rank;
+            if (choice === 'median') at = numbersIn < n ? numbersIn : (n - 1) >> 1;
+            if (choice === 'nanmedian') at = Math.max(0, (numbersIn - 1) >> 1);
+            want.push(sorted[at].i);
+          }
+          // Lines come in the order of their first elements: that of the outputs.
+          expect(values(places)).toEqual(want);
+          const all = lines(whole, dim).map((line, k) => data[line[want[k]]]);
+          expect(values(out)).toEqual(all);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
 describe('scans', () => {
   const scans = { cumsum, cumprod } as const;
   const runningOf = {
     cummax: [cummax, (a: number, b: number) => a >= b],
     cummin: [cummin, (a: number, b: number) => a <= b],
   } as const;
-
-  /** The lines along `dim`, as lists of row-major places. */
-  function lines(shape: readonly number[], dim: number): number[][] {
-    const out = new Map<number, number[]>();
-    forEachIndex(shape, (i, k) => {
-      const line = shape.length === 0 ? 0 : at(shape, i.with(dim, 0));
-      out.set(line, [...(out.get(line) ?? []), k]);
-    });
-    return [...out.values()];
-  }
 
   it('sums and products run on', () => {
     fc.assert(

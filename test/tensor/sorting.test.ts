@@ -37,6 +37,17 @@ describe('sorting', () => {
     }
   });
 
+  it('sorts float64 that differ in their last bits only', () => {
+    const last = (k: number): number => 1 + ((k * 7919) % 5000) * 2 ** -52;
+    for (const n of [100, 20_000]) {
+      const xs = Array.from({ length: n }, (_, k) => last(k));
+      const { values, indices } = f64(xs, [n]).sort();
+      expect(valuesOf(values)).toEqual(xs.toSorted((a, b) => a - b));
+      const order = valuesOf(indices);
+      expect(order.every((i, k) => k === 0 || xs[order[k - 1]] < xs[i] || order[k - 1] < i)).toBe(true);
+    }
+  });
+
   it('puts gradients where elements came from', () => {
     const x = f64([3, 1, 2], [3]).requiresGrad_();
     x.sort()

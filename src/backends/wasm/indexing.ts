@@ -19,5 +19,6 @@ export {
 export type { Join } from './indexing/move-code.ts';
 export { cummax, cummin, cumprod, cumsum, recurrence } from './indexing/scan.ts';
 export { searchSorted } from './indexing/search.ts';
+export { type Choice, selectRank } from './indexing/select.ts';
 export { argsort, sort, topk } from './indexing/sort.ts';
 export { flip, tril, triu } from './indexing/triangle.ts';

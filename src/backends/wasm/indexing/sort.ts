@@ -1,214 +1,29 @@
 /**
- * Sorting rows: every element becomes a key that orders as an unsigned integer, keys are sorted
- * together with their places, stably, and the places then tell which elements to write. NaN orders
- * after all numbers, and −0 equals 0.
- *
- * Short lists are sorted by insertion, long ones by radix, a byte at a time from the lowest. `topk`
- * keeps a list of candidates that is sorted and cut whenever it is full.
+ * Sorting rows: the records of a row are sorted, and their places then tell which elements to write.
+ * `topk` keeps a list of candidates that is sorted and cut whenever it is full.
  */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
+import { advance, loadWord, times } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { MOVE, startOf } from './nest.ts';
-
-/** Lists up to this length are sorted by insertion. */
-const INSERTION = 48;
-const BUCKETS = 256;
-
-/**
- * What is sorted: a key and a place. Keys of 32 bits share a 64-bit word with the place; a 64-bit key
- * has an array of its own, and places another. `KEYS` is the array (or the only one), `PLACES` the other.
- */
-interface Records {
-  readonly wide: boolean;
-  /** The bytes of the key, lowest first, as shifts of the 64-bit word. */
-  readonly digits: readonly number[];
-  /** Bytes per record of each array. */
-  readonly bytes: readonly number[];
-}
-
-const NARROW_RECORDS: Records = { wide: false, digits: [32, 40, 48, 56], bytes: [8] };
-const WIDE_RECORDS: Records = { wide: true, digits: [0, 8, 16, 24, 32, 40, 48, 56], bytes: [8, 4] };
-
-/** A record in locals. */
-interface Held {
-  readonly key: Local;
-  readonly place: Local | null;
-}
-
-function hold(b: FunctionBody, records: Records): Held {
-  return { key: b.local('i64'), place: records.wide ? b.local('i32') : null };
-}
-
-/** Pushes the address of record number `at` of an array. */
-function pushAddress(b: FunctionBody, base: Local, at: Local, bytes: number): void {
-  b.get(base).get(at).i32(Math.log2(bytes)).op('i32.shl', 'i32.add');
-}
-
-/** Loads record number `at`, or one `ahead` of it. */
-function loadRecord(b: FunctionBody, arrays: readonly Local[], at: Local, into: Held, ahead = 0): void {
-  pushAddress(b, arrays[0], at, 8);
-  b.mem('i64.load', 8 * ahead).set(into.key);
-  if (into.place === null) return;
-  pushAddress(b, arrays[1], at, 4);
-  b.mem('i32.load', 4 * ahead).set(into.place);
-}
-
-function storeRecord(b: FunctionBody, arrays: readonly Local[], at: Local, from: Held): void {
-  pushAddress(b, arrays[0], at, 8);
-  b.get(from.key).mem('i64.store');
-  if (from.place === null) return;
-  pushAddress(b, arrays[1], at, 4);
-  b.get(from.place).mem('i32.store');
-}
-
-/** Runs `body` for `i` from its value up to `end`. */
-function upTo(b: FunctionBody, i: Local, end: Local, body: () => void): void {
-  whilst(
-    b,
-    () => b.get(i).get(end).op('i32.lt_u'),
-    () => {
-      body();
-      advance(b, i, 1);
-    },
-  );
-}
-
-/** sort(arrays…, spare arrays…, counters, n): the records end where they began. */
-function sortFunction(records: Records): FunctionBody {
-  const arrays = records.bytes.length;
-  const b = new FunctionBody('sort', new Array<'i32'>(2 * arrays + 2).fill('i32'), []);
-  const home = b.params.slice(0, arrays);
-  const spare = b.params.slice(arrays, 2 * arrays);
-  const counters = b.params[2 * arrays];
-  const n = b.params[2 * arrays + 1];
-  b.get(n).i32(INSERTION).op('i32.le_u');
-  b.if(
-    () => insertionSort(b, records, home, n),
-    () => radixSort(b, records, home, spare, counters, n),
-  );
-  return b;
-}
-
-function insertionSort(b: FunctionBody, records: Records, arrays: readonly Local[], n: Local): void {
-  const i = b.local('i32');
-  const j = b.local('i32');
-  const before = b.local('i32');
-  const moving = hold(b, records);
-  const other = hold(b, records);
-  b.i32(1).set(i);
-  upTo(b, i, n, () => {
-    loadRecord(b, arrays, i, moving);
-    b.get(i).set(j);
-    b.block(() => {
-      b.loop(() => {
-        b.get(j).op('i32.eqz').brIf(1);
-        b.get(j).i32(1).op('i32.sub').set(before);
-        loadRecord(b, arrays, before, other);
-        // The places in narrow records order equal keys as they came.
-        b.get(other.key).get(moving.key).op('i64.gt_u', 'i32.eqz').brIf(1);
-        storeRecord(b, arrays, j, other);
-        b.get(before).set(j).br(0);
-      });
-    });
-    storeRecord(b, arrays, j, moving);
-  });
-}
-
-function radixSort(
-  b: FunctionBody,
-  records: Records,
-  home: readonly Local[],
-  spare: readonly Local[],
-  counters: Local,
-  n: Local,
-): void {
-  const { digits, bytes } = records;
-  const from = home.map((l) => copyOf(b, l));
-  const to = spare.map((l) => copyOf(b, l));
-  const i = b.local('i32');
-  const counter = b.local('i32');
-  const sum = b.local('i32');
-  const count = b.local('i32');
-  const left = b.local('i32');
-  const record = hold(b, records);
-  /** Makes `counter` the address of the counter that digit `d` of the record selects. */
-  const select = (d: number): void => {
-    b.get(record.key).i64(BigInt(digits[d])).op('i64.shr_u', 'i32.wrap_i64').i32(0xff).op('i32.and');
-    b.i32(2)
-      .op('i32.shl')
-      .get(counters)
-      .op('i32.add')
-      .i32(4 * BUCKETS * d)
-      .op('i32.add')
-      .set(counter);
-  };
-  b.get(counters)
-    .set(counter)
-    .i32((digits.length * BUCKETS) / 4)
-    .set(left);
-  times(b, left, () => {
-    b.get(counter).i32x4(0).mem('v128.store');
-    advance(b, counter, 16);
-  });
-  b.i32(0).set(i);
-  upTo(b, i, n, () => {
-    loadRecord(b, home, i, record);
-    digits.forEach((_, d) => {
-      select(d);
-      b.get(counter).get(counter).mem('i32.load').i32(1).op('i32.add').mem('i32.store');
-    });
-  });
-  digits.forEach((_, d) => {
-    b.i32(0).set(i);
-    loadRecord(b, from, i, record);
-    select(d);
-    // A byte that all keys share orders nothing.
-    b.get(counter).mem('i32.load').get(n).op('i32.ne');
-    b.if(() => {
-      b.get(counters)
-        .i32(4 * BUCKETS * d)
-        .op('i32.add')
-        .set(counter);
-      b.i32(0).set(sum).i32(BUCKETS).set(left);
-      times(b, left, () => {
-        b.get(counter).mem('i32.load').set(count);
-        b.get(counter).get(sum).mem('i32.store');
-        advance(b, sum, count);
-        advance(b, counter, 4);
-      });
-      upTo(b, i, n, () => {
-        loadRecord(b, from, i, record);
-        select(d);
-        b.get(counter).mem('i32.load').set(count);
-        storeRecord(b, to, count, record);
-        b.get(counter).get(count).i32(1).op('i32.add').mem('i32.store');
-      });
-      from.forEach((l, k) => {
-        b.get(l).get(to[k]).set(l).set(to[k]);
-      });
-    });
-  });
-  b.get(from[0]).get(home[0]).op('i32.ne');
-  b.if(() => {
-    home.forEach((l, k) => {
-      // Arrays have room up to a whole vector.
-      const target = copyOf(b, l);
-      const source = copyOf(b, from[k]);
-      b.get(n).i32(bytes[k]).op('i32.mul').i32(15).op('i32.add').i32(4).op('i32.shr_u').set(left);
-      times(b, left, () => {
-        b.get(target).get(source).mem('v128.load').mem('v128.store');
-        advance(b, target, 16);
-        advance(b, source, 16);
-      });
-      b.release(target, source);
-    });
-  });
-}
+import {
+  BUCKETS,
+  hold,
+  INSERTION,
+  loadRecord,
+  makeRecord,
+  pushKey,
+  pushPlace,
+  type Records,
+  recordsOf,
+  sortFunction,
+  storeRecord,
+  upTo,
+} from './records.ts';
 
 /** Words of the parameter block; values with address 0 are not wanted. Strides: from row to row, from element to element. */
 const PARAM = {
@@ -227,55 +42,6 @@ const PARAM = {
   indices: 16,
   words: 19,
 } as const;
-
-/** Pushes the key of the element at an address, in 64 bits, of 32-bit keys the low half. */
-function pushKey(b: FunctionBody, dtype: DType, at: Local): void {
-  switch (dtype) {
-    case 'bool':
-    case 'uint8':
-      b.get(at).mem('i32.load8_u').op('i64.extend_i32_u');
-      return;
-    case 'int32':
-      b.get(at)
-        .mem('i32.load')
-        .i32(-(2 ** 31))
-        .op('i32.xor', 'i64.extend_i32_u');
-      return;
-    case 'float32': {
-      const x = b.local('f32');
-      const bits = b.local('i32');
-      b.get(at).mem('f32.load').set(x);
-      // Negative numbers order backwards by their bits, and after positive ones.
-      b.i32(0).get(x).op('i32.reinterpret_f32').get(x).f32(0).op('f32.eq', 'select').set(bits);
-      b.i32(-1)
-        .get(bits)
-        .get(bits)
-        .i32(31)
-        .op('i32.shr_s')
-        .i32(-(2 ** 31))
-        .op('i32.or', 'i32.xor');
-      b.get(x).get(x).op('f32.ne', 'select', 'i64.extend_i32_u');
-      b.release(x, bits);
-      return;
-    }
-    default: {
-      dtype satisfies 'float64';
-      const x = b.local('f64');
-      const bits = b.local('i64');
-      b.get(at).mem('f64.load').set(x);
-      b.i64(0n).get(x).op('i64.reinterpret_f64').get(x).f64(0).op('f64.eq', 'select').set(bits);
-      b.i64(-1n)
-        .get(bits)
-        .get(bits)
-        .i64(63n)
-        .op('i64.shr_s')
-        .i64(-(2n ** 63n))
-        .op('i64.or', 'i64.xor');
-      b.get(x).get(x).op('f64.ne', 'select');
-      b.release(x, bits);
-    }
-  }
-}
 
 /** rows(parameters): the first k elements of each sorted row. Calls function 0, `sort`. */
 function rowsFunction(dtype: DType, records: Records): FunctionBody {
@@ -312,7 +78,7 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
   const last = b.local('i32');
   const worst = b.local('i64');
   const record = hold(b, records);
-  const place = record.place ?? b.local('i32');
+  const place = b.local('i32');
 
   const sort = (): void => {
     for (const l of [...arrays, ...spare]) b.get(l);
@@ -323,8 +89,7 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
     upTo(b, i, n, () => {
       pushKey(b, dtype, at);
       b.get(flip).op('i64.xor');
-      if (records.wide) b.set(record.key).get(i).set(place);
-      else b.i64(32n).op('i64.shl').get(i).op('i64.extend_i32_u', 'i64.or').set(record.key);
+      makeRecord(b, i, record);
       b.get(filled).get(k).op('i32.lt_u').get(record.key).get(worst).op('i64.lt_u', 'i32.or');
       b.if(() => {
         storeRecord(b, arrays, filled, record);
@@ -344,7 +109,8 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
     b.get(values).set(toValue).get(indices).set(toIndex).i32(0).set(i);
     upTo(b, i, k, () => {
       loadRecord(b, arrays, i, record);
-      if (!records.wide) b.get(record.key).op('i32.wrap_i64').set(place);
+      pushPlace(b, record);
+      b.set(place);
       b.get(toIndex).get(place).mem('i32.store');
       b.get(values).if(() => {
         b.get(toValue).get(input).get(place).get(inputStep).op('i32.mul', 'i32.add').mem(load).mem(store);
@@ -380,8 +146,7 @@ function run(values: Strided | null, indices: Strided, input: Strided, dim: numb
   const { shape } = input;
   if (shape.includes(0) || k === 0) return;
   const n = shape[dim] ?? 1;
-  const { bytes } = dtypeInfo(input.dtype);
-  const records = bytes === 8 ? WIDE_RECORDS : NARROW_RECORDS;
+  const records = recordsOf(input.dtype);
   const kernel = kernelFor(input.dtype, records);
   const tensors = [input, values ?? indices, indices];
   const elementBytes = tensors.map((t) => dtypeInfo(t.dtype).bytes);
