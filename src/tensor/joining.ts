@@ -145,6 +145,9 @@ export function segmentReduce(data: Tensor, reduce: SegmentReduction, options: S
   return segmentReduceOp(data, reduce, options as Segments) as Tensor;
 }
 
+/** The bound itself, out of reach of what the surroundings expect: a bound left out stays null. */
+type Exactly<X> = X extends infer Y extends number | null ? Y : never;
+
 /**
  * A range of a dimension for `x.at(…)` and `x.setAt_([…], value)`: Python's `start:end:step`. Null and
  * what is left out are the bounds of the dimension; negative bounds count from its end.
@@ -153,9 +156,10 @@ export function slice<A extends number | null = null, B extends number | null = 
   start?: A,
   end?: B,
   step?: C,
-): Slice<A, B, C> {
+): Slice<Exactly<A>, Exactly<B>, Exactly<C>> {
   for (const bound of [start, end, step])
     if (bound !== undefined && bound !== null && !Number.isInteger(bound))
       throw new ArgumentError(`slice: slice indices must be integers or null, got ${String(bound)}`);
-  return new SliceClass((start ?? null) as A, (end ?? null) as B, (step ?? null) as C);
+  const [from, to, by] = [start ?? null, end ?? null, step ?? null];
+  return new SliceClass(from as Exactly<A>, to as Exactly<B>, by as Exactly<C>);
 }
