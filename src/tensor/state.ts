@@ -233,6 +233,22 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return itemOf(this as Tensor);
   }
 
+  /**
+   * Whether the one element of this tensor is not zero: what `if` asks of a tensor in Python. (In JavaScript
+   * `if (t)` only asks whether there is a tensor.)
+   *
+   * @throws {ShapeError} when there is not exactly one element.
+   */
+  isNonzero(): boolean {
+    if (this.count !== 1) {
+      const how = this.count === 0 ? 'no values' : 'more than one value';
+      throw new ShapeError(
+        `isNonzero: Boolean value of Tensor with ${how} is ambiguous (shape ${shapeText(this.shape)}); reduce it first: x.any() or x.all()`,
+      );
+    }
+    return itemOf(this) !== 0;
+  }
+
   /** The elements as nested arrays (truth values as booleans); a rank-0 tensor gives its value. */
   toArray(): NestedArray {
     const flat = elementsOf('toArray', this);
