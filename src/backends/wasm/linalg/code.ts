@@ -338,14 +338,9 @@ export class Routine {
 
   /** Repeats while the test holds. */
   while(test: Int, repeated: () => void): void {
-    this.leavable((leave) => {
-      this.body.loop(() =>
-        this.#nest(() => {
-          leave(test.not());
-          repeated();
-          this.body.br(0);
-        }),
-      );
+    this.repeat((leave) => {
+      leave(test.not());
+      repeated();
     });
   }
 
@@ -360,6 +355,18 @@ export class Routine {
         });
       }),
     );
+  }
+
+  /** Repeats until left. */
+  repeat(repeated: (leave: (test: Int) => void) => void): void {
+    this.leavable((leave) => {
+      this.body.loop(() =>
+        this.#nest(() => {
+          repeated(leave);
+          this.body.br(0);
+        }),
+      );
+    });
   }
 
   /** For i from `from` up to, without, `to`. `from`, `to` and `step` are computed once. */
