@@ -1,5 +1,23 @@
 import type { DType } from '../core/dtype.ts';
+import type { TensorBase } from '../core/tensor.ts';
+import * as norms from '../ops/linalg/matrix-norms.ts';
+import type { FitMatrix, PerMatrixOf } from '../tensor/matrix-signatures.ts';
+import { checkDType, checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const as = (t: TensorBase): Tensor => t as Tensor;
+
+export type { MatrixOrder } from '../ops/linalg/matrix-norms.ts';
+
+export interface NormOptions {
+  readonly keepdim?: boolean;
+  readonly dtype?: DType;
+}
+
+function normOptions(op: string, options: object | undefined, known: readonly string[]): void {
+  checkOptions(op, options, known);
+  checkDType(op, (options as NormOptions | undefined)?.dtype);
+}
 
 /**
  * (Σ |x|^ord)^(1/ord) over `dim` (all by default); `ord` 0 counts non-zeros, ±∞ gives the largest or
@@ -12,4 +30,41 @@ export function vectorNorm(
   options?: { readonly keepdim?: boolean; readonly dtype?: DType },
 ): Tensor {
   return x.norm(ord, dim, options);
+}
+
+/**
+ * The norm of the matrices along two dimensions (`dim`, the last two by default): `'fro'` √Σ x²,
+ * `'nuc'` Σ singular values, ±2 the largest or smallest singular value, ±1 and ±∞ the largest or
+ * smallest sum of magnitudes of a column or a row.
+ */
+export function matrixNorm(
+  a: Tensor,
+  ord: norms.MatrixOrder = 'fro',
+  dim: readonly number[] = [-2, -1],
+  options?: NormOptions,
+): Tensor {
+  normOptions('matrixNorm', options, ['keepdim', 'dtype']);
+  return as(norms.matrixNorm(a, ord, { dim, ...options }));
+}
+
+/**
+ * `vectorNorm` or `matrixNorm`: of matrices when there are two dimensions, in `dim` or in all, and an
+ * order is given. Without an order, √Σ x² over `dim`, or over everything.
+ */
+export function norm(
+  x: Tensor,
+  ord?: norms.MatrixOrder | null,
+  dim?: number | readonly number[] | null,
+  options?: NormOptions,
+): Tensor {
+  normOptions('norm', options, ['keepdim', 'dtype']);
+  return as(norms.norm(x, ord ?? undefined, dim ?? undefined, options?.keepdim, options?.dtype));
+}
+
+/**
+ * How much A⁻¹ can magnify an error, ‖A‖ ‖A⁻¹‖ for every matrix of a batch: for `p` 2 (the default) the
+ * largest singular value over the smallest, -2 the reverse. Infinite for a singular matrix.
+ */
+export function cond<T extends Tensor>(a: FitMatrix<'cond', T>, p?: norms.MatrixOrder | null): Tensor<PerMatrixOf<T>> {
+  return as(norms.cond(a as Tensor, p ?? undefined));
 }

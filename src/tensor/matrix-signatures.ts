@@ -3,8 +3,19 @@
  * else.
  */
 
-import type { Added, Inner, Kron, Outer, PerMatrix, PerSquare, Solved, Square } from './shapes/linear.ts';
-import type { Arg, BatchedProduct, MatrixProduct, MatrixVector, Out } from './shapes.ts';
+import type {
+  Added,
+  Inner,
+  Kron,
+  MatrixParts,
+  Outer,
+  PerMatrix,
+  PerSquare,
+  Smaller,
+  Solved,
+  Square,
+} from './shapes/linear.ts';
+import type { Arg, BatchedProduct, MatrixProduct, MatrixVector, Out, Untyped } from './shapes.ts';
 import type { ShapeOf } from './signatures.ts';
 
 // ---- products ------------------------------------------------------------------------------------------------------
@@ -60,3 +71,31 @@ export type FitSolve<Name extends string, A, B> = Arg<Solved<Name, ShapeOf<A>, S
 export type SolveOf<A, B> = Out<Solved<'', ShapeOf<A>, ShapeOf<B>>>;
 /** The same if the unknown stands on the left. */
 export type SolveOn<Left, A, B> = Left extends false ? ShapeOf<B> : SolveOf<A, B>;
+
+// ---- factorisations ------------------------------------------------------------------------------------------------
+
+/** A vector for each of a batch of square matrices. */
+export type VectorsOf<T> =
+  MatrixParts<ShapeOf<T>> extends [infer P extends readonly number[], infer M extends number, unknown]
+    ? Out<[...P, M]>
+    : Untyped;
+
+type Split<T, R> = MatrixParts<ShapeOf<T>> extends infer S ? (S extends null ? Untyped : Out<R>) : never;
+type Batch<T> = MatrixParts<ShapeOf<T>> extends [infer P extends readonly number[], unknown, unknown] ? P : [];
+type Rows<T> = MatrixParts<ShapeOf<T>> extends [unknown, infer M extends number, unknown] ? M : number;
+type Columns<T> = MatrixParts<ShapeOf<T>> extends [unknown, unknown, infer N extends number] ? N : number;
+type Rank<T> = Smaller<Rows<T>, Columns<T>>;
+
+/** Orthonormal columns and the triangle of a QR factorisation. */
+export type QOf<T, Mode> = Mode extends 'r'
+  ? [0]
+  : Split<T, [...Batch<T>, Rows<T>, Mode extends 'complete' ? Rows<T> : Rank<T>]>;
+export type ROf<T, Mode> = Split<T, [...Batch<T>, Mode extends 'complete' ? Rows<T> : Rank<T>, Columns<T>]>;
+
+/** Singular values, and the vectors on either side. */
+export type SOf<T> = Split<T, [...Batch<T>, Rank<T>]>;
+export type UOf<T, Full> = Split<T, [...Batch<T>, Rows<T>, Full extends false ? Rank<T> : Rows<T>]>;
+export type VhOf<T, Full> = Split<T, [...Batch<T>, Full extends false ? Rank<T> : Columns<T>, Columns<T>]>;
+
+/** A matrix that maps the other way. */
+export type PinvOf<T> = Split<T, [...Batch<T>, Columns<T>, Rows<T>]>;

@@ -160,8 +160,8 @@ export abstract class TensorProducts<S extends Shape = Untyped> extends TensorSo
   }
 }
 
-const addmm_ = blend.blendInto('addmm_', blend.addmm);
-const addmv_ = blend.blendInto('addmv_', blend.addmv);
-const addr_ = blend.blendInto('addr_', blend.addr);
-const baddbmm_ = blend.blendInto('baddbmm_', blend.baddbmm);
-const addbmm_ = blend.blendInto('addbmm_', blend.addbmm);
+const addmm_ = blend.blendInto('addmm', blend.addmm);
+const addmv_ = blend.blendInto('addmv', blend.addmv);
+const addr_ = blend.blendInto('addr', blend.addr);
+const baddbmm_ = blend.blendInto('baddbmm', blend.baddbmm);
+const addbmm_ = blend.blendInto('addbmm', blend.addbmm);

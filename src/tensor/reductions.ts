@@ -3,6 +3,7 @@ import type { TensorBase } from '../core/tensor.ts';
 import * as distance from '../ops/distance.ts';
 import * as extrema from '../ops/extrema.ts';
 import { inPlaceOf } from '../ops/inplace.ts';
+import { nuclearNorm } from '../ops/linalg/matrix-norms.ts';
 import { norm } from '../ops/norm.ts';
 import * as reduce from '../ops/reduce.ts';
 import { logSoftmax, logsumexp, softmax } from '../ops/softmax.ts';
@@ -144,14 +145,19 @@ export abstract class TensorReductions<S extends Shape = Untyped> extends Tensor
     return as(reduce.all(this, dim as Dims, keeping('all', options)));
   }
 
-  /** (Σ |x|ᵖ)^(1/p); p = 0 counts non-zeros, ±∞ gives the largest or smallest magnitude. */
+  /**
+   * (Σ |x|ᵖ)^(1/p); p = 0 counts non-zeros, ±∞ gives the largest or smallest magnitude. `'nuc'` is Σ
+   * singular values of matrices, over two dimensions.
+   */
   norm<T extends Tensor, const D extends Axes = undefined, K extends boolean = false>(
     this: T,
-    p: number | 'fro' = 2,
+    p: number | 'fro' | 'nuc' = 2,
     dim?: FitReduce<T, D, K>,
     options?: Reducing<K>,
   ): Tensor<ReduceOf<T, D, K>> {
-    return as(norm(this, p, dim as Dims, reducing('norm', options), options?.dtype));
+    const keepdim = reducing('norm', options);
+    if (p === 'nuc') return as(nuclearNorm(this, dim as Dims, keepdim, options?.dtype));
+    return as(norm(this, p, dim as Dims, keepdim, options?.dtype));
   }
 
   /** log Σ eˣ over `dim`, without overflow. */

@@ -54,6 +54,12 @@ const camelCase = (name: string): string => name.replace(/_(\w)/g, (_, c: string
 const processing: Readonly<Record<string, (parts: readonly unknown[]) => readonly unknown[]>> = {
   first: (parts) => parts.slice(0, 1),
   drop_first: (parts) => parts.slice(1),
+  // Signs of eigenvectors and singular vectors are arbitrary.
+  first_abs_second: ([first, second]) => [first, (second as Tensor).abs()],
+  svd_S: ([, s]) => [s],
+  svd_absU: ([u, s]) => [(u as Tensor).slice(-1, 0, (s as Tensor).shape.at(-1)).abs()],
+  svd_S_absVh: ([, s, vh]) => [s, (vh as Tensor).slice(-2, 0, (s as Tensor).shape.at(-1)).abs()],
+  svd_UVh_S: ([u, s, vh]) => [(u as Tensor).matmul(vh as Tensor), s],
   // The call became public, without its weights, after these were recorded.
   sdpa: (parts) => parts,
 };
@@ -73,7 +79,8 @@ function outputsOf(sample: Sample, result: unknown): readonly unknown[] {
   if (sample.post === undefined || sample.post === null) return parts;
   const process = processing[sample.post];
   if (process === undefined) throw new Unsupported(`results processed by ${sample.post}`);
-  return process(parts);
+  // The older `svd` gives V, not its transpose.
+  return process(sample.call === 'torch.svd' ? parts.with(2, (parts[2] as Tensor).mT) : parts);
 }
 
 function tensorOutputs(sample: Sample, result: unknown): Tensor[] {

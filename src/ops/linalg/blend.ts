@@ -8,7 +8,7 @@ import { broadcastShapes, type Shape, sameShape, shapeText } from '../../core/sh
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
 import { add, mul } from '../elementwise.ts';
-import { copy_ } from '../fill.ts';
+import { inPlaceOf } from '../inplace.ts';
 import { bmm, matmul, mm, mv, onBatch } from '../matmul.ts';
 import { sum } from '../reduce.ts';
 import { mT, reshape, squeeze, t, unsqueeze } from '../view.ts';
@@ -229,13 +229,14 @@ const blendedAddr = blendOf(addrOp);
 
 /** The in-place forms: x must have the shape of the product. */
 export function blendInto(name: string, blended: Blend): Blend {
-  return (x, a, b, options) => {
-    const y = blended(x, a, b, options);
-    if (!sameShape(x.shape, y.shape)) {
-      throw new ShapeError(
-        `${name}: Bad in-place call: input tensor size ${shapeText(x.shape)} and output tensor size ${shapeText(y.shape)} should match`,
-      );
-    }
-    return copy_(x, y);
-  };
+  return (x, a, b, options) =>
+    inPlaceOf(name, x, [a, b], (t) => {
+      const y = blended(t, a, b, options);
+      if (!sameShape(x.shape, y.shape)) {
+        throw new ShapeError(
+          `${name}_: Bad in-place call: input tensor size ${shapeText(x.shape)} and output tensor size ${shapeText(y.shape)} should match`,
+        );
+      }
+      return y;
+    });
 }

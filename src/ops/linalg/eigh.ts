@@ -30,8 +30,9 @@ interface EighAttrs {
 /** Eᵢⱼ = λⱼ − λᵢ, and 1 on the diagonal. */
 const gaps = (values: TensorBase): TensorBase => onDiagonal(1, sub(unsqueeze(values, -2), unsqueeze(values, -1)));
 
-// A = V Λ Vᵀ, Eᵢⱼ = λⱼ − λᵢ (Giles, 2008)
-//   Ā = V (diag(λ̄) + (Vᵀ V̄) / E) Vᵀ        λ̇ = diag(P), V̇ = V (P / E) with P = Vᵀ Ȧ V, both quotients without diagonal
+// A = V Λ Vᵀ, Eᵢⱼ = λⱼ − λᵢ (Giles, 2008), quotients without diagonal
+//   Ā = V (diag(λ̄) + ½ (Vᵀ V̄ − V̄ᵀ V) / E) Vᵀ        λ̇ = diag(P), V̇ = V (P / E) with P = Vᵀ Ȧ V
+// Of all matrices that give the same for symmetric Ȧ, the gradient is the symmetric one.
 const eighOp: Op<EighAttrs> = defineOp({
   name: 'eigh',
   node: 'LinalgEighBackward0',
@@ -61,7 +62,8 @@ const eighOp: Op<EighAttrs> = defineOp({
     rule: ([gl, gv], [l, v]) => {
       if (gl === null && gv === null) return [null];
       if (gv === null) return [matmul(mul(v, unsqueeze(gl as TensorBase, -2)), mT(v))];
-      const turned = div(matmul(mT(v), gv), gaps(l));
+      const m = matmul(mT(v), gv);
+      const turned = div(mul(sub(m, mT(m)), 0.5), gaps(l));
       const inside = onDiagonal(gl === null ? 0 : diagonalMatrix(gl), turned);
       return [matmul(v, matmul(inside, mT(v)))];
     },

@@ -3,8 +3,9 @@ import { numel, shapeText } from '../../core/shape.ts';
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { mul } from '../elementwise.ts';
 import { bmm, mm } from '../matmul.ts';
+import { diagonal } from '../paths.ts';
 import { sumOver } from '../reduce.ts';
-import { movedim, permute, reshape, slice, squeeze, unsqueeze } from '../view.ts';
+import { permute, reshape, squeeze, unsqueeze } from '../view.ts';
 
 /*
  * Einstein's summation. Operands carry the labels of their dimensions; two are contracted at a time,
@@ -73,10 +74,7 @@ function diagonals({ x, labels }: Labelled, operand: number): Labelled {
     );
   }
   const rest = labels.filter((_, d) => d !== first && d !== twice);
-  const moved = movedim(x, [first, twice], [-2, -1]);
-  const lead = moved.shape.slice(0, -2);
-  const diagonal = slice(reshape(moved, [...lead, n * n]), -1, 0, n * n, n + 1);
-  return diagonals({ x: diagonal, labels: [...rest, labels[twice]] }, operand);
+  return diagonals({ x: diagonal(x, 0, first, twice), labels: [...rest, labels[twice]] }, operand);
 }
 
 /** Refuses sizes of one label that neither agree nor are 1. */

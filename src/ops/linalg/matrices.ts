@@ -1,12 +1,14 @@
 import { tril as trilKernel } from '../../backends/wasm/indexing/triangle.ts';
 import { dtypeInfo, isFloat } from '../../core/dtype.ts';
-import { DTypeError, LinAlgError, ShapeError } from '../../core/errors.ts';
+import { DTypeError, LinAlgError, NotImplementedError, ShapeError } from '../../core/errors.ts';
+import { scopeOf } from '../../core/levels.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../../core/shape.ts';
-import { fresh, type TensorBase } from '../../core/tensor.ts';
+import { fresh, levelOf, type TensorBase } from '../../core/tensor.ts';
 import { eyeMatrix, full } from '../create.ts';
 import { where } from '../elementwise.ts';
 import { firstNonZero } from '../inspect.ts';
-import { expand, reshape, slice, unsqueeze } from '../view.ts';
+import { diagonal as diagonalOf } from '../paths.ts';
+import { expand, unsqueeze } from '../view.ts';
 
 /* What operations on (batches of) matrices share: arguments checked in PyTorch's words, triangles, diagonals. */
 
@@ -54,6 +56,20 @@ export function checkSameDType(op: string, a: TensorBase, b: TensorBase, names: 
   );
 }
 
+/** Refuses what gradients or tangents would have to pass through, where there is no derivative. */
+export function refuseDerivative(op: string, x: TensorBase): void {
+  for (let t = x; ; ) {
+    const { wrapped } = t;
+    if ((t.tracked && scopeOf(levelOf(t)).enabled) || (wrapped?.kind === 'dual' && wrapped.tangent !== null)) {
+      throw new NotImplementedError(
+        `${op}: the derivative for '${op}' is not implemented; take x.detach() if none is wanted`,
+      );
+    }
+    if (wrapped === null) return;
+    t = wrapped.value;
+  }
+}
+
 /** Throws what `info` says of a failure: `reason(k)` for the first matrix whose info is k. */
 export function refuse(op: string, info: TensorBase, reason: (k: number) => string): void {
   const found = firstNonZero(info);
@@ -89,12 +105,8 @@ export function triu(x: TensorBase, k = 0): TensorBase {
   return where(below(rowsOf(x), columnsOf(x), k - 1), 0, x);
 }
 
-/** The main diagonal. */
-export function diagonal(x: TensorBase): TensorBase {
-  const n = Math.min(rowsOf(x), columnsOf(x));
-  const square = slice(slice(x, -2, 0, n), -1, 0, n);
-  return slice(reshape(square, [...batchOf(x), n * n]), -1, 0, n * n, n + 1);
-}
+/** The main diagonal of every matrix. */
+export const diagonal = (x: TensorBase): TensorBase => diagonalOf(x, 0, -2, -1);
 
 /** Square matrices with these diagonals, and zeros elsewhere. */
 export function diagonalMatrix(d: TensorBase): TensorBase {

@@ -1,5 +1,14 @@
 import { linalg, type Tensor } from 'nabla';
-import type { AlongDim, Calls, Self, Signatures } from './arguments.ts';
+import {
+  type AlongDim,
+  type Calls,
+  type Dims,
+  type HasDType,
+  type KeepDim,
+  type Self,
+  type Signatures,
+  without,
+} from './arguments.ts';
 
 interface Matrix {
   readonly A: Tensor;
@@ -16,6 +25,33 @@ interface Factor extends Self {
 interface Pivoted extends Matrix {
   readonly pivot?: boolean;
   readonly check_errors?: boolean;
+}
+
+interface Symmetric extends Self {
+  readonly UPLO?: 'L' | 'U';
+}
+interface Hermitian extends Self {
+  readonly hermitian?: boolean;
+}
+interface Tolerances {
+  readonly rcond?: Tensor | number;
+  readonly tol?: Tensor | number;
+  readonly atol?: Tensor | number;
+  readonly rtol?: Tensor | number;
+}
+interface Ranked extends Tolerances {
+  readonly self?: Tensor;
+  readonly input?: Tensor;
+  readonly hermitian?: boolean;
+}
+interface Fitted extends Self {
+  readonly b: Tensor;
+  readonly rcond?: number;
+  readonly driver?: 'gels' | 'gelsy' | 'gelsd' | 'gelss';
+}
+type MatrixOrder = number | 'fro' | 'nuc';
+interface Normed extends KeepDim, HasDType {
+  readonly ord?: MatrixOrder;
 }
 
 export const linearAlgebra: Calls = {
@@ -72,8 +108,73 @@ export const linearAlgebra: Calls = {
     linalg.luSolve(a.LU, a.pivots, a.B, { left: a.left, adjoint: a.adjoint }),
   'torch.lu_solve': (a: Self & { readonly LU_data: Tensor; readonly LU_pivots: Tensor }) =>
     a.self.luSolve(a.LU_data, a.LU_pivots),
+  'torch.linalg.qr': ({ A, mode }: Matrix & { readonly mode?: 'reduced' | 'complete' | 'r' }) => linalg.qr(A, mode),
+  'torch.qr': ({ self, some }: Self & { readonly some?: boolean }) => self.qr({ some }),
+  'torch.geqrf': ({ self }: Self) => self.geqrf(),
+  'torch.ormqr': (
+    a: Self & {
+      readonly input2: Tensor;
+      readonly input3: Tensor;
+      readonly left?: boolean;
+      readonly transpose?: boolean;
+    },
+  ) => a.self.ormqr(a.input2, a.input3, { left: a.left, transpose: a.transpose }),
+  'torch.linalg.householder_product': ({ input, tau }: { readonly input: Tensor; readonly tau: Tensor }) =>
+    linalg.householderProduct(input, tau),
+  'torch.linalg.eigh': ({ self, UPLO }: Symmetric) => linalg.eigh(self, { UPLO }),
+  'torch.linalg.eigvalsh': ({ self, UPLO }: Symmetric) => linalg.eigvalsh(self, { UPLO }),
+  'torch.symeig': ({ self, upper }: Factor) => linalg.eigh(self, { UPLO: upper === false ? 'L' : 'U' }),
+  'torch.linalg.svd': ({
+    A,
+    full_matrices,
+    driver,
+  }: Matrix & { readonly full_matrices?: boolean; driver?: string }) => {
+    without('driver', driver);
+    return linalg.svd(A, { fullMatrices: full_matrices });
+  },
+  'torch.linalg.svdvals': ({ A, driver }: Matrix & { readonly driver?: string }) => {
+    without('driver', driver);
+    return linalg.svdvals(A);
+  },
+  'torch.svd': ({ self, some }: Self & { readonly some?: boolean }) => self.svd({ some }),
+  'torch.linalg.ldl_factor': ({ self, hermitian }: Hermitian) => linalg.ldlFactor(self, { hermitian }),
+  'torch.linalg.ldl_factor_ex': ({ self, hermitian, check_errors }: Hermitian & { readonly check_errors?: boolean }) =>
+    linalg.ldlFactorEx(self, { hermitian, checkErrors: check_errors }),
+  'torch.linalg.ldl_solve': (a: {
+    readonly LD: Tensor;
+    readonly pivots: Tensor;
+    readonly B: Tensor;
+    readonly hermitian?: boolean;
+  }) => linalg.ldlSolve(a.LD, a.pivots, a.B, { hermitian: a.hermitian }),
+
+  // ── functions of matrices ──
+  'torch.linalg.det': ({ A }: Matrix) => linalg.det(A),
+  'torch.linalg.slogdet': ({ A }: Matrix) => linalg.slogdet(A),
+  'torch.logdet': ({ self }: Self) => self.logdet(),
+  'torch.matrix_exp': ({ self }: Self) => self.matrixExp(),
+  'torch.linalg.pinv': ({ self, rcond, atol, rtol, hermitian }: Hermitian & Tolerances) =>
+    linalg.pinv(self, { atol, rtol: rcond ?? rtol, hermitian }),
+  'torch.pinverse': ({ self, rcond }: Self & { readonly rcond?: number }) => self.pinverse({ rcond }),
+  'fixture.pinv_of_product': ({ a, b }: { readonly a: Tensor; readonly b: Tensor }) => linalg.pinv(a.matmul(b.mT)),
+  'torch.linalg.matrix_rank': ({ self, input, tol, atol, rtol, hermitian }: Ranked) =>
+    linalg.matrixRank(
+      (self ?? input) as Tensor,
+      tol === undefined ? { atol, rtol, hermitian } : { atol: tol, rtol: 0, hermitian },
+    ),
+  'torch.linalg.lstsq': ({ self, b, rcond, driver }: Fitted) => linalg.lstsq(self, b, { rcond, driver }),
+  'torch.linalg.tensorinv': ({ self, ind }: Self & { readonly ind?: number }) => linalg.tensorinv(self, { ind }),
+  'torch.linalg.tensorsolve': (a: Self & { readonly other: Tensor; readonly dims?: readonly number[] }) =>
+    linalg.tensorsolve(a.self, a.other, { dims: a.dims }),
+
+  // ── norms ──
+  'torch.linalg.matrix_norm': ({ self, ord, dim, keepdim, dtype }: Normed & { readonly dim?: readonly number[] }) =>
+    linalg.matrixNorm(self, ord, dim, { keepdim, dtype }),
+  'torch.linalg.norm': ({ self, ord, dim, keepdim, dtype }: Normed & { readonly dim?: Dims }) =>
+    linalg.norm(self, ord, dim, { keepdim, dtype }),
+  'torch.linalg.cond': ({ self, p }: Self & { readonly p?: MatrixOrder }) => linalg.cond(self, p),
 };
 
 export const linearAlgebraSignatures: Signatures = {
   'torch.lu': ['lu(Tensor A, bool pivot=True, bool get_infos=False)'],
+  'fixture.pinv_of_product': ['pinv_of_product(Tensor a, Tensor b)'],
 };

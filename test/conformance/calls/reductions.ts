@@ -1,6 +1,5 @@
 import type { Tensor } from 'nabla';
 import * as nabla from 'nabla';
-import { Unsupported } from '../format.ts';
 import type {
   AlongDim,
   AlongDims,
@@ -59,10 +58,8 @@ export const reductions: Calls = {
   'torch.argmin': ({ self, dim, keepdim }: AlongDim) => self.argmin(dim, { keepdim }),
   'torch.any': ({ self, dim, keepdim }: AlongDim) => self.any(dim, { keepdim }),
   'torch.all': ({ self, dim, keepdim }: AlongDim) => self.all(dim, { keepdim }),
-  'torch.norm': ({ self, p, dim, keepdim, dtype }: AlongDims & HasDType & { readonly p?: number | 'fro' | 'nuc' }) => {
-    if (p === 'nuc') throw new Unsupported('the nuclear norm');
-    return self.norm(p, dim, { keepdim, dtype });
-  },
+  'torch.norm': ({ self, p, dim, keepdim, dtype }: AlongDims & HasDType & { readonly p?: number | 'fro' | 'nuc' }) =>
+    self.norm(p, dim, { keepdim, dtype }),
   'torch.linalg.vector_norm': ({ self, ord, dim, keepdim, dtype }: AlongDims & HasDType & { readonly ord?: number }) =>
     nabla.linalg.vectorNorm(self, ord, dim, { keepdim, dtype }),
   'torch.var': ({ self, dim, ...options }: Spreading) => self.var(dim, options),

@@ -1,4 +1,4 @@
-import { linalg, type Tensor, tensor } from 'nabla';
+import { linalg, stack, type Tensor, tensor } from 'nabla';
 import { apply1 } from '../../../src/core/apply.ts';
 import { operations } from '../../../src/core/op.ts';
 import { f64, type Shape, spreadTensor } from '../../support/numbers.ts';
@@ -131,6 +131,78 @@ const factorisations: Readonly<Record<string, readonly Sample[]>> = {
   ],
 };
 
+/** Symmetric, whatever the elements. */
+const symmetric = (a: Tensor): Tensor => a.add(a.mT);
+
+/** Far from equal eigenvalues or singular values, whatever the elements. */
+const spreadOut = (a: Tensor): Tensor => {
+  const [rows, columns] = a.shape.slice(-2);
+  return a.mul(0.2).add(ones(rows, columns).to(a.dtype));
+};
+
+/** What does not depend on the signs of vectors. */
+const signless = (v: Tensor): Tensor => v.mul(v);
+
+const spectra: Readonly<Record<string, readonly Sample[]>> = {
+  qr: [
+    ...of(squares, 'QR', (a) => Object.values(linalg.qr(sure(a)))),
+    ...of(rectangles, 'reduced', (a) => Object.values(linalg.qr(sure(a)))),
+    sample('complete, wide', [x([2, 4])], (a) => Object.values(linalg.qr(sure(a), 'complete'))),
+    sample('complete, square', [x([2, 2])], (a) => Object.values(a.qr({ some: false }))),
+  ],
+  eigh: [
+    ...of(squares, 'values and vectors', (a) => {
+      const { eigenvalues, eigenvectors } = linalg.eigh(symmetric(spreadOut(a)));
+      return [eigenvalues, signless(eigenvectors)];
+    }),
+    sample('values, upper triangle', [x([3, 3])], (a) => linalg.eigvalsh(symmetric(spreadOut(a)), { UPLO: 'U' })),
+    sample('projections', [x([3, 3])], (a) => {
+      const { eigenvectors: v } = linalg.eigh(symmetric(spreadOut(a)));
+      return v.slice(-1, 0, 2).matmul(v.slice(-1, 0, 2).mT);
+    }),
+  ],
+  svd: [
+    ...of([...squares, ...rectangles], 'reduced', (a) => {
+      const { U, S, Vh } = linalg.svd(spreadOut(a), { fullMatrices: false });
+      return [signless(U), S, signless(Vh)];
+    }),
+    sample('all vectors', [x([4, 2])], (a) => {
+      const { U, S, Vh } = linalg.svd(spreadOut(a));
+      return [signless(U.slice(-1, 0, 2)), S, U.slice(-1, 0, 2).matmul(Vh)];
+    }),
+    sample('values', [x([2, 3, 2])], (a) => linalg.svdvals(spreadOut(a))),
+    sample('nuclear norm', [x([3, 2])], (a) => spreadOut(a).norm('nuc')),
+  ],
+  det: [
+    ...of(squares, 'regular', (a) => linalg.det(sure(a, true))),
+    sample('of rank 2', [x([3, 2], 1), x([2, 3], 2)], (a, b) => linalg.det(a.matmul(b))),
+    sample('one regular, one not', [x([2, 2])], (a) =>
+      linalg.det(stack([sure(a), a.slice(1, 0, 1).matmul(a.slice(0, 1, 2))])),
+    ),
+  ],
+  slogdet: of(squares, 'logarithm', (a) => sure(a, true).slogdet().logabsdet),
+  pinv: [
+    ...of([...squares, ...rectangles], 'pseudoinverse', (a) => linalg.pinv(spreadOut(a))),
+    sample('of rank 1', [x([3, 1], 1), x([1, 2], 2)], (a, b) =>
+      linalg.pinv(a.add(2).matmul(b.add(2)), { rtol: 1e-4 }),
+    ),
+    sample('symmetric', [x([3, 3])], (a) => linalg.pinv(symmetric(spreadOut(a)), { hermitian: true })),
+    sample('tolerances', [x([2, 3, 3])], (a) =>
+      linalg.pinv(spreadOut(a), { atol: f64([0.1, 0.2], [2]), rtol: f64([0.01], []) }),
+    ),
+  ],
+  matrixExp: [
+    ...of(squares, 'exponential', (a) => linalg.matrixExp(a)),
+    sample('of a large one', [x([2, 2])], (a) => linalg.matrixExp(a.mul(8)).mul(1e-3)),
+  ],
+  geqrf: of(rectangles, 'reflections', (a) => Object.values(sure(a.detach()).geqrf())),
+  ldlFactor: of(squares, 'factors', (a) => Object.values(linalg.ldlFactor(symmetric(sure(a.detach(), true))))),
+  ldlSolve: pairs('solution', (a, b) => {
+    const { LD, pivots } = linalg.ldlFactor(symmetric(sure(a.detach(), true)));
+    return linalg.ldlSolve(LD, pivots, b.detach());
+  }),
+};
+
 /** The same with matrices of any shape: β x + α a b. */
 const blend = (
   f: (x: Tensor, a: Tensor, b: Tensor, options?: { beta?: number; alpha?: number }) => Tensor,
@@ -216,4 +288,8 @@ const added: Readonly<Record<string, readonly Sample[]>> = {
   ),
 };
 
-export const linalgSamples: Readonly<Record<string, readonly Sample[]>> = { ...factorisations, ...added };
+export const linalgSamples: Readonly<Record<string, readonly Sample[]>> = {
+  ...factorisations,
+  ...spectra,
+  ...added,
+};

@@ -4,7 +4,7 @@
  */
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { beginLaunch, i32 } from '../heap.ts';
+import { beginLaunch, f32, f64, i32 } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { loopsOver, Walk } from '../loops.ts';
 import { compiled, Items } from './batch.ts';
@@ -305,4 +305,17 @@ export function rowOrder(order: Strided, pivots: Strided, inverse: boolean): boo
     });
   }
   return true;
+}
+
+/** 1 for an even number of exchanges in `pivots` [..., n], −1 for an odd one: `sign` [...]. Both contiguous. */
+export function signOfExchanges(sign: Strided, pivots: Strided): void {
+  beginLaunch();
+  const [signs, exchanges] = [new Items(sign, 0), new Items(pivots, 1)];
+  const words = i32();
+  const numbers = sign.dtype === 'float64' ? f64() : f32();
+  for (let k = 0; k < signs.count; k++) {
+    let value = 1;
+    for (let i = 0; i < exchanges.step / 4; i++) if (words[(exchanges.at(k) >>> 2) + i] !== i + 1) value = -value;
+    numbers[signs.at(k) / numbers.BYTES_PER_ELEMENT] = value;
+  }
 }
