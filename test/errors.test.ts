@@ -123,7 +123,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
       ArgumentError,
       'max is not',
     ],
-    ['an unknown norm', () => z([1]).norm(wrong('nuc')), ArgumentError, "p must be a number or 'fro'"],
+    ['an unknown norm', () => z([1]).norm(wrong('max')), ArgumentError, "p must be a number, 'fro' or 'nuc'"],
     ['a clamp without bounds', () => z([1]).clamp(), ArgumentError, "At least one of 'min' or 'max' must not be null"],
   ],
   'operands that are none': [

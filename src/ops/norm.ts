@@ -123,7 +123,7 @@ const normOp: Op<NormAttrs> = defineOp({
 export function norm(x: TensorBase, p: number | 'fro' = 2, dim?: Dims, keepdim = false, dtype?: DType): TensorBase {
   const order = p === 'fro' ? 2 : p;
   if (typeof order !== 'number' || Number.isNaN(order))
-    throw new ArgumentError(`norm: p must be a number or 'fro', got ${String(p)}; the nuclear norm is linalg's`);
+    throw new ArgumentError(`norm: p must be a number, 'fro' or 'nuc', got ${String(p)}`);
   const input = dtype === undefined ? x : toDType(x, dtype);
   if (!isFloat(input.dtype))
     throw new DTypeError(

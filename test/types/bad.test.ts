@@ -153,6 +153,12 @@ describe('mistakes', () => {
     // @ts-expect-error
     wrong(() => linalg.inv(a));
     // @ts-expect-error
+    wrong(() => linalg.det(a));
+    // @ts-expect-error
+    wrong(() => linalg.eigh(a));
+    // @ts-expect-error
+    wrong(() => linalg.svd(v));
+    // @ts-expect-error
     wrong(() => a.matrixPower(2));
     // @ts-expect-error
     wrong(() => linalg.solve(eye(3), zeros([2])));

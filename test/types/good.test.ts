@@ -289,7 +289,27 @@ describe('products', () => {
     shaped(linalg.solve(eye(3), w), [3, 4]);
     shaped(linalg.solve(square, zeros([2, 3])), [2, 3]);
     shaped(linalg.solve(square, zeros([5, 1, 3, 4])), [5, 2, 3, 4]);
+    shaped(linalg.det(square), [2]);
+    shaped(eye(3).logdet(), []);
+    shaped(linalg.matrixExp(square), [2, 3, 3]);
+    shaped(linalg.eigh(square).eigenvalues, [2, 3]);
+    shaped(linalg.eigh(square).eigenvectors, [2, 3, 3]);
     compiled(() => is<Tensor>()(linalg.solve(u, w)));
+  });
+
+  it('taken apart', () => {
+    shaped(linalg.qr(zeros([5, 4, 2])).Q, [5, 4, 2]);
+    shaped(linalg.qr(zeros([5, 4, 2])).R, [5, 2, 2]);
+    shaped(linalg.qr(zeros([4, 2]), 'complete').Q, [4, 4]);
+    shaped(zeros([2, 4]).qr().Q, [2, 2]);
+    shaped(linalg.svd(eye(4, 2)).U, [4, 4]);
+    shaped(linalg.svd(eye(4, 2), { fullMatrices: false }).U, [4, 2]);
+    shaped(linalg.svd(eye(2, 4)).Vh, [4, 4]);
+    shaped(linalg.svdvals(eye(2, 4)), [2]);
+    shaped(linalg.pinv(zeros([5, 4, 2])), [5, 2, 4]);
+    shaped(linalg.cond(eye(3).expand([2, 3, 3])), [2]);
+    is<Tensor<[number]>>()(linalg.svdvals(d));
+    compiled(() => is<Tensor>()(linalg.svd(u).U));
   });
 
   it('by letter', () => {

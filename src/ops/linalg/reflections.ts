@@ -8,8 +8,8 @@ import { copied } from '../copy.ts';
 import { eyeMatrix, full } from '../create.ts';
 import { mul, sub, where } from '../elementwise.ts';
 import { cat } from '../join.ts';
-import { named } from '../loss.ts';
 import { matmul } from '../matmul.ts';
+import { named } from '../named.ts';
 import { expand, mT, narrow, slice, unsqueeze } from '../view.ts';
 import {
   batchOf,

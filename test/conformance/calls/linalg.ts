@@ -176,5 +176,6 @@ export const linearAlgebra: Calls = {
 
 export const linearAlgebraSignatures: Signatures = {
   'torch.lu': ['lu(Tensor A, bool pivot=True, bool get_infos=False)'],
+  'torch.cdist': ['cdist(Tensor x1, Tensor x2, float p=2., str compute_mode=None)'],
   'fixture.pinv_of_product': ['pinv_of_product(Tensor a, Tensor b)'],
 };

@@ -183,9 +183,7 @@ const spectra: Readonly<Record<string, readonly Sample[]>> = {
   slogdet: of(squares, 'logarithm', (a) => sure(a, true).slogdet().logabsdet),
   pinv: [
     ...of([...squares, ...rectangles], 'pseudoinverse', (a) => linalg.pinv(spreadOut(a))),
-    sample('of rank 1', [x([3, 1], 1), x([1, 2], 2)], (a, b) =>
-      linalg.pinv(a.add(2).matmul(b.add(2)), { rtol: 1e-4 }),
-    ),
+    sample('of rank 1', [x([3, 1], 1), x([1, 2], 2)], (a, b) => linalg.pinv(a.add(2).matmul(b.add(2)), { rtol: 1e-4 })),
     sample('symmetric', [x([3, 3])], (a) => linalg.pinv(symmetric(spreadOut(a)), { hermitian: true })),
     sample('tolerances', [x([2, 3, 3])], (a) =>
       linalg.pinv(spreadOut(a), { atol: f64([0.1, 0.2], [2]), rtol: f64([0.01], []) }),
