@@ -6,8 +6,12 @@
 export {
   type Around,
   type CheckpointOptions,
+  CheckpointPolicy,
   checkpoint,
   checkpointSequential,
+  createSelectiveCheckpointContexts,
+  type PolicyFunction,
+  type SelectiveCheckpointContext,
   setCheckpointDebugEnabled,
   setCheckpointEarlyStop,
 } from './autograd/checkpoint/index.ts';

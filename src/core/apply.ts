@@ -1,7 +1,7 @@
 import { boundView } from './bound-view.ts';
 import { isFloat } from './dtype.ts';
 import { ArgumentError, AutogradError, NotImplementedError } from './errors.ts';
-import { forwardLevel, withoutForward } from './forward.ts';
+import { detour, forwardLevel, supplied } from './forward.ts';
 import { haveInference } from './inference.ts';
 import { type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
@@ -41,7 +41,12 @@ function escaped(level: Level): AutogradError {
 export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
   if (forwardLevel !== null) return forwardLevel.apply(op as Op<never>, inputs, attrs);
   const level = topLevel(op.name, inputs);
-  const outputs = level === null ? op.forward(inputs, attrs) : level.process(op as Op<never>, inputs, attrs);
+  const outputs =
+    level !== null
+      ? level.process(op as Op<never>, inputs, attrs)
+      : detour
+        ? supplied(op, inputs, attrs)
+        : op.forward(inputs, attrs);
   if (op.backward !== null && scopeOf(level).enabled) record(op, inputs, attrs, outputs, level);
   return outputs;
 }
@@ -49,8 +54,7 @@ export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outpu
 /** `apply` where tangents are the caller's business. */
 export function applyToPrimals<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
   const level = topLevel(op.name, inputs);
-  const outputs =
-    level === null ? withoutForward(() => op.forward(inputs, attrs)) : level.process(op as Op<never>, inputs, attrs);
+  const outputs = level === null ? supplied(op, inputs, attrs) : level.process(op as Op<never>, inputs, attrs);
   if (op.backward !== null && scopeOf(level).enabled) record(op, inputs, attrs, outputs, level);
   return outputs;
 }

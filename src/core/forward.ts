@@ -45,18 +45,51 @@ export interface ForwardLevel {
 /** The level in force, null when none is: then no tensor has a tangent. */
 export let forwardLevel: ForwardLevel | null = null;
 
+/** Supplies the results of operations on plain tensors, which `compute` would compute. */
+export type Supplier = (op: string, inputs: readonly Operand[], compute: () => Outputs) => Outputs;
+
+let supplier: Supplier | null = null;
+
+/** Whether anything of the above is in force, so that every operation must go through `apply`. */
+export let detour = false;
+
+function set(level: ForwardLevel | null, supply: Supplier | null): void {
+  forwardLevel = level;
+  supplier = supply;
+  detour = level !== null || supply !== null;
+}
+
 /** @internal */
 export function setForwardLevel(level: ForwardLevel | null): void {
-  forwardLevel = level;
+  set(level, supplier);
+}
+
+/** Puts a supplier in force and returns the one before it. @internal */
+export function swapSupplier(next: Supplier | null): Supplier | null {
+  const before = supplier;
+  set(forwardLevel, next);
+  return before;
 }
 
 /** Runs `body` as if no level had been entered. */
 export function withoutForward<R>(body: () => R): R {
   const level = forwardLevel;
-  forwardLevel = null;
+  set(null, supplier);
   try {
     return body();
   } finally {
-    forwardLevel = level;
+    set(level, supplier);
+  }
+}
+
+/** The results of an operation on plain tensors. What its kernels do inside is nobody's business. */
+export function supplied<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
+  const [level, supply] = [forwardLevel, supplier];
+  const compute = (): Outputs => op.forward(inputs, attrs);
+  set(null, null);
+  try {
+    return supply === null ? compute() : supply(op.name, inputs, compute);
+  } finally {
+    set(level, supply);
   }
 }

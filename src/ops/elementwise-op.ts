@@ -5,7 +5,7 @@ import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts
 import { noteChange, willChange } from '../core/changes.ts';
 import { type Compute, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
-import { forwardLevel } from '../core/forward.ts';
+import { detour } from '../core/forward.ts';
 import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
@@ -112,7 +112,7 @@ export class ElementwiseOp implements Op<undefined> {
 
   /** The unary hot path: no transform around, plain contiguous input. */
   call1(a: TensorBase): TensorBase {
-    if (a.wrapped !== null || !a.flat || forwardLevel !== null) return this.apply([a]) as TensorBase;
+    if (a.wrapped !== null || !a.flat || detour) return this.apply([a]) as TensorBase;
     const plan = this.#plan(dtypeInfo(a.dtype).index, [a]);
     const out = fresh(a.shape, plan.out, a.count, a.strides);
     const flat = compiled(plan, 0);
@@ -131,7 +131,7 @@ export class ElementwiseOp implements Op<undefined> {
     const { index, bytes, kind } = dtypeInfo(a.dtype);
     // `apply` says what is wrong with an operand that is nothing.
     const plain = a.wrapped === null && b?.wrapped === null && a.flat && b.flat && a.dtype === b.dtype;
-    if (!plain || forwardLevel !== null || (kind !== 'float' && this.#options.guard !== undefined))
+    if (!plain || detour || (kind !== 'float' && this.#options.guard !== undefined))
       return this.apply([a, b]) as TensorBase;
     let repeated = 0;
     let like = a;
@@ -156,8 +156,7 @@ export class ElementwiseOp implements Op<undefined> {
   }
 
   #withNumber(t: Operand, x: number, first: boolean, inputs: readonly Operand[]): TensorBase {
-    if (typeof t === 'number' || t.wrapped !== null || !t.flat || forwardLevel !== null)
-      return this.apply(inputs) as TensorBase;
+    if (typeof t === 'number' || t.wrapped !== null || !t.flat || detour) return this.apply(inputs) as TensorBase;
     const { index, bytes, kind } = dtypeInfo(t.dtype);
     if (kind !== 'float') return this.apply(inputs) as TensorBase;
     const plan = this.#plan(first ? SCALAR * 8 + index : index * 8 + SCALAR, inputs);

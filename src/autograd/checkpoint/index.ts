@@ -8,6 +8,13 @@ import { enterHooks } from '../saved-hooks.ts';
 import { Frame } from './frame.ts';
 import { SavedInputs } from './inputs.ts';
 
+export {
+  CheckpointPolicy,
+  createSelectiveCheckpointContexts,
+  type PolicyFunction,
+  type SelectiveCheckpointContext,
+} from './selective.ts';
+
 /** Runs a function in a context of some kind and returns what it returns, as `noGrad` does. */
 export type Around = <R>(body: () => R) => R;
 
@@ -22,9 +29,11 @@ export interface CheckpointOptions {
   readonly debug?: boolean;
   /** Stop recomputing when everything needed is there; true by default. */
   readonly earlyStop?: boolean;
+  /** PyTorch's older checkpoint, which works with `backward` alone, is not here: only false. */
+  readonly useReentrant?: false;
 }
 
-const OPTIONS = ['preserveRngState', 'contextFn', 'determinismCheck', 'debug', 'earlyStop'] as const;
+const OPTIONS = ['preserveRngState', 'contextFn', 'determinismCheck', 'debug', 'earlyStop', 'useReentrant'] as const;
 
 /** Overrides of the options with these names; null leaves each call its own. */
 const overrides: { earlyStop: boolean | null; debug: boolean | null } = { earlyStop: null, debug: null };
@@ -143,6 +152,10 @@ function run(
   if (determinismCheck !== 'default' && determinismCheck !== 'none')
     throw new ArgumentError(
       `checkpoint: determinismCheck should be one of 'default', 'none', but got ${JSON.stringify(determinismCheck)}`,
+    );
+  if (options.useReentrant !== undefined && options.useReentrant !== false)
+    throw new ArgumentError(
+      'checkpoint: useReentrant must be false: contextFn, autograd.grad, nested results and all else here are only supported when use_reentrant=False',
     );
   const here = surroundings();
   if (!here.recording.some(([, enabled]) => enabled)) return fn(...args);

@@ -1,11 +1,14 @@
 import {
   ArgumentError,
+  type Around,
   AutogradError,
   autograd,
   bernoulli,
   CheckpointError,
+  CheckpointPolicy,
   checkpoint,
   checkpointSequential,
+  createSelectiveCheckpointContexts,
   enableGrad,
   full,
   getRngState,
@@ -15,6 +18,8 @@ import {
   jacrev,
   manualSeed,
   noGrad,
+  operations,
+  type PolicyFunction,
   rand,
   randn,
   setCheckpointDebugEnabled,
@@ -363,6 +368,90 @@ describe('checkpoint', () => {
       () => checkpoint((v: Tensor) => v.sin(), x, wrong),
       ArgumentError,
       'contextFn must return two functions',
+    );
+  });
+
+  it('AG245 a selective policy keeps the results of some operations', () => {
+    const [x, w] = [params([4, 3]), params([3, 3])];
+    const f = (v: Tensor): Tensor => v.mm(w).tanh().mm(w).sigmoid().mul(v.mm(w)).sum();
+    const expected = autograd.grad(f(x), [x, w]);
+    const products = (contextFn: () => readonly Around[]): number => {
+      let n = 0;
+      const { mm } = { mm: operations().get('mm') as { forward: (...args: never[]) => unknown } };
+      const original = mm.forward;
+      mm.forward = (...args) => {
+        n += 1;
+        return original(...args);
+      };
+      try {
+        const y = checkpoint(f, x, { contextFn });
+        n = 0;
+        const actual = autograd.grad(y, [x, w]);
+        for (const [i, g] of actual.entries()) expectClose(g, expected[i]);
+        return n;
+      } finally {
+        mm.forward = original;
+      }
+    };
+    const seen: [string, number][] = [];
+    // Three products in the function, six in the gradients.
+    expect(products(() => createSelectiveCheckpointContexts(() => false))).toBe(9);
+    expect(products(() => createSelectiveCheckpointContexts(['mm']))).toBe(6);
+    const policy: PolicyFunction = (context, op, inputs) => {
+      seen.push([op, inputs.length]);
+      expect([context.isRecompute, Array.isArray(context.opOutput)]).toEqual([false, false]);
+      return op === 'mm' && seen.filter(([name]) => name === 'mm').length === 1
+        ? CheckpointPolicy.MUST_SAVE
+        : CheckpointPolicy.PREFER_RECOMPUTE;
+    };
+    expect(products(() => createSelectiveCheckpointContexts(policy))).toBe(8);
+    expect(seen.map(([op]) => op)).toEqual(['mm', 'tanh', 'mm', 'sigmoid', 'mm', 'mul', 'sum']);
+  });
+
+  it('AG245 a selective policy allows one backward, and no changes of what it keeps', () => {
+    const x = f64([1, 2]);
+    const all = () => createSelectiveCheckpointContexts(() => CheckpointPolicy.PREFER_SAVE);
+    const y = checkpoint((v: Tensor) => v.sin().exp().sum(), x, { contextFn: all });
+    y.backward({ retainGraph: true });
+    expectError(() => y.backward(), CheckpointError, 'Trying to backward an extra time.');
+    const f = (v: Tensor): Tensor => {
+      const z = v.sin();
+      return noGrad(() => z.detach().mul_(2))
+        .mul(v)
+        .sum();
+    };
+    expectError(
+      () => checkpoint(f, x, { contextFn: all }).backward(),
+      AutogradError,
+      'Tensor cached during selective activation checkpoint has been mutated',
+    );
+    const mutable = () => createSelectiveCheckpointContexts(['sin'], { allowCacheEntryMutation: true });
+    const g = (v: Tensor): Tensor => v.sin().exp().mul(v).sum();
+    const [gx] = autograd.grad(checkpoint(g, x, { contextFn: mutable }), x);
+    expectClose(gx, autograd.grad(g(x), x)[0]);
+    let again = false;
+    const other = checkpoint((v: Tensor) => (again ? v.cos() : v.sin()).mul(v), x, { contextFn: all });
+    again = true;
+    expectError(
+      () => other.sum().backward(),
+      CheckpointError,
+      'cos invocation index 0 encountered during backward but not found in storage',
+    );
+    expectError(
+      () => createSelectiveCheckpointContexts(5 as never),
+      ArgumentError,
+      'expected a policy function or a list',
+    );
+    const wrong = () => createSelectiveCheckpointContexts(() => 'SOMETIMES' as never);
+    expectError(
+      () => checkpoint(g, x, { contextFn: wrong }),
+      ArgumentError,
+      'a policy returns a CheckpointPolicy or a boolean',
+    );
+    expectError(
+      () => checkpoint(g, x, { useReentrant: true } as object),
+      ArgumentError,
+      'only supported when use_reentrant=False',
     );
   });
 
