@@ -102,6 +102,46 @@ class Outcome {
   }
 }
 
+/** What rules know of a call. They live as long as the graph does, so there are no tensors in it. */
+interface Form {
+  readonly name: string;
+  /** Differentiable arguments, and how many there are; their tensors. */
+  readonly structure: Template;
+  readonly count: number;
+  readonly kinds: readonly Kind[];
+  /** The result, and its floating point tensors. */
+  readonly template: Template;
+  readonly results: readonly Kind[];
+  /** What is kept for the rules, to be filled with saved tensors. */
+  readonly kept: Template;
+}
+
+/** The output with the derivatives that `rules` gives. */
+function overridden(
+  name: string,
+  args: Arguments,
+  output: unknown,
+  keep: unknown,
+  rules: (form: Form) => Rules,
+): unknown {
+  const { inputs, kinds, structure } = args;
+  const outcome = new Outcome(output, inputs);
+  const { tensors, template, kinds: results } = outcome;
+  const places = outcome.places(inputs);
+  const saves: number[] = [];
+  const kept = places.template(keep, saves);
+  const op = new Override({
+    name,
+    node: `${name}Backward`,
+    inputs: inputs.length,
+    results: tensors.length,
+    saves,
+    pushes: saves,
+    rules: rules({ name, structure, count: args.free.length, kinds, template, results, kept }),
+  });
+  return outcome.fill(op.call([...inputs, ...tensors, ...places.kept]));
+}
+
 /** The structure of a result without its tensors, for rules that outlive it. */
 function filler(template: Template, kinds: readonly Kind[]): (at: readonly Maybe[]) => unknown {
   return (at) => template.fill((k) => (k < 0 ? null : (at[k] ?? zeros(kinds[k].shape, kinds[k].dtype))));
@@ -176,53 +216,27 @@ export function customVjp<F extends AnyFunction>(f: F, rules: VjpRulesOfAny): F 
   const call: Untyped = (...args) => {
     const given = new Arguments(args, nondiff);
     if (!given.inputs.some((t) => carries(t))) return primal(...args);
-    return withVjp(
-      name,
-      given,
-      asUser(() => forward(...args)),
-      backward,
-    );
+    const returned = asUser(() => forward(...args));
+    const [output, residuals] = pair(name, 'forward', '[output, residuals]', returned);
+    return overridden(name, given, output, [given.fixed, residuals], (form) => vjpRules(form, backward));
   };
   return call as unknown as F;
 }
 
-function withVjp(name: string, args: Arguments, returned: unknown, backward: Untyped): unknown {
-  const { inputs, kinds, structure } = args;
-  const [output, residuals] = pair(name, 'forward', '[output, residuals]', returned);
-  const outcome = new Outcome(output, inputs);
-  const places = outcome.places(inputs);
-  const saves: number[] = [];
-  const kept = places.template([args.fixed, residuals], saves);
-  const gradients = filler(outcome.template, outcome.kinds);
-  const rules: Rules = {
-    pull(saved, g) {
-      const tensors = saved();
-      const [fixed, res] = kept.fill((k) => tensors[k]) as readonly [readonly unknown[], unknown];
-      return matched(name, structure, args.free.length, kinds, backward(...fixed, res, gradients(g)));
-    },
-    push: (saved, tangents) =>
-      transposed(name, (g) => rules.pull(saved, g).map((t, i) => fitted(t, kinds[i])), outcome.kinds, tangents),
+function vjpRules(form: Form, backward: Untyped): Rules {
+  const gradients = filler(form.template, form.results);
+  const pull: Rules['pull'] = (saved, g) => {
+    const tensors = saved();
+    const [fixed, residuals] = form.kept.fill((k) => tensors[k]) as readonly [readonly unknown[], unknown];
+    return matched(form, backward(...fixed, residuals, gradients(g)));
   };
-  const op = new Override({
-    name,
-    node: `${name}Backward`,
-    inputs: inputs.length,
-    results: outcome.tensors.length,
-    saves,
-    pushes: saves,
-    rules,
-  });
-  return outcome.fill(op.call([...inputs, ...outcome.tensors, ...places.kept]));
+  const push: Rules['push'] = (saved, tangents) =>
+    transposed(form.name, (g) => pull(saved, g).map((t, i) => fitted(t, form.kinds[i])), form.results, tangents);
+  return { pull, push };
 }
 
 /** Gradients by input, from one tree for every differentiable argument. */
-function matched(
-  name: string,
-  structure: Template,
-  count: number,
-  kinds: readonly Kind[],
-  returned: unknown,
-): readonly Maybe[] {
+function matched({ name, structure, count, kinds }: Form, returned: unknown): readonly Maybe[] {
   const list: unknown = returned instanceof TensorBase && count === 1 ? [returned] : returned;
   if (!Array.isArray(list) || list.length !== count) {
     throw new AutogradError(
@@ -273,23 +287,13 @@ export function customJvp<F extends AnyFunction>(
   const call: Untyped = (...args) => {
     const given = new Arguments(args, nondiff);
     if (!given.inputs.some((t) => carries(t))) return primal(...args);
-    return withJvp(
-      name,
-      given,
-      unrecorded(highestLevel(given.inputs), () => primal(...args)),
-      along,
-    );
+    const output = unrecorded(highestLevel(given.inputs), () => primal(...args));
+    return overridden(name, given, output, [given.fixed, given.free], (form) => jvpRules(form, along));
   };
   return call as unknown as F;
 }
 
-function withJvp(name: string, args: Arguments, output: unknown, rule: Untyped): unknown {
-  const { inputs, kinds, structure } = args;
-  const outcome = new Outcome(output, inputs);
-  const places = outcome.places(inputs);
-  const saves: number[] = [];
-  const kept = places.template([args.fixed, args.free], saves);
-  const { template, kinds: results } = outcome;
+function jvpRules({ name, kept, structure, kinds, template, results }: Form, rule: Untyped): Rules {
   const along = (tensors: readonly TensorBase[], tangents: readonly Maybe[]): readonly Maybe[] => {
     const [fixed, primals] = kept.fill((k) => tensors[k]) as readonly [readonly unknown[], unknown];
     const moved = structure.fill((i) => (i < 0 ? null : (tangents[i] ?? zeros(kinds[i].shape, kinds[i].dtype))));
@@ -306,19 +310,10 @@ function withJvp(name: string, args: Arguments, output: unknown, rule: Untyped):
     );
     return list;
   };
-  const op = new Override({
-    name,
-    node: `${name}Backward`,
-    inputs: inputs.length,
-    results: outcome.tensors.length,
-    saves,
-    pushes: saves,
-    rules: {
-      push: (saved, tangents) => along(saved(), tangents),
-      pull: (saved, g) => transposed(name, (tangents) => along(saved(), tangents), kinds, g),
-    },
-  });
-  return outcome.fill(op.call([...inputs, ...outcome.tensors, ...places.kept]));
+  return {
+    push: (saved, tangents) => along(saved(), tangents),
+    pull: (saved, g) => transposed(name, (tangents) => along(saved(), tangents), kinds, g),
+  };
 }
 
 function checkedTangent(name: string, t: unknown, shape: Shape): Maybe {

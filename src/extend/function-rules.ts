@@ -64,7 +64,17 @@ export class FunctionRules implements Rules {
   close(node: Node | null): void {
     const list = this.#saved;
     const once = this.#cls.clearSavedTensorsOnAccess === true;
-    if (node === null || this.#nested) close(this.#ctx, () => [], once ? () => undefined : null);
+    if (this.#nested) {
+      close(
+        this.#ctx,
+        () => {
+          throw new AutogradError(
+            `${this.#name}: savedTensors of this context were asked for after the call: inside transforms every rule gets a context of its own`,
+          );
+        },
+        once ? () => undefined : null,
+      );
+    } else if (node === null) close(this.#ctx, () => []);
     else {
       const read = (): Maybe[] => list.map((k) => (k === null ? null : (node.unpack(k) as TensorBase)));
       close(this.#ctx, read, once ? () => node.release() : null);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ArgumentError,
   AutogradError,
@@ -11,6 +12,7 @@ import {
   tensor,
   vjp,
   vmap,
+  zeros,
 } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectError, expectValues } from '../support/close.ts';
@@ -211,6 +213,46 @@ describe('arguments and results', () => {
     expect(calls).toEqual(['f', 'f']);
     vjp(h, x);
     expect(calls).toEqual(['f', 'f', 'forward']);
+  });
+});
+
+describe('memory', () => {
+  const large = (): Tensor => zeros([300_000]);
+  it.each([
+    [
+      'customVjp',
+      customVjp((a: Tensor, b: Tensor) => a.exp().mul(b), {
+        forward: (a, b) => [a.exp().mul(b), b],
+        backward: (b, g) => [g.mul(b), null],
+      }),
+    ],
+    [
+      'customJvp',
+      customJvp(
+        (a: Tensor, b: Tensor) => a.mul(b),
+        ([a, b], [t]) => [a.mul(b), t.mul(b)],
+      ),
+    ],
+  ])('a graph of %s keeps what its rule needs, until the pass', async (name, f) => {
+    const b = large();
+    const [y, refs] = ((): [Tensor, WeakRef<object>[]] => {
+      const a = large().requiresGrad_().mul(1);
+      const z = f(a, b);
+      return [z.sum(), [new WeakRef<object>(z), new WeakRef<object>(a)]];
+    })();
+    const alive = async (): Promise<boolean[]> => {
+      for (let i = 0; i < 20; i++) {
+        await sleep(2);
+        gc?.();
+        await sleep(2);
+      }
+      return refs.map((r) => r.deref() !== undefined);
+    };
+    // A rule of forward mode gets all arguments.
+    expect(await alive()).toEqual([false, name === 'customJvp']);
+    y.backward();
+    expect(await alive()).toEqual([false, false]);
+    expect(y.requiresGrad).toBe(true);
   });
 });
 
