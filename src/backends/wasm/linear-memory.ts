@@ -10,8 +10,19 @@ const PAGE_BYTES = 65536;
 export const memoryLimits: { readonly initialPages: number; readonly maximumPages: 65536; readonly shared: boolean } = {
   initialPages: 16,
   maximumPages: 65536,
-  shared: false,
+  shared: canShare(),
 };
+
+/** Whether memory can be shared with workers: in browsers only pages that are cross-origin isolated may. */
+function canShare(): boolean {
+  if (typeof SharedArrayBuffer !== 'function') return false;
+  try {
+    new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The last page stays unused, so that the end address of a block always fits 32 bits. */
 const USABLE_PAGES = memoryLimits.maximumPages - 1;

@@ -1,0 +1,82 @@
+/**
+ * What the calling thread and its workers share besides the linear memory: a few words to
+ * synchronise on, the program of the job in progress, and where the code of kernels lies.
+ *
+ * A job is a list of tasks, a task a list of calls of kernels. Threads take tasks by counting down a
+ * ticket. The ticket carries the number of the job, so that a worker that wakes up late can take
+ * nothing from the next one.
+ */
+
+/** Words of the control block. */
+export const CONTROL = {
+  /** Changes when a job begins; workers sleep on it. */
+  epoch: 0,
+  /** Number of the job times 2¹², plus the tasks that nobody has taken. */
+  ticket: 1,
+  tasks: 2,
+  /** Tasks that are finished; the caller sleeps on it. */
+  done: 3,
+  /** Workers that may take part: those with a smaller index. */
+  limit: 4,
+  /** A kernel threw. */
+  failed: 5,
+  /** Workers that are ready. */
+  ready: 6,
+  words: 16,
+} as const;
+
+export const TICKET_BITS = 12;
+export const TICKET_MASK: number = (1 << TICKET_BITS) - 1;
+/** Tasks a job may have. */
+export const MOST_TASKS = TICKET_MASK;
+
+/** Numbers in the program: where each task begins, then tasks: calls, and per call kernel, arguments and these. */
+export const PROGRAM_LENGTH = 1 << 16;
+
+/** Kernels that workers can know of, each with address, length and which export it is. */
+export const MOST_KERNELS = 4096;
+export const KERNEL_WORDS = 3;
+
+/** What a worker is started with. */
+export interface Shared {
+  readonly memory: WebAssembly.Memory;
+  readonly control: Int32Array;
+  readonly program: Float64Array;
+  readonly kernels: Float64Array;
+  /** Of this worker, from 0. */
+  readonly index: number;
+}
+
+export type Kernel = (...args: number[]) => number;
+
+/** Takes one task of job `epoch`; −1 when there is none. */
+export function take(control: Int32Array, epoch: number): number {
+  for (;;) {
+    const ticket = Atomics.load(control, CONTROL.ticket);
+    const left = ticket & TICKET_MASK;
+    if (left === 0 || ticket >> TICKET_BITS !== epoch) return -1;
+    if (Atomics.compareExchange(control, CONTROL.ticket, ticket, ticket - 1) === ticket) return left - 1;
+  }
+}
+
+/** The number a job's ticket carries: as many bits of its epoch as fit. */
+export const jobNumber = (epoch: number): number => (epoch << TICKET_BITS) >> TICKET_BITS;
+
+/** Runs the calls of a task. */
+export function runTask(program: Float64Array, task: number, kernelOf: (id: number) => Kernel): void {
+  let at = program[task];
+  const calls = program[at++];
+  for (let c = 0; c < calls; c++) {
+    const kernel = kernelOf(program[at]);
+    const n = program[at + 1];
+    at += 2;
+    kernel(...program.subarray(at, at + n));
+    at += n;
+  }
+}
+
+/** Counts a task as finished and wakes the caller after the last. */
+export function finish(control: Int32Array): void {
+  const done = Atomics.add(control, CONTROL.done, 1) + 1;
+  if (done === Atomics.load(control, CONTROL.tasks)) Atomics.notify(control, CONTROL.done);
+}

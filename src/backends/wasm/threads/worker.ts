@@ -1,0 +1,64 @@
+/**
+ * A worker: waits for jobs, takes tasks, runs kernels. It never returns to its event loop: kernels it
+ * has not met are compiled from their bytes in the shared memory.
+ */
+import { mathProvided } from '../math-slow.ts';
+import { CONTROL, finish, jobNumber, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
+
+/** Turns of the loop before a worker goes to sleep: some tens of microseconds, in which the next job mostly comes. */
+const SPINS = 20_000;
+
+function serve({ memory, control, program, kernels, index }: Shared): void {
+  const known: (Kernel | undefined)[] = [];
+
+  const compile = (id: number): Kernel => {
+    const [address, length, which] = kernels.subarray(KERNEL_WORDS * id, KERNEL_WORDS * (id + 1));
+    // A view from before the memory grew would end too early.
+    const bytes = new Uint8Array(length);
+    bytes.set(new Uint8Array(memory.buffer, address, length));
+    const module = new WebAssembly.Module(bytes);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory, ...mathProvided } });
+    const made = Object.values(exports)[which] as Kernel;
+    known[id] = made;
+    return made;
+  };
+  const kernelOf = (id: number): Kernel => known[id] ?? compile(id);
+
+  let epoch = Atomics.load(control, CONTROL.epoch);
+  Atomics.add(control, CONTROL.ready, 1);
+  for (;;) {
+    let spins = SPINS;
+    while (Atomics.load(control, CONTROL.epoch) === epoch) {
+      if (--spins > 0) continue;
+      Atomics.wait(control, CONTROL.epoch, epoch);
+    }
+    epoch = Atomics.load(control, CONTROL.epoch);
+    if (index >= Atomics.load(control, CONTROL.limit)) continue;
+    const job = jobNumber(epoch);
+    for (let task = take(control, job); task >= 0; task = take(control, job)) {
+      try {
+        runTask(program, task, kernelOf);
+      } catch {
+        Atomics.store(control, CONTROL.failed, 1);
+      }
+      finish(control);
+    }
+  }
+}
+
+interface NodeThreads {
+  readonly workerData: Shared | null;
+}
+interface Scope {
+  readonly process?: { readonly getBuiltinModule?: (name: string) => unknown };
+  onmessage?: ((event: { readonly data: Shared }) => void) | null;
+}
+
+const scope = globalThis as Scope;
+const threads = scope.process?.getBuiltinModule?.('node:worker_threads') as NodeThreads | undefined;
+if (threads?.workerData) serve(threads.workerData);
+else
+  scope.onmessage = ({ data }) => {
+    scope.onmessage = null;
+    serve(data);
+  };
