@@ -37,7 +37,12 @@ export async function buildDeclarations(): Promise<void> {
 }
 
 export async function buildAll(): Promise<void> {
-  await build({ ...common, entry: { nabla: 'src/index.ts' }, tsconfig: 'src/tsconfig.json', clean: true });
+  await build({
+    ...common,
+    entry: { nabla: 'src/index.ts', thread: 'src/backends/wasm/threads/worker.ts' },
+    tsconfig: 'src/tsconfig.json',
+    clean: true,
+  });
   await build({
     ...common,
     entry: { worker: 'bench/worker.ts', 'first-gradient': 'bench/first-gradient.ts' },

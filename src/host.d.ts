@@ -58,3 +58,18 @@ declare namespace WebAssembly {
   function validate(bytes: BufferSource): boolean;
   function compile(bytes: BufferSource): Promise<Module>;
 }
+
+/** Where a module was loaded from; every host that has modules says so. */
+interface ImportMeta {
+  readonly url: string;
+}
+
+/** Named (and guarded) in one place only, in the form that bundlers look for: `new Worker(new URL(…))`. */
+declare class URL {
+  constructor(url: string, base: string);
+}
+declare class Worker {
+  constructor(url: URL, options: { readonly type: 'module' });
+  postMessage(message: unknown): void;
+  onerror: ((event: { readonly message?: string }) => void) | null;
+}

@@ -27,6 +27,8 @@ export {
 } from './autograd/modes.ts';
 export * as autograd from './autograd/public.ts';
 export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
+export { type BackendInfo, backendInfo } from './backends/wasm/info.ts';
+export { getNumThreads, setNumThreads } from './backends/wasm/threads/pool.ts';
 export type { DType, TypedArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export type { AccumulateHook, Gradients, HookHandle, NodeHook, NodePrehook, TensorHook } from './core/hooks.ts';

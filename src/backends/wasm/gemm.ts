@@ -13,6 +13,8 @@ import { type GemmKernels, gemmKernels } from './gemm-kernels.ts';
 import { hasRelaxedSimd } from './gemm-relaxed.ts';
 import { type GemmDType, TILE_ROWS } from './gemm-tile.ts';
 import { address, beginLaunch, f32, f64, i32, scratch, u8 } from './heap.ts';
+import type { WasmFunction } from './module.ts';
+import { type Call, canShare, getNumThreads, runTasks, type Task } from './threads/pool.ts';
 
 // ─── kernels by element type ─────────────────────────────────────────────────────────────────────
 
@@ -114,11 +116,22 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
     product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k);
     return;
   }
+  // Small products are shared by the batch; a large one is shared in itself.
+  const shares = m * n * k < SHARED_PRODUCT && batches * m * n * k >= SHARED_PRODUCT && m * n > 1 && canShare();
+  const perTask = Math.ceil(batches / (4 * getNumThreads()));
+  const tasks: Call[][] = [];
   const index = new Array<number>(batchDims).fill(0);
   let aOffset = aAt;
   let bOffset = bAt;
   for (let batch = 0; batch < batches; batch++) {
-    product(kernels, c + batch * m * n * bytes, aOffset, aRow, aK, bOffset, bK, bN, m, n, k);
+    if (shares && batch % perTask === 0) {
+      // Tasks that run side by side pack in rooms of their own.
+      roomBytes[FOR_A] = 0;
+      roomBytes[FOR_B] = 0;
+      tasks.push([]);
+    }
+    const by = shares ? recording(kernels, tasks[tasks.length - 1]) : kernels;
+    product(by, c + batch * m * n * bytes, aOffset, aRow, aK, bOffset, bK, bN, m, n, k);
     for (let d = batchDims - 1; d >= 0; d--) {
       aOffset += a.strides[d]! * bytes;
       bOffset += b.strides[d]! * bytes;
@@ -128,6 +141,28 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
       index[d] = 0;
     }
   }
+  if (shares) runTasks(tasks);
+}
+
+/** Kernels that are not run but noted, for a task. */
+function recording(kernels: GemmKernels, calls: Call[]): GemmKernels {
+  const noting =
+    (kernel: WasmFunction): WasmFunction =>
+    (...args) => {
+      calls.push({ kernel, args });
+      return 0;
+    };
+  const { strided, packed, packA, packB, rows, add, gather } = kernels;
+  return {
+    ...kernels,
+    strided: noting(strided),
+    packed: noting(packed),
+    packA: noting(packA),
+    packB: noting(packB),
+    rows: noting(rows),
+    add: noting(add),
+    gather: noting(gather),
+  };
 }
 
 /** `out = Σ a · b` for vectors of equal length, any strides; out has one element. */
@@ -154,6 +189,8 @@ const FEW_ROWS = 16;
 const ROWS_ALONE = 4;
 export const LONGEST_K = 384;
 const BLOCK_K = 256;
+/** Multiplications from which on a product is shared between threads: some hundred microseconds of work. */
+const SHARED_PRODUCT = 2 ** 21;
 
 /** Blocks of k are of about equal length, and depend on nothing else. */
 export function blockLength(k: number): number {
@@ -218,6 +255,9 @@ function product(
   blocked(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
 }
 
+/** Rows rounded up to whole tiles. */
+const tiles = (rows: number): number => Math.ceil(rows / TILE_ROWS) * TILE_ROWS;
+
 function blocked(
   kernels: GemmKernels,
   c: number,
@@ -235,9 +275,13 @@ function blocked(
   const cRow = n * bytes;
   const step = blockLength(k);
   const few = m < FEW_ROWS;
+  const shares = !few && m * n * k >= SHARED_PRODUCT && canShare();
   const blockColumns = Math.min(n, BLOCK_COLUMNS);
   const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
-  const rows = few ? 0 : room(FOR_A, Math.ceil(Math.min(m, BLOCK_ROWS) / TILE_ROWS) * TILE_ROWS * step * bytes);
+  // Rows that are packed at a time; when the product is shared, every band of rows has panels of its own.
+  const band = shares ? Math.min(BLOCK_ROWS, tiles(m / (2 * getNumThreads()))) : Math.min(BLOCK_ROWS, tiles(m));
+  const bandBytes = band * step * bytes;
+  const rows = few ? 0 : room(FOR_A, bandBytes * (shares ? Math.ceil(m / band) : 1));
   for (let j = 0; j < n; j += blockColumns) {
     const width = Math.min(blockColumns, n - j);
     for (let at = 0; at < k; at += step) {
@@ -263,6 +307,23 @@ function blocked(
         continue;
       }
       const aPanel = TILE_ROWS * length * bytes;
+      if (shares) {
+        const tasks: Task[] = [];
+        for (let i = 0; i < m; i += band) {
+          const height = Math.min(band, m - i);
+          const own = rows + (i / band) * bandBytes;
+          const to = c + i * cRow + j * bytes;
+          tasks.push([
+            { kernel: kernels.packA, args: [a + at * aK + i * aRow, aK, aRow, own, length, height] },
+            {
+              kernel: kernels.packed,
+              args: [own, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, at],
+            },
+          ]);
+        }
+        runTasks(tasks);
+        continue;
+      }
       for (let i = 0; i < m; i += BLOCK_ROWS) {
         const height = Math.min(BLOCK_ROWS, m - i);
         kernels.packA(a + at * aK + i * aRow, aK, aRow, rows, length, height);

@@ -13,6 +13,7 @@ import { address, beginLaunch, i32, scratch } from './heap.ts';
 import { type Access, compileMap } from './map-code.ts';
 import { findLoops, loopCount, sizes, steps } from './map-layout.ts';
 import type { WasmFunction } from './module.ts';
+import { canShare, runTasks, type Task } from './threads/pool.ts';
 
 /**
  * The type a conversion computes in, so that it rounds once: float64 if either side is, else float32
@@ -26,6 +27,9 @@ export function computeFor(from: DType, to: DType): Compute {
 }
 
 type Input = Strided | number;
+
+/** Elements of a piece that one thread works on; fewer than two pieces are not shared. */
+const PIECE = 2 ** 16;
 
 /** Inputs that a bit mask has room for. */
 const MASKED = 30;
@@ -76,8 +80,29 @@ export class MapKernel {
     const n = numel(shape);
     if (n === 0) return;
     const repeated = flatness(outs, ins, n);
-    if (repeated >= 0) launch(this.flat(repeated), n, outs, ins);
-    else this.#runNested(outs, ins);
+    if (repeated >= 0) {
+      if (n >= 2 * PIECE && canShare()) this.#shareFlat(n, outs, ins, repeated);
+      else launch(this.flat(repeated), n, outs, ins);
+    } else this.#runNested(outs, ins);
+  }
+
+  /** Ranges of elements as tasks. A piece begins at a whole vector, so its elements meet the same code as in one go. */
+  #shareFlat(n: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
+    const kernel = this.flat(repeated);
+    const operands = [...outs, ...ins];
+    const starts = operands.map(place);
+    const moves = operands.map((x, i) => {
+      const fixed = typeof x === 'number' || (i >= outs.length && (repeated >> (i - outs.length)) & 1);
+      return fixed ? 0 : dtypeInfo(x.dtype).bytes;
+    });
+    const tasks: Task[] = [];
+    // At most a few hundred tasks, each long enough to be worth the taking.
+    const piece = Math.max(PIECE, Math.ceil(n / 256 / PIECE) * PIECE);
+    for (let at = 0; at < n; at += piece) {
+      const count = Math.min(piece, n - at);
+      tasks.push([{ kernel, args: [count, ...starts.map((start, i) => start + at * moves[i])] }]);
+    }
+    runTasks(tasks);
   }
 
   #runNested(outs: readonly Strided[], ins: readonly Input[]): void {
@@ -88,21 +113,45 @@ export class MapKernel {
     const depth = Math.max(0, loopCount - 1);
     const kernel = this.#variant(depth, tensors, outs.length);
 
-    // The block that `compileMap` describes.
+    const turns = loopCount === 0 ? 1 : sizes[depth];
+    if (loopCount > 0 && numel(outs[0].shape) >= 2 * PIECE && canShare()) this.#shareNested(kernel, depth, outs, ins);
+    else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]));
+  }
+
+  /** Writes the block that `compileMap` describes, with so many turns of the outermost loop. */
+  #block(depth: number, width: number, outermost: number): number {
     const at = scratch(4 * (width + depth * (1 + width)));
     const words = i32();
     let w = at >>> 2;
     const innermost = depth * width;
     for (let k = 0; k < width; k++) words[w++] = loopCount === 0 ? 0 : steps[innermost + k];
     for (let i = 0; i < depth; i++) {
-      words[w++] = sizes[i];
+      words[w++] = i === 0 ? outermost : sizes[i];
       for (let k = 0; k < width; k++) {
         // The loops inside have moved the address to their end by then; the innermost one does not.
         const inside = i + 1 < depth ? sizes[i + 1] * steps[(i + 1) * width + k] : 0;
         words[w++] = steps[i * width + k] - inside;
       }
     }
-    launch(kernel, loopCount === 0 ? 1 : sizes[depth], outs, ins, at);
+    return at;
+  }
+
+  /** Turns of the outermost loop as tasks. */
+  #shareNested(kernel: WasmFunction, depth: number, outs: readonly Strided[], ins: readonly Input[]): void {
+    const operands = [...outs, ...ins];
+    const width = operands.filter((x) => typeof x !== 'number').length;
+    const starts = operands.map(place);
+    const turns = sizes[0];
+    const piece = Math.max(1, Math.ceil((turns * PIECE) / numel(outs[0].shape)), Math.ceil(turns / 256));
+    const tasks: Task[] = [];
+    for (let at = 0; at < turns; at += piece) {
+      const count = Math.min(piece, turns - at);
+      const block = this.#block(depth, width, count);
+      let k = 0;
+      const args = starts.map((start, i) => (typeof operands[i] === 'number' ? start : start + at * steps[k++]));
+      tasks.push([{ kernel, args: [depth === 0 ? count : sizes[depth], ...args, block] }]);
+    }
+    runTasks(tasks);
   }
 
   /** The kernel for the loops found last. */

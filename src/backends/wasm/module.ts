@@ -7,6 +7,19 @@ export type WasmFunction = (...args: number[]) => number;
 /** JavaScript functions a module may call, by import name (slow paths of rare arguments). */
 export type Imports = Readonly<Record<string, (...args: number[]) => number>>;
 
+/** Where the code of a kernel is: a module's bytes, and which of its exports. */
+export interface Code {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly which: number;
+}
+
+/** What another thread needs to compile a kernel for itself. */
+const codes = new WeakMap<WasmFunction, Code>();
+
+export function codeOf(kernel: WasmFunction): Code | undefined {
+  return codes.get(kernel);
+}
+
 /**
  * Compiles functions into one module over the shared linear memory, synchronously: modules are a
  * few hundred bytes, and eager execution needs them at once.
@@ -18,5 +31,11 @@ export function instantiate(
 ): Readonly<Record<string, WasmFunction>> {
   const bytes = encodeModule(functions, memoryLimits, imports);
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...provided } });
-  return instance.exports as unknown as Readonly<Record<string, WasmFunction>>;
+  const exports = instance.exports as unknown as Readonly<Record<string, WasmFunction>>;
+  if (memoryLimits.shared) {
+    Object.values(exports).forEach((kernel, which) => {
+      codes.set(kernel, { bytes, which });
+    });
+  }
+  return exports;
 }

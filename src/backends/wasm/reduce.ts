@@ -14,12 +14,14 @@ import { address, beginLaunch, f32, f64, i32, scratch } from './heap.ts';
 import { Walk } from './loops.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { type ArgCode, argCode } from './reduce/arg.ts';
+import { Bundle } from './reduce/bundle.ts';
 import { columnsFunction } from './reduce/columns.ts';
 import { type Fold, type FoldCode, foldCode, TILE } from './reduce/fold.ts';
 import { planReduction, Recent, type ReductionPlan } from './reduce/plan.ts';
 import { type Access, HEAD, INPUT_WORDS, type MapSpec } from './reduce/reader.ts';
 import { rowsFunction } from './reduce/rows.ts';
 import { FINISH, finishFunction, MERGE, mergeFunction, slotBytes } from './reduce/state.ts';
+import { canShare } from './threads/pool.ts';
 import { weight } from './weight.ts';
 
 export type { Fold } from './reduce/fold.ts';
@@ -44,6 +46,8 @@ interface Planned extends ReductionPlan {
   readonly foldWalk: Walk;
 }
 
+/** Elements from which on the work is shared between threads. */
+const SHARED_ELEMENTS = 2 ** 17;
 /** Elements of a part, where vectors run along the fold, and rows of a part, where they run across. */
 const PART_ELEMENTS = 2 ** 17;
 const PART_ROWS = 2 ** 12;
@@ -103,7 +107,9 @@ export class ReduceKernel {
     }
     const planned = this.#plans.get(tensors, inShape, axes, () => this.#plan(tensors, inShape, axes));
     if (planned === null) return;
-    new Run(this, this.#code, planned, out, tensors, scalars, postScalars, this.#paramBytes).all();
+    const run = new Run(this, this.#code, planned, out, tensors, scalars, postScalars, this.#paramBytes);
+    if (numel(inShape) >= SHARED_ELEMENTS && canShare()) run.shared();
+    else run.all();
   }
 
   #plan(tensors: readonly Strided[], inShape: readonly number[], axes: readonly number[]): Planned | null {
@@ -213,6 +219,8 @@ class Run {
   /** Where the states of later parts go before they join the others. */
   readonly #slot: number;
   readonly #params: number;
+  readonly #paramBytes: number;
+  readonly #slotBytes: number;
   /** Addresses of the inputs' first elements, and how many bytes an element has. */
   readonly #starts: number[] = [];
   readonly #bytes: number[] = [];
@@ -243,9 +251,11 @@ class Run {
     this.#out = address(out.storage) + out.offset * this.#outBytes;
     this.#scalars = scalars;
     this.#postScalars = postScalars;
+    this.#paramBytes = paramBytes;
+    this.#slotBytes = slotBytes(code);
     this.#params = scratch(paramBytes);
-    this.#state = scratch(slotBytes(code));
-    this.#slot = scratch(slotBytes(code));
+    this.#state = scratch(this.#slotBytes);
+    this.#slot = scratch(this.#slotBytes);
   }
 
   all(): void {
@@ -257,34 +267,87 @@ class Run {
 
   /** `count` outputs from number `k` on. */
   #tile(places: readonly number[], k: number, count: number): void {
-    const { kind, outputs, outer, inner, foldWalk } = this.#plan;
+    let state = this.#state;
+    this.#eachPart((around, o, outerTurns, f, innerTurns) => {
+      this.#part(this.#params, places, k, count, around, o, outerTurns, f, innerTurns, state);
+      this.#plan.fold(this.#params);
+      if (state === this.#slot) this.#kernel.merge(this.#params, this.#state, state, count);
+      state = this.#slot;
+    });
+    const [out, outStep] = this.#outputPlace(places, k);
+    this.#kernel.finish(this.#params, this.#state, count, out, outStep, this.#postScalars);
+  }
+
+  #outputPlace(places: readonly number[], k: number): readonly [place: number, step: number] {
+    const { outputs } = this.#plan;
     const tensors = this.#starts.length;
+    const step = outputs.steps[tensors] * this.#outBytes;
+    return [this.#out + (places[tensors] + k * outputs.steps[tensors]) * this.#outBytes, step];
+  }
+
+  /** The parts of a fold, in order. */
+  #eachPart(
+    visit: (around: readonly number[], o: number, outerTurns: number, f: number, innerTurns: number) => void,
+  ): void {
+    const { kind, outer, inner, foldWalk } = this.#plan;
     const limit = kind === 'rows' ? PART_ELEMENTS : PART_ROWS;
     // Parts are runs of the inner loop, the last one up to twice as long, or turns of the outer loop.
     const innerPart = inner.size < 2 * limit ? inner.size : limit;
     const outerPart = innerPart < inner.size ? 1 : Math.max(1, Math.min(outer.size, Math.floor(limit / inner.size)));
     const innerParts = innerPart === 0 ? 1 : Math.floor(inner.size / innerPart);
     const outerParts = Math.max(1, Math.ceil(outer.size / outerPart));
-    let state = this.#state;
     do {
       for (let p = 0; p < outerParts; p++) {
         const o = p * outerPart;
         for (let q = 0; q < innerParts; q++) {
           const f = q * innerPart;
           const turns = q === innerParts - 1 ? inner.size - f : innerPart;
-          this.#part(places, k, count, foldWalk.places, o, Math.min(outerPart, outer.size - o), f, turns, state);
-          if (state === this.#slot) this.#kernel.merge(this.#params, this.#state, state, count);
-          state = this.#slot;
+          visit(foldWalk.places, o, Math.min(outerPart, outer.size - o), f, turns);
         }
       }
     } while (foldWalk.next());
-    const out = this.#out + (places[tensors] + k * outputs.steps[tensors]) * this.#outBytes;
-    const outStep = outputs.steps[tensors] * this.#outBytes;
-    this.#kernel.finish(this.#params, this.#state, count, out, outStep, this.#postScalars);
   }
 
-  /** Folds `outerTurns` × `innerTurns` elements, from the o-th and f-th on, of `count` outputs from number `k` on. */
+  /**
+   * The same on several threads. Every part is a task with parameters and states of its own; when a
+   * bundle of them is done, states are merged in order, as one thread would have merged them.
+   */
+  shared(): void {
+    const { outputs, keptWalk, fold } = this.#plan;
+    const bundle = new Bundle(this.#paramBytes, this.#slotBytes);
+    do {
+      for (let k = 0; k < outputs.size; k += TILE) {
+        const count = Math.min(TILE, outputs.size - k);
+        const into = bundle.state();
+        let state = into;
+        this.#eachPart((around, o, outerTurns, f, innerTurns) => {
+          if (bundle.full) bundle.run();
+          const own = state;
+          const params = bundle.params();
+          this.#part(params, keptWalk.places, k, count, around, o, outerTurns, f, innerTurns, own);
+          bundle.add({ kernel: fold, args: [params] });
+          if (own !== into) {
+            bundle.afterwards(() => {
+              this.#kernel.merge(this.#params, into, own, count);
+              bundle.release(own);
+            });
+          }
+          state = bundle.state();
+        });
+        bundle.release(state);
+        const [out, outStep] = this.#outputPlace(keptWalk.places, k);
+        bundle.afterwards(() => {
+          this.#kernel.finish(this.#params, into, count, out, outStep, this.#postScalars);
+          bundle.release(into);
+        });
+      }
+    } while (keptWalk.next());
+    bundle.run();
+  }
+
+  /** Writes the parameters of a fold of `outerTurns` × `innerTurns` elements, from the o-th and f-th on, of `count` outputs from number `k` on. */
   #part(
+    params: number,
     places: readonly number[],
     k: number,
     count: number,
@@ -295,10 +358,10 @@ class Run {
     innerTurns: number,
     state: number,
   ): void {
-    const { outputs, outer, inner, fold } = this.#plan;
+    const { outputs, outer, inner } = this.#plan;
     const tensors = this.#starts.length;
     const words = i32();
-    const w = this.#params >>> 2;
+    const w = params >>> 2;
     words[w + HEAD.state] = state;
     words[w + HEAD.outputs] = count;
     words[w + HEAD.outer] = outerTurns;
@@ -315,7 +378,6 @@ class Run {
       words[v + 3] = inner.steps[i] * bytes;
     }
     this.#kernel.writeScalars(4 * (w + HEAD.words + INPUT_WORDS * tensors), this.#scalars);
-    fold(this.#params);
   }
 }
 

@@ -21,7 +21,7 @@ import {
   TICKET_BITS,
   take,
 } from './protocol.ts';
-import { type Started, startWorker } from './start.ts';
+import { setWorkerUrl, startWorker } from './start.ts';
 
 /** One call of a kernel; a task is a list of them, in order. */
 export interface Call {
@@ -51,7 +51,6 @@ function coresOfHost(): number | undefined {
 }
 
 let wanted: number | null = null;
-let workers: Started[] = [];
 let shared: Omit<Shared, 'index'> | null = null;
 /** Why there are no workers, once that is known. */
 let trouble: string | null = memoryLimits.shared ? null : 'the host does not share memory between threads';
@@ -71,7 +70,8 @@ export function getNumThreads(): number {
  * @throws {ArgumentError} if `n` is no whole number from 1 on.
  */
 export function setNumThreads(n: number): void {
-  if (!Number.isInteger(n) || n < 1) throw new ArgumentError(`setNumThreads: expected a whole number from 1 on, got ${n}`);
+  if (!Number.isInteger(n) || n < 1)
+    throw new ArgumentError(`setNumThreads: expected a whole number from 1 on, got ${n}`);
   wanted = n;
 }
 
@@ -95,6 +95,12 @@ export function canShare(): boolean {
   return readyWorkers() > 0;
 }
 
+/** Where the worker is, for who runs the library from its sources. @internal */
+export function useWorker(url: URL): void {
+  setWorkerUrl(url);
+  if (memoryLimits.shared) trouble = null;
+}
+
 function startWorkers(): void {
   try {
     shared ??= {
@@ -104,7 +110,7 @@ function startWorkers(): void {
       kernels: new Float64Array(new SharedArrayBuffer(8 * KERNEL_WORDS * MOST_KERNELS)),
     };
     while (startedFor < getNumThreads() - 1) {
-      workers.push(startWorker({ ...shared, index: startedFor }, giveUp));
+      startWorker({ ...shared, index: startedFor }, giveUp);
       startedFor += 1;
     }
   } catch (error) {
@@ -115,15 +121,6 @@ function startWorkers(): void {
 /** A worker that fails leaves the rest to the calling thread. */
 function giveUp(reason: string): void {
   trouble = `threads could not be started: ${reason}`;
-}
-
-/** Ends the workers; the next large operation starts new ones. */
-export function stopThreads(): void {
-  for (const w of workers) w.stop();
-  workers = [];
-  shared = null;
-  startedFor = 0;
-  ids.clear();
 }
 
 // ─── kernels ─────────────────────────────────────────────────────────────────────────────────────

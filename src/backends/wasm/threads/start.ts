@@ -1,54 +1,46 @@
 /** How a worker is started, in each host. */
 import type { Shared } from './protocol.ts';
 
-export interface Started {
-  stop(): void;
-}
-
 interface NodeWorker {
   unref(): void;
-  terminate(): unknown;
   on(event: 'error', listener: (error: Error) => void): void;
 }
 interface NodeThreads {
   readonly Worker: new (
     url: URL,
-    options: { readonly workerData: unknown; readonly execArgv?: readonly string[] },
+    options: { readonly workerData: unknown; readonly execArgv: readonly string[] },
   ) => NodeWorker;
 }
-interface WebWorker {
-  postMessage(message: unknown): void;
-  terminate(): void;
-  onerror: ((event: { readonly message?: string }) => void) | null;
-}
 interface Host {
-  readonly process?: { readonly getBuiltinModule?: (name: string) => unknown; readonly versions?: { readonly node?: string } };
-  readonly Worker?: new (url: URL, options: { readonly type: 'module' }) => WebWorker;
+  readonly process?: {
+    readonly getBuiltinModule?: (name: string) => unknown;
+    readonly versions?: { readonly node?: string };
+  };
 }
 
-/** Run from its sources, the library needs a worker that reads TypeScript. */
-const fromSources = import.meta.url.endsWith('.ts');
-
-function workerUrl(): URL {
-  return fromSources ? new URL('./worker.ts', import.meta.url) : new URL('./worker.js', import.meta.url);
+/** The worker is a file of the built package; who runs the library from its sources builds one and says where it is. */
+let built: URL | null = null;
+/** @internal */
+export function setWorkerUrl(url: URL): void {
+  built = url;
 }
 
 /** Starts a worker that does not keep the process alive. `failed` hears of trouble later on. */
-export function startWorker(shared: Shared, failed: (reason: string) => void): Started {
-  const { process, Worker } = globalThis as Host;
+export function startWorker(shared: Shared, failed: (reason: string) => void): void {
+  const { process } = globalThis as Host;
+  if (built === null && import.meta.url.endsWith('.ts')) throw new Error('the library runs from its sources');
   const threads = process?.getBuiltinModule?.('node:worker_threads') as NodeThreads | undefined;
   if (threads !== undefined) {
-    const worker = new threads.Worker(workerUrl(), {
-      workerData: shared,
-      ...(fromSources ? { execArgv: ['--import', 'tsx'] } : {}),
-    });
+    // Options of the program's own command line, such as --eval, are not for the worker.
+    const options = { workerData: shared, execArgv: [] };
+    const worker = new threads.Worker(built ?? new URL('./thread.js', import.meta.url), options);
     worker.on('error', (error) => failed(error.message));
     worker.unref();
-    return { stop: () => worker.terminate() };
+    return;
   }
-  if (Worker === undefined) throw new Error('the host has no workers');
-  const worker = new Worker(workerUrl(), { type: 'module' });
+  if (typeof Worker !== 'function') throw new Error('the host has no workers');
+  // Bundlers find the worker by this very expression.
+  const worker = new Worker(new URL('./thread.js', import.meta.url), { type: 'module' });
   worker.onerror = (event) => failed(event.message ?? 'the worker did not start');
   worker.postMessage(shared);
-  return { stop: () => worker.terminate() };
 }

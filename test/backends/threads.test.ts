@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import {
+  ArgumentError,
+  backendInfo,
+  cat,
+  functional as F,
+  getNumThreads,
+  manualSeed,
+  ones,
+  randn,
+  setNumThreads,
+  type Tensor,
+} from 'nabla';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FunctionBody } from '../../src/backends/wasm/encoder.ts';
+import { memory } from '../../src/backends/wasm/linear-memory.ts';
+import { instantiate } from '../../src/backends/wasm/module.ts';
+import { runTasks } from '../../src/backends/wasm/threads/pool.ts';
+import { withThreads } from '../support/worker.ts';
+
+/** The bits of a tensor, as text that is quick to compare. */
+function bits(t: Tensor): string {
+  const bytes = t.toTypedArray();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+const threads = getNumThreads();
+afterAll(() => setNumThreads(threads));
+
+manualSeed(5);
+const long = randn([700_001]);
+const tall = randn([3001, 301], { dtype: 'float64' });
+const square = randn([300, 310]);
+const other = randn([310, 290]);
+const many = randn([48, 40, 50]);
+const others = randn([48, 50, 44]);
+const image = randn([4, 8, 40, 40]);
+const filters = randn([16, 8, 3, 3]);
+const whole = long.mul(1e6).to('int32');
+
+/** Work large enough to be shared, of every family. */
+const work: Readonly<Record<string, () => Tensor>> = {
+  'map, contiguous': () => long.exp().mul(long).add(0.5),
+  'map of float64, broadcast': () => tall.mul(tall.select(0, 1)).sin(),
+  'map of a transposed tensor': () => tall.T.add(1).contiguous(),
+  'map of a strided vector': () => cat([long, long]).slice(0, 1, 1_300_001, 2).tanh(),
+  'map of integers': () => whole.mul(3),
+  'map with truth values': () => long.gt(0.3).logicalNot(),
+  'map in place': () => long.clone().mul_(1.5),
+  'sum of everything': () => long.sum(),
+  'sum of integers': () => whole.sum(),
+  'sum of rows': () => tall.sum(1),
+  'mean of columns': () => tall.mean(0),
+  'norm of a transposed tensor': () => tall.T.norm(2, 0),
+  largest: () => cat([long.max().reshape([1]), tall.amax(1).float()]),
+  'where the largest is': () => cat([long.argmax().reshape([1]), tall.argmax(1)]),
+  softmax: () => tall.softmax(1),
+  'layer norm': () => F.layerNorm(tall, [301]),
+  matmul: () => square.mm(other),
+  'matmul of transposed': () => other.T.mm(square.T),
+  'matmul of float64': () => tall.T.mm(tall),
+  'batched matmul': () => many.bmm(others),
+  convolution: () => F.conv2d(image, filters, null, { padding: 1 }),
+  cumsum: () => tall.cumsum(0),
+};
+
+describe('threads', () => {
+  const alone = new Map<string, string>();
+  beforeAll(() => {
+    setNumThreads(1);
+    for (const [name, f] of Object.entries(work)) alone.set(name, bits(f()));
+  });
+
+  for (const n of [2, 3, 5]) {
+    describe(`${n} of them`, () => {
+      beforeAll(() => withThreads(n));
+
+      it.each(Object.keys(work))('%s has the same bits', (name) => {
+        for (let again = 0; again < 2; again++) expect(bits(work[name]()) === alone.get(name)).toBe(true);
+      });
+
+      it('gradients have the same bits', () => {
+        const gradient = (): string => {
+          const w = filters.clone().requiresGrad_();
+          F.conv2d(image, w, null, { padding: 1 }).tanh().square().sum().backward();
+          return bits(w.grad as Tensor);
+        };
+        const shared = gradient();
+        setNumThreads(1);
+        expect(gradient() === shared).toBe(true);
+        setNumThreads(n);
+      });
+    });
+  }
+
+  it('go on after the memory has grown', async () => {
+    await withThreads(3);
+    const before = memory.buffer.byteLength;
+    const large = ones([before / 4 + 1]);
+    expect(memory.buffer.byteLength).toBeGreaterThan(before);
+    expect(large.add(1).mean().item()).toBe(2);
+    expect(bits(work.matmul()) === alone.get('matmul')).toBe(true);
+  });
+
+  it('a kernel that fails is an error, and the next job runs', async () => {
+    await withThreads(3);
+    const body = new FunctionBody('trap', ['i32'], []);
+    body.get(body.params[0]).if(() => body.op('unreachable'));
+    const kernel = instantiate([body]).trap;
+    const tasks = (fails: number) => Array.from({ length: 40 }, (_, i) => [{ kernel, args: [i === fails ? 1 : 0] }]);
+    for (const fails of [0, 7, 39]) expect(() => runTasks(tasks(fails))).toThrow();
+    expect(() => runTasks(tasks(-1))).not.toThrow();
+    expect(bits(work.matmul()) === alone.get('matmul')).toBe(true);
+  });
+
+  it('are counted', async () => {
+    await withThreads(2);
+    expect(backendInfo()).toMatchObject({ threads: 2, workers: 1, sharedMemory: true, threadTrouble: null });
+    setNumThreads(1);
+    expect(backendInfo()).toMatchObject({ threads: 1, workers: 0 });
+    for (const n of [0, -1, 1.5, Number.NaN]) expect(() => setNumThreads(n)).toThrow(ArgumentError);
+  });
+
+  it('let a process end', () => {
+    const program = `
+      import { randn } from './src/index.ts';
+      import { withThreads } from './test/support/worker.ts';
+      await withThreads(3);
+      console.log(randn([400, 400]).mm(randn([400, 400])).shape.join());`;
+    const done = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      encoding: 'utf8',
+      timeout: 50_000,
+    });
+    expect(done.stderr).toBe('');
+    expect(done.stdout).toBe('400,400\n');
+    expect(done.status).toBe(0);
+  });
+});
