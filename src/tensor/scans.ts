@@ -1,6 +1,7 @@
 import type { DType } from '../core/dtype.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import * as differences from '../ops/differences.ts';
+import { finiteDifferences } from '../ops/finite-differences.ts';
 import { inPlaceOf } from '../ops/inplace.ts';
 import * as scans from '../ops/scans.ts';
 import { checkDType, checkOptions } from './options.ts';
@@ -85,5 +86,19 @@ export abstract class TensorScans<S extends Shape = Untyped> extends TensorStati
   /** The integral up to every sample but the first: see `trapezoid`. */
   cumulativeTrapezoid(x?: Operand, dim?: number): Tensor {
     return as(differences.cumulativeTrapezoid(this, x, dim));
+  }
+
+  /**
+   * The derivatives of a sampled function along each of `dim` (all by default): central differences, and
+   * one-sided ones of `edgeOrder` 1 or 2 at the ends. `spacing` says how far samples are apart: a number,
+   * or for each dimension a number or the places (a vector).
+   */
+  gradient(options?: {
+    readonly spacing?: number | readonly Operand[];
+    readonly dim?: number | readonly number[];
+    readonly edgeOrder?: 1 | 2;
+  }): Tensor[] {
+    checkOptions('gradient', options, ['spacing', 'dim', 'edgeOrder']);
+    return finiteDifferences(this, options?.spacing, options?.dim, options?.edgeOrder).map(as);
   }
 }

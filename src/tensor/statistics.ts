@@ -3,6 +3,8 @@ import type { TensorBase } from '../core/tensor.ts';
 import type { CovarianceOptions } from '../ops/covariance.ts';
 import * as covariance from '../ops/covariance.ts';
 import * as histogram from '../ops/histogram.ts';
+import type { HistogramOptions } from '../ops/histogram-grid.ts';
+import * as grids from '../ops/histogram-grid.ts';
 import type { QuantileOptions } from '../ops/quantile.ts';
 import * as quantiles from '../ops/quantile.ts';
 import * as selection from '../ops/selection.ts';
@@ -154,5 +156,25 @@ export abstract class TensorStatistics<S extends Shape = Untyped> extends Tensor
   histc(options?: { readonly bins?: number; readonly min?: number; readonly max?: number }): Tensor<[number]> {
     checkOptions('histc', options, ['bins', 'min', 'max']);
     return as(histogram.histc(this, options?.bins, options?.min, options?.max));
+  }
+
+  /**
+   * How many elements lie in each of `bins` (equal ones, 100 by default, or with the edges given), and the
+   * edges. Elements on the last edge are in the last bin.
+   */
+  histogram(bins?: Operand, options?: HistogramOptions): { readonly hist: Tensor; readonly binEdges: Tensor } {
+    checkOptions('histogram', options, ['range', 'weight', 'density']);
+    const { hist, binEdges } = grids.histogram(this, bins, options);
+    return { hist: as(hist), binEdges: as(binEdges) };
+  }
+
+  /** How many of the points, rows of the tensor, lie in each cell of a grid of bins, and the edges for each dimension. */
+  histogramdd(
+    bins: number | readonly Operand[],
+    options?: HistogramOptions,
+  ): { readonly hist: Tensor; readonly binEdges: readonly Tensor[] } {
+    checkOptions('histogramdd', options, ['range', 'weight', 'density']);
+    const { hist, binEdges } = grids.histogramdd(this, bins, options);
+    return { hist: as(hist), binEdges: binEdges.map(as) };
   }
 }

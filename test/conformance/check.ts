@@ -69,7 +69,7 @@ function flatten(result: unknown, fields: readonly string[] | undefined): readon
   if (result instanceof Tensor || typeof result !== 'object' || result === null) return [result];
   if (Array.isArray(result)) return result.flatMap((x) => flatten(x, undefined));
   const record = result as Readonly<Record<string, unknown>>;
-  return (fields ?? Object.keys(record)).map((name) => record[camelCase(name)]);
+  return (fields ?? Object.keys(record)).flatMap((name) => flatten(record[camelCase(name)], undefined));
 }
 
 function outputsOf(sample: Sample, result: unknown): readonly unknown[] {

@@ -1,6 +1,7 @@
 import { tensor } from 'nabla';
 import { describe, expect, it } from 'vitest';
-import { f64, valuesOf } from '../support/numbers.ts';
+import { gradcheck, gradgradcheck } from '../support/gradcheck.ts';
+import { f64, spread, valuesOf } from '../support/numbers.ts';
 
 const { NaN: nan } = Number;
 const inf = Number.POSITIVE_INFINITY;
@@ -84,5 +85,30 @@ describe('scans', () => {
     expect(tensor([1, 2], { dtype: 'int32' }).trapezoid().dtype).toBe('float32');
     expect(f64([], [0, 2]).trapezoid(1, 0).shape).toEqual([2]);
     expect(valuesOf(f64([], [2, 0]).trapezoid())).toEqual([0, 0]);
+  });
+
+  it('differentiate what is sampled', () => {
+    const places = f64([0, 1, 3, 6], [4]);
+    const squares = places.square();
+    expect(valuesOf(squares.gradient({ spacing: [places], edgeOrder: 2 })[0])).toEqual(
+      [0, 2, 6, 12].map((v) => expect.closeTo(v, 12)),
+    );
+    expect(valuesOf(squares.gradient({ spacing: [places] })[0])).toEqual(
+      [1, 2, 6, 9].map((v) => expect.closeTo(v, 12)),
+    );
+    expect(valuesOf(f64([0, 1, 4, 9], [4]).gradient()[0])).toEqual([1, 2, 4, 5]);
+    expect(valuesOf(f64([0, 1, 4, 9], [4]).gradient({ spacing: 2, edgeOrder: 2 })[0])).toEqual([0, 1, 2, 3]);
+    const both = f64(spread(12, -1, 1), [3, 4]).gradient();
+    expect(both.map((t) => t.shape)).toEqual([
+      [3, 4],
+      [3, 4],
+    ]);
+    for (const edgeOrder of [1, 2] as const) {
+      gradcheck((t) => t.gradient({ spacing: [2, 0.5], edgeOrder }), [f64(spread(12, -1, 1), [3, 4])]);
+      gradgradcheck(
+        (t, at) => t.gradient({ spacing: [at], dim: 0, edgeOrder }),
+        [f64(spread(8, -1, 1), [4, 2]), f64([0, 1, 2.5, 3], [4])],
+      );
+    }
   });
 });

@@ -1,4 +1,4 @@
-import { functional as F, randn, type Tensor, tensor } from 'nabla';
+import { functional as F, randn, type Tensor, tensor, vmap } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { f64, spread, valuesOf } from '../support/numbers.ts';
 
@@ -125,6 +125,26 @@ describe('counts', () => {
     expect(valuesOf(f64([0, 0.5, 1, 2, nan, 3], [6]).histc({ bins: 2, min: 0, max: 2 }))).toEqual([2, 2]);
     expect(valuesOf(f64([1, 1], [2]).histc({ bins: 4 }))).toEqual([0, 0, 2, 0]);
     expect(() => f64([1, inf], [2]).histc()).toThrow('is not finite');
+  });
+
+  it('bin numbers between edges', () => {
+    const x = f64([0, 0.5, 1, 2, nan, 3], [2, 3]);
+    const { hist, binEdges } = x.histogram(f64([0, 1, 2], [3]));
+    expect(valuesOf(hist)).toEqual([2, 2]);
+    expect(valuesOf(binEdges)).toEqual([0, 1, 2]);
+    const even = x.histogram(3, { range: [0, 3], density: true });
+    expect(valuesOf(even.binEdges)).toEqual([0, 1, 2, 3]);
+    expect(valuesOf(even.hist)).toEqual([0.4, 0.2, 0.4]);
+    const weight = f64([1, 2, 3, 4, 5, 6], [2, 3]);
+    expect(valuesOf(x.histogram(1, { range: [0, 1], weight }).hist)).toEqual([6]);
+    const grid = f64([0, 0, 1, 1, 1, 0, 0.9, 0.9], [4, 2]).histogramdd([2, 2]);
+    expect(valuesOf(grid.hist)).toEqual([1, 0, 1, 2]);
+    expect(grid.binEdges.map(valuesOf)).toEqual([
+      [0, 0.5, 1],
+      [0, 0.5, 1],
+    ]);
+    const rows = vmap((t: Tensor) => t.histogram(2).hist)(f64([1, 2, 3, 3, 4, 9], [2, 3]));
+    expect(valuesOf(rows)).toEqual([1, 2, 2, 1]);
   });
 
   it('count whole numbers', () => {

@@ -27,6 +27,11 @@ interface Weighing extends Self {
   readonly fweights?: Tensor;
   readonly aweights?: Tensor;
 }
+interface Grid {
+  readonly range?: readonly number[];
+  readonly weight?: Tensor;
+  readonly density?: boolean;
+}
 interface Order {
   readonly p?: number;
 }
@@ -85,6 +90,10 @@ export const reductions: Calls = {
     self,
     ...options
   }: Self & { readonly bins?: number; readonly min?: number; readonly max?: number }) => self.histc(options),
+  'torch.histogram': ({ self, bins, ...options }: Self & Grid & { readonly bins?: Operand }) =>
+    self.histogram(bins, options),
+  'torch.histogramdd': ({ self, bins, ...options }: Self & Grid & { readonly bins: number | readonly Operand[] }) =>
+    self.histogramdd(bins, options),
   'Tensor.sum_to_size': ({ self, size }: Sized) => self.sumToSize(size),
   'torch.dist': ({ self, other, p }: Pair & Order) => self.dist(other, p),
   'torch.renorm': ({ self, p, dim, maxnorm }: Renorm) => self.renorm(p, dim, maxnorm),

@@ -10,6 +10,11 @@ interface Difference extends Self {
   readonly prepend?: Tensor;
   readonly append?: Tensor;
 }
+interface Sampled extends Self {
+  readonly spacing?: number | readonly Operand[];
+  readonly dim?: number | readonly number[];
+  readonly edge_order?: 1 | 2;
+}
 interface Integral {
   readonly y: Tensor;
   readonly x?: Tensor;
@@ -57,6 +62,8 @@ export const scans: Calls = {
   'torch.cummax': ({ self, dim }: Along) => self.cummax(dim),
   'torch.cummin': ({ self, dim }: Along) => self.cummin(dim),
   'torch.diff': ({ self, n, dim, prepend, append }: Difference) => self.diff(n, dim, { prepend, append }),
+  'torch.gradient': ({ self, spacing, dim, edge_order }: Sampled) =>
+    self.gradient({ spacing, dim, edgeOrder: edge_order }),
   'torch.trapezoid': ({ y, x, dx, dim }: Integral) => y.trapezoid(x ?? dx, dim),
   'torch.trapz': ({ y, x, dx, dim }: Integral) => y.trapezoid(x ?? dx, dim),
   'torch.cumulative_trapezoid': ({ y, x, dx, dim }: Integral) => y.cumulativeTrapezoid(x ?? dx, dim),
@@ -75,6 +82,7 @@ export const scans: Calls = {
 };
 
 export const scansSignatures: Signatures = {
+  'torch.gradient': ['gradient(Tensor self, *, Any spacing=None, Any dim=None, int edge_order=1)'],
   'torch.unique': [
     'unique(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None)',
   ],
