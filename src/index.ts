@@ -53,6 +53,7 @@ export {
 } from './extend/operation.ts';
 export * as functional from './functional/index.ts';
 export { type DrawOptions, Graph, type GraphData, type GraphOptions, graph } from './graph/index.ts';
+export type { Scalar, ScalarMask } from './kernels/scalar.ts';
 export * as linalg from './linalg/index.ts';
 export { Slice } from './ops/subscript.ts';
 export { Profile, type ProfileOptions, type ProfileRow, profile } from './profile/index.ts';

@@ -1,15 +1,27 @@
 import { ArgumentError } from '../core/errors.ts';
 import { type Operand, TensorBase } from '../core/tensor.ts';
-import { type Scalar, trace } from '../kernels/build.ts';
+import { type Scalar, type ScalarResult, trace } from '../kernels/build.ts';
 import { ElementwiseOp } from './elementwise-op.ts';
 
-/** An elementwise operation of the user's own, from a function of scalars. It is not registered: it lives as long as it is held. */
-export function userElementwise(
-  f: (...xs: readonly Scalar[]) => Scalar,
+/**
+ * An elementwise operation of the user's own, from a function of scalars to one or several. It is not
+ * registered: it lives as long as it is held.
+ */
+export function userElementwise<R extends ScalarResult>(
+  f: (...xs: readonly Scalar[]) => R,
   arity: number,
   name: string,
-): (inputs: readonly Operand[]) => TensorBase {
-  const fn = trace(f, arity, name);
+): (inputs: readonly Operand[]) => R extends Scalar ? TensorBase : readonly TensorBase[] {
+  let several = false;
+  const fn = trace(
+    (...xs) => {
+      const result = f(...xs);
+      several = Array.isArray(result);
+      return result;
+    },
+    arity,
+    name,
+  );
   const op = new ElementwiseOp(fn, { kind: 'float', differentiable: true });
   return (inputs) => {
     if (inputs.length !== arity) throw new ArgumentError(`${fn.name}: takes ${arity} arguments, got ${inputs.length}`);
@@ -21,6 +33,8 @@ export function userElementwise(
           `${fn.name}: argument ${i} must be a Tensor or a number, got ${x === null ? 'null' : typeof x}`,
         );
     });
-    return op.call(...inputs);
+    const y = op.apply(inputs);
+    // A function that returns an array of one is answered with an array of one.
+    return (several && y instanceof TensorBase ? [y] : y) as never;
   };
 }

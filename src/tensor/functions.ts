@@ -1,7 +1,7 @@
 import type { DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { checkTensors, TensorBase } from '../core/tensor.ts';
-import type { Scalar } from '../kernels/build.ts';
+import type { Scalar, ScalarResult } from '../kernels/build.ts';
 import { where as whereOp } from '../ops/elementwise.ts';
 import * as sums from '../ops/linalg/einsum.ts';
 import { type ContractedDims, tensordot as contract } from '../ops/linalg/products.ts';
@@ -127,15 +127,17 @@ export function crossEntropy<X extends Tensor, Y extends Tensor, R extends Reduc
 /**
  * A fused elementwise operation from a function of scalars: one kernel forward, one backward, and
  * every derivative derived from the function. `f` is called once, with symbols: write it with their
- * methods (`x.mul(y).add(x.sin())`), and choose with `x.gt(0).where(a, b)` instead of `if`.
+ * methods (`x.mul(y).add(x.sin())`), and choose with `x.gt(0).where(a, b)` instead of `if`. A function
+ * that returns an array of scalars gives as many tensors, still from one kernel.
  *
  * @example
  * const swish = elementwise((x) => x.mul(x.sigmoid()));
+ * const polar = elementwise((r, t) => [r.mul(t.cos()), r.mul(t.sin())]);
  */
-export function elementwise<S extends readonly Scalar[]>(
-  f: (...xs: S) => Scalar,
+export function elementwise<S extends readonly Scalar[], const R extends ScalarResult>(
+  f: (...xs: S) => R,
   name?: string,
-): (...xs: { [K in keyof S]: Operand }) => Tensor {
-  const op = userElementwise(f as (...xs: readonly Scalar[]) => Scalar, f.length, name ?? f.name);
-  return (...xs) => op(xs as readonly Operand[]) as Tensor;
+): (...xs: { [K in keyof S]: Operand }) => R extends readonly Scalar[] ? { -readonly [K in keyof R]: Tensor } : Tensor {
+  const op = userElementwise(f as unknown as (...xs: readonly Scalar[]) => ScalarResult, f.length, name ?? f.name);
+  return (...xs) => op(xs as readonly Operand[]) as never;
 }

@@ -1,0 +1,45 @@
+/** Half the squared error of a polynomial with coefficients x, fitted to the sign function at n points of [−1, 1]. */
+import { arange, cat, functional, grad, onesLike, type Tensor } from 'nabla';
+import { defined, type Fields, float64, list, type Module, value } from './eval.ts';
+
+interface Input {
+  readonly x: Tensor;
+  readonly n: number;
+}
+
+/** t⁰, t¹, …, a row each: the rows known so far, times the next power of two of t, are as many more. */
+function powers(t: Tensor, count: number): Tensor {
+  let rows: Tensor = onesLike(t).unsqueeze(0);
+  for (let step = t; rows.shape[0] < count; step = step.square()) rows = cat([rows, rows.mul(step)]);
+  return rows.narrow(0, 0, count);
+}
+
+/**
+ * Σⱼ xⱼ tʲ. With j = a r + b and 0 ≤ b < r this is Σₐ tᵃʳ Σ_b x[a, b] tᵇ: the inner sums are a product
+ * of matrices, and of about √m rows each.
+ */
+function polynomial(x: Tensor, t: Tensor): Tensor {
+  const m = x.shape[0];
+  const r = 2 ** Math.ceil(Math.log2(m) / 2);
+  const blocks = Math.ceil(m / r);
+  const low = powers(t, r);
+  const high = powers(low.select(0, r - 1).mul(t), blocks);
+  const coefficients: Tensor = m === r * blocks ? x : functional.pad(x, [0, r * blocks - m]);
+  return coefficients.reshape([blocks, r]).mm(low).mul(high).sum(0);
+}
+
+function objective({ x, n }: Input): Tensor {
+  const t = arange(n, float64)
+    .mul(2)
+    .div(n - 1)
+    .sub(1);
+  return t.sign().sub(polynomial(x, t)).square().sum().mul(0.5);
+}
+
+const prepare = (input: Fields): Input => ({ x: input.tensor('x', 1), n: input.integer('n') });
+const gradient = ({ x, n }: Input): Tensor => grad((y: Tensor) => objective({ x: y, n }))(x);
+
+export const llsq: Module = {
+  primal: defined(prepare, objective, value),
+  gradient: defined(prepare, gradient, list),
+};
