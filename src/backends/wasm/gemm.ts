@@ -7,12 +7,14 @@
  * block in the same order, so an element's bits depend only on its row and its column. (Only the product
  * of one row and one column is made like `dot`, in lanes.)
  */
+
 import { DTypeError } from '../../core/errors.ts';
 import type { Strided } from '../../kernels/strided.ts';
+import { clear } from './clear.ts';
 import { type GemmKernels, gemmKernels } from './gemm-kernels.ts';
 import { hasRelaxedSimd } from './gemm-relaxed.ts';
 import { type GemmDType, TILE_ROWS } from './gemm-tile.ts';
-import { address, beginLaunch, f32, f64, i32, scratch, u8 } from './heap.ts';
+import { address, beginLaunch, f32, f64, i32, scratch } from './heap.ts';
 import type { WasmFunction } from './module.ts';
 import { type Call, canShare, getNumThreads, runTasks, type Task } from './threads/pool.ts';
 
@@ -109,7 +111,7 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
   for (let d = 0; d < batchDims; d++) batches *= out.shape[d]!;
   if (batches === 0 || m === 0 || n === 0) return;
   if (k === 0) {
-    u8().fill(0, c, c + batches * m * n * bytes);
+    clear(c, batches * m * n * bytes);
     return;
   }
   if (batches === 1) {

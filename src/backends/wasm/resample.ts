@@ -2,14 +2,16 @@
  * Weighted sums along one dimension: y[…, o, …] = Σ w x[…, i, …] over the taps of o. The sums run in
  * the order of the taps, in the computing type.
  */
+
 import { type DType, dtypeInfo } from '../../core/dtype.ts';
 import { DTypeError } from '../../core/errors.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import type { Taps } from '../../kernels/taps.ts';
+import { clear } from './clear.ts';
 import { advance, copyOf, times, timesOrNever } from './control.ts';
 import { FunctionBody, type Local } from './encoder.ts';
 import { type GemmDType, type Lanes, lanesFor } from './gemm-tile.ts';
-import { beginLaunch, f32, f64, i32, scratch, u8 } from './heap.ts';
+import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
 import { storeFirst } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
@@ -148,7 +150,7 @@ export function resample(op: string, y: Strided, x: Strided, dim: number, taps: 
   const [to, from] = [startOf(y), startOf(x)];
   if (rows * inner * taps.outputs === 0) return;
   if (taps.inputs === 0) {
-    u8().fill(0, to, to + rows * inner * taps.outputs * bytes);
+    clear(to, rows * inner * taps.outputs * bytes);
     return;
   }
   const table = writeTable(x.dtype, taps, inner * bytes);

@@ -2,11 +2,13 @@
  * Windows laid out as the columns of a matrix, and such a matrix added up into an image: PyTorch's
  * im2col and col2im. Rows are channels and taps, columns are places.
  */
+
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
+import { clear } from '../clear.ts';
 import { advance, copyOf, times } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
-import { beginLaunch, scratch, u8 } from '../heap.ts';
+import { beginLaunch, scratch } from '../heap.ts';
 import { emitRun, startOf } from '../indexing/nest.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { type Frame, frameLayout, frameOf, placesIn } from './frame.ts';
@@ -127,7 +129,7 @@ export function addBlocks(x: Strided, y: Strided, blocks: Blocks): void {
   const from = startOf(y);
   const image = channels * product(inner);
   if (images * image === 0) return;
-  u8().fill(0, to, to + images * image * bytes);
+  clear(to, images * image * bytes);
   if (rows * columns === 0) return;
   const { strides, inside } = frameLayout(inner, blocks.padding, zerosAfter(blocks), channels);
   const [all, channel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
@@ -137,7 +139,7 @@ export function addBlocks(x: Strided, y: Strided, blocks: Blocks): void {
   const kernel = kernelFor('add', x.dtype);
   const deliver = mover('put', x.dtype, [channels, ...inner], x.strides.slice(1), strides.slice(1));
   for (let n = 0; n < images; n++) {
-    u8().fill(0, room, room + all);
+    clear(room, all);
     kernel(from + n * rows * columns * bytes, room, taps, rows, runs, count);
     deliver(to + n * image * bytes, room + inside * bytes);
   }

@@ -1,7 +1,9 @@
 /** Images as windows see them: with zeros around. */
+
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { scratch, u8 } from '../heap.ts';
+import { clear } from '../clear.ts';
+import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { mover } from './move.ts';
 import { steps, sums } from './tables.ts';
@@ -56,7 +58,7 @@ export function frameOf(
   const { strides, inside } = frameLayout(inner, before, after, channels);
   const all = strides[0] * images * bytes;
   const frame = scratch(all);
-  u8().fill(0, frame, frame + all);
+  clear(frame, all);
   const moves = new Map<number, ReturnType<typeof mover>>();
   return {
     image: strides[0] * bytes,

@@ -2,11 +2,13 @@
  * The matrix products of a convolution: weights times windows. Rows are channels of the result, columns
  * are places, and the sum runs over channels of the source and taps.
  */
+
 import type { Strided } from '../../../kernels/strided.ts';
+import { clear } from '../clear.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, kernelsFor } from '../gemm.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch, scratch, u8 } from '../heap.ts';
+import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
 import { type ConvKernels, convKernels } from './kernels.ts';
@@ -64,7 +66,7 @@ export function products(task: Task, parts: readonly Part[]): void {
   const address = startOf(out);
   const covered = inner.reduce((sum, part) => sum + product(part.sizes), 0);
   if (!accumulate && covered < product(size)) {
-    u8().fill(0, address, address + product(out.shape) * gemm.bytes);
+    clear(address, product(out.shape) * gemm.bytes);
   }
   if (inner.length === 0 || images * outChannels === 0) return;
   const places = Math.max(...inner.map((part) => product(part.sizes)));

@@ -2,11 +2,13 @@
  * The gradient of a convolution by its weights: the result times windows. Rows are channels of the
  * result, columns are channels of the source and taps, and the sum runs over images and places.
  */
+
 import type { Strided } from '../../../kernels/strided.ts';
+import { clear } from '../clear.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, kernelsFor, LONGEST_K } from '../gemm.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch, scratch, u8 } from '../heap.ts';
+import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { DOT_WIDTHS } from './direct.ts';
 import { frameOf, placesIn } from './frame.ts';
@@ -63,7 +65,7 @@ export function weightProducts(task: WeightTask): void {
   const count = channels * product(taps);
   const c = startOf(out);
   if (images * places === 0) {
-    u8().fill(0, c, c + groups * rows * count * bytes);
+    clear(c, groups * rows * count * bytes);
     return;
   }
   if (groups * rows * count === 0) return;
