@@ -9,6 +9,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type {
   ConvOf,
   ConvTransposeOf,
+  Dims,
   FitBias,
   FitBiasTransposed,
   FitConv,
@@ -54,35 +55,8 @@ export interface ConvTransposeOptions<
   readonly dilation?: D;
 }
 
-function run(name: string, dims: number, x: Tensor, weight: unknown, bias: unknown, options?: ConvOptions): Tensor {
-  checkOptions(name, options, ['stride', 'padding', 'dilation', 'groups']);
-  const b = (bias ?? null) as Tensor | null;
-  return convolution(name, dims, x, weight as Tensor, b, options as Given) as Tensor;
-}
-
-function transposed(
-  name: string,
-  dims: number,
-  x: Tensor,
-  weight: unknown,
-  bias: unknown,
-  options?: ConvTransposeOptions,
-): Tensor {
-  checkOptions(name, options, ['stride', 'padding', 'outputPadding', 'groups', 'dilation']);
-  const b = (bias ?? null) as Tensor | null;
-  return transposedConvolution(name, dims, x, weight as Tensor, b, options as GivenTransposed) as Tensor;
-}
-
-/**
- * The convolution (as always in neural networks, the correlation) of `x` [N, C, l] or [C, l] with
- * `weight` [O, C / groups, k], plus `bias` [O]:
- * y[n, o, p] = b[o] + Σ x[n, c, s p − a + d k] w[o, c, k], with stride s, padding a and dilation d, over
- * the channels of o's group and the window's elements, zero outside of x. The result is [N, O, l′] with
- * sizes ⌊(n + 2 a − d (k − 1) − 1) / s⌋ + 1. float32, float64 and int32.
- *
- * @throws {ShapeError} if channels or windows do not fit, {DTypeError} if dtypes differ.
- */
-export function conv1d<
+/** A convolution over `Q` dimensions, called `N`. */
+type Convolution<N extends string, Q extends Dims> = <
   X extends Tensor,
   W extends Tensor,
   B extends Tensor | null = null,
@@ -92,11 +66,44 @@ export function conv1d<
   G extends number = 1,
 >(
   x: X,
-  weight: FitConv<'conv1d', One, X, W, S, P, D, G>,
-  bias?: FitBias<'conv1d', W, B>,
+  weight: FitConv<N, Q, X, W, S, P, D, G>,
+  bias?: FitBias<N, W, B>,
   options?: ConvOptions<S, P, D, G>,
-): Tensor<ConvOf<'conv1d', One, X, W, S, P, D, G>> {
-  return run('conv1d', 1, x, weight, bias, options);
+) => Tensor<ConvOf<N, Q, X, W, S, P, D, G>>;
+
+type Transposed<N extends string, Q extends Dims> = <
+  X extends Tensor,
+  W extends Tensor,
+  B extends Tensor | null = null,
+  const S extends PerDim = 1,
+  const P extends PerDim = 0,
+  const D extends PerDim = 1,
+  const E extends PerDim = 0,
+  G extends number = 1,
+>(
+  x: X,
+  weight: FitConvTranspose<N, Q, X, W, S, P, D, E, G>,
+  bias?: FitBiasTransposed<N, W, B, G>,
+  options?: ConvTransposeOptions<S, P, D, E, G>,
+) => Tensor<ConvTransposeOf<N, Q, X, W, S, P, D, E, G>>;
+
+/** What the compiler has checked, as the operation takes it. */
+type Plain<O> = (x: Tensor, weight: Tensor, bias?: Tensor | null, options?: O) => Tensor;
+
+function forward<N extends string, Q extends Dims>(name: N, dims: Q['length']): Convolution<N, Q> {
+  const call: Plain<ConvOptions> = (x, weight, bias, options) => {
+    checkOptions(name, options, ['stride', 'padding', 'dilation', 'groups']);
+    return convolution(name, dims, x, weight, bias ?? null, options as Given) as Tensor;
+  };
+  return call as Convolution<N, Q>;
+}
+
+function transposed<N extends string, Q extends Dims>(name: N, dims: Q['length']): Transposed<N, Q> {
+  const call: Plain<ConvTransposeOptions> = (x, weight, bias, options) => {
+    checkOptions(name, options, ['stride', 'padding', 'outputPadding', 'groups', 'dilation']);
+    return transposedConvolution(name, dims, x, weight, bias ?? null, options as GivenTransposed) as Tensor;
+  };
+  return call as Transposed<N, Q>;
 }
 
 /**
@@ -108,74 +115,19 @@ export function conv1d<
  *
  * @throws {ShapeError} if channels or windows do not fit, {DTypeError} if dtypes differ.
  */
-export function conv2d<
-  X extends Tensor,
-  W extends Tensor,
-  B extends Tensor | null = null,
-  const S extends PerDim = 1,
-  const P extends PerDim | 'same' | 'valid' = 0,
-  const D extends PerDim = 1,
-  G extends number = 1,
->(
-  x: X,
-  weight: FitConv<'conv2d', Two, X, W, S, P, D, G>,
-  bias?: FitBias<'conv2d', W, B>,
-  options?: ConvOptions<S, P, D, G>,
-): Tensor<ConvOf<'conv2d', Two, X, W, S, P, D, G>> {
-  return run('conv2d', 2, x, weight, bias, options);
-}
+export const conv2d: Convolution<'conv2d', Two> = forward('conv2d', 2);
 
 /**
- * The convolution (as always in neural networks, the correlation) of `x` [N, C, d, h, w] or [C, d, h, w] with
- * `weight` [O, C / groups, kd, kh, kw], plus `bias` [O]:
- * y[n, o, p] = b[o] + Σ x[n, c, s p − a + d k] w[o, c, k], with stride s, padding a and dilation d, over
- * the channels of o's group and the window's elements, zero outside of x. The result is [N, O, d′, h′, w′] with
- * sizes ⌊(n + 2 a − d (k − 1) − 1) / s⌋ + 1. float32, float64 and int32.
- *
- * @throws {ShapeError} if channels or windows do not fit, {DTypeError} if dtypes differ.
+ * The convolution of `x` [N, C, l] or [C, l] with `weight` [O, C / groups, k], plus `bias` [O]: as `conv2d`,
+ * over one dimension. The result is [N, O, l′].
  */
-export function conv3d<
-  X extends Tensor,
-  W extends Tensor,
-  B extends Tensor | null = null,
-  const S extends PerDim = 1,
-  const P extends PerDim | 'same' | 'valid' = 0,
-  const D extends PerDim = 1,
-  G extends number = 1,
->(
-  x: X,
-  weight: FitConv<'conv3d', Three, X, W, S, P, D, G>,
-  bias?: FitBias<'conv3d', W, B>,
-  options?: ConvOptions<S, P, D, G>,
-): Tensor<ConvOf<'conv3d', Three, X, W, S, P, D, G>> {
-  return run('conv3d', 3, x, weight, bias, options);
-}
+export const conv1d: Convolution<'conv1d', One> = forward('conv1d', 1);
 
 /**
- * The adjoint of `conv1d` as a function of its own ("deconvolution"): `x` [N, C, l] or [C, l], `weight`
- * [C, O / groups, k], `bias` [O]. Every element of x spreads over a window of the result [N, O, l′],
- * y[n, o, s p − a + d k] += x[n, c, p] w[c, o, k], whose sizes are
- * (n − 1) s − 2 a + d (k − 1) + outputPadding + 1.
- *
- * @throws {ShapeError} if channels or sizes do not fit, {DTypeError} if dtypes differ.
+ * The convolution of `x` [N, C, d, h, w] or [C, d, h, w] with `weight` [O, C / groups, kd, kh, kw], plus
+ * `bias` [O]: as `conv2d`, over three dimensions. The result is [N, O, d′, h′, w′].
  */
-export function convTranspose1d<
-  X extends Tensor,
-  W extends Tensor,
-  B extends Tensor | null = null,
-  const S extends PerDim = 1,
-  const P extends PerDim = 0,
-  const D extends PerDim = 1,
-  const E extends PerDim = 0,
-  G extends number = 1,
->(
-  x: X,
-  weight: FitConvTranspose<'convTranspose1d', One, X, W, S, P, D, E, G>,
-  bias?: FitBiasTransposed<'convTranspose1d', W, B, G>,
-  options?: ConvTransposeOptions<S, P, D, E, G>,
-): Tensor<ConvTransposeOf<'convTranspose1d', One, X, W, S, P, D, E, G>> {
-  return transposed('convTranspose1d', 1, x, weight, bias, options);
-}
+export const conv3d: Convolution<'conv3d', Three> = forward('conv3d', 3);
 
 /**
  * The adjoint of `conv2d` as a function of its own ("deconvolution"): `x` [N, C, h, w] or [C, h, w], `weight`
@@ -185,46 +137,16 @@ export function convTranspose1d<
  *
  * @throws {ShapeError} if channels or sizes do not fit, {DTypeError} if dtypes differ.
  */
-export function convTranspose2d<
-  X extends Tensor,
-  W extends Tensor,
-  B extends Tensor | null = null,
-  const S extends PerDim = 1,
-  const P extends PerDim = 0,
-  const D extends PerDim = 1,
-  const E extends PerDim = 0,
-  G extends number = 1,
->(
-  x: X,
-  weight: FitConvTranspose<'convTranspose2d', Two, X, W, S, P, D, E, G>,
-  bias?: FitBiasTransposed<'convTranspose2d', W, B, G>,
-  options?: ConvTransposeOptions<S, P, D, E, G>,
-): Tensor<ConvTransposeOf<'convTranspose2d', Two, X, W, S, P, D, E, G>> {
-  return transposed('convTranspose2d', 2, x, weight, bias, options);
-}
+export const convTranspose2d: Transposed<'convTranspose2d', Two> = transposed('convTranspose2d', 2);
 
 /**
- * The adjoint of `conv3d` as a function of its own ("deconvolution"): `x` [N, C, d, h, w] or [C, d, h, w], `weight`
- * [C, O / groups, kd, kh, kw], `bias` [O]. Every element of x spreads over a window of the result [N, O, d′, h′, w′],
- * y[n, o, s p − a + d k] += x[n, c, p] w[c, o, k], whose sizes are
- * (n − 1) s − 2 a + d (k − 1) + outputPadding + 1.
- *
- * @throws {ShapeError} if channels or sizes do not fit, {DTypeError} if dtypes differ.
+ * The adjoint of `conv1d` as a function of its own, as `convTranspose2d`: `x` [N, C, l] or [C, l], `weight`
+ * [C, O / groups, k], `bias` [O]. The result is [N, O, l′].
  */
-export function convTranspose3d<
-  X extends Tensor,
-  W extends Tensor,
-  B extends Tensor | null = null,
-  const S extends PerDim = 1,
-  const P extends PerDim = 0,
-  const D extends PerDim = 1,
-  const E extends PerDim = 0,
-  G extends number = 1,
->(
-  x: X,
-  weight: FitConvTranspose<'convTranspose3d', Three, X, W, S, P, D, E, G>,
-  bias?: FitBiasTransposed<'convTranspose3d', W, B, G>,
-  options?: ConvTransposeOptions<S, P, D, E, G>,
-): Tensor<ConvTransposeOf<'convTranspose3d', Three, X, W, S, P, D, E, G>> {
-  return transposed('convTranspose3d', 3, x, weight, bias, options);
-}
+export const convTranspose1d: Transposed<'convTranspose1d', One> = transposed('convTranspose1d', 1);
+
+/**
+ * The adjoint of `conv3d` as a function of its own, as `convTranspose2d`: `x` [N, C, d, h, w] or
+ * [C, d, h, w], `weight` [C, O / groups, kd, kh, kw], `bias` [O]. The result is [N, O, d′, h′, w′].
+ */
+export const convTranspose3d: Transposed<'convTranspose3d', Three> = transposed('convTranspose3d', 3);

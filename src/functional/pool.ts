@@ -11,7 +11,18 @@ import type { PoolOptions } from '../ops/pool-sizes.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { Shape } from '../tensor/shapes.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { AdaptiveOf, FitAdaptive, FitPool, One, PerDim, PerDimOrNull, PoolOf, Three, Two } from './signatures.ts';
+import type {
+  AdaptiveOf,
+  Dims,
+  FitAdaptive,
+  FitPool,
+  One,
+  PerDim,
+  PerDimOrNull,
+  PoolOf,
+  Three,
+  Two,
+} from './signatures.ts';
 
 /**
  * - `stride`: how far apart windows are; the size of the window by default;
@@ -73,45 +84,7 @@ function filled<O extends { readonly stride?: PerDim | null | undefined }>(optio
   return { ...options, stride: options?.stride ?? undefined };
 }
 
-function max(op: string, dims: number, x: Tensor, kernelSize: unknown, options?: MaxPoolOptions): unknown {
-  checkOptions(op, options, ['stride', 'padding', 'dilation', 'ceilMode', 'returnIndices']);
-  const found = maxPoolNd(op, dims, x, kernelSize as PerDim, filled(options) as PoolOptions);
-  return options?.returnIndices ? found : found[0];
-}
-
-function avg(op: string, dims: number, x: Tensor, kernelSize: unknown, options?: AvgPoolOptions): unknown {
-  const known = ['stride', 'padding', 'ceilMode', 'countIncludePad', 'divisorOverride'];
-  checkOptions(op, options, dims === 1 ? known.slice(0, 4) : known);
-  return avgPoolNd(op, dims, x, kernelSize as PerDim, filled(options) as GivenAvg);
-}
-
-function adaptiveMax(op: string, dims: number, x: Tensor, size: unknown, options?: AdaptiveMaxPoolOptions): unknown {
-  checkOptions(op, options, ['returnIndices']);
-  const found = adaptiveMaxPoolNd(op, dims, x, size as PerDimOrNull);
-  return options?.returnIndices ? found : found[0];
-}
-
-function unpool(
-  op: string,
-  dims: number,
-  x: Tensor,
-  indices: Tensor,
-  kernelSize: PerDim,
-  options?: MaxUnpoolOptions,
-): Tensor {
-  checkOptions(op, options, ['stride', 'padding', 'outputSize']);
-  return maxUnpoolNd(op, dims, x, indices, kernelSize, filled(options) as UnpoolOptions) as Tensor;
-}
-
-/**
- * The maxima of windows over one dimension: `x` [N, C, l] or [C, l] becomes [N, C, l′] with sizes
- * ⌊(n + 2 padding − dilation (kernelSize − 1) − 1) / stride⌋ + 1. The gradient goes to where the maximum
- * is: the first of equals, or a NaN, which is larger than anything. With `returnIndices` also the
- * indices, which `maxUnpool1d` takes.
- *
- * @throws {ShapeError} if a window does not fit, {ArgumentError} if padding exceeds half a window.
- */
-export function maxPool1d<
+type MaxPool<N extends string, Q extends Dims> = <
   X extends Tensor,
   const K extends PerDim,
   const S extends PerDim | null | undefined = undefined,
@@ -121,10 +94,79 @@ export function maxPool1d<
   R extends boolean = false,
 >(
   x: X,
-  kernelSize: FitPool<'maxPool1d', One, X, K, S, P, D, C>,
+  kernelSize: FitPool<N, Q, X, K, S, P, D, C>,
   options?: MaxPoolOptions<S, P, D, C, R>,
-): Found<PoolOf<'maxPool1d', One, X, K, S, P, D, C>, R> {
-  return max('maxPool1d', 1, x, kernelSize, options) as Found<PoolOf<'maxPool1d', One, X, K, S, P, D, C>, R>;
+) => Found<PoolOf<N, Q, X, K, S, P, D, C>, R>;
+
+type AvgPool<N extends string, Q extends Dims, Without extends string = never> = <
+  X extends Tensor,
+  const K extends PerDim,
+  const S extends PerDim | null | undefined = undefined,
+  const P extends PerDim = 0,
+  C extends boolean = false,
+>(
+  x: X,
+  kernelSize: FitPool<N, Q, X, K, S, P, 1, C>,
+  options?: Omit<AvgPoolOptions<S, P, C>, Without>,
+) => Tensor<PoolOf<N, Q, X, K, S, P, 1, C>>;
+
+type AdaptiveAvgPool<N extends string, Q extends Dims> = <X extends Tensor, const O extends PerDimOrNull>(
+  x: X,
+  outputSize: FitAdaptive<N, Q, X, O>,
+) => Tensor<AdaptiveOf<N, Q, X, O>>;
+
+type AdaptiveMaxPool<N extends string, Q extends Dims> = <
+  X extends Tensor,
+  const O extends PerDimOrNull,
+  R extends boolean = false,
+>(
+  x: X,
+  outputSize: FitAdaptive<N, Q, X, O>,
+  options?: AdaptiveMaxPoolOptions<R>,
+) => Found<AdaptiveOf<N, Q, X, O>, R>;
+
+type MaxUnpool = (x: Tensor, indices: Tensor, kernelSize: PerDim, options?: MaxUnpoolOptions) => Tensor;
+
+/** What the compiler has checked, as operations take it. */
+type Plain<A, O> = (x: Tensor, argument: A, options?: O) => unknown;
+
+function max<N extends string, Q extends Dims>(name: N, dims: Q['length']): MaxPool<N, Q> {
+  const call: Plain<PerDim, MaxPoolOptions> = (x, kernelSize, options) => {
+    checkOptions(name, options, ['stride', 'padding', 'dilation', 'ceilMode', 'returnIndices']);
+    const found = maxPoolNd(name, dims, x, kernelSize, filled(options) as PoolOptions);
+    return options?.returnIndices ? found : found[0];
+  };
+  return call as MaxPool<N, Q>;
+}
+
+function avg<N extends string, Q extends Dims>(name: N, dims: Q['length']): AvgPool<N, Q> {
+  const known = ['stride', 'padding', 'ceilMode', 'countIncludePad', ...(dims === 1 ? [] : ['divisorOverride'])];
+  const call: Plain<PerDim, AvgPoolOptions> = (x, kernelSize, options) => {
+    checkOptions(name, options, known);
+    return avgPoolNd(name, dims, x, kernelSize, filled(options) as GivenAvg);
+  };
+  return call as AvgPool<N, Q>;
+}
+
+function adaptiveAvg<N extends string, Q extends Dims>(name: N, dims: Q['length']): AdaptiveAvgPool<N, Q> {
+  const call: Plain<PerDimOrNull, never> = (x, outputSize) => adaptiveAvgPoolNd(name, dims, x, outputSize);
+  return call as AdaptiveAvgPool<N, Q>;
+}
+
+function adaptiveMax<N extends string, Q extends Dims>(name: N, dims: Q['length']): AdaptiveMaxPool<N, Q> {
+  const call: Plain<PerDimOrNull, AdaptiveMaxPoolOptions> = (x, outputSize, options) => {
+    checkOptions(name, options, ['returnIndices']);
+    const found = adaptiveMaxPoolNd(name, dims, x, outputSize);
+    return options?.returnIndices ? found : found[0];
+  };
+  return call as AdaptiveMaxPool<N, Q>;
+}
+
+function unpool(name: string, dims: number): MaxUnpool {
+  return (x, indices, kernelSize, options) => {
+    checkOptions(name, options, ['stride', 'padding', 'outputSize']);
+    return maxUnpoolNd(name, dims, x, indices, kernelSize, filled(options) as UnpoolOptions) as Tensor;
+  };
 }
 
 /**
@@ -135,65 +177,13 @@ export function maxPool1d<
  *
  * @throws {ShapeError} if a window does not fit, {ArgumentError} if padding exceeds half a window.
  */
-export function maxPool2d<
-  X extends Tensor,
-  const K extends PerDim,
-  const S extends PerDim | null | undefined = undefined,
-  const P extends PerDim = 0,
-  const D extends PerDim = 1,
-  C extends boolean = false,
-  R extends boolean = false,
->(
-  x: X,
-  kernelSize: FitPool<'maxPool2d', Two, X, K, S, P, D, C>,
-  options?: MaxPoolOptions<S, P, D, C, R>,
-): Found<PoolOf<'maxPool2d', Two, X, K, S, P, D, C>, R> {
-  return max('maxPool2d', 2, x, kernelSize, options) as Found<PoolOf<'maxPool2d', Two, X, K, S, P, D, C>, R>;
-}
+export const maxPool2d: MaxPool<'maxPool2d', Two> = max('maxPool2d', 2);
 
-/**
- * The maxima of windows over three dimensions: `x` [N, C, d, h, w] or [C, d, h, w] becomes [N, C, d′, h′, w′] with sizes
- * ⌊(n + 2 padding − dilation (kernelSize − 1) − 1) / stride⌋ + 1. The gradient goes to where the maximum
- * is: the first of equals, or a NaN, which is larger than anything. With `returnIndices` also the
- * indices, which `maxUnpool3d` takes.
- *
- * @throws {ShapeError} if a window does not fit, {ArgumentError} if padding exceeds half a window.
- */
-export function maxPool3d<
-  X extends Tensor,
-  const K extends PerDim,
-  const S extends PerDim | null | undefined = undefined,
-  const P extends PerDim = 0,
-  const D extends PerDim = 1,
-  C extends boolean = false,
-  R extends boolean = false,
->(
-  x: X,
-  kernelSize: FitPool<'maxPool3d', Three, X, K, S, P, D, C>,
-  options?: MaxPoolOptions<S, P, D, C, R>,
-): Found<PoolOf<'maxPool3d', Three, X, K, S, P, D, C>, R> {
-  return max('maxPool3d', 3, x, kernelSize, options) as Found<PoolOf<'maxPool3d', Three, X, K, S, P, D, C>, R>;
-}
+/** The maxima of windows over [N, C, l] or [C, l], as `maxPool2d`. */
+export const maxPool1d: MaxPool<'maxPool1d', One> = max('maxPool1d', 1);
 
-/**
- * The means of windows over one dimension: `x` [N, C, l] or [C, l] becomes [N, C, l′] with sizes
- * ⌊(n + 2 padding − kernelSize) / stride⌋ + 1.
- *
- * @throws {ShapeError} if a window does not fit, {ArgumentError} if padding exceeds half a window.
- */
-export function avgPool1d<
-  X extends Tensor,
-  const K extends PerDim,
-  const S extends PerDim | null | undefined = undefined,
-  const P extends PerDim = 0,
-  C extends boolean = false,
->(
-  x: X,
-  kernelSize: FitPool<'avgPool1d', One, X, K, S, P, 1, C>,
-  options?: Omit<AvgPoolOptions<S, P, C>, 'divisorOverride'>,
-): Tensor<PoolOf<'avgPool1d', One, X, K, S, P, 1, C>> {
-  return avg('avgPool1d', 1, x, kernelSize, options) as Tensor;
-}
+/** The maxima of windows over [N, C, d, h, w] or [C, d, h, w], as `maxPool2d`. */
+export const maxPool3d: MaxPool<'maxPool3d', Three> = max('maxPool3d', 3);
 
 /**
  * The means of windows over two dimensions: `x` [N, C, h, w] or [C, h, w] becomes [N, C, h′, w′] with sizes
@@ -201,118 +191,34 @@ export function avgPool1d<
  *
  * @throws {ShapeError} if a window does not fit, {ArgumentError} if padding exceeds half a window.
  */
-export function avgPool2d<
-  X extends Tensor,
-  const K extends PerDim,
-  const S extends PerDim | null | undefined = undefined,
-  const P extends PerDim = 0,
-  C extends boolean = false,
->(
-  x: X,
-  kernelSize: FitPool<'avgPool2d', Two, X, K, S, P, 1, C>,
-  options?: AvgPoolOptions<S, P, C>,
-): Tensor<PoolOf<'avgPool2d', Two, X, K, S, P, 1, C>> {
-  return avg('avgPool2d', 2, x, kernelSize, options) as Tensor;
-}
+export const avgPool2d: AvgPool<'avgPool2d', Two> = avg('avgPool2d', 2);
+
+/** The means of windows over [N, C, l] or [C, l], as `avgPool2d`. */
+export const avgPool1d: AvgPool<'avgPool1d', One, 'divisorOverride'> = avg('avgPool1d', 1);
+
+/** The means of windows over [N, C, d, h, w] or [C, d, h, w], as `avgPool2d`. */
+export const avgPool3d: AvgPool<'avgPool3d', Three> = avg('avgPool3d', 3);
 
 /**
- * The means of windows over three dimensions: `x` [N, C, d, h, w] or [C, d, h, w] becomes [N, C, d′, h′, w′] with sizes
- * ⌊(n + 2 padding − kernelSize) / stride⌋ + 1.
- *
- * @throws {ShapeError} if a window does not fit, {ArgumentError} if padding exceeds half a window.
+ * The means of windows that cover `x` [N, C, h, w] (or [C, h, w]) evenly and give a result of size
+ * `outputSize`; null keeps a size. Window o of m reaches from ⌊o n / m⌋ to ⌈(o + 1) n / m⌉.
  */
-export function avgPool3d<
-  X extends Tensor,
-  const K extends PerDim,
-  const S extends PerDim | null | undefined = undefined,
-  const P extends PerDim = 0,
-  C extends boolean = false,
->(
-  x: X,
-  kernelSize: FitPool<'avgPool3d', Three, X, K, S, P, 1, C>,
-  options?: AvgPoolOptions<S, P, C>,
-): Tensor<PoolOf<'avgPool3d', Three, X, K, S, P, 1, C>> {
-  return avg('avgPool3d', 3, x, kernelSize, options) as Tensor;
-}
+export const adaptiveAvgPool2d: AdaptiveAvgPool<'adaptiveAvgPool2d', Two> = adaptiveAvg('adaptiveAvgPool2d', 2);
 
-/**
- * The means of windows over one dimension that cover [N, C, l] (or [C, l]) evenly and give a result of
- * size `outputSize`; null keeps a size. Window o of m reaches from ⌊o n / m⌋ to ⌈(o + 1) n / m⌉.
- */
-export function adaptiveAvgPool1d<X extends Tensor, const O extends PerDimOrNull>(
-  x: X,
-  outputSize: FitAdaptive<'adaptiveAvgPool1d', One, X, O>,
-): Tensor<AdaptiveOf<'adaptiveAvgPool1d', One, X, O>> {
-  return adaptiveAvgPoolNd('adaptiveAvgPool1d', 1, x, outputSize as PerDimOrNull) as Tensor;
-}
+/** The means of windows that cover [N, C, l] or [C, l] evenly, as `adaptiveAvgPool2d`. */
+export const adaptiveAvgPool1d: AdaptiveAvgPool<'adaptiveAvgPool1d', One> = adaptiveAvg('adaptiveAvgPool1d', 1);
 
-/**
- * The means of windows over two dimensions that cover [N, C, h, w] (or [C, h, w]) evenly and give a result of
- * size `outputSize`; null keeps a size. Window o of m reaches from ⌊o n / m⌋ to ⌈(o + 1) n / m⌉.
- */
-export function adaptiveAvgPool2d<X extends Tensor, const O extends PerDimOrNull>(
-  x: X,
-  outputSize: FitAdaptive<'adaptiveAvgPool2d', Two, X, O>,
-): Tensor<AdaptiveOf<'adaptiveAvgPool2d', Two, X, O>> {
-  return adaptiveAvgPoolNd('adaptiveAvgPool2d', 2, x, outputSize as PerDimOrNull) as Tensor;
-}
-
-/**
- * The means of windows over three dimensions that cover [N, C, d, h, w] (or [C, d, h, w]) evenly and give a result of
- * size `outputSize`; null keeps a size. Window o of m reaches from ⌊o n / m⌋ to ⌈(o + 1) n / m⌉.
- */
-export function adaptiveAvgPool3d<X extends Tensor, const O extends PerDimOrNull>(
-  x: X,
-  outputSize: FitAdaptive<'adaptiveAvgPool3d', Three, X, O>,
-): Tensor<AdaptiveOf<'adaptiveAvgPool3d', Three, X, O>> {
-  return adaptiveAvgPoolNd('adaptiveAvgPool3d', 3, x, outputSize as PerDimOrNull) as Tensor;
-}
-
-/** The maxima of the windows of `adaptiveAvgPool1d`; with `returnIndices` also where they are. */
-export function adaptiveMaxPool1d<X extends Tensor, const O extends PerDimOrNull, R extends boolean = false>(
-  x: X,
-  outputSize: FitAdaptive<'adaptiveMaxPool1d', One, X, O>,
-  options?: AdaptiveMaxPoolOptions<R>,
-): Found<AdaptiveOf<'adaptiveMaxPool1d', One, X, O>, R> {
-  return adaptiveMax('adaptiveMaxPool1d', 1, x, outputSize, options) as Found<
-    AdaptiveOf<'adaptiveMaxPool1d', One, X, O>,
-    R
-  >;
-}
+/** The means of windows that cover [N, C, d, h, w] or [C, d, h, w] evenly, as `adaptiveAvgPool2d`. */
+export const adaptiveAvgPool3d: AdaptiveAvgPool<'adaptiveAvgPool3d', Three> = adaptiveAvg('adaptiveAvgPool3d', 3);
 
 /** The maxima of the windows of `adaptiveAvgPool2d`; with `returnIndices` also where they are. */
-export function adaptiveMaxPool2d<X extends Tensor, const O extends PerDimOrNull, R extends boolean = false>(
-  x: X,
-  outputSize: FitAdaptive<'adaptiveMaxPool2d', Two, X, O>,
-  options?: AdaptiveMaxPoolOptions<R>,
-): Found<AdaptiveOf<'adaptiveMaxPool2d', Two, X, O>, R> {
-  return adaptiveMax('adaptiveMaxPool2d', 2, x, outputSize, options) as Found<
-    AdaptiveOf<'adaptiveMaxPool2d', Two, X, O>,
-    R
-  >;
-}
+export const adaptiveMaxPool2d: AdaptiveMaxPool<'adaptiveMaxPool2d', Two> = adaptiveMax('adaptiveMaxPool2d', 2);
+
+/** The maxima of the windows of `adaptiveAvgPool1d`; with `returnIndices` also where they are. */
+export const adaptiveMaxPool1d: AdaptiveMaxPool<'adaptiveMaxPool1d', One> = adaptiveMax('adaptiveMaxPool1d', 1);
 
 /** The maxima of the windows of `adaptiveAvgPool3d`; with `returnIndices` also where they are. */
-export function adaptiveMaxPool3d<X extends Tensor, const O extends PerDimOrNull, R extends boolean = false>(
-  x: X,
-  outputSize: FitAdaptive<'adaptiveMaxPool3d', Three, X, O>,
-  options?: AdaptiveMaxPoolOptions<R>,
-): Found<AdaptiveOf<'adaptiveMaxPool3d', Three, X, O>, R> {
-  return adaptiveMax('adaptiveMaxPool3d', 3, x, outputSize, options) as Found<
-    AdaptiveOf<'adaptiveMaxPool3d', Three, X, O>,
-    R
-  >;
-}
-
-/**
- * What `maxPool1d` found, put back where it was among zeros: `x` and `indices` are its results. Sizes are
- * (n − 1) stride − 2 padding + kernelSize, or `outputSize`.
- *
- * @throws {IndexError} if an index lies outside of the result.
- */
-export function maxUnpool1d(x: Tensor, indices: Tensor, kernelSize: PerDim, options?: MaxUnpoolOptions): Tensor {
-  return unpool('maxUnpool1d', 1, x, indices, kernelSize, options);
-}
+export const adaptiveMaxPool3d: AdaptiveMaxPool<'adaptiveMaxPool3d', Three> = adaptiveMax('adaptiveMaxPool3d', 3);
 
 /**
  * What `maxPool2d` found, put back where it was among zeros: `x` and `indices` are its results. Sizes are
@@ -320,16 +226,10 @@ export function maxUnpool1d(x: Tensor, indices: Tensor, kernelSize: PerDim, opti
  *
  * @throws {IndexError} if an index lies outside of the result.
  */
-export function maxUnpool2d(x: Tensor, indices: Tensor, kernelSize: PerDim, options?: MaxUnpoolOptions): Tensor {
-  return unpool('maxUnpool2d', 2, x, indices, kernelSize, options);
-}
+export const maxUnpool2d: MaxUnpool = unpool('maxUnpool2d', 2);
 
-/**
- * What `maxPool3d` found, put back where it was among zeros: `x` and `indices` are its results. Sizes are
- * (n − 1) stride − 2 padding + kernelSize, or `outputSize`.
- *
- * @throws {IndexError} if an index lies outside of the result.
- */
-export function maxUnpool3d(x: Tensor, indices: Tensor, kernelSize: PerDim, options?: MaxUnpoolOptions): Tensor {
-  return unpool('maxUnpool3d', 3, x, indices, kernelSize, options);
-}
+/** What `maxPool1d` found, put back where it was, as `maxUnpool2d`. */
+export const maxUnpool1d: MaxUnpool = unpool('maxUnpool1d', 1);
+
+/** What `maxPool3d` found, put back where it was, as `maxUnpool2d`. */
+export const maxUnpool3d: MaxUnpool = unpool('maxUnpool3d', 3);

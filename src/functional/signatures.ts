@@ -26,7 +26,7 @@ export type One = [0];
 export type Two = [0, 0];
 export type Three = [0, 0, 0];
 
-type Dims = readonly 0[];
+export type Dims = readonly 0[];
 
 // ---- convolutions --------------------------------------------------------------------------------------------------
 
