@@ -1,4 +1,4 @@
-import { convolve, convolveInput, convolveWeight, type Windows } from '../backends/wasm/conv.ts';
+import { convolve, convolveInput, convolveWeight, type Start, type Windows } from '../backends/wasm/conv.ts';
 import { apply1 } from '../core/apply.ts';
 import { defineOp, type JvpRule, type Op } from '../core/op.ts';
 import type { Shape } from '../core/shape.ts';
@@ -34,12 +34,11 @@ const overChannels = (g: TensorBase): TensorBase =>
     g.shape.map((_, d) => d).filter((d) => d !== 1),
   );
 
-/** The bias at every place of a fresh result, if there is one: whether the result begins with it. */
-function startFrom(y: TensorBase, bias: TensorBase | undefined): boolean {
-  if (bias === undefined) return false;
+/** What writes the bias to every place of a fresh result, if there is one. */
+function startFrom(y: TensorBase, bias: TensorBase | undefined): Start | null {
+  if (bias === undefined) return null;
   const strides = y.shape.map((_, d) => (d === 1 ? bias.strides[0] : 0));
-  copyKernel(bias.dtype, y.dtype).run([y], [{ ...strided(bias), shape: y.shape, strides }]);
-  return true;
+  return () => copyKernel(bias.dtype, y.dtype).run([y], [{ ...strided(bias), shape: y.shape, strides }]);
 }
 
 const strided = ({ storage, offset, dtype }: TensorBase) => ({ storage, offset, dtype });

@@ -149,8 +149,8 @@ describe('convolutions', () => {
         it(`${c.what}, ${dtype}, ${layout}`, () => {
           const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
           const [toX, toW, toY] = [p.xShape, p.wShape, p.yShape].map((s) => room(dtype, s));
-          convolve(toY, x, w, p.windows, false);
-          convolveInput(toX, y, w, p.windows, false);
+          convolve(toY, x, w, p.windows, null);
+          convolveInput(toX, y, w, p.windows, null);
           convolveWeight(toW, x, y, p.windows);
           expect(clean(values(toY)), 'y').toEqual(clean(expected.y));
           expect(clean(values(toX)), 'x').toEqual(clean(expected.x));
@@ -167,9 +167,9 @@ describe('convolutions', () => {
       const expected = expectedOf(p, data);
       const put = (shape: readonly number[], numbers: readonly number[]): Strided => lay('float32', shape, numbers);
       const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
-      const [toX, toY] = [put(p.xShape, data.x), put(p.yShape, data.y)];
-      convolve(toY, x, w, p.windows, true);
-      convolveInput(toX, y, w, p.windows, true);
+      const [toX, toY] = [room('float32', p.xShape), room('float32', p.yShape)];
+      convolve(toY, x, w, p.windows, () => fill(toY, Float32Array.from(data.y)));
+      convolveInput(toX, y, w, p.windows, () => fill(toX, Float32Array.from(data.x)));
       expect(values(toY), c.what).toEqual(data.y.map((n, i) => n + expected.y[i]));
       expect(values(toX), c.what).toEqual(data.x.map((n, i) => n + expected.x[i]));
     }
@@ -194,8 +194,8 @@ describe('what lies beside the operands', () => {
     };
     const [x, w, y] = [inside(p.xShape, data.x), inside(p.wShape, data.w), inside(p.yShape, data.y)];
     const [toX, toW, toY] = [inside(p.xShape, data.x), inside(p.wShape, data.w), inside(p.yShape, data.y)];
-    convolve(toY, x, w, p.windows, false);
-    convolveInput(toX, y, w, p.windows, false);
+    convolve(toY, x, w, p.windows, null);
+    convolveInput(toX, y, w, p.windows, null);
     convolveWeight(toW, x, y, p.windows);
     for (const [t, sums] of [[toX, expected.x] as const, [toW, expected.w] as const, [toY, expected.y] as const]) {
       expect(clean(values(t))).toEqual(clean(sums));
@@ -206,6 +206,44 @@ describe('what lies beside the operands', () => {
   });
 });
 
+/** Numbers of all three results, from operands that `lay` brings into memory. */
+function run(
+  p: Problem,
+  put: (shape: readonly number[], numbers: readonly number[]) => Strided,
+  data: Given,
+): number[][] {
+  const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
+  const [toX, toW, toY] = [p.xShape, p.wShape, p.yShape].map((s) => room(x.dtype, s));
+  convolve(toY, x, w, p.windows, null);
+  convolveInput(toX, y, w, p.windows, null);
+  convolveWeight(toW, x, y, p.windows);
+  return [values(toX), values(toW), values(toY)];
+}
+
+const irregular = (p: Problem): Given => {
+  const numbers = (shape: readonly number[], seed: number): number[] =>
+    wholes(numel(shape), seed).map((n, i) => Math.fround(Math.sin(n + i)));
+  return { x: numbers(p.xShape, 1), w: numbers(p.wShape, 2), y: numbers(p.yShape, 3) };
+};
+
+/**
+ * The largest error of float32 results, in roundings of the sum of magnitudes: each element's own, or,
+ * since tiles are computed together, the largest.
+ */
+function roundings(p: Problem, scale: 'own' | 'largest', layout?: (rank: number) => Layout): number[] {
+  const data = irregular(p);
+  const of = (dtype: DType, f: (n: number) => number) =>
+    run(p, (shape, list) => lay(dtype, shape, list.map(f), layout?.(shape.length)), data);
+  const [narrow, wide, magnitudes] = [of('float32', (n) => n), of('float64', (n) => n), of('float64', Math.abs)];
+  return narrow.map((list, i) => {
+    expect(list.length).toBe(wide[i].length);
+    const largest = magnitudes[i].reduce((a, b) => Math.max(a, b), 0);
+    const errors = list.map((n, k) => Math.abs(n - wide[i][k]) / (scale === 'own' ? magnitudes[i][k] : largest));
+    expect(errors.every(Number.isFinite)).toBe(true);
+    return errors.reduce((a, b) => Math.max(a, b), 0) / 2 ** -24;
+  });
+}
+
 describe('precision', () => {
   it('of float32 is that of a product in blocks', () => {
     const p = problemOf({
@@ -214,27 +252,71 @@ describe('precision', () => {
       channels: 64,
       outputs: 16,
       sizes: [28, 28],
-      kernel: [3, 3],
-      padding: 1,
+      kernel: [5, 3],
+      padding: 2,
     });
-    const numbers = (shape: readonly number[], seed: number): number[] =>
-      wholes(numel(shape), seed).map((n, i) => Math.fround(Math.sin(n + i)));
-    const data: Given = { x: numbers(p.xShape, 1), w: numbers(p.wShape, 2), y: numbers(p.yShape, 3) };
-    const run = (dtype: DType, of: (n: number) => number = (n) => n): number[][] => {
-      const put = (shape: readonly number[], list: readonly number[]): Strided => lay(dtype, shape, list.map(of));
-      const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
-      const [toX, toW, toY] = [p.xShape, p.wShape, p.yShape].map((s) => room(dtype, s));
-      convolve(toY, x, w, p.windows, false);
-      convolveInput(toX, y, w, p.windows, false);
-      convolveWeight(toW, x, y, p.windows);
-      return [values(toX), values(toW), values(toY)];
-    };
-    // Errors in roundings of the sum of magnitudes.
-    const [narrow, wide, magnitudes] = [run('float32'), run('float64'), run('float64', Math.abs)];
-    narrow.forEach((list, i) => {
-      const roundings = list.map((n, k) => Math.abs(n - wide[i][k]) / magnitudes[i][k] / 2 ** -24);
-      expect(roundings.reduce((a, b) => Math.max(a, b), 0)).toBeLessThan(8);
+    for (const error of roundings(p, 'own')) expect(error).toBeLessThan(8);
+  });
+});
+
+describe('3 × 3 windows by tiles', () => {
+  const base = { images: 4, channels: 16, outputs: 20, kernel: [3, 3], padding: 1 };
+  const tiled: readonly Case[] = [
+    { ...base, what: 'whole tiles', sizes: [12, 16] },
+    { ...base, what: 'tiles over the end', sizes: [11, 14] },
+    { ...base, what: 'no zeros around', sizes: [14, 18], padding: 0 },
+    { ...base, what: 'more zeros than needed', sizes: [10, 13], padding: 3 },
+    { ...base, what: 'many small images', images: 50, sizes: [7, 5] },
+    { ...base, what: 'several blocks of tiles', images: 3, sizes: [50, 45] },
+    { ...base, what: 'groups', channels: 48, outputs: 32, groups: 2, sizes: [13, 12] },
+    { ...base, what: 'several blocks of channels', images: 2, channels: 404, outputs: 16, sizes: [15, 16] },
+    { ...base, what: 'several blocks of rows', images: 2, channels: 320, outputs: 260, sizes: [16, 15] },
+  ];
+  for (const c of tiled) {
+    it(c.what, () => {
+      for (const error of roundings(problemOf(c), 'largest')) expect(error).toBeLessThan(8);
+      if (c.channels < 100)
+        for (const error of roundings(problemOf(c), 'largest', spaced)) expect(error).toBeLessThan(8);
     });
+  }
+
+  it('adds to what is there', () => {
+    const p = problemOf(tiled[1]);
+    const data = irregular(p);
+    const put = (shape: readonly number[], list: readonly number[]): Strided => lay('float32', shape, list);
+    const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
+    const [toX, toY] = [room('float32', p.xShape), room('float32', p.yShape)];
+    convolve(toY, x, w, p.windows, () => fill(toY, Float32Array.from(data.y)));
+    convolveInput(toX, y, w, p.windows, () => fill(toX, Float32Array.from(data.x)));
+    const [sumX, , sumY] = run(p, put, data);
+    const near = (a: readonly number[], b: readonly number[], c: readonly number[]): void =>
+      a.forEach((n, i) => void expect(Math.abs(n - b[i] - c[i])).toBeLessThan(1e-5));
+    near(values(toX), sumX, data.x);
+    near(values(toY), sumY, data.y);
+  });
+
+  it('lets infinities and NaN reach only what their windows reach', () => {
+    const p = problemOf({ ...base, what: '', sizes: [12, 12] });
+    for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, 3e38]) {
+      const data = irregular(p);
+      const x = data.x.with(5 * 144 + 65, odd);
+      const y = data.y.with(7 * 144 + 66, odd);
+      const of = (dtype: DType): number[][] => run(p, (shape, list) => lay(dtype, shape, list), { x, w: data.w, y });
+      const [narrow, wide] = [of('float32'), of('float64')];
+      narrow.forEach((list, i) => {
+        const kind = (n: number): string => (Math.abs(n) < 1e30 ? 'usual' : Number.isNaN(n) ? 'NaN' : 'large');
+        expect(list.map(kind)).toEqual(wide[i].map(Math.fround).map(kind));
+      });
+    }
+  });
+
+  it('gives the same numbers every time', () => {
+    const p = problemOf(tiled[4]);
+    const put = (shape: readonly number[], list: readonly number[]): Strided => lay('float32', shape, list);
+    const first = run(p, put, irregular(p));
+    // Other calls leave other numbers in memory.
+    run(problemOf(tiled[0]), put, irregular(problemOf(tiled[0])));
+    expect(run(p, put, irregular(p))).toEqual(first);
   });
 });
 
@@ -242,7 +324,7 @@ describe('limits', () => {
   it('refuses dtypes that have no products', () => {
     const p = problemOf(cases[0]);
     const [x, w] = [lay('uint8', p.xShape, [1]), lay('uint8', p.wShape, [1])];
-    expect(() => convolve(room('uint8', p.yShape), x, w, p.windows, false)).toThrow(DTypeError);
+    expect(() => convolve(room('uint8', p.yShape), x, w, p.windows, null)).toThrow(DTypeError);
   });
 
   it('keeps operands in place while it makes room', () => {
@@ -255,7 +337,7 @@ describe('limits', () => {
       const [x, w, y] = [lay('float32', p.xShape, data.x), lay('float32', p.wShape, data.w), room('float32', p.yShape)];
       const others = Array.from({ length: 8 }, () => allocate(2 ** 18));
       for (const s of others) address(s);
-      convolve(y, x, w, p.windows, false);
+      convolve(y, x, w, p.windows, null);
       expect(values(y)).toEqual(expected.y);
       for (const s of others) free(s);
     } finally {

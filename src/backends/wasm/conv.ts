@@ -8,9 +8,10 @@
  * its place: over channels, then taps; or over images, then places.
  */
 import type { Strided } from '../../kernels/strided.ts';
-import { type Part, products } from './conv/products.ts';
+import { type Part, products, type Task } from './conv/products.ts';
 import { steps } from './conv/tables.ts';
 import { weightProducts } from './conv/weights.ts';
+import { convolveTiles, gradientByTiles, gradientSuitsTiles, suitsTiles } from './conv/winograd.ts';
 
 /** How windows lie: stride s, zeros in front a, dilation d along each spatial dimension, and groups of channels. */
 export interface Windows {
@@ -29,8 +30,11 @@ function zerosAfter(x: Strided, places: readonly number[], taps: readonly number
   });
 }
 
-/** `y[n, o, p] = Σ x[n, c, s p − a + d k] w[o, c, k]`, or that added to y, which is contiguous. */
-export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, accumulate: boolean): void {
+/** Writes what the result of a convolution is added to. */
+export type Start = () => void;
+
+/** `y[n, o, p] = Σ x[n, c, s p − a + d k] w[o, c, k]`, or that added to what `start` writes. y is contiguous. */
+export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, start: Start | null): void {
   const { stride, padding, dilation, groups } = windows;
   const places = y.shape.slice(2);
   const taps = w.shape.slice(2);
@@ -42,7 +46,7 @@ export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, a
     taps: taps.map((n) => steps(n, 1)),
     reach: taps.map((n, d) => steps(n, dilation[d])),
   };
-  products(
+  run(
     {
       op: 'conv',
       out: y,
@@ -54,18 +58,19 @@ export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, a
       rowStep: w.strides[0],
       channelStep: w.strides[1],
       groupStep: (w.shape[0] / groups) * w.strides[0],
-      accumulate,
+      accumulate: start !== null,
     },
     [part],
+    start,
   );
 }
 
 /**
- * `x[n, c, i] = Σ y[n, o, p] w[o, c, k]` over all p and k with s p − a + d k = i, or that added to x,
- * which is contiguous. Places i that are alike modulo the stride meet the same taps: on each such
+ * `x[n, c, i] = Σ y[n, o, p] w[o, c, k]` over all p and k with s p − a + d k = i, or that added to
+ * what `start` writes. x is contiguous. Places i that are alike modulo the stride meet the same taps: on each such
  * lattice it is a convolution of y, of stride 1.
  */
-export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windows, accumulate: boolean): void {
+export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windows, start: Start | null): void {
   const { stride, groups } = windows;
   const lattices = x.shape.slice(2).map((size, d) => latticesOf(size, w.shape[d + 2], windows, d));
   const before = lattices.map((list) => Math.max(0, ...list.map((l) => -l.first)));
@@ -81,7 +86,7 @@ export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windo
       reach: lattice.map((l) => l.reach),
     };
   });
-  products(
+  run(
     {
       op: 'convTranspose',
       out: x,
@@ -93,10 +98,22 @@ export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windo
       rowStep: w.strides[1],
       channelStep: w.strides[0],
       groupStep: (w.shape[0] / groups) * w.strides[0],
-      accumulate,
+      accumulate: start !== null,
     },
     parts,
+    start,
   );
+}
+
+/** By tiles, if there is one part and they are quicker, else as products of matrices. */
+function run(task: Task, parts: readonly Part[], start: Start | null): void {
+  start?.();
+  const [part] = parts;
+  if (parts.length === 1 && part !== undefined && suitsTiles(task, part)) {
+    if (convolveTiles(task, part)) return;
+    start?.();
+  }
+  products(task, parts);
 }
 
 /** Along one dimension, places of x that are alike modulo the stride, and what they are summed from. */
@@ -139,5 +156,6 @@ function latticesOf(size: number, kernel: number, windows: Windows, dim: number)
 export function convolveWeight(w: Strided, x: Strided, y: Strided, windows: Windows): void {
   const { stride, padding, dilation, groups } = windows;
   const after = zerosAfter(x, y.shape.slice(2), w.shape.slice(2), windows);
-  weightProducts({ out: w, x, y, groups, before: padding, after, stride, dilation });
+  const task = { out: w, x, y, groups, before: padding, after, stride, dilation };
+  if (!(gradientSuitsTiles(task) && gradientByTiles(task))) weightProducts(task);
 }

@@ -11,13 +11,20 @@ import type { Lanes } from '../gemm-tile.ts';
 const LOAD_LANE: Readonly<Record<number, LaneMemoryOp>> = { 4: 'v128.load32_lane', 8: 'v128.load64_lane' };
 export const LOAD_ZERO: Readonly<Record<number, MemoryOp>> = { 4: 'v128.load32_zero', 8: 'v128.load64_zero' };
 
-/** Pushes the elements at `places + offset` as one vector. */
-export function gatherLanes(b: FunctionBody, lanes: Lanes, places: readonly Local[], offset: Local): void {
+/** Pushes the elements at `places + offset` (plus a constant) as one vector. */
+export function gatherLanes(
+  b: FunctionBody,
+  lanes: Lanes,
+  places: readonly Local[],
+  offset: Local | null,
+  constant = 0,
+): void {
   const vector = b.local('v128');
   places.forEach((place, i) => {
-    b.get(place).get(offset).op('i32.add');
-    if (i === 0) b.mem(LOAD_ZERO[lanes.bytes]!);
-    else b.get(vector).laneMem(LOAD_LANE[lanes.bytes]!, i);
+    b.get(place);
+    if (offset !== null) b.get(offset).op('i32.add');
+    if (i === 0) b.mem(LOAD_ZERO[lanes.bytes]!, constant);
+    else b.get(vector).laneMem(LOAD_LANE[lanes.bytes]!, i, constant);
     b.set(vector);
   });
   b.get(vector);
