@@ -186,7 +186,7 @@ function along(
 ): readonly TensorBase[] {
   if (typeof cuts !== 'number' && !Array.isArray(cuts))
     throw new ArgumentError(
-      `${name}: ${name}() received an invalid combination of arguments: expected a number of sections or an array of indices, got ${typeof cuts}`,
+      `${name}: ${name}() received an invalid combination of arguments. Expected a number of sections or an array of indices, got ${typeof cuts}`,
     );
   if (x.shape.length < rank)
     throw new ShapeError(

@@ -146,6 +146,33 @@ export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplit
     return as(form.H(this));
   }
 
+  /** The real part: numbers are real here, so that it is the tensor itself, as in PyTorch. */
+  get real(): this {
+    return this;
+  }
+
+  /** The complex conjugate: the tensor itself, as PyTorch has it of real numbers. */
+  conj(): this {
+    return this;
+  }
+
+  /** `conj` in memory, `resolveConj` and `resolveNeg` undo what is only noted: nothing, of real numbers. */
+  conjPhysical(): this {
+    return this;
+  }
+
+  conjPhysical_(): this {
+    return this;
+  }
+
+  resolveConj(): this {
+    return this;
+  }
+
+  resolveNeg(): this {
+    return this;
+  }
+
   /** The tensor itself, refused for truth values. */
   positive(): this {
     return form.positive(this) as this;

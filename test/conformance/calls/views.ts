@@ -31,6 +31,13 @@ interface Cuts {
 const cuts = ({ sections, indices, tensor_indices_or_sections }: Cuts): Dims | Tensor =>
   (tensor_indices_or_sections ?? indices ?? sections) as Dims | Tensor;
 
+/** Python's splits look at their argument themselves. */
+const evenSplit = (name: string): readonly string[] => [
+  `${name}(Tensor self, int sections)`,
+  `${name}(Tensor self, int[] indices)`,
+  `${name}(Tensor self, Any indices)`,
+];
+
 /** A function of one tensor, or of each in a list. */
 const each =
   (f: (t: Tensor) => Tensor) =>
@@ -75,6 +82,12 @@ export const views: Calls = {
   }: Self & { source: number | number[]; destination: number | number[] }) => self.movedim(source, destination),
   'torch.unflatten': ({ self, dim, sizes }: Self & { dim: number; sizes: readonly number[] }) =>
     self.unflatten(dim, sizes),
+  'torch.real': ({ self }: Self) => self.real,
+  'torch.conj': ({ self }: Self) => self.conj(),
+  'torch.conj_physical': ({ self }: Self) => self.conjPhysical(),
+  'Tensor.conj_physical_': ({ self }: Self) => self.conjPhysical_(),
+  'torch.resolve_conj': ({ self }: Self) => self.resolveConj(),
+  'torch.resolve_neg': ({ self }: Self) => self.resolveNeg(),
   'torch.positive': ({ self }: Self) => self.positive(),
   'Tensor.H': ({ self }: Self) => self.H,
   'Tensor.mH': ({ self }: Self) => self.mH,
@@ -127,6 +140,7 @@ export const views: Calls = {
 
 export const viewsSignatures: Signatures = {
   'Tensor.T': ['T(Tensor self)'],
+  ...Object.fromEntries(['hsplit', 'vsplit', 'dsplit'].map((name) => [`torch.${name}`, evenSplit(name)])),
   'Tensor.H': ['H(Tensor self)'],
   'torch.broadcast_shapes': ['broadcast_shapes(int[]... shapes)'],
   'torch.broadcast_tensors': ['broadcast_tensors(Tensor... tensors)'],
