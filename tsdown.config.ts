@@ -2,7 +2,12 @@ import { defineConfig } from 'tsdown';
 
 /** One entry per subpath export of package.json. */
 export default defineConfig({
-  entry: { index: 'src/index.ts', functional: 'src/functional/index.ts', linalg: 'src/linalg/index.ts', thread: 'src/backends/wasm/threads/worker.ts' },
+  entry: {
+    index: 'src/index.ts',
+    functional: 'src/functional/index.ts',
+    linalg: 'src/linalg/index.ts',
+    thread: 'src/backends/wasm/threads/worker.ts',
+  },
   format: 'esm',
   platform: 'neutral',
   target: 'es2022',
