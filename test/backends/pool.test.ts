@@ -92,6 +92,42 @@ describe('maxima of windows', () => {
     });
   }
 
+  it('are the same for windows taken together', () => {
+    // As in most poolings: windows alike, but for those at the ends.
+    const regular = fc
+      .record({
+        size: fc.integer({ min: 1, max: 40 }),
+        kernel: fc.integer({ min: 1, max: 5 }),
+        stride: fc.integer({ min: 1, max: 4 }),
+        step: fc.integer({ min: 1, max: 3 }),
+        offset: fc.integer({ min: 0, max: 2 }),
+      })
+      .map(({ size, kernel, stride, step, offset }): Reach => {
+        const n = Math.max(1, Math.floor((size - 1 + offset) / stride));
+        const places = Array.from({ length: n }, (_, o) => o * stride - offset);
+        const start = places.map((s) => Math.min(size - 1, s < 0 ? 0 : s));
+        const count = start.map((s) => Math.min(kernel, Math.ceil((size - s) / step)));
+        return { size, start, count, step };
+      });
+    const odd = [Number.NaN, 3, 3, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    fc.assert(
+      fc.property(regular, fc.integer({ min: 1, max: 3 }), fc.nat(), (last, height, seed) => {
+        const rows: Reach = { size: height, start: [0, height - 1], count: [height, 1], step: 1 };
+        const numbers = Array.from({ length: 2 * height * last.size }, (_, i) => {
+          const n = (Math.imul(i + seed, 2654435761) >>> 8) % 50;
+          return odd[n] ?? n;
+        });
+        const shape = [2, 2, last.start.length];
+        const [y, k] = [room('float32', shape), room('int32', shape)];
+        maxPool('max', y, k, lay('float32', [2, height, last.size], numbers), [rows, last]);
+        const expected = maximaOf(numbers, 2, [rows, last]);
+        expect(values(y)).toEqual(expected.map((f) => f.value));
+        expect(values(k)).toEqual(expected.map((f) => f.index));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it('are not there for truth values', () => {
     const reach = [{ size: 1, start: [0], count: [1], step: 1 }];
     const x = lay('bool', [1], [1]);
