@@ -2,7 +2,7 @@ import { topLevel } from '../core/apply.ts';
 import { ArgumentError, DTypeError, IndexError, ShapeError } from '../core/errors.ts';
 import { contiguousStrides, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, checkTensors, type Operand, TensorBase } from '../core/tensor.ts';
-import { toDType } from './copy.ts';
+import { clone, toDType } from './copy.ts';
 import { full } from './create.ts';
 import { add, ops } from './elementwise.ts';
 import { copy_ } from './fill.ts';
@@ -41,13 +41,6 @@ export function at(x: TensorBase, subscripts: readonly Subscript[]): TensorBase 
   return takeAt(view, index, indexed);
 }
 
-function checkList(op: string, subscripts: unknown): asserts subscripts is readonly Subscript[] {
-  if (!Array.isArray(subscripts))
-    throw new ArgumentError(
-      `${op}: the first argument is the list of what stands in the brackets: x.${op}([0, slice(1, 3)], value)`,
-    );
-}
-
 /** A value in the shape of what it is written to. */
 function fitted(op: string, value: TensorBase, shape: Shape): TensorBase {
   const missing = value.shape.length - shape.length;
@@ -62,13 +55,19 @@ function fitted(op: string, value: TensorBase, shape: Shape): TensorBase {
   return expand(v, shape);
 }
 
-function asTensor(op: string, value: Operand | boolean, like: TensorBase): TensorBase {
+/** The value of an assignment as a tensor, and the rest of its arguments checked. */
+function assigned(op: string, x: TensorBase, subscripts: unknown, value: Operand | boolean): TensorBase {
+  checkTensors(op, x);
+  if (!Array.isArray(subscripts))
+    throw new ArgumentError(
+      `${op}: the first argument is the list of what stands in the brackets: x.${op}([0, slice(1, 3)], value)`,
+    );
   if (value instanceof TensorBase) return value;
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw new ArgumentError(
       `${op}: the value must be a number or a tensor, got ${typeof value}; make it a tensor: tensor([…])`,
     );
-  return full([], storable(op, Number(value), like.dtype), like.dtype);
+  return full([], storable(op, Number(value), x.dtype), x.dtype);
 }
 
 /** Index tensors write what is of the same dtype. */
@@ -103,13 +102,11 @@ export function setAt_(
   accumulate = false,
 ): TensorBase {
   const op = 'setAt';
-  checkTensors(op, x);
-  checkList(op, subscripts);
-  const value = asTensor(op, given, x);
+  const value = assigned(op, x, subscripts, given);
   const others = [value, ...subscripts.filter((s) => s instanceof TensorBase)];
   if (topLevel(op, [x, ...others]) !== null)
     return inPlaceOf(op, x, others, (now) => setAt(now, subscripts, value, accumulate));
-  const reading = read(op, x, subscripts);
+  const reading = read(op, x, subscripts, true);
   const { view, picks } = reading;
   if (picks === null) {
     const v = fitted(op, value, view.shape);
@@ -136,10 +133,8 @@ export function setAt(
   accumulate = false,
 ): TensorBase {
   const op = 'setAt';
-  checkTensors(op, x);
-  checkList(op, subscripts);
-  const value = asTensor(op, given, x);
-  const reading = read(op, x, subscripts);
+  const value = assigned(op, x, subscripts, given);
+  const reading = read(op, x, subscripts, true);
   const changed = changedView(op, reading, value, accumulate);
   return reading.steps.length === 0 ? changed : replaceRegion(x, changed, regionOf(x.shape, reading.steps));
 }
@@ -148,7 +143,8 @@ function changedView(op: string, reading: Reading, value: TensorBase, accumulate
   const { view, picks } = reading;
   if (picks === null) {
     const v = fitted(op, value, view.shape);
-    return toDType(accumulate ? add(view, v) : v, view.dtype);
+    // What is all replaced is the value, in memory of its own.
+    return toDType(accumulate ? add(view, v) : clone(v), view.dtype);
   }
   const mask = fillMask(op, reading, value, accumulate);
   if (mask !== null) {

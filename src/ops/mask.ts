@@ -120,6 +120,7 @@ const maskedFrontOp: Op<{ readonly length: number }> = defineOp({
   forward: ([x, mask], { length }) => {
     const y = zeros([length], x.dtype);
     const count = x.count === 0 ? 0 : countNonzero(mask, x.shape);
+    if (count > length) throw new ShapeError(`maskedFront: ${count} elements for a length of ${length}`);
     maskedSelectKernel(alias(y, [count], [1]), x, mask, x.shape);
     return y;
   },

@@ -1,5 +1,5 @@
 import type { Indexed } from '../backends/wasm/indexing.ts';
-import { ArgumentError, DTypeError, IndexError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, IndexError, NotImplementedError, ShapeError } from '../core/errors.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { TensorBase } from '../core/tensor.ts';
 import { integers } from './create.ts';
@@ -7,6 +7,7 @@ import { ne } from './elementwise.ts';
 import { elementOf } from './inspect.ts';
 import { stack } from './join.ts';
 import { nonzero } from './mask.ts';
+import { takeAt } from './places.ts';
 import { expand, select, slice, t, unsqueeze } from './view.ts';
 
 /*
@@ -105,21 +106,33 @@ export function checkPick(op: string, index: TensorBase): void {
   );
 }
 
-/** How many dimensions a subscript stands for. */
-function consumed(s: Subscript): number {
-  if (s === null || s === '...' || typeof s === 'boolean') return 0;
-  if (s instanceof TensorBase && s.dtype === 'bool') return s.shape.length;
-  return 1;
+/** A subscript without nested arrays. */
+type Plain = Exclude<Subscript, NestedIndex>;
+
+/** What is in the brackets: how many dimensions they stand for, and how many index tensors or truth values they hold. */
+interface Contents {
+  readonly list: readonly Plain[];
+  readonly wanted: number;
+  readonly tensors: number;
 }
 
-/** Reads brackets: takes the view and collects what picks from it. */
-export function read(op: string, x: TensorBase, subscripts: readonly Subscript[]): Reading {
-  const list = subscripts.map((s) => (Array.isArray(s) ? fromNested(op, s as NestedIndex) : s)) as Exclude<
-    Subscript,
-    NestedIndex
-  >[];
+function contentsOf(op: string, x: TensorBase, subscripts: readonly Subscript[]): Contents {
   const rank = x.shape.length;
-  const wanted = list.reduce<number>((n, s) => n + consumed(s), 0);
+  const list = new Array<Plain>(subscripts.length);
+  let wanted = 0;
+  let tensors = 0;
+  let ellipses = 0;
+  for (let i = 0; i < list.length; i++) {
+    const given = subscripts[i];
+    const s = (Array.isArray(given) ? fromNested(op, given as NestedIndex) : given) as Plain;
+    list[i] = s;
+    if (s === '...') ellipses += 1;
+    else if (typeof s === 'boolean') tensors += 1;
+    else if (s instanceof TensorBase) {
+      tensors += 1;
+      wanted += s.dtype === 'bool' ? s.shape.length : 1;
+    } else if (s !== null) wanted += 1;
+  }
   if (rank === 0 && typeof list[0] === 'number')
     throw new IndexError(
       `${op}: invalid index of a 0-dim tensor. Use \`tensor.item()\` to convert a 0-dim tensor to a number (too many indices for tensor of dimension 0)`,
@@ -128,55 +141,119 @@ export function read(op: string, x: TensorBase, subscripts: readonly Subscript[]
     throw new IndexError(
       `${op}: too many indices for tensor of dimension ${rank}: ${wanted} for shape ${shapeText(x.shape)}`,
     );
-  if (list.filter((s) => s === '...').length > 1)
-    throw new IndexError(`${op}: an index can only have a single ellipsis ('...')`);
+  if (ellipses > 1) throw new IndexError(`${op}: an index can only have a single ellipsis ('...')`);
+  return { list, wanted, tensors };
+}
 
-  const steps: Step[] = [];
-  const picks: { dim: number; index: TensorBase }[] = [];
-  let view = x;
-  let dim = 0;
-  const go = (step: Step): void => {
-    steps.push(step);
-    view = taken(view, step);
-  };
-  const pickOne = (chosen: boolean): void => {
-    go({ kind: 'unsqueeze', dim });
-    picks.push({ dim, index: integers(Int32Array.from(chosen ? [0] : [])) });
-    dim += 1;
-  };
-  const selectOne = (index: number, position: number): void => {
-    const size = view.shape[dim];
-    if (!Number.isInteger(index)) throw invalid(op, index);
-    if (index < -size || index >= size)
-      throw new IndexError(`${op}: index ${index} is out of bounds for dimension ${position} with size ${size}`);
-    go({ kind: 'select', dim, index });
-  };
-  for (const [position, s] of list.entries()) {
-    if (typeof s === 'number') selectOne(s, position);
-    else if (s === null) {
-      go({ kind: 'unsqueeze', dim });
-      dim += 1;
-    } else if (s === '...') dim += rank - wanted;
-    else if (s === ':') dim += 1;
-    else if (typeof s === 'boolean') pickOne(s);
-    else if (s instanceof Slice) {
-      if (s.step !== null && !(s.step > 0))
-        throw new ArgumentError(
-          `${op}: step must be greater than zero, got ${s.step}; flip([dim]) reverses the order of a dimension`,
-        );
-      go({ kind: 'slice', dim, by: s });
-      dim += 1;
-    } else if (s instanceof TensorBase) {
-      checkPick(op, s);
-      const known = s.shape.length === 0 ? elementOf(s) : null;
-      if (known === null) {
-        picks.push({ dim, index: s });
-        dim += s.dtype === 'bool' ? s.shape.length : 1;
-      } else if (s.dtype === 'bool') pickOne(known !== 0);
-      else selectOne(known, position);
-    } else throw invalid(op, s);
+/** Goes through brackets from view to view, and collects what picks from the last one. */
+class Reader implements Reading {
+  view: TensorBase;
+  readonly steps: Step[] = [];
+  #picks: { readonly dim: number; readonly index: TensorBase }[] | null = null;
+  readonly #op: string;
+  /** The dimension of the view that the next subscript stands for. */
+  #dim = 0;
+
+  constructor(op: string, x: TensorBase) {
+    this.#op = op;
+    this.view = x;
   }
-  return { view, steps, picks: picks.length === 0 ? null : picks };
+
+  get picks(): Picks | null {
+    return this.#picks;
+  }
+
+  #go(step: Step): void {
+    this.steps.push(step);
+    this.view = taken(this.view, step);
+  }
+
+  skip(dims: number): void {
+    this.#dim += dims;
+  }
+
+  /** `position` is that of the subscript, for the message. */
+  select(index: number, position: number): void {
+    const size = this.view.shape[this.#dim];
+    if (!Number.isInteger(index)) throw invalid(this.#op, index);
+    if (index < -size || index >= size)
+      throw new IndexError(`${this.#op}: index ${index} is out of bounds for dimension ${position} with size ${size}`);
+    this.#go({ kind: 'select', dim: this.#dim, index });
+  }
+
+  slice(by: Slice): void {
+    if (by.step !== null && !(by.step > 0))
+      throw new ArgumentError(
+        `${this.#op}: step must be greater than zero, got ${by.step}; flip([dim]) reverses the order of a dimension`,
+      );
+    this.#go({ kind: 'slice', dim: this.#dim, by });
+    this.#dim += 1;
+  }
+
+  newAxis(): void {
+    this.#go({ kind: 'unsqueeze', dim: this.#dim });
+    this.#dim += 1;
+  }
+
+  /** A new dimension of which its one element is chosen, or none. */
+  truth(chosen: boolean): void {
+    this.#go({ kind: 'unsqueeze', dim: this.#dim });
+    this.pick(integers(Int32Array.from(chosen ? [0] : [])), 1);
+  }
+
+  pick(index: TensorBase, dims: number): void {
+    this.#picks ??= [];
+    this.#picks.push({ dim: this.#dim, index });
+    this.#dim += dims;
+  }
+
+  /** One number per example. Like any number it is no part of what the other indices broadcast to. */
+  selectEach(index: TensorBase): void {
+    this.view = takeAt(this.view, unsqueeze(index, 0), { dims: [this.#dim], at: this.#dim });
+  }
+}
+
+/**
+ * Reads brackets: takes the view and collects what picks from it. `writing` asks for a view that can be
+ * written through.
+ */
+export function read(op: string, x: TensorBase, subscripts: readonly Subscript[], writing = false): Reading {
+  const { list, wanted, tensors } = contentsOf(op, x, subscripts);
+  const reader = new Reader(op, x);
+  for (let i = 0; i < list.length; i++) {
+    const s = list[i];
+    if (typeof s === 'number') reader.select(s, i);
+    else if (s === null) reader.newAxis();
+    else if (s === '...') reader.skip(x.shape.length - wanted);
+    else if (s === ':') reader.skip(1);
+    else if (typeof s === 'boolean') reader.truth(s);
+    else if (s instanceof Slice) reader.slice(s);
+    else if (s instanceof TensorBase) readTensor(op, reader, s, i, tensors > 1, writing);
+    else throw invalid(op, s);
+  }
+  return reader;
+}
+
+function readTensor(
+  op: string,
+  reader: Reader,
+  s: TensorBase,
+  position: number,
+  several: boolean,
+  writing: boolean,
+): void {
+  checkPick(op, s);
+  const { dtype, shape } = s;
+  const known = shape.length === 0 ? elementOf(s) : null;
+  if (known !== null) {
+    if (dtype === 'bool') reader.truth(known !== 0);
+    else reader.select(known, position);
+  } else if (shape.length > 0 || dtype === 'bool' || !several) reader.pick(s, dtype === 'bool' ? shape.length : 1);
+  else if (!writing) reader.selectEach(s);
+  else
+    throw new NotImplementedError(
+      `${op}: vmap: a number of each example beside other index tensors is not implemented for writing; make it a vector and let the indices broadcast: i.unsqueeze(0)`,
+    );
 }
 
 /** Index tensors and masks as one index with a row for each dimension. */

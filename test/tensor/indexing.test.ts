@@ -355,6 +355,13 @@ describe('x.setAt_([…], v) and x.setAt([…], v)', () => {
     ]);
   });
 
+  it('shares no memory with the value', () => {
+    const [x, v] = [zeros([2, 2]) as Tensor, tensor([1, 2])];
+    for (const index of [['...'], [0], [[0]], []] as const) x.setAt(index as readonly Index[], v).add_(5);
+    expect(v.toArray()).toEqual([1, 2]);
+    expect(valuesOf(x)).toEqual([0, 0, 0, 0]);
+  });
+
   it('writes from itself', () => {
     const x = arange(6).reshape([2, 3]) as Tensor;
     x.setAt_([0], x.at(1));

@@ -274,6 +274,8 @@ describe('inside transforms', () => {
       rows: (t, i) => t.at(i),
       'columns of rows': (t, i) => t.at(i, i.abs().fmod(2)),
       'a number of each': (t, i) => t.at(i.at(0)),
+      'a number of each, and places apart from it': (t, i) => t.reshape([2, 2, 2]).at(i.at(0).fmod(2), ':', [0, 1, 1]),
+      'written at a number of each': (t, i) => t.setAt([i.at(0)], t.at(0)),
       'written rows': (t, i) => t.setAt([i.at(slice(0, 1))], t.at([0])),
       added: (t, i) => t.setAt([i, 1], t.at([0, 1], 0), { accumulate: true }),
     };
