@@ -363,6 +363,12 @@ export type Root<T, G> = [G] extends [never]
 /** The gradient given to `backward()`: of the tensor's own shape. */
 export type FitGradient<T, G> = Arg<G extends Tensor<infer B> ? GradientFor<ShapeOf<T>, B> : Shape, G>;
 
+/** The tangent given to `makeDual`. */
+export type FitTangent<T, V> = Arg<
+  V extends Tensor<infer B> ? GradientFor<ShapeOf<T>, B, 'makeDual: the tangent'> : Shape,
+  V
+>;
+
 // ---- losses --------------------------------------------------------------------------------------------------------
 
 export type FitTarget<X, Y, Reduction> = Arg<CrossEntropy<ShapeOf<X>, ShapeOf<Y>, Reduction>, Y>;

@@ -5,6 +5,7 @@ import { forwardLevel, setForwardLevel, withoutForward } from '../../core/forwar
 import { sameShape, shapeText } from '../../core/shape.ts';
 import { levelOf, TensorBase } from '../../core/tensor.ts';
 import { permute } from '../../ops/view.ts';
+import type { FitTangent } from '../../tensor/signatures.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { type Guard, hold } from '../hold.ts';
 import { TangentLevel } from './level.ts';
@@ -81,7 +82,7 @@ function checkTensor(op: string, what: string, t: unknown): asserts t is TensorB
  * @throws {DTypeError} unless both are of floating point dtype.
  * @throws {ShapeError} when they differ in shape.
  */
-export function makeDual<T extends Tensor>(tensor: T, tangent: Tensor): T {
+export function makeDual<T extends Tensor, V extends Tensor>(tensor: T, tangent: FitTangent<T, V>): T {
   const level = current();
   if (level === null)
     throw new AutogradError(

@@ -127,15 +127,15 @@ export type As<S extends List, To extends List> =
 /** Sizes asked for, those of -1 left open. */
 type Asked<To extends List> = Fill<To, number>;
 
-/** A gradient is of the shape of what it belongs to. */
-export type GradientFor<S extends List, G extends List> =
+/** A gradient is of the shape of what it belongs to, and so is a tangent. */
+export type GradientFor<S extends List, G extends List, What extends string = 'backward: the gradient'> =
   Unranked<S> extends true
     ? Shape
     : Unranked<G> extends true
       ? Shape
       : SameShape<S, G> extends true
         ? G
-        : `backward: the gradient has shape ${Show<G>}, the tensor ${Show<S>}`;
+        : `${What} has shape ${Show<G>}, the tensor ${Show<S>}`;
 
 /** Two shapes of known rank that may be equal. */
 type SameShape<A extends List, B extends List> = A['length'] extends B['length']

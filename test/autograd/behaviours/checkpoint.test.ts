@@ -304,6 +304,29 @@ describe('checkpoint', () => {
     expectClose(gradOfRows(c).detach(), gradOfRows(f).detach(), { what: 'grad of vmap' });
   });
 
+  it('AG242 through a custom function', () => {
+    class Cube extends autograd.Function {
+      static forward(ctx: autograd.FunctionContext, t: Tensor): Tensor {
+        ctx.saveForBackward(t);
+        return t.pow(3);
+      }
+      static backward(ctx: autograd.FunctionContext, g: Tensor): Tensor {
+        const [t] = ctx.savedTensors;
+        return g.mul(t.pow(2)).mul(3);
+      }
+    }
+    const x = f64([0.5, -2]);
+    const f = counted((v: Tensor) => Cube.apply(v.sin()).exp().sum());
+    const orders = (y: Tensor): Tensor[] => {
+      const [g] = autograd.grad(y, x, { createGraph: true });
+      return [g.detach(), ...autograd.grad(g.pow(2).sum(), x)];
+    };
+    const expected = orders(f(x));
+    f.calls = 0;
+    for (const [i, g] of orders(checkpoint(f, x)).entries()) expectClose(g, expected[i]);
+    expect(f.calls).toBe(3);
+  });
+
   it('AG243 a hooked leaf used inside and outside gets its whole gradient once', () => {
     const w = f64([2]);
     const seen: number[] = [];

@@ -102,11 +102,11 @@ describe('dual levels', () => {
   it('AG258 the tangent must have the size of the tensor', () => {
     dualLevel(() => {
       expectError(
-        () => makeDual(ones([2]), ones([3])),
+        () => makeDual(ones([2]), ones([3]) as Tensor),
         ShapeError,
         'Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of size [2] while the given forward gradient is of size [3].',
       );
-      expectError(() => makeDual(ones([2, 3]), ones([3])), ShapeError, 'has a different size');
+      expectError(() => makeDual(ones([2, 3]), ones([3]) as Tensor), ShapeError, 'has a different size');
       makeDual(ones([2]), ones([3]).narrow(0, 1, 2));
     });
   });
