@@ -55,6 +55,7 @@ export * as functional from './functional/index.ts';
 export { type DrawOptions, Graph, type GraphData, type GraphOptions, graph } from './graph/index.ts';
 export type { Scalar, ScalarMask } from './kernels/scalar.ts';
 export * as linalg from './linalg/index.ts';
+export * as masked from './masked/index.ts';
 export { Slice } from './ops/subscript.ts';
 export { Profile, type ProfileOptions, type ProfileRow, profile } from './profile/index.ts';
 export {

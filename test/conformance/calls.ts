@@ -6,6 +6,7 @@ import { functional, functionalSignatures } from './calls/functional.ts';
 import { inplace, inplaceSignatures } from './calls/inplace.ts';
 import { linearAlgebra, linearAlgebraSignatures } from './calls/linalg.ts';
 import { losses, lossesSignatures } from './calls/losses.ts';
+import { maskedCalls, maskedSignatures } from './calls/masked.ts';
 import { picking, pickingSignatures } from './calls/picking.ts';
 import { products, productsSignatures } from './calls/products.ts';
 import { reductions, reductionsSignatures } from './calls/reductions.ts';
@@ -22,6 +23,7 @@ export const calls: Calls = {
   ...elementwise,
   ...reductions,
   ...scans,
+  ...maskedCalls,
   ...products,
   ...linearAlgebra,
   ...picking,
@@ -39,6 +41,7 @@ export const pythonSignatures: Signatures = {
   ...elementwiseSignatures,
   ...reductionsSignatures,
   ...scansSignatures,
+  ...maskedSignatures,
   ...pickingSignatures,
   ...viewsSignatures,
   ...productsSignatures,

@@ -1,4 +1,4 @@
-import { autograd, jvp, NablaError, Tensor } from 'nabla';
+import { autograd, jvp, NablaError, Tensor, where } from 'nabla';
 import { compareDerivative, compareScalar, compareTensors } from './compare.ts';
 import { adjustGradients, adjustIndices, unusableSecond } from './differences.ts';
 import {
@@ -50,8 +50,20 @@ function attempt(body: () => void): Verdict {
 
 const camelCase = (name: string): string => name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
 
+/** Which elements of a masked operation's result were made of any that took part. */
+function outputMask({ args, kwargs }: Sample, y: Tensor): Tensor {
+  const shape = (args[0] as EncodedTensor).shape;
+  const masks = [kwargs.mask, kwargs.input_mask, kwargs.other_mask].filter((m) => isTensor(m));
+  const mask = masks.map((m) => toTensor(m).expand(shape)).reduce((a, b) => a.logicalAnd(b));
+  if (y.shape.length === shape.length && y.shape.every((n, d) => n === shape[d])) return mask;
+  const dim = kwargs.dim ?? args[1] ?? undefined;
+  return mask.any(dim as number | number[] | undefined, { keepdim: kwargs.keepdim === true });
+}
+
 /** What PyTorch's recorder did to a result before writing it down. */
-const processing: Readonly<Record<string, (parts: readonly unknown[]) => readonly unknown[]>> = {
+const processing: Readonly<Record<string, (parts: readonly unknown[], sample: Sample) => readonly unknown[]>> = {
+  masked_to_zero: (parts, sample) =>
+    parts.map((y) => where(outputMask(sample, y as Tensor), y as Tensor, 0).to((y as Tensor).dtype)),
   first: (parts) => parts.slice(0, 1),
   drop_first: (parts) => parts.slice(1),
   // Signs of eigenvectors and singular vectors are arbitrary.
@@ -80,7 +92,7 @@ function outputsOf(sample: Sample, result: unknown): readonly unknown[] {
   const process = processing[sample.post];
   if (process === undefined) throw new Unsupported(`results processed by ${sample.post}`);
   // The older `svd` gives V, not its transpose.
-  return process(sample.call === 'torch.svd' ? parts.with(2, (parts[2] as Tensor).mT) : parts);
+  return process(sample.call === 'torch.svd' ? parts.with(2, (parts[2] as Tensor).mT) : parts, sample);
 }
 
 function tensorOutputs(sample: Sample, result: unknown): Tensor[] {
