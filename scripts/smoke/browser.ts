@@ -30,6 +30,10 @@ async function serve(dir: string, headers: OutgoingHttpHeaders) {
       response.writeHead(200, { ...headers, 'Content-Type': 'text/html' }).end(html);
       return;
     }
+    if (path === '/favicon.ico') {
+      response.writeHead(204).end();
+      return;
+    }
     try {
       let body = readFileSync(join(dir, path), 'utf8');
       // A strict policy forbids the inline import map that would otherwise say this.
@@ -77,7 +81,7 @@ export async function runInBrowser(
       tab.on('pageerror', (error) => settle(error));
       tab.on('requestfailed', (request) => settle(new Error(`${request.url()}: ${request.failure()?.errorText}`)));
       tab.on('console', (message) => {
-        if (message.type() === 'error') settle(new Error(message.text()));
+        if (message.type() === 'error') settle(new Error(`${message.text()} (${message.location().url})`));
         else if (lines.push(message.text()) === count) settle();
       });
     });

@@ -6,9 +6,11 @@ import {
   cat,
   functional as F,
   getNumThreads,
+  isDeterministic,
   manualSeed,
   ones,
   randn,
+  setDeterministic,
   setNumThreads,
   type Tensor,
 } from 'nabla';
@@ -111,6 +113,23 @@ describe('threads', () => {
     const tasks = (fails: number) => Array.from({ length: 40 }, (_, i) => [{ kernel, args: [i === fails ? 1 : 0] }]);
     for (const fails of [0, 7, 39]) expect(() => runTasks(tasks(fails))).toThrow();
     expect(() => runTasks(tasks(-1))).not.toThrow();
+    expect(bits(work.matmul()) === alone.get('matmul')).toBe(true);
+  });
+
+  it('change no bit of deterministic products either', async () => {
+    setDeterministic(true);
+    try {
+      expect(isDeterministic()).toBe(true);
+      expect(backendInfo().deterministic).toBe(true);
+      setNumThreads(1);
+      const strict = bits(work.matmul());
+      await withThreads(2);
+      expect(bits(work.matmul()) === strict).toBe(true);
+      // Without fused multiply-adds a float32 product rounds in other places.
+      if (backendInfo().relaxedSimd) expect(strict === alone.get('matmul')).toBe(false);
+    } finally {
+      setDeterministic(false);
+    }
     expect(bits(work.matmul()) === alone.get('matmul')).toBe(true);
   });
 

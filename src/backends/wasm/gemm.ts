@@ -34,6 +34,22 @@ export function setRelaxedSimd(on: boolean, dtype: 'float32' | 'float64' = 'floa
   current[dtype] = null;
 }
 
+/** No instruction and no library is used whose results differ from host to host. */
+let deterministic = false;
+
+/**
+ * Switches to results that have the same bits on every host: float32 products go without fused
+ * multiply-adds, and the system's BLAS is not used. (The number of threads never changes a bit.)
+ */
+export function setDeterministic(on: boolean): void {
+  deterministic = on;
+  for (const dtype of Object.keys(current) as GemmDType[]) current[dtype] = null;
+}
+
+export function isDeterministic(): boolean {
+  return deterministic;
+}
+
 /** @internal */
 export function kernelsFor(op: string, dtype: string): GemmKernels {
   if (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'int32') {
@@ -43,7 +59,7 @@ export function kernelsFor(op: string, dtype: string): GemmKernels {
 }
 
 function select(dtype: GemmDType): GemmKernels {
-  const relaxed = relaxedWanted[dtype] && hasRelaxedSimd();
+  const relaxed = !deterministic && relaxedWanted[dtype] && hasRelaxedSimd();
   const key = `${dtype} ${relaxed}`;
   let kernels = compiled.get(key);
   if (kernels === undefined) {

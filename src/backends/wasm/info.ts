@@ -1,3 +1,4 @@
+import { isDeterministic } from './gemm.ts';
 import { hasRelaxedSimd } from './gemm-relaxed.ts';
 import { memoryLimits } from './linear-memory.ts';
 import { getNumThreads, readyWorkers, threadTrouble } from './threads/pool.ts';
@@ -15,6 +16,8 @@ export interface BackendInfo {
   readonly threadTrouble: string | null;
   /** Whether the host has fused multiply-adds (relaxed SIMD). */
   readonly relaxedSimd: boolean;
+  /** Whether results are the same bits on every host (`setDeterministic`). */
+  readonly deterministic: boolean;
 }
 
 /** What the host offers, and what of it is in use. */
@@ -26,5 +29,6 @@ export function backendInfo(): BackendInfo {
     workers: readyWorkers(),
     threadTrouble: threadTrouble(),
     relaxedSimd: hasRelaxedSimd(),
+    deterministic: isDeterministic(),
   };
 }
