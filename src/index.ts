@@ -111,6 +111,7 @@ export {
   triuIndices,
   vstack,
 } from './tensor/joining.ts';
+export { parameter, requiresGrad_, zeroGrad } from './tensor/parameters.ts';
 export type { Index } from './tensor/picking.ts';
 export { setPrintOptions } from './tensor/print.ts';
 export { defaultGenerator, getRngState, manualSeed, seed, setRngState } from './tensor/random.ts';

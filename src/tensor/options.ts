@@ -15,6 +15,11 @@ export function checkOptions(op: string, options: object | undefined, known: rea
     );
   }
   for (const key of Object.keys(options)) {
+    if (key === 'out' && !known.includes(key)) {
+      throw new ArgumentError(
+        `${op}: functions with out=... arguments don't support automatic differentiation, and there are none (this is the out= function option of PyTorch): take the result, or write it into a tensor with y.copy_(result)`,
+      );
+    }
     if (!known.includes(key))
       throw new ArgumentError(`${op}: got an unexpected option '${key}'; known options are ${known.join(', ')}`);
   }

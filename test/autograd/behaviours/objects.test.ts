@@ -67,3 +67,23 @@ it('AG348 tensor(t) copies, detaches and warns', () => {
   expect(given).toHaveLength(1);
   expect(given[0]).toContain('To copy construct from a tensor, it is recommended to use sourceTensor.clone().detach()');
 });
+
+it('AG343 reading the values copies, so that it needs no detach', () => {
+  const x = leaf(1, 2);
+  const values = x.toTypedArray();
+  values.fill(7);
+  expectValues(x, [2], [1, 2]);
+  expect(x.mul(2).toArray()).toEqual([2, 4]);
+});
+
+it('AG142 AG270 out= arguments are refused with a gradient or without', () => {
+  const into = ones([2]);
+  for (const x of [leaf(1, 2), tensor([1, 2])]) {
+    expectError(
+      () => x.add(1, { out: into } as never),
+      ArgumentError,
+      "functions with out=... arguments don't support automatic differentiation",
+    );
+  }
+  expectValues(into, [2], [1, 1]);
+});
