@@ -26,6 +26,7 @@ export {
   setGradEnabled,
 } from './autograd/modes.ts';
 export * as autograd from './autograd/public.ts';
+export { setBlas } from './backends/wasm/blas/product.ts';
 export { isDeterministic, setDeterministic } from './backends/wasm/gemm.ts';
 export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
 export { type BackendInfo, backendInfo } from './backends/wasm/info.ts';

@@ -5,11 +5,13 @@
  * tiles of the product are computed in registers. Small products, and those with a vector, go without
  * packing where they can. The sum over k is cut into blocks by k alone, and every kernel adds up a
  * block in the same order, so an element's bits depend only on its row and its column. (Only the product
- * of one row and one column is made like `dot`, in lanes.)
+ * of one row and one column is made like `dot`, in lanes.) Where the system has a BLAS that may be used,
+ * it gets the large products of floats, and their bits are its own.
  */
 
 import { DTypeError } from '../../core/errors.ts';
 import type { Strided } from '../../kernels/strided.ts';
+import { planBlas } from './blas/product.ts';
 import { clear } from './clear.ts';
 import { type GemmKernels, gemmKernels } from './gemm-kernels.ts';
 import { hasRelaxedSimd } from './gemm-relaxed.ts';
@@ -130,12 +132,17 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
     clear(c, batches * m * n * bytes);
     return;
   }
+  const byBlas = deterministic
+    ? null
+    : planBlas(out.dtype, { row: aRow, column: aK }, { row: bK, column: bN }, m, n, k);
   if (batches === 1) {
-    product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k);
+    if (byBlas !== null) byBlas(aAt, bAt, c);
+    else product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k);
     return;
   }
   // Small products are shared by the batch; a large one is shared in itself.
-  const shares = m * n * k < SHARED_PRODUCT && batches * m * n * k >= SHARED_PRODUCT && m * n > 1 && canShare();
+  const shares =
+    byBlas === null && m * n * k < SHARED_PRODUCT && batches * m * n * k >= SHARED_PRODUCT && m * n > 1 && canShare();
   const perTask = Math.ceil(batches / (4 * getNumThreads()));
   const tasks: Call[][] = [];
   const index = new Array<number>(batchDims).fill(0);
@@ -148,8 +155,10 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
       roomBytes[FOR_B] = 0;
       tasks.push([]);
     }
+    const to = c + batch * m * n * bytes;
     const by = shares ? recording(kernels, tasks[tasks.length - 1]) : kernels;
-    product(by, c + batch * m * n * bytes, aOffset, aRow, aK, bOffset, bK, bN, m, n, k);
+    if (byBlas !== null) byBlas(aOffset, bOffset, to);
+    else product(by, to, aOffset, aRow, aK, bOffset, bK, bN, m, n, k);
     for (let d = batchDims - 1; d >= 0; d--) {
       aOffset += a.strides[d]! * bytes;
       bOffset += b.strides[d]! * bytes;

@@ -1,3 +1,4 @@
+import { blasLibrary, blasTrouble } from './blas/product.ts';
 import { isDeterministic } from './gemm.ts';
 import { hasRelaxedSimd } from './gemm-relaxed.ts';
 import { memoryLimits } from './linear-memory.ts';
@@ -18,9 +19,13 @@ export interface BackendInfo {
   readonly relaxedSimd: boolean;
   /** Whether results are the same bits on every host (`setDeterministic`). */
   readonly deterministic: boolean;
+  /** The system's library that large products of float matrices go to, null if none. */
+  readonly blas: string | null;
+  /** Why there is no such library, if there is none. */
+  readonly blasTrouble: string | null;
 }
 
-/** What the host offers, and what of it is in use. */
+/** What the host offers, and what of it is in use. Looks for the system's BLAS if no product has yet. */
 export function backendInfo(): BackendInfo {
   return {
     backend: 'wasm',
@@ -30,5 +35,7 @@ export function backendInfo(): BackendInfo {
     threadTrouble: threadTrouble(),
     relaxedSimd: hasRelaxedSimd(),
     deterministic: isDeterministic(),
+    blas: isDeterministic() ? null : blasLibrary(),
+    blasTrouble: isDeterministic() ? 'setDeterministic(true)' : blasTrouble(),
   };
 }

@@ -1,0 +1,158 @@
+/**
+ * Finds the BLAS of the system: OpenBLAS, MKL or Accelerate, called through koffi, which a program
+ * may install beside this library. Where anything is missing there simply is none.
+ */
+
+/** `c = op(a) op(b)` in the row-major order of CBLAS; operands are addresses of the process. */
+export type Gemm = (
+  order: typeof ROW_MAJOR,
+  transposeA: Transpose,
+  transposeB: Transpose,
+  m: number,
+  n: number,
+  k: number,
+  alpha: number,
+  a: number,
+  lda: number,
+  b: number,
+  ldb: number,
+  beta: number,
+  c: number,
+  ldc: number,
+) => void;
+
+export const ROW_MAJOR = 101;
+export const NO_TRANSPOSE = 111;
+export const TRANSPOSE = 112;
+type Transpose = typeof NO_TRANSPOSE | typeof TRANSPOSE;
+
+export interface Blas {
+  /** What was loaded. */
+  readonly library: string;
+  readonly sgemm: Gemm;
+  readonly dgemm: Gemm;
+  /** Where a view's first byte lies in the process. */
+  addressOf(view: Uint8Array): number;
+  setThreads(n: number): void;
+}
+
+// ─── the host ────────────────────────────────────────────────────────────────────────────────────
+
+type Native = (...args: readonly number[]) => unknown;
+interface Library {
+  func(name: string, result: string, parameters: readonly string[]): Native;
+}
+interface Koffi {
+  load(path: string): Library;
+  address(view: Uint8Array): bigint;
+}
+interface Host {
+  readonly process?: {
+    readonly platform?: string;
+    readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly getBuiltinModule?: (name: string) => unknown;
+  };
+}
+interface Modules {
+  readonly createRequire: (from: string) => (name: string) => unknown;
+}
+
+// ─── candidates ──────────────────────────────────────────────────────────────────────────────────
+
+// The reference BLAS (libblas) is not among them: the generated kernels are faster.
+const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
+  linux: ['libopenblas.so.0', 'libopenblas.so', 'libmkl_rt.so.2', 'libmkl_rt.so'],
+  darwin: [
+    '/System/Library/Frameworks/Accelerate.framework/Accelerate',
+    '/opt/homebrew/opt/openblas/lib/libopenblas.dylib',
+    '/usr/local/opt/openblas/lib/libopenblas.dylib',
+  ],
+  win32: ['libopenblas.dll', 'openblas.dll', 'mkl_rt.2.dll'],
+};
+
+const ADDRESS = 'uintptr_t';
+function gemmOf(library: Library, name: string, real: 'float' | 'double'): Gemm {
+  return library.func(name, 'void', [
+    ...Array<string>(6).fill('int'),
+    real,
+    ADDRESS,
+    'int',
+    ADDRESS,
+    'int',
+    real,
+    ADDRESS,
+    'int',
+  ]) as Gemm;
+}
+
+/** Each library has a name of its own for it; Accelerate has none and decides for itself. */
+const SET_THREADS = ['openblas_set_num_threads', 'MKL_Set_Num_Threads', 'bli_thread_set_num_threads'];
+
+function optional(library: Library, name: string): Native | null {
+  try {
+    return library.func(name, 'void', ['int']);
+  } catch {
+    return null;
+  }
+}
+
+/** MKL ends the process if it does not find the threads of its compiler; it is told to do without. */
+const MKL_SEQUENTIAL = 1;
+function prepareMkl(koffi: Koffi, library: Library): void {
+  const setLayer = optional(library, 'MKL_Set_Threading_Layer');
+  if (setLayer === null) return;
+  try {
+    koffi.load('libiomp5.so');
+  } catch {
+    setLayer(MKL_SEQUENTIAL);
+  }
+}
+
+function open(koffi: Koffi, path: string): Blas {
+  const library = koffi.load(path);
+  const sgemm = gemmOf(library, 'cblas_sgemm', 'float');
+  const dgemm = gemmOf(library, 'cblas_dgemm', 'double');
+  prepareMkl(koffi, library);
+  const setThreads = SET_THREADS.map((name) => optional(library, name)).find((f) => f !== null);
+  return {
+    library: path,
+    sgemm,
+    dgemm,
+    addressOf: (view) => Number(koffi.address(view)),
+    setThreads: (n) => {
+      setThreads?.(n);
+    },
+  };
+}
+
+/**
+ * The system's BLAS, or why there is none. `NABLA_BLAS` in the environment names a library to use
+ * instead of the ones known here; `NABLA_BLAS=off` says that none is wanted.
+ */
+export function findBlas(): Blas | string {
+  try {
+    const { process } = globalThis as Host;
+    const wanted = process?.env?.NABLA_BLAS;
+    if (wanted === 'off') return 'NABLA_BLAS=off';
+    const modules = process?.getBuiltinModule?.('node:module') as Modules | undefined;
+    if (modules === undefined) return 'the host cannot load native libraries';
+    let koffi: Koffi;
+    try {
+      koffi = modules.createRequire(import.meta.url)('koffi') as Koffi;
+    } catch {
+      return "the package 'koffi' is not installed";
+    }
+    const paths = wanted ? [wanted] : (CANDIDATES[process?.platform ?? ''] ?? []);
+    for (const path of paths) {
+      try {
+        return open(koffi, path);
+      } catch {
+        // The next one may be there.
+      }
+    }
+    return `not found: ${paths.join(', ')}`;
+  } catch (error) {
+    // Hosts that forbid reading the environment or loading native code say so by throwing.
+    return error instanceof Error ? error.message : String(error);
+  }
+}
