@@ -1,6 +1,6 @@
 import { boundView } from './bound-view.ts';
 import { isFloat } from './dtype.ts';
-import { ArgumentError, AutogradError, NotImplementedError } from './errors.ts';
+import { ArgumentError, AutogradError } from './errors.ts';
 import { detour, forwardLevel, supplied } from './forward.ts';
 import { haveInference } from './inference.ts';
 import { type Level, scopeOf } from './levels.ts';
@@ -78,7 +78,12 @@ export function setFollowBase(f: (view: TensorBase, base: TensorBase) => void): 
 export function sync(t: TensorBase): TensorBase {
   const { meta } = t;
   if (t.wrapped !== null) {
-    if (meta !== null && meta.base !== null && meta.baseVersion !== metaOf(meta.base).baseVersion) throw stale();
+    if (meta !== null && meta.base !== null && meta.baseVersion !== metaOf(meta.base).baseVersion) {
+      if (meta.base.tracked && meta.creation !== 'plain' && meta.creation !== 'detached')
+        throw boundView(t, 'its base or another view of its base has been');
+      followBase?.(t, meta.base);
+      meta.baseVersion = metaOf(meta.base).baseVersion;
+    }
   } else if (meta !== null && meta.base !== null && meta.baseVersion !== t.storage.version) {
     if (meta.base.tracked) {
       if (meta.creation !== 'plain') throw boundView(t, 'its base or another view of its base has been');
@@ -92,19 +97,15 @@ export function sync(t: TensorBase): TensorBase {
 /** Whether a view is bound to a base that needs gradients and was changed, and cannot follow it: `sync` would refuse it. */
 export function isLost(t: TensorBase): boolean {
   const { meta } = t;
-  if (t.wrapped !== null || meta === null || meta.base === null) return false;
-  return meta.creation !== 'plain' && meta.base.tracked && meta.baseVersion !== t.storage.version;
+  if (meta === null || meta.base === null || meta.creation === 'plain' || meta.creation === 'detached') return false;
+  return (
+    meta.base.tracked && meta.baseVersion !== (t.wrapped === null ? t.storage.version : metaOf(meta.base).baseVersion)
+  );
 }
 
 /** Whether gradients flow to `t`, also where `sync` would refuse it. */
 export function needsGradient(t: TensorBase): boolean {
   return isLost(t) || sync(t).tracked;
-}
-
-function stale(): NotImplementedError {
-  return new NotImplementedError(
-    'inside a transformed function, a view was used after the tensor it views had been changed in place: the view cannot follow there. Take the view again after the change, or work out of place',
-  );
 }
 
 /** Where the gradient of `t` goes: the node that made it, or the one accumulating into the leaf. */

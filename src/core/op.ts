@@ -37,6 +37,8 @@ export interface Op<A = never> {
   forward(inputs: readonly Operand[], attrs: A): Outputs;
   /** null: gradients do not pass. */
   readonly backward: Backward | null;
+  /** Whether the results are views of the (only) input. */
+  readonly view?: (attrs: A) => boolean;
   /** How many of the first inputs gradients go to, if not to all: the node has an edge for each of these. */
   readonly edges?: number;
   /** Tangents of the outputs (null: zero). */
@@ -102,6 +104,8 @@ export interface OpDefinition<A> {
   forward(inputs: readonly TensorBase[], attrs: A): Outputs;
   readonly vjp: typeof notDifferentiable | Readonly<Record<string, VjpRule<A>>> | VjpAll<A>;
   readonly jvp: JvpRule<A>;
+  /** For operations of one input whose forward only makes views of it; a function where that depends on the call. */
+  readonly view?: true | ((attrs: A) => boolean);
   vmap(inputs: readonly TensorBase[], batched: readonly boolean[], attrs: A, size: number): Outputs;
 }
 
@@ -156,6 +160,7 @@ export function defineOp<A>(definition: OpDefinition<A>): Op<A> {
           : backwardOfRules(definition.vjp, inputs, resolve),
     jvp: jvpOf(() => op, definition.jvp),
     vmap: definition.vmap as Op<A>['vmap'],
+    ...(definition.view === undefined ? {} : { view: definition.view === true ? () => true : definition.view }),
   };
   return register(op);
 }

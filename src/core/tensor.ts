@@ -19,9 +19,16 @@ export type Outputs = TensorBase | readonly TensorBase[];
 /**
  * How a view came about, which decides whether it may be changed in place while gradients are
  * recorded: as a plain operation, as one of several views that one operation gave, while nothing was
- * recorded, in inference mode, or inside a custom function.
+ * recorded, in inference mode, or inside a custom function. In a transform `detach` makes views as well.
  */
-export type ViewCreation = 'plain' | 'several' | 'noGrad' | 'inference' | 'custom';
+export type ViewCreation = 'plain' | 'several' | 'noGrad' | 'inference' | 'custom' | 'detached';
+
+/** Where the elements of a tensor lie in a piece of memory. */
+export interface Place {
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
 
 /** Autograd state that most tensors never need. */
 export interface AutogradMeta {
@@ -37,6 +44,11 @@ export interface AutogradMeta {
    */
   baseVersion: number;
   creation: ViewCreation;
+  /**
+   * In a transform, for what is or was seen otherwise than in order: where it would lie in the memory of
+   * its base. There is no such memory, but in-place changes must tell who sees what.
+   */
+  place: Place | null;
   /** Its tangent, in forward mode. */
   forward: ForwardMeta | null;
 }
@@ -160,13 +172,6 @@ export function setPlace(t: TensorBase, from: TensorBase): void {
   own.dtype = from.dtype;
 }
 
-/** Where the elements of a tensor lie in a piece of memory. */
-export interface Place {
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-  readonly offset: number;
-}
-
 /**
  * An alias that follows in-place changes of `t`, and passes its own on to it. A view of a view is as bound
  * as that. An inference tensor has no views: nothing follows it.
@@ -187,6 +192,7 @@ export function viewOf(
     retainsGrad: false,
     base: t.meta?.base ?? t,
     baseVersion: t.storage.version,
+    place: null,
     creation: here === 'plain' && t.meta !== null && t.meta.base !== null ? t.meta.creation : here,
     forward: null,
   };
@@ -194,6 +200,19 @@ export function viewOf(
 }
 
 let none: Storage | null = null;
+
+/** Where a tensor lies in the memory of its base; in a transform, in that which the base would have. */
+export function placeOf(t: TensorBase): Place {
+  if (t.wrapped === null) return t;
+  return t.meta?.place ?? { shape: t.shape, strides: contiguousStrides(t.shape), offset: 0 };
+}
+
+/** A plain tensor without memory, of the shape and strides of a transform's tensor: to ask what a view of it is. */
+export function shadowOf(t: TensorBase): TensorBase {
+  none ??= allocate(0);
+  const { shape, strides, offset } = placeOf(t);
+  return new Class(none, shape, strides, offset, t.dtype, t.count, isContiguous(shape, strides));
+}
 
 /** A tensor of a transform's level around what is inside it. */
 export function wrap(wrapped: Wrapped, shape: readonly number[]): TensorBase {
@@ -241,6 +260,7 @@ export function metaOf(t: TensorBase): AutogradMeta {
     retainsGrad: false,
     base: null,
     baseVersion: 0,
+    place: null,
     creation: 'plain',
     forward: null,
   };

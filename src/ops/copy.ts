@@ -4,7 +4,7 @@ import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { contiguousStrides, type Shape, shapeText } from '../core/shape.ts';
-import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { alias, fresh, shadowOf, type TensorBase } from '../core/tensor.ts';
 import { arg } from '../kernels/expr.ts';
 
 const kernels = new Map<number, MapKernel>();
@@ -118,7 +118,7 @@ export function copyTo(x: TensorBase, dtype: DType, format: MemoryFormat = 'cont
 
 /** Whether the elements of `x` lie in a format. */
 export function liesIn(x: TensorBase, format: MemoryFormat): boolean {
-  if (format === 'contiguous') return x.flat;
+  if (format === 'contiguous') return x.wrapped === null ? x.flat : shadowOf(x).flat;
   if (RANK[format] !== x.shape.length) return false;
   const strides = stridesIn(format, x.shape);
   return x.count === 0 || x.shape.every((n, d) => n === 1 || x.strides[d] === strides[d]);

@@ -2,7 +2,7 @@ import { twin } from '../backends/wasm/heap.ts';
 import { leaveGraph, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
-import { alias, checkTensors, isInference, metaOf, setPlace, type TensorBase, wrap } from '../core/tensor.ts';
+import { alias, checkTensors, isInference, metaOf, placeOf, setPlace, type TensorBase, wrap } from '../core/tensor.ts';
 
 /**
  * The same memory outside the graph. In a transform the tensor stays one of the transform's, without
@@ -16,6 +16,8 @@ export function detach(x: TensorBase): TensorBase {
   const meta = metaOf(y);
   meta.base = x.meta?.base ?? x;
   meta.baseVersion = metaOf(meta.base).baseVersion;
+  meta.place = placeOf(x);
+  meta.creation = 'detached';
   return y;
 }
 

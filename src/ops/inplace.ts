@@ -9,10 +9,20 @@ import { haveInference, inferring } from '../core/inference.ts';
 import { baseScope, scopeOf } from '../core/levels.ts';
 import { canCast } from '../core/promotion.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
-import { alias, fresh, frozen, isInference, levelOf, metaOf, type Operand, type TensorBase } from '../core/tensor.ts';
+import {
+  alias,
+  fresh,
+  frozen,
+  isInference,
+  levelOf,
+  metaOf,
+  type Operand,
+  placeOf,
+  type TensorBase,
+} from '../core/tensor.ts';
 import { clone, copyKernel, toDType } from './copy.ts';
 import type { ElementwiseOp } from './elementwise-op.ts';
-import { applyToView, baseOf, changesGraph, rebase } from './rebase.ts';
+import { applyToView, baseOf, changesGraph, rebase, rebaseInTransform, takePlace } from './rebase.ts';
 import { meets } from './region.ts';
 import { type Writing, written } from './writing.ts';
 
@@ -29,9 +39,13 @@ function crosses(x: Operand, target: TensorBase): boolean {
 
 /** Refuses in-place changes that would make a gradient wrong or undefined. `others` are the operands beside the target. */
 export function checkInPlace(op: string, target: TensorBase, others: readonly Operand[] = []): void {
-  if (target.wrapped === null && !target.flat && meets(target)) {
+  if (
+    target.wrapped === null
+      ? !target.flat && meets(target)
+      : (target.meta?.place ?? null) !== null && meets(placeOf(target))
+  ) {
     throw new ShapeError(
-      `${op}_: unsupported operation: more than one element of the written-to tensor refers to a single memory location (shape ${shapeText(target.shape)}, strides ${shapeText(target.strides)}). Please clone() the tensor before performing the operation.`,
+      `${op}_: unsupported operation: more than one element of the written-to tensor refers to a single memory location (shape ${shapeText(target.shape)}, strides ${shapeText(placeOf(target).strides)}). Please clone() the tensor before performing the operation.`,
     );
   }
   checkGraph(op, target, others);
@@ -48,9 +62,10 @@ export function checkGraph(op: string, target: TensorBase, others: readonly Oper
   if (!enabled) return;
   const { meta } = target;
   const base = meta === null ? null : meta.base;
-  const own = target.tracked || base?.tracked === true;
+  const detached = meta !== null && meta.creation === 'detached';
+  const own = target.tracked || (base?.tracked === true && !detached);
   if (!own && !(isFloat(target.dtype) && others.some((x) => typeof x !== 'number' && x.tracked))) return;
-  if (base !== null) {
+  if (base !== null && !detached) {
     if (meta !== null && meta.creation !== 'plain') throw boundView(target, 'is being');
     if (own && base.node === null) throw leafChanged(op, 'a view of a leaf');
   }
@@ -223,14 +238,20 @@ function inTransform(
       `${op}_: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Write it out of place: y = x.${op}(…)`,
     );
   }
-  if (baseOf(target) !== null) {
+  if (target.meta?.creation === 'detached') {
     throw new NotImplementedError(
-      `${op}_: a view inside a transformed function cannot be changed in place: what it views would not see the change. Work out of place, for instance with where, cat or scatterAdd`,
+      `${op}_: a detached tensor inside a transformed function cannot be changed in place: what it was detached from would have to change and keep its gradient. Clone it first: x.detach().clone()`,
     );
   }
   const result = f(frozen(target));
   checkResult(op, target, result);
-  return takeOver(target, toDType(result, target.dtype));
+  const now = toDType(result, target.dtype);
+  if (baseOf(target) !== null) rebaseInTransform(target, now);
+  else {
+    takePlace(target, now);
+    metaOf(target).baseVersion += 1;
+  }
+  return target;
 }
 
 function checkResult(name: string, target: TensorBase, result: TensorBase): void {
@@ -242,16 +263,4 @@ function checkResult(name: string, target: TensorBase, result: TensorBase): void
     throw new ShapeError(
       `${name}_: output with shape ${shapeText(target.shape)} doesn't match the broadcast shape ${shapeText(result.shape)}`,
     );
-}
-
-/** Gives a tensor of a transform another value. */
-function takeOver(target: TensorBase, result: TensorBase): TensorBase {
-  target.wrapped = result.wrapped;
-  target.tracked = result.tracked;
-  target.node = result.node;
-  target.outputIndex = result.outputIndex;
-  if (target.node !== null && target.meta?.retainsGrad) retainAt(target.node, target);
-  metaOf(target).baseVersion += 1;
-  forwardLevel?.hand(result, target);
-  return target;
 }

@@ -3,7 +3,7 @@ import { dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { checkList, checkShape, type Shape, sameShape, shapeText, wrapDim } from '../core/shape.ts';
-import { checkTensors, type Place, type TensorBase, viewOf } from '../core/tensor.ts';
+import { checkTensors, type Place, placeOf, type TensorBase, viewOf } from '../core/tensor.ts';
 import { endOf, inOrder, intoRegion, type Region, readRegion, regionBetween, replaceRegion } from './region.ts';
 import { narrow, reshape, selectAttrs, selectPlace, sliceAttrs, slicePlace } from './view.ts';
 
@@ -45,6 +45,7 @@ export const diagonalRegion = (shape: Shape, attrs: DiagonalAttrs): Region =>
 // y[…, i] = x[…, i, …, i + offset, …]        x̄ = zeros, with ȳ on the diagonal
 const diagonalOp: Op<DiagonalAttrs> = defineOp({
   name: 'diagonal',
+  view: true,
   inputs: ['x'],
   forward: ([x], attrs) => seen(x, diagonalPlace(x, attrs)),
   vjp: {
@@ -84,6 +85,7 @@ function unfoldPlace({ shape, strides, offset }: Place, { dim, size, step }: Unf
 // y[…, i, …, k] = x[…, i step + k, …]        x̄ = the sum of what the windows over an element give
 const unfoldOp: Op<UnfoldAttrs> = defineOp({
   name: 'unfold',
+  view: true,
   inputs: ['x'],
   forward: ([x], attrs) => seen(x, unfoldPlace(x, attrs)),
   vjp: {
@@ -144,10 +146,12 @@ export function asStrided(
   x: TensorBase,
   size: Shape,
   strides: readonly number[],
-  offset: number = x.offset,
+  offset: number = placeOf(x).offset,
 ): TensorBase {
   const place = stridedPlace('asStrided', x, size, strides, offset);
-  return readRegion(x, { ...regionBetween(x, place), direct: true });
+  // A view in a transform has no memory of its own to look around in: its base has.
+  const whole = (x.wrapped !== null && x.meta?.creation === 'plain' ? x.meta.base : null) ?? x;
+  return readRegion(whole, { ...regionBetween(placeOf(whole), place), direct: true });
 }
 
 /** `x` with the elements a view of it sees replaced by those of `src`. */
@@ -197,9 +201,12 @@ export function asStridedScatter(
   src: TensorBase,
   size: Shape,
   strides: readonly number[],
-  offset: number = x.offset,
+  offset: number = placeOf(x).offset,
 ): TensorBase {
   checkTensors('asStridedScatter', x, src);
   const place = stridedPlace('asStridedScatter', x, size, strides, offset);
-  return replaced('asStridedScatter', x, src, { ...regionBetween(x, place), node: 'AsStridedScatterBackward0' });
+  return replaced('asStridedScatter', x, src, {
+    ...regionBetween(placeOf(x), place),
+    node: 'AsStridedScatterBackward0',
+  });
 }

@@ -1,11 +1,20 @@
 import { sameMemory } from '../backends/wasm/heap.ts';
-import { closeNode, setFollowBase, sync } from '../core/apply.ts';
+import { closeNode, retainAt, setFollowBase, sync } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { AutogradError, NotImplementedError } from '../core/errors.ts';
-import { baseScope } from '../core/levels.ts';
-import { alias, metaOf, type Operand, type TensorBase } from '../core/tensor.ts';
+import { baseScope, scopeOf } from '../core/levels.ts';
+import { alias, frozen, levelOf, metaOf, type Operand, placeOf, type TensorBase } from '../core/tensor.ts';
+import { detach } from './detach.ts';
 import { type ElementwiseOp, openInPlace } from './elementwise-op.ts';
-import { meets, type Region, recordRegion, recordReplaced, regionBetween } from './region.ts';
+import {
+  meets,
+  type Region,
+  readRegion,
+  recordRegion,
+  recordReplaced,
+  regionBetween,
+  replaceRegion,
+} from './region.ts';
 
 /*
  * In-place changes of views. A view shares memory with its base, so changing one changes the other,
@@ -64,4 +73,40 @@ export function rebase(view: TensorBase, changed: TensorBase): void {
   metaOf(view).baseVersion = -1;
 }
 
-setFollowBase((view, base) => recordRegion(base, view, regionOf(view, base)));
+/** In a transform: the view takes over what its base holds in its place now. */
+function follow(view: TensorBase, base: TensorBase): void {
+  const scope = scopeOf(levelOf(base));
+  const { enabled } = scope;
+  scope.enabled = true;
+  try {
+    const seen = readRegion(frozen(base), regionBetween(placeOf(base), placeOf(view)));
+    takePlace(view, view.meta?.creation === 'detached' ? detach(seen) : seen);
+  } finally {
+    scope.enabled = enabled;
+  }
+}
+
+/** In a transform: `t` becomes what `result` is. */
+export function takePlace(t: TensorBase, result: TensorBase): void {
+  t.wrapped = result.wrapped;
+  t.tracked = result.tracked;
+  t.node = result.node;
+  t.outputIndex = result.outputIndex;
+  if (t.node !== null && t.meta?.retainsGrad) retainAt(t.node, t);
+}
+
+/** In a transform: `view`, which is to be what `result` is, changes its base and by that all views of it. */
+export function rebaseInTransform(view: TensorBase, result: TensorBase): void {
+  const base = baseOf(view) as TensorBase;
+  const changed = replaceRegion(frozen(base), result, regionBetween(placeOf(base), placeOf(view)));
+  const meta = metaOf(base);
+  takePlace(base, changed);
+  meta.baseVersion += 1;
+  takePlace(view, result);
+  metaOf(view).baseVersion = meta.baseVersion;
+}
+
+setFollowBase((view, base) => {
+  if (base.wrapped === null) recordRegion(base, view, regionOf(view, base));
+  else follow(view, base);
+});

@@ -189,6 +189,7 @@ const outside = (): NotImplementedError =>
 // y = the region of x        x̄ = zeros, with ȳ in the region
 const asStridedOp: Op<Region> = defineOp({
   name: 'asStrided',
+  view: ({ direct }) => direct === true,
   inputs: ['x'],
   forward: ([x], r) => {
     const { whole, part } = r;

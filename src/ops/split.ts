@@ -31,6 +31,7 @@ const filled = (g: readonly (TensorBase | null)[], shape: (k: number) => Shape):
 // [y₀ y₁ …] = x        x̄ = [ȳ₀ ȳ₁ …]
 const splitOp: Op<SplitAttrs> = defineOp({
   name: 'split',
+  view: ({ unsafe }) => !unsafe,
   node: ({ node }) => node,
   inputs: ['x'],
   forward: ([x], { dim, sizes, unsafe }) => {
@@ -61,6 +62,7 @@ const splitOp: Op<SplitAttrs> = defineOp({
 // yₖ = x[…, k, …]        x̄[…, k, …] = ȳₖ
 const unbindOp: Op<{ readonly dim: number }> = defineOp({
   name: 'unbind',
+  view: true,
   inputs: ['x'],
   forward: ([x], { dim }) => {
     const [shape, strides] = [x.shape.toSpliced(dim, 1), x.strides.toSpliced(dim, 1)];

@@ -2,7 +2,7 @@ import { sync } from '../core/apply.ts';
 import { noteChange } from '../core/changes.ts';
 import { forwardLevel } from '../core/forward.ts';
 import { scopeOf } from '../core/levels.ts';
-import { alias, frozen, levelOf, setPlace, type TensorBase } from '../core/tensor.ts';
+import { alias, frozen, levelOf, metaOf, setPlace, type TensorBase } from '../core/tensor.ts';
 import { checkGraph, standFor } from './inplace.ts';
 
 /**
@@ -21,7 +21,10 @@ export function viewInPlace(op: string, target: TensorBase, view: (x: TensorBase
     forwardLevel?.give(from, forwardLevel.tangentOf(target));
     const result = view(from);
     setPlace(target, result);
-    target.wrapped = result.wrapped;
+    if (target.wrapped !== null) {
+      target.wrapped = result.wrapped;
+      metaOf(target).place = result.meta?.place ?? null;
+    }
     forwardLevel?.moved(target, forwardLevel.tangentOf(result));
     if (!leaf) standFor(target, result);
   } finally {
@@ -35,8 +38,12 @@ export function viewInPlace(op: string, target: TensorBase, view: (x: TensorBase
 
 /** The same tensor as another object. */
 function standIn(t: TensorBase): TensorBase {
-  if (t.wrapped !== null) return frozen(t);
-  const copy = alias(t);
+  const copy = t.wrapped === null ? alias(t) : frozen(t);
+  if (copy === t) return t;
+  if (t.wrapped !== null && t.meta !== null) {
+    const { base, baseVersion, place, creation } = t.meta;
+    Object.assign(metaOf(copy), { base, baseVersion, place, creation });
+  }
   copy.tracked = t.tracked;
   copy.node = t.node;
   copy.outputIndex = t.outputIndex;

@@ -12,7 +12,7 @@ import {
   wrapDim,
   wrapDims,
 } from '../core/shape.ts';
-import { alias, fresh, type Place, TensorBase, viewOf } from '../core/tensor.ts';
+import { alias, fresh, type Place, placeOf, shadowOf, TensorBase, viewOf } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
 import { fillKernel, reshapeView } from './elementwise-op.ts';
 
@@ -86,6 +86,7 @@ function invalidShape(op: string, shape: Shape, size: number): ShapeError {
 /** `y` has the elements of `x` in row-major order, in another shape. */
 const reshapeOp: Op<{ readonly shape: Shape; readonly copies: boolean }> = defineOp({
   name: 'reshape',
+  view: ({ copies }) => !copies,
   node: ({ copies }) => (copies ? 'UnsafeViewBackward0' : 'ViewBackward0'),
   inputs: ['x'],
   forward: ([x], { shape }) => {
@@ -99,16 +100,22 @@ const reshapeOp: Op<{ readonly shape: Shape; readonly copies: boolean }> = defin
 
 export function reshape(x: TensorBase, shape: Shape): TensorBase {
   const to = inferShape('reshape', shape, x.count);
-  return apply1(reshapeOp, [x], { shape: to, copies: x.wrapped === null && viewStrides(x, to) === null });
+  return apply1(reshapeOp, [x], { shape: to, copies: !fitsView(x, to) });
+}
+
+/** Whether `x` can be seen as `shape` without copying. */
+function fitsView(x: TensorBase, shape: Shape): boolean {
+  if (x.wrapped === null) return viewStrides(x, shape) !== null;
+  return (x.meta?.place ?? null) === null || viewStrides(shadowOf(x), shape) !== null;
 }
 reshapeView.call = reshape;
 
 /** A reshape that must not copy. */
 export function view(x: TensorBase, shape: Shape): TensorBase {
   const to = inferShape('view', shape, x.count);
-  if (x.wrapped === null && viewStrides(x, to) === null) {
+  if (!fitsView(x, to)) {
     throw new ShapeError(
-      `view: view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces): ${shapeText(x.shape)} with strides ${shapeText(x.strides)} as ${shapeText(to)}. Use .reshape(...) instead.`,
+      `view: view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces): ${shapeText(x.shape)} with strides ${shapeText(placeOf(x).strides)} as ${shapeText(to)}. Use .reshape(...) instead.`,
     );
   }
   return reshape(x, to);
@@ -117,6 +124,7 @@ export function view(x: TensorBase, shape: Shape): TensorBase {
 /** y[i…] = x[i permuted] */
 const permuteOp: Op<{ readonly dims: readonly number[]; readonly node: string }> = defineOp({
   name: 'permute',
+  view: true,
   node: ({ node }) => node,
   inputs: ['x'],
   forward: ([x], { dims }) =>
@@ -175,6 +183,7 @@ export function mT(x: TensorBase): TensorBase {
 /** y = x repeated along new or size-1 dimensions, without copying (strides of 0). */
 const expandOp: Op<{ readonly shape: Shape }> = defineOp({
   name: 'expand',
+  view: true,
   inputs: ['x'],
   forward: ([x], { shape }) => {
     const lead = shape.length - x.shape.length;
@@ -228,6 +237,7 @@ export function expand(x: TensorBase, shape: Shape): TensorBase {
 /** Dimensions of size 1 taken out (`drop`) or put in: a reshape that never copies. */
 const squeezeOp: Op<{ readonly drop: readonly number[]; readonly node: string }> = defineOp({
   name: 'squeeze',
+  view: true,
   node: ({ node }) => node,
   inputs: ['x'],
   forward: ([x], { drop }) => {
@@ -253,6 +263,7 @@ export function squeeze(x: TensorBase, dim?: number | readonly number[]): Tensor
 
 const unsqueezeOp: Op<{ readonly dim: number }> = defineOp({
   name: 'unsqueeze',
+  view: true,
   inputs: ['x'],
   forward: ([x], { dim }) => {
     const step = dim < x.shape.length ? x.shape[dim] * x.strides[dim] : 1;
@@ -289,6 +300,7 @@ const aliasAt = (x: TensorBase, { shape, strides, offset }: Place): TensorBase =
 /** y = x[…, start : start + length·step : step, …] */
 const sliceOp: Op<SliceAttrs> = defineOp({
   name: 'slice',
+  view: true,
   inputs: ['x'],
   forward: ([x], attrs) => viewAt(x, slicePlace(x, attrs)),
   vjp: { x: [[], (g, _, c) => apply1(sliceBackwardOp, [g], { ...c.attrs, size: c.shape(0)[c.attrs.dim] })] },
@@ -378,6 +390,7 @@ export const selectPlace = ({ shape, strides, offset }: Place, { dim, index }: S
 /** y = x[…, index, …], one dimension less. */
 const selectOp: Op<SelectAttrs> = defineOp({
   name: 'select',
+  view: true,
   inputs: ['x'],
   forward: ([x], attrs) => viewAt(x, selectPlace(x, attrs)),
   vjp: {

@@ -3,7 +3,7 @@ import { isFloat } from '../core/dtype.ts';
 import { currentScope, type GradScope, type Level, nextLevelId, type Wrapped } from '../core/levels.ts';
 import type { Op } from '../core/op.ts';
 import { sameShape } from '../core/shape.ts';
-import { levelOf, metaOf, type Operand, type Outputs, type TensorBase, wrap } from '../core/tensor.ts';
+import { levelOf, metaOf, type Operand, type Outputs, shadowOf, type TensorBase, wrap } from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
 import { expand } from '../ops/view.ts';
 
@@ -11,27 +11,29 @@ function mapOutputs(outputs: Outputs, f: (t: TensorBase, i: number) => TensorBas
   return Array.isArray(outputs) ? (outputs as readonly TensorBase[]).map(f) : f(outputs as TensorBase, 0);
 }
 
-/** The plain tensor that holds the values (the primal ones) of a tensor. */
-function innermost(t: TensorBase): TensorBase {
-  let inside = t;
-  while (inside.wrapped !== null) inside = inside.wrapped.value;
-  return inside;
-}
-
-/** Notes which results are views of an input, so that an in-place change of either does not go unnoticed. */
-function noteViews(level: Level, outputs: Outputs, inputs: readonly Operand[]): Outputs {
-  return mapOutputs(outputs, (y) => {
-    const plain = innermost(y);
-    if (plain.meta === null || plain.meta.base === null) return y;
-    const of = inputs.find(
-      (x): x is TensorBase => typeof x !== 'number' && levelOf(x) === level && innermost(x).storage === plain.storage,
-    );
-    if (of !== undefined) {
-      const base = of.meta?.base ?? of;
-      const meta = metaOf(y);
-      meta.base = base;
-      meta.baseVersion = metaOf(base).baseVersion;
-    }
+/**
+ * Notes which results are views, and where they would lie in the memory of their base, so that in-place
+ * changes of either are changes of both.
+ */
+function noteViews(level: Level, op: Op, outputs: Outputs, inputs: readonly Operand[], attrs: unknown): Outputs {
+  const [x] = inputs;
+  if (op.view === undefined || typeof x === 'number' || levelOf(x) !== level || !op.view(attrs as never))
+    return outputs;
+  const seen = op.forward([shadowOf(x)], attrs as never);
+  const base = x.meta?.base ?? x;
+  return mapOutputs(outputs, (y, i) => {
+    const {
+      shape,
+      strides,
+      offset,
+      meta: made,
+    } = Array.isArray(seen) ? (seen as readonly TensorBase[])[i] : (seen as TensorBase);
+    const meta = metaOf(y);
+    meta.base = base;
+    meta.baseVersion = metaOf(base).baseVersion;
+    meta.place = { shape, strides, offset };
+    const own = made?.creation === 'several' ? 'several' : 'plain';
+    meta.creation = !level.scope.enabled ? 'noGrad' : own === 'plain' && base !== x ? metaOf(x).creation : own;
     return y;
   });
 }
@@ -60,8 +62,10 @@ export class GradLevel implements Level {
     );
     return noteViews(
       this,
+      op,
       mapOutputs(outputs, (t) => this.lift(t)),
       inputs,
+      attrs,
     );
   }
 }
@@ -89,8 +93,10 @@ export class BatchLevel implements Level {
     );
     return noteViews(
       this,
+      op,
       mapOutputs(op.vmap(inner, batched, attrs as never, this.size), (t) => this.lift(t)),
       inputs,
+      attrs,
     );
   }
 }
@@ -130,8 +136,10 @@ export class DualLevel implements Level {
       : op.jvp({ inputs: primals, tangents, outputs, attrs: attrs as never });
     return noteViews(
       this,
+      op,
       mapOutputs(result, (t, i) => this.lift(t, fitted(out[i], t))),
       inputs,
+      attrs,
     );
   }
 }

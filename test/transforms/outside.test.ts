@@ -276,40 +276,13 @@ describe('in place inside a transform', () => {
     expectError(() => grad(wider)(x), ShapeError, "output with shape [3] doesn't match the broadcast shape [1, 3]");
   });
 
-  it('of a view is refused: what it views could not see it', () => {
-    const body = (t: Tensor): Tensor => {
-      const y = t.mul(1);
-      y.slice(0, 0, 2).mul_(10);
-      return y.square().sum();
-    };
-    expectError(() => grad(body)(x), NotImplementedError, 'a view inside a transformed function');
-    expectError(() => jvp(body, [x], [x]), NotImplementedError, 'a view inside a transformed function');
-    expectError(() => vmap(body)(x.unsqueeze(0)), NotImplementedError, 'a view inside a transformed function');
+  it('of a detached tensor is refused: what it was detached from would have to change and keep its gradient', () => {
     const detached = (t: Tensor): Tensor => {
       const y = t.mul(1);
       y.detach().mul_(10);
       return y.sum();
     };
-    expectError(() => grad(detached)(x), NotImplementedError, 'a view inside a transformed function');
-  });
-
-  it('of what a view views is refused when the view is used again', () => {
-    const changedThen = (use: (view: Tensor) => Tensor) => (t: Tensor) => {
-      const y = t.mul(1);
-      const view = y.reshape([3, 1]).T;
-      y.mul_(10);
-      return use(view);
-    };
-    const uses = [(v: Tensor) => v.sum(), (v: Tensor) => y0.mul(v.item()), (v: Tensor) => v, (v: Tensor) => v.detach()];
-    const y0 = f64([1], []);
-    const one = f64([1], [1]);
-    const first = (f: (t: Tensor) => Tensor) => (t: Tensor) => f(t.expand([3]));
-    for (const use of uses.slice(0, 3)) {
-      expectError(() => jvp(first(changedThen(use)), [one], [one]), NotImplementedError, 'a view was used after');
-      expectError(() => vjp(first(changedThen(use)), one), NotImplementedError, 'a view was used after');
-    }
-    expectError(() => vmap(changedThen(uses[0]))(x.unsqueeze(0)), NotImplementedError, 'a view was used after');
-    expectError(() => vmap(changedThen(uses[2]))(x.unsqueeze(0)), NotImplementedError, 'a view was used after');
+    expectError(() => grad(detached)(x), NotImplementedError, 'a detached tensor inside a transformed function');
   });
 
   it('is fine when views were used before it, or are taken after it', () => {
