@@ -16,11 +16,11 @@ const { values, positionals } = parseArgs({
 });
 
 /** What to print, and whether the case is right. */
-function check(c: Case): readonly [string, boolean] {
+async function check(c: Case): Promise<readonly [string, boolean]> {
   const runs = { min_runs: 1, min_seconds: Number(values.seconds) };
   try {
     const input = typeof c.input === 'object' ? { ...c.input, ...runs } : c.input;
-    const { output, timings } = evaluate(c.module, c.function, input);
+    const { output, timings } = await evaluate(c.module, c.function, input);
     const times = timings.map((t) => t.nanoseconds / 1e6);
     const wrong = difference(output, c.output);
     const time = `${Math.min(...times).toFixed(3)} ms (first ${times[0].toFixed(1)} ms, ${times.length} runs)`;
@@ -33,7 +33,7 @@ function check(c: Case): readonly [string, boolean] {
 let failed = 0;
 for (const c of values.from === undefined ? cases() : loadCases(values.from)) {
   if (positionals.length > 0 && !positionals.includes(c.module)) continue;
-  const [result, right] = check(c);
+  const [result, right] = await check(c);
   if (!right) failed++;
   console.log(`${c.module} ${c.function} ${c.description ?? JSON.stringify(c.input)}: ${result}`);
 }

@@ -1,5 +1,6 @@
 /** GradBench's protocol: one message in, one response out. */
 import { modules } from './evals/index.ts';
+import { betweenRuns } from './garbage.ts';
 
 export interface Timing {
   readonly name: 'evaluate';
@@ -18,11 +19,11 @@ export interface Response {
 type Message = Readonly<Record<string, unknown>>;
 
 /** Runs a function at least once, and as often and as long as `input` asks: its last output, and the time of each run. */
-export function evaluate(
+export async function evaluate(
   module: unknown,
   name: unknown,
   input: unknown,
-): { readonly output: unknown; readonly timings: readonly Timing[] } {
+): Promise<{ readonly output: unknown; readonly timings: readonly Timing[] }> {
   const functions = modules.get(String(module));
   if (functions === undefined) throw new Error(`unknown module: ${String(module)}`);
   if (typeof name !== 'string' || !Object.hasOwn(functions, name))
@@ -42,6 +43,7 @@ export function evaluate(
     const nanoseconds = Number(process.hrtime.bigint() - start);
     timings.push({ name: 'evaluate', nanoseconds });
     spent += nanoseconds;
+    await betweenRuns();
   } while (timings.length < runs || spent < 1e9 * seconds);
   return { output: call.output(result as never), timings };
 }
@@ -49,7 +51,7 @@ export function evaluate(
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The response to a message. Whatever goes wrong is said in the response. */
-export function respond(message: Message): Response {
+export async function respond(message: Message): Promise<Response> {
   const { id, kind } = message;
   switch (kind) {
     case 'start':
@@ -60,7 +62,7 @@ export function respond(message: Message): Response {
         : { id, success: false, error: `unknown module: ${String(message.module)}` };
     case 'evaluate':
       try {
-        return { id, success: true, ...evaluate(message.module, message.function, message.input) };
+        return { id, success: true, ...(await evaluate(message.module, message.function, message.input)) };
       } catch (error) {
         return { id, success: false, error: reason(error) };
       }
@@ -70,7 +72,7 @@ export function respond(message: Message): Response {
 }
 
 /** The response to a line of input, as a line of output. */
-export function respondTo(line: string): string {
+export async function respondTo(line: string): Promise<string> {
   let message: unknown;
   try {
     message = JSON.parse(line);
@@ -79,5 +81,5 @@ export function respondTo(line: string): string {
   }
   if (typeof message !== 'object' || message === null || Array.isArray(message))
     return JSON.stringify({ id: null, success: false, error: 'a message is an object' });
-  return JSON.stringify(respond(message as Message));
+  return JSON.stringify(await respond(message as Message));
 }

@@ -13,5 +13,5 @@ setWarningHandler((message) => {
 });
 
 for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim() !== '') process.stdout.write(`${respondTo(line)}\n`);
+  if (line.trim() !== '') process.stdout.write(`${await respondTo(line)}\n`);
 }

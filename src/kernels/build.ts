@@ -25,7 +25,7 @@ export function trace(f: (...xs: readonly Scalar[]) => ScalarResult, arity: numb
   if (typeof f !== 'function') throw new ArgumentError(`elementwise: expected a function of Scalars, got ${typeof f}`);
   if (!Number.isInteger(arity) || arity < 1)
     throw new ArgumentError(
-      'elementwise: the function needs at least one named parameter (rest and default parameters are not counted)',
+      'elementwise: the function needs at least one named parameter (rest and default parameters are not counted; give their number as the third argument)',
     );
   const result: unknown = f(...Array.from({ length: arity }, (_, i) => new Scalar(arg(i))));
   const several = Array.isArray(result) && result.length > 0;

@@ -128,7 +128,8 @@ export function crossEntropy<X extends Tensor, Y extends Tensor, R extends Reduc
  * A fused elementwise operation from a function of scalars: one kernel forward, one backward, and
  * every derivative derived from the function. `f` is called once, with symbols: write it with their
  * methods (`x.mul(y).add(x.sin())`), and choose with `x.gt(0).where(a, b)` instead of `if`. A function
- * that returns an array of scalars gives as many tensors, still from one kernel.
+ * that returns an array of scalars gives as many tensors, still from one kernel. `arity` says how many
+ * arguments there are where `f` takes them as a rest parameter.
  *
  * @example
  * const swish = elementwise((x) => x.mul(x.sigmoid()));
@@ -137,7 +138,8 @@ export function crossEntropy<X extends Tensor, Y extends Tensor, R extends Reduc
 export function elementwise<S extends readonly Scalar[], const R extends ScalarResult>(
   f: (...xs: S) => R,
   name?: string,
+  arity: number = f.length,
 ): (...xs: { [K in keyof S]: Operand }) => R extends readonly Scalar[] ? { -readonly [K in keyof R]: Tensor } : Tensor {
-  const op = userElementwise(f as unknown as (...xs: readonly Scalar[]) => ScalarResult, f.length, name ?? f.name);
+  const op = userElementwise(f as unknown as (...xs: readonly Scalar[]) => ScalarResult, arity, name ?? f.name);
   return (...xs) => op(xs as readonly Operand[]) as never;
 }

@@ -104,6 +104,13 @@ describe('elementwise functions with several results', () => {
     ]);
   });
 
+  it('takes as many arguments as it is told to', () => {
+    const mean = elementwise((...xs: readonly Scalar[]) => xs.reduce((a, b) => a.add(b)).div(xs.length), 'mean', 3);
+    expect(mean(r, t, 4).sub(r.add(t).add(4).div(3)).abs().max().item()).toBeLessThan(1e-15);
+    expect(() => elementwise((...xs: readonly Scalar[]) => xs[0])).toThrow(/at least one named parameter/);
+    expect(() => mean(r, t)).toThrow(/takes 3 arguments, got 2/);
+  });
+
   it('refuses arrays of anything else', () => {
     const refused =
       (f: unknown): (() => unknown) =>

@@ -5,23 +5,22 @@
 import { grad, type Tensor, tensor } from 'nabla';
 import { defined, type Fields, float64, int32, list, type Module, value } from './eval.ts';
 
-/**
- * Which numbers a level of the expansion takes: for each set of m columns, and each column of it, the
- * element of row ℓ − m there, and the minor without that column.
- */
+/** The expansion of all minors of the last m rows. */
 interface Level {
-  readonly row: number;
-  /** [sets, m] */
-  readonly columns: Tensor;
+  readonly m: number;
+  /** How many there are: one for each set of m columns. */
+  readonly sets: number;
+  /** For each set, and each column of it, which minor of the last m − 1 rows lacks that column. */
   readonly minors: Tensor;
-  /** + − + −…, [m] */
-  readonly signs: Tensor;
 }
 
 interface Input {
-  /** [ℓ, ℓ] */
+  /** [ℓ²] */
   readonly a: Tensor;
   readonly levels: readonly Level[];
+  /** Which elements the levels multiply their minors with, one level after the other, and with which signs. */
+  readonly factors: Tensor;
+  readonly signs: Tensor;
 }
 
 /** Sets of `m` out of the first `n` columns, as bits, in increasing order. */
@@ -38,46 +37,49 @@ const members = (set: number): number[] => {
 };
 
 /** The levels from the smallest minors, of two rows, to the whole determinant. */
-function expansion(ell: number): Level[] {
+function expansion(ell: number): Omit<Input, 'a'> {
   const levels: Level[] = [];
+  const factors: number[] = [];
+  const signs: number[] = [];
   let smaller = sets(ell, 1);
   for (let m = 2; m <= ell; m++) {
     const all = sets(ell, m);
     const place = new Map(smaller.map((set, i) => [set, i]));
-    const columns = all.map(members);
-    levels.push({
-      row: ell - m,
-      columns: tensor(columns, int32),
-      minors: tensor(
-        all.map((set, i) => columns[i].map((j) => place.get(set & ~(1 << j)) as number)),
-        int32,
-      ),
-      signs: tensor(
-        Array.from({ length: m }, (_, j) => (j % 2 === 0 ? 1 : -1)),
-        float64,
-      ),
-    });
+    const minors: number[] = [];
+    for (const set of all) {
+      members(set).forEach((column, j) => {
+        factors.push((ell - m) * ell + column);
+        signs.push(j % 2 === 0 ? 1 : -1);
+        minors.push(place.get(set & ~(1 << column)) as number);
+      });
+    }
+    levels.push({ m, sets: all.length, minors: tensor(minors, int32) });
     smaller = all;
   }
-  return levels;
+  return { levels, factors: tensor(factors, int32), signs: tensor(signs, float64) };
 }
 
-function determinant({ a, levels }: Input): Tensor {
-  let minors: Tensor = a.select(0, a.shape[0] - 1);
-  for (const { row, columns, minors: without, signs } of levels) {
-    minors = a.select(0, row).take(columns).mul(minors.take(without)).mul(signs).sum(1);
-  }
+function determinant({ a, levels, factors, signs }: Input): Tensor {
+  const ell = levels.length + 1;
+  let minors: Tensor = a.narrow(0, ell * (ell - 1), ell);
+  if (levels.length === 0) return minors.reshape([]);
+  const parts = a
+    .indexSelect(0, factors)
+    .mul(signs)
+    .split(levels.map(({ m, sets }) => m * sets));
+  levels.forEach(({ m, sets, minors: without }, i) => {
+    minors = minors.indexSelect(0, without).mul(parts[i]).reshape([sets, m]).sum(1);
+  });
   return minors.reshape([]);
 }
 
 function prepare(input: Fields): Input {
-  const ell = input.integer('ell');
-  return { a: input.tensor('A', 1).reshape([ell, ell]), levels: expansion(ell) };
+  return { a: input.tensor('A', 1), ...expansion(input.integer('ell')) };
 }
 
-const gradient = ({ a, levels }: Input): Tensor => grad((b: Tensor) => determinant({ a: b, levels }))(a);
+const gradient = (input: Input): Tensor => grad((a: Tensor) => determinant({ ...input, a }))(input.a);
 
 export const det: Module = {
   primal: defined(prepare, determinant, value),
-  gradient: defined(prepare, gradient, (g) => list(g.flatten())),
+  gradient: defined(prepare, gradient, list),
 };

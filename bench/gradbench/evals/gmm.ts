@@ -1,6 +1,6 @@
 /** The log posterior of a mixture of Gaussians with a Wishart prior on the precision matrices. */
-import { cat, grad, type Tensor, tensor } from 'nabla';
-import { defined, type Fields, int32, type Module, value } from './eval.ts';
+import { cat, grad, ones, type Tensor, tensor } from 'nabla';
+import { defined, type Fields, float64, int32, type Module, value } from './eval.ts';
 
 interface Parameters {
   /** [k] */
@@ -15,7 +15,7 @@ interface Parameters {
 
 interface Input {
   readonly parameters: Parameters;
-  /** The points, transposed: [d, n] */
+  /** The points, transposed, and below them a row of ones: [d + 1, n] */
   readonly x: Tensor;
   readonly m: number;
   readonly gamma: number;
@@ -46,19 +46,18 @@ function logMultigamma(a: number, d: number): number {
 
 function objective({ parameters, x, m, gamma, places }: Input): Tensor {
   const { alpha, mu, q, l } = parameters;
-  const [d, n] = x.shape;
-  const k = alpha.shape[0];
+  const [k, d] = mu.shape;
+  const n = x.shape[1];
   const diagonal = q.exp();
   const zero = q.narrow(1, 0, 1).detach().mul(0);
   const precision = cat([diagonal, l, zero], 1).indexSelect(1, places).reshape([k, d, d]);
   const logDeterminants = q.sum(1);
 
-  // Q (x − μ) for all points and components is one product of matrices: Q x, less Q μ.
-  const centres = precision.matmul(mu.unsqueeze(2)).reshape([k * d, 1]);
-  const away = precision
-    .reshape([k * d, d])
+  // Q (x − μ) for all points and components is one product of matrices, [Q, −Q μ] with the points and ones.
+  const centres = precision.bmm(mu.unsqueeze(2)).neg();
+  const away = cat([precision, centres], 2)
+    .reshape([k * d, d + 1])
     .mm(x)
-    .sub(centres)
     .square()
     .reshape([k, d, n])
     .sum(1);
@@ -85,6 +84,7 @@ function prepare(input: Fields): Input {
   const d = input.integer('d');
   const k = input.integer('k');
   const l = input.tensor('l', 2);
+  const points = input.tensor('x', 2);
   return {
     parameters: {
       alpha: input.tensor('alpha', 1),
@@ -93,7 +93,7 @@ function prepare(input: Fields): Input {
       // With d = 1 there is nothing below the diagonal, and the empty rows have no length of their own.
       l: l.reshape([k, (d * (d - 1)) / 2]),
     },
-    x: input.tensor('x', 2).t().contiguous(),
+    x: cat([points.t(), ones([1, points.shape[0]], float64)]),
     m: input.integer('m'),
     gamma: input.number('gamma'),
     places: lowerTriangle(d),

@@ -1,5 +1,5 @@
 /** The cost of k-means clustering, Σᵢ minⱼ |cⱼ − pᵢ|², and Newton's direction for it. */
-import { grad, jvp, onesLike, type Tensor } from 'nabla';
+import { elementwise, grad, jvp, onesLike, type Tensor } from 'nabla';
 import { defined, type Fields, list, type Module, value } from './eval.ts';
 
 interface Input {
@@ -12,18 +12,23 @@ interface Input {
 /** For every point the index of its centroid: |c − p|² is least where ½|c|² − c·p is. */
 function nearest({ points, centroids }: Input): Tensor {
   const half = centroids.square().sum(1).mul(0.5);
-  return half.sub(points.mm(centroids.t())).argmin(1);
+  return half.addmm(points, centroids.t(), { alpha: -1 }).argmin(1);
 }
 
-/** The minimum over centroids is the distance to the nearest one, and so are its derivatives. */
-function cost({ points, centroids }: Input): Tensor {
-  const mine = centroids.indexSelect(0, nearest({ points, centroids: centroids.detach() }));
-  return mine.sub(points).square().sum();
+/** The cost when the points have these centroids. With their nearest ones this is the minimum, and so are its derivatives. */
+function costOf(points: Tensor, centroids: Tensor, index: Tensor): Tensor {
+  return squaredDistance(centroids.indexSelect(0, index), points).sum();
 }
+
+const squaredDistance = elementwise((a, b) => a.sub(b).square(), 'squaredDistance');
+
+const cost = (input: Input): Tensor => costOf(input.points, input.centroids, nearest(input));
 
 /** Gradient over the diagonal of the Hessian H. H is diagonal, so that diagonal is H 1: forward over reverse. */
-function direction({ points, centroids }: Input): Tensor {
-  const gradient = grad((c: Tensor) => cost({ points, centroids: c }));
+function direction(input: Input): Tensor {
+  const { points, centroids } = input;
+  const index = nearest(input);
+  const gradient = grad((c: Tensor) => costOf(points, c, index));
   const [g, h] = jvp(gradient, [centroids], [onesLike(centroids)]);
   return g.div(h);
 }

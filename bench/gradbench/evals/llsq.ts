@@ -1,5 +1,5 @@
 /** Half the squared error of a polynomial with coefficients x, fitted to the sign function at n points of [−1, 1]. */
-import { arange, cat, functional, grad, onesLike, type Tensor } from 'nabla';
+import { arange, cat, elementwise, functional, grad, onesLike, type Tensor } from 'nabla';
 import { defined, type Fields, float64, list, type Module, value } from './eval.ts';
 
 interface Input {
@@ -7,11 +7,9 @@ interface Input {
   readonly n: number;
 }
 
-/** t⁰, t¹, …, a row each: the rows known so far, times the next power of two of t, are as many more. */
+/** t⁰, t¹, …, a row each. */
 function powers(t: Tensor, count: number): Tensor {
-  let rows: Tensor = onesLike(t).unsqueeze(0);
-  for (let step = t; rows.shape[0] < count; step = step.square()) rows = cat([rows, rows.mul(step)]);
-  return rows.narrow(0, 0, count);
+  return cat([onesLike(t).unsqueeze(0), t.expand([count - 1, -1])]).cumprod(0);
 }
 
 /**
@@ -28,12 +26,13 @@ function polynomial(x: Tensor, t: Tensor): Tensor {
   return coefficients.reshape([blocks, r]).mm(low).mul(high).sum(0);
 }
 
+/** The point i of [−1, 1] when `last` is the last. */
+const place = elementwise((i, last) => i.mul(2).div(last).sub(1), 'place');
+const halfSquare = elementwise((t, y) => t.sign().sub(y).square().mul(0.5), 'halfSquare');
+
 function objective({ x, n }: Input): Tensor {
-  const t = arange(n, float64)
-    .mul(2)
-    .div(n - 1)
-    .sub(1);
-  return t.sign().sub(polynomial(x, t)).square().sum().mul(0.5);
+  const t = place(arange(n, float64), n - 1);
+  return halfSquare(t, polynomial(x, t)).sum();
 }
 
 const prepare = (input: Fields): Input => ({ x: input.tensor('x', 1), n: input.integer('n') });

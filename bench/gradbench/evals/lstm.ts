@@ -17,31 +17,56 @@ interface Input {
   readonly sequence: Tensor;
 }
 
-/** One step of a layer: the new hidden state and cell. What the gates get from the input is there already. */
-const step = elementwise(
-  (forget: Scalar, out: Scalar, h: Scalar, c: Scalar, wi: Scalar, bi: Scalar, wc: Scalar, bc: Scalar) => {
-    const change = h.mul(wc).add(bc).tanh();
-    const cell = c.mul(forget.sigmoid()).add(h.mul(wi).add(bi).sigmoid().mul(change));
-    return [out.sigmoid().mul(cell.tanh()), cell];
-  },
-  'lstmStep',
-);
+/** How many steps of the recurrence are one fused operation. */
+const STEPS = 8;
+
+type Steps = (...inputs: readonly Tensor[]) => Tensor[];
+const made = new Map<number, Steps>();
+
+/**
+ * `n` steps of a layer as one operation: from the forget and output gates of each step, hidden state and
+ * cell before, and the weights and biases of the two gates that see the hidden state, to the hidden
+ * states after each step and the last cell.
+ */
+function steps(n: number): Steps {
+  const known = made.get(n);
+  if (known !== undefined) return known;
+  const f = (...inputs: readonly Scalar[]): Scalar[] => {
+    const [before, cell, wi, bi, wc, bc] = inputs.slice(2 * n);
+    const hidden: Scalar[] = [];
+    let [h, c] = [before, cell];
+    for (let t = 0; t < n; t++) {
+      const change = h.mul(wc).add(bc).tanh();
+      c = c.mul(inputs[t]).add(h.mul(wi).add(bi).sigmoid().mul(change));
+      h = inputs[n + t].mul(c.tanh());
+      hidden.push(h);
+    }
+    return [...hidden, c];
+  };
+  const op = elementwise(f, 'lstmSteps', 2 * n + 6) as Steps;
+  made.set(n, op);
+  return op;
+}
 
 /** A layer over the whole sequence, [t, b] → [t, b]. Forget and output gates see the input alone: all steps at once. */
 function layer(x: Tensor, weights: Tensor, biases: Tensor, hidden: Tensor, cell: Tensor): Tensor {
   const b = x.shape[1];
   const [wf, wi, wo, wc] = weights.reshape([4, b]).unbind(0);
   const [bf, bi, bo, bc] = biases.reshape([4, b]).unbind(0);
-  const forget = x.mul(wf).add(bf).unbind(0);
-  const out = x.mul(wo).add(bo).unbind(0);
+  const forget = gate(x, wf, bf).unbind(0);
+  const out = gate(x, wo, bo).unbind(0);
+  const states: Tensor[] = [];
   let [h, c] = [hidden, cell];
-  return stack(
-    forget.map((f, t) => {
-      [h, c] = step(f, out[t], h, c, wi, bi, wc, bc);
-      return h;
-    }),
-  );
+  for (let t = 0; t < forget.length; t += STEPS) {
+    const n = Math.min(STEPS, forget.length - t);
+    const after = steps(n)(...forget.slice(t, t + n), ...out.slice(t, t + n), h, c, wi, bi, wc, bc);
+    states.push(...after.slice(0, n));
+    [h, c] = after.slice(n - 1);
+  }
+  return stack(states);
 }
+
+const gate = elementwise((x, w, b) => x.mul(w).add(b).sigmoid(), 'gate');
 
 function objective({ parameters, state, sequence }: Input): Tensor {
   const [inWeights, outWeights, outBiases] = parameters.extra.unbind(0);
