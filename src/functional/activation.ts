@@ -48,6 +48,7 @@ export const relu6: Activation = plain(activations.relu6);
 export const relu6_: InPlace = plainInPlace(activations.relu6);
 /** 1 / (1 + e⁻ˣ) */
 export const sigmoid: Activation = plain(ops.sigmoid);
+/** The hyperbolic tangent. */
 export const tanh: Activation = plain(ops.tanh);
 export const tanh_: InPlace = plainInPlace(ops.tanh);
 /** λ x where x > 0, else λ α (eˣ − 1), with the constants of Klambauer et al. 2017. */

@@ -14,6 +14,7 @@ type Bound = Operand | null | undefined;
 
 /** Everything that works element by element. */
 export abstract class TensorArithmetic<S extends Shape = Untyped> extends TensorState<S> {
+  /** x + alpha · y */
   add<T extends Tensor, X extends Operand>(
     this: T,
     x: Fit<T, X>,
@@ -23,6 +24,7 @@ export abstract class TensorArithmetic<S extends Shape = Untyped> extends Tensor
     return as(e.add(this, x as Operand, options?.alpha));
   }
 
+  /** x − alpha · y */
   sub<T extends Tensor, X extends Operand>(
     this: T,
     x: Fit<T, X>,
@@ -32,10 +34,12 @@ export abstract class TensorArithmetic<S extends Shape = Untyped> extends Tensor
     return as(e.sub(this, x as Operand, options?.alpha));
   }
 
+  /** x y, element by element */
   mul<T extends Tensor, X extends Operand>(this: T, x: Fit<T, X>): Tensor<Both<T, X>> {
     return as(e.mul(this, x as Operand));
   }
 
+  /** x / y; with `roundingMode` rounded down ('floor') or toward zero ('trunc'). Integers divide into float32 unless rounded. */
   div<T extends Tensor, X extends Operand>(
     this: T,
     x: Fit<T, X>,

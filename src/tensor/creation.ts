@@ -121,12 +121,14 @@ export function full<const N extends Shape>(
   return leaf(filled(shape, storable('full', Number(value), dtype), dtype), options);
 }
 
+/** Zeros in a shape. */
 export function zeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('zeros', options);
   checkSizes('zeros', shape);
   return leaf(filled(shape, 0, options?.dtype ?? 'float32'), options);
 }
 
+/** Ones in a shape. */
 export function ones<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('ones', options);
   checkSizes('ones', shape);
@@ -145,18 +147,22 @@ const like = <O extends TensorOptions>(t: TensorBase, options: O | undefined) =>
   dtype: options?.dtype ?? t.dtype,
 });
 
+/** Zeros in the shape and dtype of `t`. */
 export function zerosLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
   return zeros(t.shape as Shape, like(t, options));
 }
 
+/** Ones in the shape and dtype of `t`. */
 export function onesLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
   return ones(t.shape as Shape, like(t, options));
 }
 
+/** One number in the shape and dtype of `t`. */
 export function fullLike<S extends Shape>(t: Tensor<S>, value: number | boolean, options?: TensorOptions): Tensor<S> {
   return full(t.shape as Shape, value, like(t, options));
 }
 
+/** Undefined values in the shape and dtype of `t`. */
 export function emptyLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
   return empty(t.shape as Shape, like(t, options));
 }
@@ -265,10 +271,12 @@ export function randn<const N extends Shape>(shape: N, options?: RandomTensorOpt
   );
 }
 
+/** Uniform random numbers from [0, 1) in the shape and dtype of `t`. */
 export function randLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
   return rand(t.shape as Shape, like(t, options));
 }
 
+/** Standard normal random numbers in the shape and dtype of `t`. */
 export function randnLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
   return randn(t.shape as Shape, like(t, options));
 }

@@ -105,14 +105,17 @@ export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplit
     return as(view.expand(this, shape as Shape));
   }
 
+  /** Expanded to the shape of another tensor. */
   expandAs<T extends Tensor, X extends Tensor>(this: T, other: FitExpandAs<T, X>): Tensor<ExpandOf<T, ShapeOf<X>>> {
     return as(view.expand(this, (other as Tensor).shape));
   }
 
+  /** Reshaped to the shape of another tensor. */
   reshapeAs<T extends Tensor, X extends Tensor>(this: T, other: FitReshapeAs<T, X>): Tensor<ReshapeOf<T, ShapeOf<X>>> {
     return as(view.reshape(this, (other as Tensor).shape));
   }
 
+  /** Viewed in the shape of another tensor. */
   viewAs<T extends Tensor, X extends Tensor>(this: T, other: FitViewAs<T, X>): Tensor<ReshapeOf<T, ShapeOf<X>>> {
     return as(view.view(this, (other as Tensor).shape));
   }
@@ -137,6 +140,7 @@ export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplit
     return as(form.adjoint(this));
   }
 
+  /** The last two dimensions exchanged; of real numbers the same as `mT`. */
   get mH(): Tensor<MatrixTransposeOf<S>> {
     return as(form.adjoint(this));
   }
@@ -165,10 +169,12 @@ export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplit
     return this;
   }
 
+  /** The tensor itself: there are no lazy conjugates of real numbers. */
   resolveConj(): this {
     return this;
   }
 
+  /** The tensor itself: negation is never lazy here. */
   resolveNeg(): this {
     return this;
   }

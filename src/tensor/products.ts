@@ -69,14 +69,17 @@ export abstract class TensorProducts<S extends Shape = Untyped> extends TensorSo
     return as(named.crossOld(this, x, dim));
   }
 
+  /** The product [n, m] @ [m, p] of two matrices. */
   mm<T extends Tensor, X extends Tensor>(this: T, x: FitMm<T, X>): Tensor<MmOf<T, X>> {
     return as(products.mm(this, x as Tensor));
   }
 
+  /** The product [n, m] @ [m] of a matrix and a vector. */
   mv<T extends Tensor, X extends Tensor>(this: T, x: FitMv<T, X>): Tensor<MvOf<T, X>> {
     return as(products.mv(this, x as Tensor));
   }
 
+  /** The products [b, n, m] @ [b, m, p] of two batches of matrices. */
   bmm<T extends Tensor, X extends Tensor>(this: T, x: FitBmm<T, X>): Tensor<BmmOf<T, X>> {
     return as(products.bmm(this, x as Tensor));
   }

@@ -34,6 +34,7 @@ export function getRngState(): Uint8Array {
   return defaultGenerator.getState();
 }
 
+/** Puts the default generator back to a state from `getRngState`. */
 export function setRngState(state: Uint8Array): void {
   defaultGenerator.setState(state);
 }

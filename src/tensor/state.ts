@@ -50,6 +50,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return this.shape.length;
   }
 
+  /** Number of dimensions. */
   dim(): number {
     return this.shape.length;
   }
@@ -65,12 +66,14 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return (sizes[wrapDim('size', dim as number, sizes.length)] ?? 1) as SizeOfDim<T, D>;
   }
 
+  /** How far apart neighbours along each dimension (or one) lie, in elements. */
   stride(): readonly number[];
   stride(dim: number): number;
   stride(dim?: number): number | readonly number[] {
     return dim === undefined ? this.strides : this.strides[wrapDim('stride', dim, this.shape.length)];
   }
 
+  /** Where the values are. */
   get device(): 'cpu' {
     return 'cpu';
   }
@@ -91,6 +94,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return (this.meta?.base ?? null) as Tensor | null;
   }
 
+  /** Whether the dtype is float32 or float64. */
   isFloatingPoint(): boolean {
     return this.dtype === 'float32' || this.dtype === 'float64';
   }
@@ -150,6 +154,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return isInference(this);
   }
 
+  /** Whether `retainGrad()` was called. */
   get retainsGrad(): boolean {
     return this.meta?.retainsGrad ?? false;
   }
@@ -318,18 +323,22 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return same && !copy ? as(this) : as(copyTo(this, into, memoryFormat));
   }
 
+  /** As float32. */
   float(): Tensor<S> {
     return this.to('float32');
   }
 
+  /** As float64. */
   double(): Tensor<S> {
     return this.to('float64');
   }
 
+  /** As int32; fractions are cut off. */
   int(): Tensor<S> {
     return this.to('int32');
   }
 
+  /** As truth values: true where an element is not 0. */
   bool(): Tensor<S> {
     return this.to('bool');
   }
@@ -352,11 +361,13 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return this;
   }
 
+  /** Every element set to a number, or to the value of a rank-0 tensor. */
   fill_(value: Operand): this {
     fill_(this, value);
     return this;
   }
 
+  /** Every element set to 0. */
   zero_(): this {
     fill_(this, 0);
     return this;

@@ -27,11 +27,13 @@ export class Tensor<S extends Shape = Untyped> extends TensorPlacing<S> {
     return this;
   }
 
+  /** Fills with ones, with probability p (a number, or a tensor of probabilities), and zeros. */
   bernoulli_(p: number | Tensor = 0.5, options?: random.RandomOptions): this {
     random.bernoulli_(this, p, options);
     return this;
   }
 
+  /** Fills with numbers of the exponential distribution with rate λ. */
   exponential_(lambd = 1, options?: random.RandomOptions): this {
     random.exponential_(this, lambd, options);
     return this;

@@ -46,6 +46,7 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     return as(view.view(this, shape as readonly number[]));
   }
 
+  /** Two dimensions exchanged; shares memory. */
   transpose<T extends Tensor, A extends number, B extends number>(
     this: T,
     a: FitDim<T, A>,
@@ -54,6 +55,7 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     return as(view.transpose(this, a as number, b as number));
   }
 
+  /** Dimensions in another order: dimension i of the result is dimension `dims[i]`; shares memory. */
   permute<T extends Tensor, const P extends Shape>(this: T, dims: FitPermute<T, P>): Tensor<PermuteOf<T, P>> {
     return as(view.permute(this, dims as readonly number[]));
   }
@@ -78,10 +80,12 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     );
   }
 
+  /** Dimensions of size 1, and new ones in front, repeated to a larger shape without copying; −1 keeps a size. */
   expand<T extends Tensor, const R extends Shape>(this: T, shape: FitExpand<T, R>): Tensor<ExpandOf<T, R>> {
     return as(view.expand(this, shape as readonly number[]));
   }
 
+  /** Without dimensions of size 1: all of them, or those named; shares memory. */
   squeeze<T extends Tensor, const D extends Axes = undefined>(
     this: T,
     dim?: FitSqueeze<T, D>,
@@ -89,10 +93,12 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     return as(view.squeeze(this, dim as Dims));
   }
 
+  /** With a new dimension of size 1 at `dim`; shares memory. */
   unsqueeze<T extends Tensor, D extends number>(this: T, dim: FitUnsqueeze<T, D>): Tensor<UnsqueezeOf<T, D>> {
     return as(view.unsqueeze(this, dim as number));
   }
 
+  /** One place along `dim`, which vanishes; shares memory. */
   select<T extends Tensor, D extends number, I extends number>(
     this: T,
     dim: FitDim<T, D>,
@@ -123,6 +129,7 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     return as(view.narrow(this, dim as number, from, length as number));
   }
 
+  /** Dimensions `start` to `end`, both included, as one. */
   flatten<T extends Tensor, A extends number = 0, B extends number = -1>(
     this: T,
     start?: FitDim<T, A>,
