@@ -6,6 +6,7 @@ import { gradientNode } from '../core/apply.ts';
 import type { DType } from '../core/dtype.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import type { Node } from '../core/node.ts';
+import { lineOf } from '../core/source-line.ts';
 import { TensorBase } from '../core/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -146,7 +147,7 @@ export function collect(tensors: readonly Tensor[], names: Names): GraphData {
             : [infoOf(leaf)],
         saved: savedOf(node),
         released: node.freed,
-        source: null,
+        source: node.origin === null ? null : lineOf(node.origin.at),
       };
     }),
     edges: nodes.flatMap((node) =>

@@ -1,4 +1,4 @@
-import { ArgumentError, AutogradError, graph, ones, type Tensor, tensor } from 'nabla';
+import { ArgumentError, AutogradError, autograd, graph, ones, type Tensor, tensor } from 'nabla';
 import { describe, expect, it } from 'vitest';
 
 function small() {
@@ -54,6 +54,14 @@ describe('graph', () => {
     loss.backward();
     const after = graph(loss).nodes.find((n) => n.name === 'mm');
     expect(after).toMatchObject({ released: true, saved: [] });
+  });
+
+  it('has the lines of the program, if anomaly detection was on', () => {
+    const { nodes } = autograd.detectAnomaly(() => graph(small().loss));
+    const lines = nodes.filter((n) => n.kind === 'operation').map((n) => n.source);
+    expect(lines).toHaveLength(5);
+    for (const line of lines) expect(line).toMatch(/graph\.test\.ts:\d+:\d+$/);
+    expect(graph(small().loss).nodes.map((n) => n.source)).toEqual(nodes.map(() => null));
   });
 
   it('takes several tensors, leaves, and operations with several outputs', () => {
