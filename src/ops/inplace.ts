@@ -45,7 +45,7 @@ export function checkInPlace(op: string, target: TensorBase, others: readonly Op
       : (target.meta?.place ?? null) !== null && meets(placeOf(target))
   ) {
     throw new ShapeError(
-      `${op}_: unsupported operation: more than one element of the written-to tensor refers to a single memory location (shape ${shapeText(target.shape)}, strides ${shapeText(placeOf(target).strides)}). Please clone() the tensor before performing the operation.`,
+      `${op}_: unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation. It has shape ${shapeText(target.shape)} and strides ${shapeText(placeOf(target).strides)}.`,
     );
   }
   checkGraph(op, target, others);

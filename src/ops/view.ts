@@ -115,7 +115,7 @@ export function view(x: TensorBase, shape: Shape): TensorBase {
   const to = inferShape('view', shape, x.count);
   if (!fitsView(x, to)) {
     throw new ShapeError(
-      `view: view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces): ${shapeText(x.shape)} with strides ${shapeText(placeOf(x).strides)} as ${shapeText(to)}. Use .reshape(...) instead.`,
+      `view: view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead. It has shape ${shapeText(x.shape)} and strides ${shapeText(placeOf(x).strides)}, and was to be seen as ${shapeText(to)}.`,
     );
   }
   return reshape(x, to);

@@ -290,6 +290,24 @@ describe('matrices', () => {
     gradient((x) => x.trace(), [1, 2, 3, 4, 5, 6], [1, 0, 0, 1, 0, 0], [3, 2]);
   });
 
+  it('AG325 slogdet: the logarithm has the inverse, transposed, for its gradient; the sign gives none', () => {
+    const at = [2, 1, -1, -3, 0.5, 4, 1, 2, -2];
+    const [a, b, c] = [leaf(at, [3, 3]), leaf(at, [3, 3]), leaf(at, [3, 3])];
+    const inverse = linalg.inv(f64(at, [3, 3])).mT;
+    linalg.slogdet(a).logabsdet.backward();
+    expectClose(a.grad as Tensor, inverse.contiguous());
+    const { sign, logabsdet } = linalg.slogdet(b);
+    sign.mul(3).add(logabsdet.mul(2)).backward();
+    expectClose(b.grad as Tensor, inverse.mul(2));
+    expect([
+      sign.item(),
+      Math.abs(linalg.det(f64(at, [3, 3])).item() - sign.item() * Math.exp(logabsdet.item())) < 1e-12,
+    ]).toEqual([-1, true]);
+    const only = linalg.slogdet(c).sign;
+    expect(only.requiresGrad).toBe(true);
+    expectValues(autograd.grad(only, c)[0], [3, 3], new Array(9).fill(0));
+  });
+
   it('AG324 an operand that is broadcast in a product has its gradient summed', () => {
     const mat = spreadTensor([3, 4], -1, 1);
     const v = leaf([2], [1]);

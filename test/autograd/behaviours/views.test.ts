@@ -349,11 +349,10 @@ describe('detach', () => {
 describe('layouts', () => {
   it('AG166 elements that share memory are not written to', () => {
     const message =
-      'unsupported operation: more than one element of the written-to tensor refers to a single memory location';
+      'unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.';
     const x = leaf(1).mul(1);
     for (const v of [x.expand([3]), zeros([3]).asStrided([2, 2], [1, 1]), zeros([4]).unfold(0, 2, 1)]) {
       expectError(() => v.add_(1), ShapeError, message);
-      expectError(() => v.add_(1), ShapeError, 'Please clone() the tensor before performing the operation.');
     }
     // Strides that interleave need not meet.
     const y = zeros([6]);
@@ -401,9 +400,8 @@ describe('layouts', () => {
     expectError(
       () => matrix(2, 3).T.view([6]),
       ShapeError,
-      "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces)",
+      "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead.",
     );
-    expectError(() => matrix(2, 3).T.view([6]), ShapeError, 'Use .reshape(...) instead.');
     expectValues(plain(1, 2, 3, 4).view([2, 2]).T.reshape([4]), [4], [1, 3, 2, 4]);
   });
 });
