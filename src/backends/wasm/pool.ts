@@ -11,6 +11,7 @@ import { beginLaunch, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
 import { loadStrided } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
+import { inTasks, shareOf, tasksFor } from './threads/share.ts';
 
 /** The windows of one dimension: for each output where its window begins and of how many elements it is, `step` apart. */
 export interface Reach {
@@ -292,7 +293,14 @@ export function maxPool(op: string, values: Strided, indices: Strided, x: Stride
     const step = all.slice(d + 1).reduce((p, { size }) => p * size, bytes);
     return [tableOf(dim, step), dim.start.length, dim.step * step];
   });
-  kernel(to, at, from, planes, plane * bytes, ...words.flat(), before, groups, apart * bytes);
+  const outputs = reach.reduce((p, { start }) => p * start.length, 1);
+  const window = reach.reduce((p, { count }) => p * Math.max(...count), 1);
+  const tasks = tasksFor(4 * planes * outputs * window, planes);
+  inTasks(tasks, (t, run) => {
+    const [p, end] = shareOf(t, tasks, planes);
+    const places = [to + p * outputs * bytes, at + p * outputs * 4, from + p * plane * bytes];
+    run(kernel, ...places, end - p, plane * bytes, ...words.flat(), before, groups, apart * bytes);
+  });
 }
 
 const SINGLE: Reach = { size: 1, start: [0], count: [1], step: 1 };

@@ -15,6 +15,7 @@ import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
 import { storeFirst } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
+import { inTasks, shareOf, tasksFor } from './threads/share.ts';
 
 interface Kernels {
   readonly alone: WasmFunction;
@@ -155,6 +156,11 @@ export function resample(op: string, y: Strided, x: Strided, dim: number, taps: 
   }
   const table = writeTable(x.dtype, taps, inner * bytes);
   const rowBytes = taps.inputs * inner * bytes;
-  if (inner === 1) alone(to, from, rows, rowBytes, table, taps.outputs);
-  else across(to, from, rows, rowBytes, table, taps.outputs, inner);
+  const tasks = tasksFor(4 * rows * inner * taps.index.length, rows);
+  inTasks(tasks, (t, run) => {
+    const [r, end] = shareOf(t, tasks, rows);
+    const [y0, x0] = [to + r * taps.outputs * inner * bytes, from + r * rowBytes];
+    if (inner === 1) run(alone, y0, x0, end - r, rowBytes, table, taps.outputs);
+    else run(across, y0, x0, end - r, rowBytes, table, taps.outputs, inner);
+  });
 }

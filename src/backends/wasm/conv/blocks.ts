@@ -11,6 +11,7 @@ import { FunctionBody, type Local } from '../encoder.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { emitRun, startOf } from '../indexing/nest.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { now } from '../threads/share.ts';
 import { type Frame, frameLayout, frameOf, placesIn } from './frame.ts';
 import { elementMoves, type Manner, mover } from './move.ts';
 import { place, product, steps } from './tables.ts';
@@ -141,6 +142,6 @@ export function addBlocks(x: Strided, y: Strided, blocks: Blocks): void {
   for (let n = 0; n < images; n++) {
     clear(room, all);
     kernel(from + n * rows * columns * bytes, room, taps, rows, runs, count);
-    deliver(to + n * image * bytes, room + inside * bytes);
+    deliver(now, to + n * image * bytes, room + inside * bytes);
   }
 }

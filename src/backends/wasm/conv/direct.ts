@@ -18,13 +18,17 @@ export const directName = (rows: number): string => `direct${rows}`;
 export const directVectors = (rows: number): number => Math.min(LARGEST_WIDTH, Math.floor(SUMS / rows));
 
 /**
- * `(a, base, xs, ks, c, cRow, n, k, accumulate)`: c[r][x] = Σ_k a[k][r] · (element x, k), or that
- * added to c, for `rows` rows of a panel `a` and `n` columns. The table of columns is filled up to
- * whole steps.
+ * `(a, base, xs, ks, c, cRow, n, k, accumulate, groups, aStep, baseStep, cStep)`: c[r][x] = Σ_k a[k][r] ·
+ * (element x, k), or that added to c, for `rows` rows of a panel `a` and `n` columns; and again for every
+ * group, whose operands are steps further on. The table of columns is filled up to whole steps.
  */
 export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
-  const b = new FunctionBody(directName(rows), new Array(9).fill('i32'), []);
-  const [a, base, xs, ks, c, cRow, n, k, accumulate] = b.params as [
+  const b = new FunctionBody(directName(rows), new Array(13).fill('i32'), []);
+  const [a, base, allXs, ks, allC, cRow, columns, k, accumulate, groups, aStep, baseStep, cStep] = b.params as [
+    Local,
+    Local,
+    Local,
+    Local,
     Local,
     Local,
     Local,
@@ -35,6 +39,7 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
     Local,
     Local,
   ];
+  const [xs, c, n] = [b.local('i32'), b.local('i32'), b.local('i32')];
   const vectors = directVectors(rows);
   const width = vectors * lanes.count;
   const offset = b.local('i32');
@@ -88,39 +93,42 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
     });
   };
 
-  whilst(
-    b,
-    () => void b.get(n).i32(0).op('i32.gt_s'),
-    () => {
-      for (const sum of acc.flat()) b.v128([]).set(sum);
-      b.i32(1).set(all);
-      for (let v = 0; v < vectors; v++) {
-        sideBySide(b, lanes, xs, v * lanes.count);
-        b.get(all).op('i32.and').set(all);
-      }
-      b.get(all).if(
-        () => {
-          const places = placesOf(b, base, xs, 1, lanes.count, vectors);
-          overK((v) => void b.get(places[v]!).get(offset).op('i32.add').mem('v128.load'));
-          b.release(...places);
-        },
-        () => {
-          const places = placesOf(b, base, xs, lanes.count, lanes.count, vectors);
-          overK((v) => gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset));
-          b.release(...places);
-        },
-      );
-      const at = copyOf(b, c);
-      acc.forEach((row, r) => {
-        if (r > 0) advance(b, at, cRow);
-        storeRow(row, at);
-      });
-      b.release(at);
-      advance(b, xs, 4 * width);
-      advance(b, c, 16 * vectors);
-      advance(b, n, -width);
-    },
-  );
+  const step = (): void => {
+    for (const sum of acc.flat()) b.v128([]).set(sum);
+    b.i32(1).set(all);
+    for (let v = 0; v < vectors; v++) {
+      sideBySide(b, lanes, xs, v * lanes.count);
+      b.get(all).op('i32.and').set(all);
+    }
+    b.get(all).if(
+      () => {
+        const places = placesOf(b, base, xs, 1, lanes.count, vectors);
+        overK((v) => void b.get(places[v]!).get(offset).op('i32.add').mem('v128.load'));
+        b.release(...places);
+      },
+      () => {
+        const places = placesOf(b, base, xs, lanes.count, lanes.count, vectors);
+        overK((v) => gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset));
+        b.release(...places);
+      },
+    );
+    const at = copyOf(b, c);
+    acc.forEach((row, r) => {
+      if (r > 0) advance(b, at, cRow);
+      storeRow(row, at);
+    });
+    b.release(at);
+    advance(b, xs, 4 * width);
+    advance(b, c, 16 * vectors);
+    advance(b, n, -width);
+  };
+  times(b, groups, () => {
+    b.get(allXs).set(xs).get(allC).set(c).get(columns).set(n);
+    whilst(b, () => void b.get(n).i32(0).op('i32.gt_s'), step);
+    advance(b, a, aStep);
+    advance(b, base, baseStep);
+    advance(b, allC, cStep);
+  });
   return b;
 }
 

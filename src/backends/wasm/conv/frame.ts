@@ -5,16 +5,20 @@ import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { mover } from './move.ts';
-import { steps, sums } from './tables.ts';
+import { inTasks, shareOf, tasksFor } from '../threads/share.ts';
+import { type Mover, mover } from './move.ts';
+import { product, steps, sums } from './tables.ts';
 
 /** All strides in bytes. */
 export interface Frame {
   readonly image: number;
   readonly channel: number;
   readonly spatial: readonly number[];
-  /** The address of a group's channels of some images, where the coordinates of the frame are zero; good until the next call. */
-  at(first: number, images: number, group: number): number;
+  /**
+   * The address of some images' channels, from a first one on, where the coordinates of the frame are zero;
+   * good until the next call.
+   */
+  at(image: number, images: number, channel: number): number;
 }
 
 /** Strides of images with zeros around, by image, channel and spatial dimensions, and where the inside begins; in elements. */
@@ -32,8 +36,8 @@ export function frameLayout(
 
 /**
  * Images of `x` [N, C, d…] in a frame of `before` and `after` zeros along each spatial dimension. If
- * there are none the images are used where they are; else up to `images` images of a group's
- * `channels` are copied at a time, into one frame whose borders stay zero.
+ * there are none the images are used where they are; else up to `images` images of `channels` channels are
+ * copied at a time, into one frame whose borders stay zero.
  */
 export function frameOf(
   x: Strided,
@@ -45,32 +49,44 @@ export function frameOf(
   const { bytes } = dtypeInfo(x.dtype);
   const start = startOf(x);
   const [imageStep, channelStep, ...spatialSteps] = x.strides.map((s) => s * bytes) as [number, number, ...number[]];
-  const address = (first: number, group: number): number => start + first * imageStep + group * channels * channelStep;
+  const address = (image: number, channel: number): number => start + image * imageStep + channel * channelStep;
   if (before.every((n) => n === 0) && after.every((n) => n === 0)) {
     return {
       image: imageStep,
       channel: channelStep,
       spatial: spatialSteps,
-      at: (first, _images, group) => address(first, group),
+      at: (image, _images, channel) => address(image, channel),
     };
   }
   const inner = x.shape.slice(2);
   const { strides, inside } = frameLayout(inner, before, after, channels);
-  const all = strides[0] * images * bytes;
+  const [frameImage, frameChannel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
+  const all = frameImage * images;
   const frame = scratch(all);
   clear(frame, all);
-  const moves = new Map<number, ReturnType<typeof mover>>();
+  const size = product(inner);
+  const movers = new Map<string, Mover>();
+  const moverOf = (count: number, some: number): Mover => {
+    const key = `${count} ${some}`;
+    let move = movers.get(key);
+    if (move === undefined) {
+      move = mover('put', x.dtype, [count, some, ...inner], strides, x.strides);
+      movers.set(key, move);
+    }
+    return move;
+  };
   return {
-    image: strides[0] * bytes,
-    channel: strides[1] * bytes,
-    spatial: strides.slice(2).map((s) => s * bytes),
-    at: (first, count, group) => {
-      let move = moves.get(count);
-      if (move === undefined) {
-        move = mover('put', x.dtype, [count, channels, ...inner], strides, x.strides);
-        moves.set(count, move);
-      }
-      move(frame + inside * bytes, address(first, group));
+    image: frameImage,
+    channel: frameChannel,
+    spatial,
+    at: (image, count, channel) => {
+      const some = Math.min(channels, x.shape[1] - channel);
+      const tasks = tasksFor(4 * count * some * size, some);
+      inTasks(tasks, (t, run) => {
+        const [from, to] = shareOf(t, tasks, some);
+        const move = moverOf(count, to - from);
+        move(run, frame + inside * bytes + from * frameChannel, address(image, channel + from));
+      });
       return frame;
     },
   };

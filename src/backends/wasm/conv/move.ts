@@ -2,10 +2,10 @@
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { advance, copyOf, times } from '../control.ts';
 import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encoder.ts';
-import { i32 } from '../heap.ts';
 import { emitNest, emitRun, type Innermost, MOVE, writeNest } from '../indexing/nest.ts';
 import { joinLoops, loopsOver } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import type { Run } from '../threads/share.ts';
 
 /** `put`: to ← from; `add`: to ← to + from. */
 export type Manner = 'put' | 'add';
@@ -69,14 +69,17 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, contiguous: b
   return b;
 }
 
-/** A move prepared for the current launch: the shape and strides (in elements) stay, the addresses change. */
+/** A move whose shape and strides stay, from and to any addresses of the current launch. */
+export type Mover = (run: Run, to: number, from: number) => void;
+
+/** Prepares a move for the current launch; strides are in elements. */
 export function mover(
   manner: Manner,
   dtype: DType,
   shape: readonly number[],
   toStrides: readonly number[],
   fromStrides: readonly number[],
-): (to: number, from: number) => void {
+): Mover {
   if (shape.includes(0)) return () => undefined;
   const { bytes } = dtypeInfo(dtype);
   const dims = shape.map((_, d) => d);
@@ -84,11 +87,6 @@ export function mover(
   const inner = loops.at(-1);
   const contiguous = inner !== undefined && inner.steps[0] === 1 && inner.steps[1] === 1;
   const kernel = kernelFor(manner, dtype, Math.max(0, loops.length - 1), contiguous);
-  const at = writeNest(0, loops, [0, 0], [bytes, bytes]);
-  return (to, from) => {
-    const words = i32();
-    words[at >>> 2] = to;
-    words[(at >>> 2) + 1] = from;
-    kernel(at);
-  };
+  // A call that runs later must find its own addresses.
+  return (run, to, from) => run(kernel, writeNest(0, loops, [to, from], [bytes, bytes]));
 }

@@ -3,6 +3,7 @@
  * are places, and the sum runs over channels of the source and taps.
  */
 
+import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, kernelsFor } from '../gemm.ts';
@@ -10,9 +11,10 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
+import { inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
 import { type ConvKernels, convKernels } from './kernels.ts';
-import { mover } from './move.ts';
+import { type Mover, mover } from './move.ts';
 import { place, product, steps, sums } from './tables.ts';
 
 /** With fewer rows than this, windows are not packed. */
@@ -20,6 +22,10 @@ const FEW_ROWS = 16;
 /** With fewer places than this in an image, those of several images are columns of one product. */
 const FEW_PLACES = 32;
 const PLACES_TOGETHER = 256;
+/** Bytes of a frame that holds several groups. */
+const FRAME_BYTES = 1 << 22;
+/** Columns of a piece are a multiple of this, which is one of every step of the kernels. */
+const PIECE_COLUMNS = 64;
 
 export interface Task {
   readonly op: string;
@@ -72,23 +78,68 @@ export function products(task: Task, parts: readonly Part[]): void {
   const places = Math.max(...inner.map((part) => product(part.sizes)));
   const together = places < FEW_PLACES ? Math.min(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
   startOf(weight);
-  const frame = frameOf(source, task.before, task.after, together, channels);
+  const wave = groupsTogether(groups, channels, source, together);
+  const frame = frameOf(source, task.before, task.after, together, wave * channels);
   const runs = inner.map((part) => new PartProducts(gemm, task, part, frame, address));
   for (let n = 0; n < images; n += together) {
     const several = Math.min(together, images - n);
-    for (let g = 0; g < groups; g++) {
-      const base = frame.at(n, several, g);
-      for (const run of runs) run.at(base, n, several, g);
+    for (let g = 0; g < groups; g += wave) {
+      const base = frame.at(n, several, g * channels);
+      inWave(runs, Math.min(wave, groups - g), several, (part, first, count, piece, room, run) => {
+        const where = { base: base + first * channels * frame.channel, image: n, images: several };
+        part.run(run, room, { ...where, group: g + first, groups: count }, piece);
+      });
     }
   }
 }
 
-/** The tables of a number of images' columns. */
+/** How many groups are looked at together: as many as a frame of moderate size holds. */
+export function groupsTogether(groups: number, channels: number, { shape, dtype }: Strided, images: number): number {
+  const bytes = channels * product(shape.slice(2)) * images * dtypeInfo(dtype).bytes;
+  return Math.min(groups, Math.max(1, Math.floor(FRAME_BYTES / Math.max(1, bytes))));
+}
+
+/** A stretch of columns, of so many that they are cut into. */
+type Piece = readonly [index: number, of: number];
+
+type Visit = (part: PartProducts, group: number, groups: number, piece: Piece, room: number, run: Run) => void;
+
+/** Deals the parts of some groups out to tasks, cut into pieces where there are too few. */
+function inWave(parts: readonly PartProducts[], groups: number, images: number, visit: Visit): void {
+  const steps = groups * parts.reduce((sum, part) => sum + part.stepsOf(images), 0);
+  const tasks = tasksFor(steps, groups * parts.reduce((sum, part) => sum + part.mostPieces(images), 0));
+  const each = Math.ceil(tasks / parts.length);
+  const units: (readonly [PartProducts, group: number, groups: number, Piece])[] = [];
+  for (const part of parts) {
+    const ranges = part.spansGroups ? Math.min(groups, each) : groups;
+    const pieces = Math.min(part.mostPieces(images), Math.ceil(each / ranges));
+    for (let r = 0; r < ranges; r++) {
+      const [from, to] = shareOf(r, ranges, groups);
+      for (let p = 0; p < pieces; p++) units.push([part, from, to - from, [p, pieces]]);
+    }
+  }
+  inTasks(Math.min(tasks, units.length), (t, run) => {
+    const [from, to] = shareOf(t, Math.min(tasks, units.length), units.length);
+    for (let u = from; u < to; u++) {
+      const [part, group, count, piece] = units[u];
+      visit(part, group, count, piece, t, run);
+    }
+  });
+}
+
+/** The columns of a number of images: how many, and their table. */
 interface Columns {
   readonly count: number;
   readonly table: number;
-  /** Brings a result from where it was made to its lattice, if it is not there. */
-  readonly deliver: ((to: number, from: number) => void) | null;
+}
+
+/** Some images and groups of a task; their windows begin at `base`. */
+interface Where {
+  readonly base: number;
+  readonly image: number;
+  readonly images: number;
+  readonly group: number;
+  readonly groups: number;
 }
 
 class PartProducts {
@@ -99,14 +150,17 @@ class PartProducts {
   readonly #frame: Frame;
   readonly #out: number;
   readonly #rows: number;
+  readonly #channels: number;
   readonly #k: number;
   readonly #step: number;
   /** Packed weights of all groups, and the offsets of k in the frame. */
   readonly #weights: number;
   readonly #reach: number;
   readonly #columns = new Map<number, Columns>();
-  #panels = 0;
-  #result = 0;
+  /** Room for packed windows, and for results on their way, of each task. */
+  readonly #panels: Room[] = [];
+  readonly #results: Room[] = [];
+  readonly #deliverers = new Map<string, Mover>();
 
   constructor(gemm: GemmKernels, task: Task, part: Part, frame: Frame, out: number) {
     this.#gemm = gemm;
@@ -117,6 +171,7 @@ class PartProducts {
     this.#out = out;
     this.#rows = task.out.shape[1] / task.groups;
     const channels = task.source.shape[1] / task.groups;
+    this.#channels = channels;
     this.#k = channels * product(part.taps.map((t) => t.length));
     this.#step = blockLength(this.#k);
     this.#weights = this.#packWeights(channels);
@@ -137,12 +192,16 @@ class PartProducts {
     const ks = place(sums([steps(channels, channelStep * bytes), ...taps]));
     const pack = this.#kernels.pack(rowStep === 1 ? 'across' : 'along', TILE_ROWS);
     const panels = Math.ceil(this.#rows / TILE_ROWS);
-    for (let g = 0; g < groups; g++) {
-      const base = startOf(weight) + g * groupStep * bytes;
-      this.#blocks((at, length) => {
-        pack(base, xs, ks + 4 * at, this.#weightsAt(to, g, 0, at, length), length, panels);
-      });
-    }
+    const tasks = tasksFor(4 * groups * this.#rows * this.#k, groups);
+    inTasks(tasks, (t, run) => {
+      const [first, end] = shareOf(t, tasks, groups);
+      for (let g = first; g < end; g++) {
+        const base = startOf(weight) + g * groupStep * bytes;
+        this.#blocks((at, length) => {
+          run(pack, base, xs, ks + 4 * at, this.#weightsAt(to, g, 0, at, length), length, panels);
+        });
+      }
+    });
     return to;
   }
 
@@ -166,84 +225,131 @@ class PartProducts {
   }
 
   #makeColumns(images: number): Columns {
-    const { out, accumulate } = this.#task;
-    const { sizes, step } = this.#part;
-    const places = product(sizes);
-    const count = images * places;
-    const table = place(placesIn(this.#frame, { images }, this.#part.columns), 4 * this.#gemm.columns);
-    if (images === 1 && places === product(out.shape.slice(2))) return { count, table, deliver: null };
-    const [imageStep, channelStep, ...spatial] = out.strides as [number, number, ...number[]];
-    const within = sizes.map((_, d) => product(sizes.slice(d + 1)));
-    const deliver = mover(
-      accumulate ? 'add' : 'put',
-      out.dtype,
-      [this.#rows, images, ...sizes],
-      [channelStep, imageStep, ...spatial.map((s, d) => s * step[d])],
-      [count, places, ...within],
-    );
-    return { count, table, deliver };
+    const count = images * product(this.#part.sizes);
+    return { count, table: place(placesIn(this.#frame, { images }, this.#part.columns), PIECE_COLUMNS) };
   }
 
-  /** The products of a group of `images` images from the `n`th on, whose windows begin at `base`. */
-  at(base: number, n: number, images: number, group: number): void {
+  /** Whether columns lie in the result as they are made: not if they are of several images, or of a lattice. */
+  #inPlace(images: number): boolean {
+    return images === 1 && product(this.#part.sizes) === product(this.#task.out.shape.slice(2));
+  }
+
+  /** Brings results to their places. */
+  #delivererOf(images: number, groups: number): Mover {
+    const key = `${images} ${groups}`;
+    let deliver = this.#deliverers.get(key);
+    if (deliver === undefined) {
+      const { out, accumulate } = this.#task;
+      const { sizes, step } = this.#part;
+      const [imageStep, channelStep, ...spatial] = out.strides as [number, number, ...number[]];
+      const places = product(sizes);
+      const within = sizes.map((_, d) => product(sizes.slice(d + 1)));
+      deliver = mover(
+        accumulate ? 'add' : 'put',
+        out.dtype,
+        [groups * this.#rows, images, ...sizes],
+        [channelStep, imageStep, ...spatial.map((s, d) => s * step[d])],
+        [images * places, places, ...within],
+      );
+      this.#deliverers.set(key, deliver);
+    }
+    return deliver;
+  }
+
+  /** Multiplications for a group of some images. */
+  stepsOf(images: number): number {
+    return this.#rows * this.#k * images * product(this.#part.sizes);
+  }
+
+  /** Into how many pieces the columns may be cut: what is delivered goes in one. */
+  mostPieces(images: number): number {
+    return this.#inPlace(images) ? Math.ceil(this.#columnsOf(images).count / PIECE_COLUMNS) : 1;
+  }
+
+  /** Whether groups of few channels are done at a time. */
+  get spansGroups(): boolean {
+    return this.#rows < FEW_ROWS;
+  }
+
+  /** A piece of the products of some groups and images. */
+  run(run: Run, room: number, where: Where, [piece, pieces]: Piece): void {
     const { out, accumulate } = this.#task;
     const { bytes } = this.#gemm;
-    const { count, table, deliver } = this.#columnsOf(images);
+    const { images, group, groups } = where;
+    const { count, table } = this.#columnsOf(images);
     const start = this.#part.start.reduce((sum, s, d) => sum + s * out.strides[d + 2], 0);
-    const to = this.#out + (n * out.strides[0] + group * this.#rows * out.strides[1] + start) * bytes;
-    if (deliver === null) {
-      this.#multiply(to, base, table, count, group, accumulate);
+    const to = this.#out + (where.image * out.strides[0] + group * this.#rows * out.strides[1] + start) * bytes;
+    const of = { ...where, xs: table, row: count * bytes };
+    if (this.#inPlace(images)) {
+      const [from, end] = shareOf(piece, pieces, Math.ceil(count / PIECE_COLUMNS));
+      const columns = [from * PIECE_COLUMNS, Math.min(count, end * PIECE_COLUMNS)] as const;
+      this.#multiply(run, room, { ...of, c: to, accumulate }, ...columns);
       return;
     }
-    // The first images are the most.
-    this.#result ||= scratch(this.#rows * count * bytes);
-    this.#multiply(this.#result, base, table, count, group, false);
-    deliver(to, this.#result);
+    const result = roomAt(this.#results, room, groups * this.#rows * count * bytes);
+    this.#multiply(run, room, { ...of, c: result, accumulate: false }, 0, count);
+    this.#delivererOf(images, groups)(run, to, result);
   }
 
-  #multiply(c: number, base: number, xs: number, count: number, group: number, accumulate: boolean): void {
-    if (this.#rows < FEW_ROWS) this.#direct(c, base, xs, count, group, accumulate);
-    else this.#packed(c, base, xs, count, group, accumulate);
+  #multiply(run: Run, room: number, of: Operands, from: number, to: number): void {
+    if (this.spansGroups) this.#direct(run, of, from, to);
+    else this.#packed(run, room, of, from, to);
   }
 
-  #direct(c: number, base: number, xs: number, count: number, group: number, accumulate: boolean): void {
-    const cRow = count * this.#gemm.bytes;
+  #direct(run: Run, { c, row, base, xs, group, groups, accumulate }: Operands, from: number, to: number): void {
+    const { bytes } = this.#gemm;
+    const steps = [this.#groupBytes, this.#channels * this.#frame.channel, this.#rows * row];
     this.#blocks((at, length) => {
       for (let i = 0; i < this.#rows; i += TILE_ROWS) {
         const kernel = this.#kernels.direct(Math.min(TILE_ROWS, this.#rows - i));
         const a = this.#weightsAt(this.#weights, group, i, at, length);
-        kernel(a, base, xs, this.#reach + 4 * at, c + i * cRow, cRow, count, length, Number(accumulate || at > 0));
+        const more = Number(accumulate || at > 0);
+        const y = c + i * row + from * bytes;
+        run(kernel, a, base, xs + 4 * from, this.#reach + 4 * at, y, row, to - from, length, more, groups, ...steps);
       }
     });
   }
 
-  #packed(c: number, base: number, xs: number, count: number, group: number, accumulate: boolean): void {
+  #packed(run: Run, room: number, { c, row, base, xs, group, accumulate }: Operands, from: number, to: number): void {
     const { bytes, columns, packed } = this.#gemm;
     const pack = this.#kernels.pack('across', columns);
-    const cRow = count * bytes;
-    this.#panels ||= scratch(Math.ceil(Math.min(count, BLOCK_COLUMNS) / columns) * columns * this.#step * bytes);
-    for (let j = 0; j < count; j += BLOCK_COLUMNS) {
-      const width = Math.min(BLOCK_COLUMNS, count - j);
+    const widest = Math.ceil(Math.min(to - from, BLOCK_COLUMNS) / columns) * columns;
+    const panels = roomAt(this.#panels, room, widest * this.#step * bytes);
+    for (let j = from; j < to; j += BLOCK_COLUMNS) {
+      const width = Math.min(BLOCK_COLUMNS, to - j);
       this.#blocks((at, length) => {
-        pack(base, xs + 4 * j, this.#reach + 4 * at, this.#panels, length, Math.ceil(width / columns));
+        run(pack, base, xs + 4 * j, this.#reach + 4 * at, panels, length, Math.ceil(width / columns));
         for (let i = 0; i < this.#rows; i += BLOCK_ROWS) {
-          packed(
-            this.#weightsAt(this.#weights, group, i, at, length),
-            0,
-            0,
-            TILE_ROWS * length * bytes,
-            this.#panels,
-            0,
-            columns * length * bytes,
-            c + i * cRow + j * bytes,
-            cRow,
-            Math.min(BLOCK_ROWS, this.#rows - i),
-            width,
-            length,
-            Number(accumulate || at > 0),
-          );
+          const height = Math.min(BLOCK_ROWS, this.#rows - i);
+          const a = this.#weightsAt(this.#weights, group, i, at, length);
+          const [aPanel, bPanel] = [TILE_ROWS * length * bytes, columns * length * bytes];
+          const [y, more] = [c + i * row + j * bytes, Number(accumulate || at > 0)];
+          run(packed, a, 0, 0, aPanel, panels, 0, bPanel, y, row, height, width, length, more);
         }
       });
     }
   }
+}
+
+/** Room of a task's own, enlarged where it must be. */
+interface Room {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+function roomAt(rooms: (Room | undefined)[], task: number, bytes: number): number {
+  let room = rooms[task];
+  if (room === undefined || room.bytes < bytes) {
+    room = { at: scratch(bytes), bytes };
+    rooms[task] = room;
+  }
+  return room.at;
+}
+
+/** The operands of some groups: the result and bytes between its rows, and windows at `base` and the entries of a table. */
+interface Operands extends Where {
+  readonly c: number;
+  readonly row: number;
+  readonly xs: number;
+  readonly accumulate: boolean;
 }

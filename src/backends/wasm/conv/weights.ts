@@ -10,9 +10,11 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
+import { inTasks, shareOf, tasksFor } from '../threads/share.ts';
 import { DOT_WIDTHS } from './direct.ts';
 import { frameOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
+import { groupsTogether } from './products.ts';
 import { place, product, steps, sums } from './tables.ts';
 
 /** With fewer rows than this, the gradient is made of inner products. */
@@ -36,7 +38,7 @@ export interface WeightTask {
   readonly dilation: readonly number[];
 }
 
-/** The operands of a group of rows: elements are at sums of an address and entries of two tables, in bytes. */
+/** The operands of a group: elements are at sums of an address and entries of two tables, in bytes. */
 interface Sums {
   readonly rows: number;
   readonly count: number;
@@ -47,8 +49,15 @@ interface Sums {
   readonly columnPlaces: Int32Array;
 }
 
-/** `(c, row, base, places, accumulate)`: the products of as many places. */
-type SumProducts = (c: number, row: number, base: number, places: number, accumulate: boolean) => void;
+/** Addresses of a group: its part of the result, and where its rows of y and its windows begin. */
+interface Group {
+  readonly c: number;
+  readonly row: number;
+  readonly base: number;
+}
+
+/** Sums the products of so many places, for some groups. */
+type SumProducts = (groups: readonly Group[], places: number, accumulate: boolean) => void;
 
 /** `out[o, c, k] = Σ x[n, c, s p − a + d k] y[n, o, p]` over images n and places p. */
 export function weightProducts(task: WeightTask): void {
@@ -70,7 +79,8 @@ export function weightProducts(task: WeightTask): void {
   }
   if (groups * rows * count === 0) return;
   const together = places < PLACES_TOGETHER ? Math.min(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
-  const frame = frameOf(x, task.before, task.after, together, channels);
+  const wave = groupsTogether(groups, channels, x, together);
+  const frame = frameOf(x, task.before, task.after, together, wave * channels);
   const row = startOf(y);
   const [imageStep, rowStep, ...spatial] = y.strides.map((s) => s * bytes) as [number, number, ...number[]];
   const operands: Sums = {
@@ -92,14 +102,22 @@ export function weightProducts(task: WeightTask): void {
   const sum = rows < FEW_ROWS ? innerProducts(gemm, operands) : packedProducts(gemm, operands);
   for (let n = 0; n < images; n += together) {
     const several = Math.min(together, images - n);
-    for (let g = 0; g < groups; g++) {
-      const base = frame.at(n, several, g);
-      const rowsAt = row + n * imageStep + g * rows * rowStep;
-      sum(c + g * rows * count * bytes, rowsAt, base, several * places, n > 0);
+    for (let g = 0; g < groups; g += wave) {
+      const base = frame.at(n, several, g * channels);
+      const some = Array.from({ length: Math.min(wave, groups - g) }, (_, i) => ({
+        c: c + (g + i) * rows * count * bytes,
+        row: row + n * imageStep + (g + i) * rows * rowStep,
+        base: base + i * channels * frame.channel,
+      }));
+      sum(some, several * places, n > 0);
     }
   }
 }
 
+/** Places whose rows are packed at a time. */
+const LONGEST_ROWS = 8 * LONGEST_K;
+
+/** Rows are packed, then for each stretch of columns windows, block by block, and multiplied. */
 function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums): SumProducts {
   const { bytes, columns, packed } = gemm;
   const kernels = convKernels(gemm);
@@ -109,26 +127,68 @@ function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums
   const rowPlaces = place(of.rowPlaces);
   const columnTable = place(of.columns, columns);
   const columnPlaces = place(of.columnPlaces);
-  const panels = (n: number, width: number): number => Math.ceil(n / width);
-  const longest = Math.min(of.rowPlaces.length, LONGEST_K);
-  const a = scratch(panels(rows, TILE_ROWS) * TILE_ROWS * longest * bytes);
-  const b = scratch(panels(Math.min(count, BLOCK_COLUMNS), columns) * columns * longest * bytes);
+  const rowPanels = Math.ceil(rows / TILE_ROWS);
+  const a = scratch(rowPanels * TILE_ROWS * Math.min(of.rowPlaces.length, LONGEST_ROWS) * bytes);
+  const rooms: number[] = [];
   const cRow = count * bytes;
-  return (c, row, base, places, accumulate) => {
+
+  /** The products of places `start` to `end` in blocks of `step`. */
+  const stretch = ({ c, row, base }: Group, start: number, end: number, step: number, accumulate: boolean): void => {
+    const eachBlock = (visit: (at: number, length: number, rowsAt: number) => void): void => {
+      for (let at = start; at < end; at += step) {
+        visit(at, Math.min(step, end - at), a + rowPanels * TILE_ROWS * (at - start) * bytes);
+      }
+    };
+    const blocks = Math.ceil((end - start) / step);
+    const packs = tasksFor(4 * rows * (end - start), blocks);
+    inTasks(packs, (t, run) => {
+      const [first, last] = shareOf(t, packs, blocks);
+      eachBlock((at, length, to) => {
+        const block = (at - start) / step;
+        if (block >= first && block < last) run(packRows, row, rowTable, rowPlaces + 4 * at, to, length, rowPanels);
+      });
+    });
+    const units = Math.ceil(count / columns);
+    const tasks = tasksFor(rows * count * (end - start), units);
+    inTasks(tasks, (t, run) => {
+      const [from, to] = shareOf(t, tasks, units).map((unit) => Math.min(count, unit * columns)) as [number, number];
+      rooms[t] ??= scratch(Math.ceil(BLOCK_COLUMNS / columns) * columns * LONGEST_K * bytes);
+      for (let j = from; j < to; j += BLOCK_COLUMNS) {
+        const width = Math.min(BLOCK_COLUMNS, to - j);
+        eachBlock((at, length, rowsAt) => {
+          const panels = Math.ceil(width / columns);
+          run(packColumns, base, columnTable + 4 * j, columnPlaces + 4 * at, rooms[t], length, panels);
+          for (let i = 0; i < rows; i += BLOCK_ROWS) {
+            const height = Math.min(BLOCK_ROWS, rows - i);
+            const [aPanel, bPanel] = [TILE_ROWS * length * bytes, columns * length * bytes];
+            const [y, more] = [c + i * cRow + j * bytes, Number(accumulate || at > 0)];
+            run(
+              packed,
+              rowsAt + i * length * bytes,
+              0,
+              0,
+              aPanel,
+              rooms[t],
+              0,
+              bPanel,
+              y,
+              cRow,
+              height,
+              width,
+              length,
+              more,
+            );
+          }
+        });
+      }
+    });
+  };
+  return (groups, places, accumulate) => {
     const step = blockLength(places);
-    for (let at = 0; at < places; at += step) {
-      const length = Math.min(step, places - at);
-      packRows(row, rowTable, rowPlaces + 4 * at, a, length, panels(rows, TILE_ROWS));
-      for (let j = 0; j < count; j += BLOCK_COLUMNS) {
-        const width = Math.min(BLOCK_COLUMNS, count - j);
-        packColumns(base, columnTable + 4 * j, columnPlaces + 4 * at, b, length, panels(width, columns));
-        for (let i = 0; i < rows; i += BLOCK_ROWS) {
-          const height = Math.min(BLOCK_ROWS, rows - i);
-          const to = c + i * cRow + j * bytes;
-          const [aPanel, bPanel] = [TILE_ROWS * length * bytes, columns * length * bytes];
-          const more = Number(accumulate || at > 0);
-          packed(a + i * length * bytes, 0, 0, aPanel, b, 0, bPanel, to, cRow, height, width, length, more);
-        }
+    const most = Math.max(1, Math.floor(LONGEST_ROWS / step)) * step;
+    for (const group of groups) {
+      for (let start = 0; start < places; start += most) {
+        stretch(group, start, Math.min(places, start + most), step, accumulate);
       }
     }
   };
@@ -140,22 +200,29 @@ function innerProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums)
   const kernels = convKernels(gemm);
   const columnTable = place(of.columns);
   const blocks = new Map<number, readonly Block[]>();
-  return (c, row, base, places, accumulate) => {
+  return (groups, places, accumulate) => {
     let list = blocks.get(places);
     if (list === undefined) {
       list = runsOf(of.rowPlaces, of.columnPlaces, places, bytes);
       blocks.set(places, list);
     }
-    list.forEach(({ table, runs }, block) => {
-      const more = Number(accumulate || block > 0);
-      for (let r = 0; r < rows; r++) {
-        let j = 0;
-        for (const width of DOT_WIDTHS) {
-          const dots = kernels.dots(width);
-          for (; j + width <= count; j += width) {
-            dots(row + r * rowStep, base, columnTable + 4 * j, table, runs, c + (r * count + j) * bytes, more);
+    const units = groups.length * rows;
+    const tasks = tasksFor(units * count * places, units);
+    inTasks(tasks, (t, run) => {
+      const [from, to] = shareOf(t, tasks, units);
+      for (let unit = from; unit < to; unit++) {
+        const { c, row, base } = groups[Math.floor(unit / rows)];
+        const r = unit % rows;
+        list.forEach(({ table, runs }, block) => {
+          let j = 0;
+          for (const width of DOT_WIDTHS) {
+            const dots = kernels.dots(width);
+            for (; j + width <= count; j += width) {
+              const [y, more] = [c + (r * count + j) * bytes, Number(accumulate || block > 0)];
+              run(dots, row + r * rowStep, base, columnTable + 4 * j, table, runs, y, more);
+            }
           }
-        }
+        });
       }
     });
   };

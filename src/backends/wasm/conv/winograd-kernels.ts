@@ -236,35 +236,48 @@ function patchOf(b: FunctionBody, constants: Constants, matrix: Matrix, at: Loca
   });
 }
 
-/** Adds the values of a patch up, and at the end says whether one of all of them was infinite or NaN. */
+/** Adds values up to see whether one of them was infinite or NaN. */
 class Watch {
   readonly #body: FunctionBody;
   readonly #sum: Local;
+  readonly #odd: Local;
 
   constructor(body: FunctionBody) {
     this.#body = body;
     this.#sum = body.local('v128');
+    this.#odd = body.local('v128');
   }
 
   see(values: readonly Local[]): void {
     for (const v of values) this.#body.get(this.#sum).get(v).op('f32x4.add').set(this.#sum);
   }
 
-  /** Pushes 1 if something was not finite (or so large that its sums were not), else 0. */
-  report(): void {
+  /** Ends a sum: what is seen must not hang on how work is shared. */
+  settle(): void {
     const b = this.#body;
-    b.get(this.#sum).get(this.#sum).op('f32x4.sub').f32x4(0).op('f32x4.ne', 'v128.any_true');
+    b.get(this.#sum).get(this.#sum).op('f32x4.sub').f32x4(0).op('f32x4.ne');
+    b.get(this.#odd).op('v128.or').set(this.#odd);
+    b.v128([]).set(this.#sum);
+  }
+
+  /** Writes 1 if something was not finite (or so large that a sum was not). */
+  report(to: Local): void {
+    const b = this.#body;
+    b.get(this.#odd).op('v128.any_true');
+    b.if(() => void b.get(to).i32(1).mem('i32.store'));
   }
 }
 
 /**
- * `(products, place, rows, rowBytes, groups, table, y, channelStep, rowStep, accumulate)`: tiles of outputs.
+ * `(products, place, rows, rowBytes, groups, table, y, channelStep, rowStep, accumulate, odd)`: tiles of outputs.
  * A row of products is a channel, whose tiles are taken four at a time; the table holds for each tile
- * where it lies in the channel, and how many of its rows and columns there are.
+ * where it lies in the channel, and how many of its rows and columns there are. Whether something was not
+ * finite is said at `odd`.
  */
 export function emitTiles(lanes: Lanes): FunctionBody {
-  const b = new FunctionBody('tiles', new Array(10).fill('i32'), ['i32']);
-  const [products, place, rows, rowBytes, groups, table, y, channelStep, rowStep, accumulate] = b.params as [
+  const b = new FunctionBody('tiles', new Array(11).fill('i32'), []);
+  const [products, place, rows, rowBytes, groups, table, y, channelStep, rowStep, accumulate, odd] = b.params as [
+    Local,
     Local,
     Local,
     Local,
@@ -322,25 +335,27 @@ export function emitTiles(lanes: Lanes): FunctionBody {
       advance(b, at, 16);
       advance(b, entry, 12 * lanes.count);
     });
+    watch.settle();
     b.release(at, entry, left);
     advance(b, products, rowBytes);
     advance(b, y, channelStep);
   });
-  watch.report();
+  watch.report(odd);
   return b;
 }
 
 /**
- * `(products, place, groups, w)`: gradients of 3 × 3 weights, in the order of the products, four at a time.
+ * `(products, place, groups, w, odd)`: gradients of 3 × 3 weights, in the order of the products, four at a time.
  */
 export function emitWeights(lanes: Lanes): FunctionBody {
-  const b = new FunctionBody('gradients', new Array(4).fill('i32'), ['i32']);
-  const [products, place, groups, w] = b.params as [Local, Local, Local, Local];
+  const b = new FunctionBody('gradients', new Array(5).fill('i32'), []);
+  const [products, place, groups, w, odd] = b.params as [Local, Local, Local, Local, Local];
   const constants = new Constants(b, lanes, G_T);
   const watch = new Watch(b);
   times(b, groups, () => {
     const patch = patchOf(b, constants, G_T, products, place);
     for (const row of patch) watch.see(row);
+    watch.settle();
     for (let lane = 0; lane < lanes.count; lane++) {
       const to = 4 * TAPS * TAPS * lane;
       patch.flat().forEach(
@@ -355,6 +370,6 @@ export function emitWeights(lanes: Lanes): FunctionBody {
     advance(b, products, 16);
     advance(b, w, 4 * TAPS * TAPS * lanes.count);
   });
-  watch.report();
+  watch.report(odd);
   return b;
 }

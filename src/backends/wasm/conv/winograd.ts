@@ -7,9 +7,10 @@ import type { Strided } from '../../../kernels/strided.ts';
 import { BLOCK_ROWS, blockLength, kernelsFor } from '../gemm.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch, scratch } from '../heap.ts';
+import { beginLaunch, i32, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { inTasks, shareOf, tasksFor } from '../threads/share.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
 import type { Part, Task } from './products.ts';
 import { place, product, steps, sums } from './tables.ts';
@@ -37,8 +38,11 @@ const TILE_BYTES = 1 << 20;
 const MOST_TILES = 256;
 
 const BYTES = 4;
+const WEIGHT_PATCH = TAPS * TAPS * BYTES;
 const VECTOR = 4;
 const LINE = 64;
+/** What transforming a patch takes, in multiplications of a matrix product. */
+const TRANSFORM_STEPS = 128;
 
 interface Kernels {
   readonly weights: WasmFunction;
@@ -115,30 +119,39 @@ function multiplyPlaces(
   accumulate: boolean,
 ): void {
   const step = blockLength(k);
-  for (let p = 0; p < PLACES; p++) {
-    for (let at = 0; at < k; at += step) {
-      const length = Math.min(step, k - at);
-      const aBlock = a.at + p * a.place + ceil(rows, TILE_ROWS) * at * BYTES;
-      const bBlock = b.at + p * b.place + ceil(columns, gemm.columns) * at * BYTES;
-      for (let i = 0; i < rows; i += BLOCK_ROWS) {
-        gemm.packed(
-          aBlock + i * length * BYTES,
-          0,
-          0,
-          TILE_ROWS * length * BYTES,
-          bBlock,
-          0,
-          gemm.columns * length * BYTES,
-          c.at + p * c.place + i * c.row,
-          c.row,
-          Math.min(BLOCK_ROWS, rows - i),
-          columns,
-          length,
-          Number(accumulate || at > 0),
-        );
+  const tasks = tasksFor(PLACES * rows * columns * k, PLACES);
+  const { packed } = gemm;
+  inTasks(tasks, (t, run) => {
+    const [from, to] = shareOf(t, tasks, PLACES);
+    for (let p = from; p < to; p++) {
+      for (let at = 0; at < k; at += step) {
+        const length = Math.min(step, k - at);
+        const aBlock = a.at + p * a.place + ceil(rows, TILE_ROWS) * at * BYTES;
+        const bBlock = b.at + p * b.place + ceil(columns, gemm.columns) * at * BYTES;
+        const [aPanel, bPanel] = [TILE_ROWS * length * BYTES, gemm.columns * length * BYTES];
+        for (let i = 0; i < rows; i += BLOCK_ROWS) {
+          const height = Math.min(BLOCK_ROWS, rows - i);
+          const [y, more] = [c.at + p * c.place + i * c.row, Number(accumulate || at > 0)];
+          run(
+            packed,
+            aBlock + i * length * BYTES,
+            0,
+            0,
+            aPanel,
+            bBlock,
+            0,
+            bPanel,
+            y,
+            c.row,
+            height,
+            columns,
+            length,
+            more,
+          );
+        }
       }
     }
-  }
+  });
 }
 
 /** `count` places x, by a table, in panels of `width`. */
@@ -160,10 +173,15 @@ function packPlaces(
 ): void {
   const step = blockLength(k);
   const panels = Math.ceil(count / width);
-  for (let at = 0; at < k; at += step) {
-    const length = Math.min(step, k - at);
-    pack(base, xs, ks + 4 * at, to.at + panels * width * at * BYTES, length, panels, rowStep, to.place);
-  }
+  const tasks = tasksFor(TRANSFORM_STEPS * count * k, panels);
+  inTasks(tasks, (t, run) => {
+    const [from, end] = shareOf(t, tasks, panels);
+    for (let at = 0; at < k; at += step) {
+      const length = Math.min(step, k - at);
+      const block = to.at + (panels * at + from * length) * width * BYTES;
+      run(pack, base, xs + 4 * width * from, ks + 4 * at, block, length, end - from, rowStep, to.place);
+    }
+  });
 }
 
 const consecutive = (list: readonly number[], step: number): boolean =>
@@ -213,6 +231,13 @@ function extentTable(out: Strided, counts: readonly number[], images: number): n
   return place(Int32Array.from(words));
 }
 
+/** A word in memory that kernels set when they see what is not finite. */
+function oddWord(): { readonly at: number; seen(): boolean } {
+  const at = scratch(4);
+  i32()[at >>> 2] = 0;
+  return { at, seen: () => i32()[at >>> 2] !== 0 };
+}
+
 /** Something that is made once for each number of images. */
 function perImages<T>(make: (images: number) => T): (images: number) => T {
   const made = new Map<number, T>();
@@ -255,6 +280,7 @@ export function convolveTiles(task: Task, part: Part): boolean {
   const some = rowsAtOnce(rows, channels);
   const [a, b] = [matrices(ceil(some, TILE_ROWS), channels), matrices(block, channels)];
   const c = { ...matrices(some, block), row: block * BYTES };
+  const odd = oddWord();
 
   /** Rows of a group's result in a number of images, whose weights are in `a`. */
   const outputs = (y: number, base: number, several: number, height: number): boolean => {
@@ -266,9 +292,14 @@ export function convolveTiles(task: Task, part: Part): boolean {
       const panels = { xs: tiles.inputs + 4 * t, count: width, width: gemm.columns };
       packPlaces(kernels.inputs, b, base, panels, channelsOfSource, channels, frame.spatial[0]!);
       multiplyPlaces(gemm, c, a, b, height, width, channels, false);
-      const [groupsOf4, extents, add] = [width / VECTOR, tiles.outputs + 12 * t, Number(task.accumulate)];
-      const odd = kernels.toTiles(c.at, c.place, height, c.row, groupsOf4, extents, y, channelBytes, lineBytes, add);
-      if (odd !== 0) return false;
+      const [vectors, extents, add] = [width / VECTOR, tiles.outputs + 12 * t, Number(task.accumulate)];
+      const tasks = tasksFor(TRANSFORM_STEPS * height * width, height);
+      inTasks(tasks, (part, run) => {
+        const [r0, r1] = shareOf(part, tasks, height);
+        const [from, to] = [c.at + r0 * c.row, y + r0 * channelBytes];
+        run(kernels.toTiles, from, c.place, r1 - r0, c.row, vectors, extents, to, channelBytes, lineBytes, add, odd.at);
+      });
+      if (odd.seen()) return false;
     }
     return true;
   };
@@ -282,7 +313,7 @@ export function convolveTiles(task: Task, part: Part): boolean {
       for (let n = 0; n < images; n += together) {
         const several = Math.min(together, images - n);
         const y = to + n * imageBytes + (g * rows + r) * channelBytes;
-        if (!outputs(y, frame.at(n, several, g), several, height)) return false;
+        if (!outputs(y, frame.at(n, several, g * channels), several, height)) return false;
       }
     }
   }
@@ -322,15 +353,16 @@ export function gradientByTiles(task: WeightTask): boolean {
   const none = sizes.map(() => 0);
   const inputs = frameOf(x, before, zerosBehind(x, before, none, counts), together, channels);
   const behind = counts.map((n, d) => OUTPUTS * n - sizes[d]!);
-  const outputs = frameOf(y, none, behind, together, rows);
+  const some = rowsAtOnce(rows, channels);
+  const outputs = frameOf(y, none, behind, together, some);
   const tilesOf = perImages((n) => ({
     inputs: tileTable(inputs, none, counts, n),
     outputs: tileTable(outputs, none, counts, n),
   }));
   const columns = { xs: table(channels, inputs.channel, gemm.columns), count: channels, width: gemm.columns };
-  const some = rowsAtOnce(rows, channels);
   const [a, b] = [matrices(ceil(some, TILE_ROWS), block), matrices(ceil(channels, gemm.columns), block)];
   const c = { ...matrices(some, channels), row: channels * BYTES };
+  const odd = oddWord();
   for (let g = 0; g < groups; g++) {
     for (let r = 0; r < rows; r += some) {
       const height = Math.min(some, rows - r);
@@ -338,7 +370,8 @@ export function gradientByTiles(task: WeightTask): boolean {
       for (let n = 0; n < images; n += together) {
         const several = Math.min(together, images - n);
         const tiles = tilesOf(several);
-        const [source, result] = [inputs.at(n, several, g), outputs.at(n, several, g) + r * outputs.channel];
+        const source = inputs.at(n, several, g * channels);
+        const result = outputs.at(n, several, g * rows + r);
         for (let t = 0; t < several * perImage; t += block) {
           const count = Math.min(block, several * perImage - t);
           packPlaces(kernels.outputs, a, result, lines, tiles.outputs + 4 * t, count, outputs.spatial[0]!);
@@ -346,8 +379,15 @@ export function gradientByTiles(task: WeightTask): boolean {
           multiplyPlaces(gemm, c, a, b, height, channels, count, n + t > 0);
         }
       }
-      const to = w + (g * rows + r) * channels * TAPS * TAPS * BYTES;
-      if (kernels.toWeights(c.at, c.place, (height * channels) / VECTOR, to) !== 0) return false;
+      const to = w + (g * rows + r) * channels * WEIGHT_PATCH;
+      const vectors = (height * channels) / VECTOR;
+      const tasks = tasksFor(TRANSFORM_STEPS * height * channels, vectors);
+      inTasks(tasks, (part, run) => {
+        const [v0, v1] = shareOf(part, tasks, vectors);
+        const from = c.at + v0 * VECTOR * BYTES;
+        run(kernels.toWeights, from, c.place, v1 - v0, to + v0 * VECTOR * WEIGHT_PATCH, odd.at);
+      });
+      if (odd.seen()) return false;
     }
   }
   return true;

@@ -1,0 +1,68 @@
+import { autograd, functional as F, getNumThreads, manualSeed, randn, setNumThreads, type Tensor } from 'nabla';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withThreads } from '../support/worker.ts';
+
+/** The bits of tensors, as text that is quick to compare. */
+function bits(ts: readonly Tensor[]): string {
+  return ts
+    .map((t) => {
+      const bytes = t.toTypedArray();
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    })
+    .join('|');
+}
+
+const threads = getNumThreads();
+afterAll(() => setNumThreads(threads));
+
+manualSeed(7);
+type Options = F.ConvOptions & F.ConvTransposeOptions;
+
+/** A result and its gradients. */
+function withGradients(f: (...xs: Tensor[]) => Tensor, ...xs: Tensor[]): Tensor[] {
+  const leaves = xs.map((x) => x.clone().requiresGrad_() as Tensor);
+  const y = f(...leaves);
+  return [y.detach() as Tensor, ...autograd.grad(y, leaves, { gradOutputs: y.detach() as Tensor })];
+}
+
+function convolution(input: number[], weight: number[], options: Options): () => Tensor[] {
+  const [x, w, b] = [randn(input), randn(weight), randn([weight[0]])] as Tensor[];
+  return () => withGradients((...xs) => F.conv2d(xs[0], xs[1], xs[2], options as never) as Tensor, x, w, b);
+}
+
+function transposed(input: number[], weight: number[], options: Options): () => Tensor[] {
+  const [x, w] = [randn(input), randn(weight)] as Tensor[];
+  return () => withGradients((...xs) => F.convTranspose2d(xs[0], xs[1], null, options as never) as Tensor, x, w);
+}
+
+const image = randn([2, 24, 60, 61]) as Tensor;
+
+/** Work large enough to be shared. */
+const work: Readonly<Record<string, () => readonly Tensor[]>> = {
+  'by tiles': convolution([2, 32, 45, 38], [40, 32, 3, 3], { padding: 1 }),
+  'packed windows': convolution([2, 20, 40, 41], [24, 20, 5, 3], { padding: 2 }),
+  'packed windows, stride 2': convolution([2, 32, 50, 51], [36, 32, 3, 3], { stride: 2, padding: 1 }),
+  'many places': convolution([1, 3, 160, 150], [16, 3, 4, 4], {}),
+  'small images': convolution([90, 24, 5, 5], [20, 24, 3, 2], { padding: 1 }),
+  depthwise: convolution([2, 96, 50, 52], [96, 1, 3, 3], { padding: 1, groups: 96 }),
+  groups: convolution([2, 64, 30, 31], [64, 16, 3, 4], { padding: 2, groups: 4 }),
+  'transposed, stride 2': transposed([2, 32, 30, 31], [32, 24, 4, 4], { stride: 2, padding: 1 }),
+  'max pooling': () => withGradients((x) => F.maxPool2d(x, 3, { stride: 2, padding: 1 }) as Tensor, image),
+  'average pooling': () => withGradients((x) => F.avgPool2d(x, 3, { stride: 1, padding: 1 }) as Tensor, image),
+  resizing: () => withGradients((x) => F.interpolate(x, { size: [100, 90], mode: 'bilinear' }) as Tensor, image),
+};
+
+describe('the bits of a convolution do not depend on the number of threads', () => {
+  const alone = new Map<string, string>();
+  beforeAll(() => {
+    setNumThreads(1);
+    for (const [name, f] of Object.entries(work)) alone.set(name, bits(f()));
+  });
+
+  for (const n of [2, 3]) {
+    describe(`${n} threads`, () => {
+      beforeAll(() => withThreads(n));
+      for (const [name, f] of Object.entries(work)) it(name, () => expect(bits(f()) === alone.get(name)).toBe(true));
+    });
+  }
+});
