@@ -4,7 +4,7 @@ import { shapeText, wrapDim } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { full } from './create.ts';
-import { add, ceil, floor, gt, isnan, logicalNot, logicalOr, lt, mul, round, sub, where } from './elementwise.ts';
+import { add, ceil, floor, ge, isnan, le, logicalAnd, logicalNot, lt, mul, round, sub, where } from './elementwise.ts';
 import { gather } from './indexing.ts';
 import { anyNonzero } from './inspect.ts';
 import { sumOver } from './reduce.ts';
@@ -44,7 +44,7 @@ function checkQuantile(name: string, x: TensorBase, q: TensorBase | number, inte
     throw new DTypeError(
       `${name}: ${name}() q tensor must be same dtype as the input tensor, got ${q.dtype} for ${x.dtype}; convert with q.to('${x.dtype}')`,
     );
-  if (anyNonzero(logicalOr(lt(q, 0), gt(q, 1)))) throw range('');
+  if (anyNonzero(logicalNot(logicalAnd(ge(q, 0), le(q, 1))))) throw range('');
   return q;
 }
 

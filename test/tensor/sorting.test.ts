@@ -81,6 +81,8 @@ describe('what is equal', () => {
     expect(valuesOf(output)).toEqual([1, 2, nan, nan]);
     expect(x.unique({ returnCounts: true })).not.toHaveProperty('inverseIndices');
     expect(valuesOf(tensor(7).unique())).toEqual([7]);
+    expect(valuesOf(tensor([true, false, true]).unique())).toEqual([0, 1]);
+    expect(valuesOf(tensor([-0, 0, -0]).unique({ returnCounts: true }).counts)).toEqual([3]);
     expect(f64([], [0, 2]).unique().shape).toEqual([0]);
   });
 
