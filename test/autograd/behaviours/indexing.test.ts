@@ -2,6 +2,7 @@ import {
   AutogradError,
   arange,
   autograd,
+  forwardAd,
   grad,
   type Index,
   jvp,
@@ -314,5 +315,45 @@ describe('inside transforms', () => {
       AutogradError,
       'vmap: inplace arithmetic(self, *extra_args) is not possible',
     );
+  });
+});
+
+describe('at a dual level', () => {
+  it('tangents follow reading and writing, in place and on views', () => {
+    const x = f64([1, 2, 3, 4], [2, 2]);
+    const u = f64([10, 20, 30, 40], [2, 2]);
+    const programs: Readonly<Record<string, (t: Tensor) => Tensor>> = {
+      read: (t) => t.at([1, 0, 1], 1),
+      'by a mask': (t) => t.at(t.gt(2)),
+      'set a number': (t) => t.mul(t).setAt_([0, 1], 7),
+      'set a row': (t) => t.mul(t).setAt_([0], t.at(1)),
+      'set places': (t) =>
+        t.mul(t).setAt_(
+          [
+            [1, 0],
+            [0, 1],
+          ],
+          t.at(':', 1),
+        ),
+      'set by a mask': (t) => t.mul(t).setAt_([t.gt(3)], 0),
+      added: (t) => t.mul(t).setAt_([[1, 1]], t, { accumulate: true }),
+      scattered: (t) => t.mul(t).scatter_(1, int(1, 0).unsqueeze(1), t),
+      filled: (t) => t.mul(t).maskedFill_(t.gt(3), 0),
+    };
+    for (const [name, f] of Object.entries(programs)) {
+      const [, expected] = jvp(f, [x], [u]);
+      forwardAd.dualLevel(() => {
+        const { tangent } = forwardAd.unpackDual(f(forwardAd.makeDual(x, u)));
+        expectClose(tangent as Tensor, expected, { what: name });
+      });
+    }
+    forwardAd.dualLevel(() => {
+      const y = forwardAd.makeDual(x, u).mul(1);
+      y.at(1).indexFill_(0, int(0), 5);
+      expect(forwardAd.unpackDual(y).tangent?.toArray()).toEqual([
+        [10, 20],
+        [0, 40],
+      ]);
+    });
   });
 });
