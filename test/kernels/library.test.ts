@@ -95,6 +95,8 @@ const domains: Readonly<Record<string, readonly (Range | 'mask')[]>> = {
     [2, 3],
   ],
   where: ['mask', any, any],
+  maskedFill: [any, 'mask', any],
+  maskedFillTensor: [any, 'mask', any],
   nanToNum: [any, any, any, any],
   copy: [any, any],
   fill: [any, any],
