@@ -4,7 +4,7 @@ import { DTypeError, ShapeError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { resultType } from '../../core/promotion.ts';
-import { broadcastShapes, type Shape, sameShape, shapeText } from '../../core/shape.ts';
+import { type Shape, sameShape, shapeText } from '../../core/shape.ts';
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
 import { add, mul } from '../elementwise.ts';
@@ -182,6 +182,19 @@ function factorsFor(x: TensorBase, { beta = 1, alpha = 1 }: BlendOptions): Facto
   return isFloat(x.dtype) ? { beta, alpha } : { beta: Math.trunc(beta), alpha: Math.trunc(alpha) };
 }
 
+/** Refuses what does not broadcast to the product. */
+function checkExpands(name: string, from: Shape, to: Shape): void {
+  const lead = to.length - from.length;
+  const clash = from.findIndex((n, d) => n !== 1 && n !== to[lead + d]);
+  if (lead < 0 || clash >= 0) {
+    throw new ShapeError(
+      lead < 0
+        ? `${name}: The number of sizes provided (${to.length}) must be greater or equal to the number of dimensions in the tensor (${from.length})`
+        : `${name}: The expanded size of the tensor (${to[lead + clash]}) must match the existing size (${from[clash]}) at non-singleton dimension ${lead + clash}. Target sizes: ${shapeText(to)}. Tensor sizes: ${shapeText(from)}`,
+    );
+  }
+}
+
 type Blend = (x: TensorBase, a: TensorBase, b: TensorBase, options?: BlendOptions) => TensorBase;
 
 function blendOf({ op, product: { name, inputs, shape } }: Blended): Blend {
@@ -193,14 +206,7 @@ function blendOf({ op, product: { name, inputs, shape } }: Blended): Blend {
         `${name}: expected m1 and m2 to have the same dtype, and self and ${inputs[1]} must have the same dtype, but got ${x.dtype}, ${a.dtype} and ${b.dtype}`,
       );
     }
-    if (!sameShape(x.shape, result)) {
-      const fits = x.shape.length <= result.length && sameShape(broadcastShapes(name, result, x.shape), result);
-      if (!fits) {
-        throw new ShapeError(
-          `${name}: The expanded size of the tensor must match the existing size: self of shape ${shapeText(x.shape)} does not broadcast to the product's shape ${shapeText(result)}`,
-        );
-      }
-    }
+    checkExpands(name, x.shape, result);
     return apply1(op, [x, a, b], factorsFor(x, options));
   };
 }

@@ -22,6 +22,28 @@ export function compiled(define: (m: Routines) => void): (t: Strided) => Readonl
   };
 }
 
+/** Defines `largest`: `(count, x)` gives the largest magnitude, or NaN if there is one. */
+export function defineLargest(m: Routines): void {
+  m.define(
+    'largest',
+    ['int', 'int'],
+    (r, n, x) => {
+      const found = r.float(0);
+      r.for(0, n, (i) => found.set(found.max(r.element(x, i).abs())));
+      r.result(found);
+    },
+    'float',
+  );
+}
+
+/**
+ * What brings a matrix to the middle of the range of numbers, so that squares neither overflow nor
+ * vanish: a power of two, so that nothing is rounded.
+ */
+export function scaleFor(largest: number): number {
+  return 2 ** Math.min(1000, largest === 0 ? 0 : -Math.floor(Math.log2(largest)));
+}
+
 function widthOf(t: Strided): Width {
   const { compute } = dtypeInfo(t.dtype);
   if (compute === 'i32') throw new DTypeError(`linear algebra is not implemented for '${t.dtype}'`);

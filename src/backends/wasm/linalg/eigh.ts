@@ -5,8 +5,8 @@
  */
 import type { Strided } from '../../../kernels/strided.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
-import { compiled, Items } from './batch.ts';
-import { choose, type I, type Routines } from './code.ts';
+import { compiled, defineLargest, Items, scaleFor } from './batch.ts';
+import type { I, Routines } from './code.ts';
 import { defineReflector } from './qr.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
 
@@ -136,22 +136,19 @@ function defineQl(f: Routines, rows: RowRoutines) {
   );
 }
 
-/** Orders numbers, and the rows of Z with them: `(n, d, Z, row step, width)`, upward or (`down`) downward. */
-export function defineOrder(f: Routines, rows: RowRoutines) {
-  return f.define('order', ['int', 'int', 'int', 'int', 'int', 'int'], (r, n, d, down, z, step, width) => {
-    const best = r.int(0);
+/** Orders numbers upward, and the rows of Z with them: `(n, d, Z, row step, width)`. */
+function defineOrder(f: Routines, rows: RowRoutines) {
+  return f.define('order', ['int', 'int', 'int', 'int', 'int'], (r, n, d, z, step, width) => {
+    const least = r.int(0);
     const value = r.float(0);
     r.for(0, n, (i) => {
-      best.set(i);
-      r.for(i.add(1), n, (j) => {
-        const [x, y] = [r.element(d, j), r.element(d, best)];
-        r.if(choose(down, x.gt(y), x.lt(y)), () => best.set(j));
-      });
-      r.if(best.ne(i), () => {
+      least.set(i);
+      r.for(i.add(1), n, (j) => r.if(r.element(d, j).lt(r.element(d, least)), () => least.set(j)));
+      r.if(least.ne(i), () => {
         value.set(r.element(d, i));
-        r.element(d, i).set(r.element(d, best));
-        r.element(d, best).set(value);
-        r.call(rows.swap, width, z.add(step.mul(i)), z.add(step.mul(best)));
+        r.element(d, i).set(r.element(d, least));
+        r.element(d, least).set(value);
+        r.call(rows.swap, width, z.add(step.mul(i)), z.add(step.mul(least)));
       });
     });
   });
@@ -163,15 +160,17 @@ const kernelsFor = compiled((m) => {
   defineBasis(m, rows);
   defineQl(m, rows);
   defineOrder(m, rows);
+  defineLargest(m);
 });
 
 /**
  * A = Zᵀ diag(d) Z for every symmetric matrix of `a` [..., n, n], float64, both triangles given, which is
  * overwritten. `d` [..., n] in ascending order; the rows of `z` [..., n, n] are eigenvectors, null
- * leaves them out. `info` [...] int32 is 0, or the number of the eigenvalue that did not converge.
+ * leaves them out. `info` [...] int32 is 0, or the number of the eigenvalue that did not converge (n for
+ * elements that are not finite).
  */
 export function eigh(a: Strided, d: Strided, z: Strided | null, info: Strided): void {
-  const { tridiagonal, basis, ql, order } = kernelsFor(a);
+  const { tridiagonal, basis, ql, order, largest, mul, div } = kernelsFor(a);
   beginLaunch();
   const n = a.shape[a.shape.length - 1];
   const step = 8 * n;
@@ -183,9 +182,14 @@ export function eigh(a: Strided, d: Strided, z: Strided | null, info: Strided): 
   for (let k = 0; k < matrices.count; k++) {
     const to = vectors === null ? 0 : vectors.at(k);
     const width = vectors === null ? 0 : n;
+    const size = largest(n * n, matrices.at(k));
+    words[infos.at(k) >>> 2] = n;
+    if (!Number.isFinite(size)) continue;
+    mul(n * n, scaleFor(size), matrices.at(k));
     tridiagonal(n, matrices.at(k), step, values.at(k), room + e, room + taus, room + w);
     if (vectors !== null) basis(n, matrices.at(k), step, room + taus, to, room + w, room + q);
     words[infos.at(k) >>> 2] = ql(n, values.at(k), room + e, to, step, width);
-    order(n, values.at(k), 0, to, step, width);
+    order(n, values.at(k), to, step, width);
+    div(n, scaleFor(size), values.at(k));
   }
 }

@@ -6,7 +6,7 @@
 import type { Strided } from '../../../kernels/strided.ts';
 import { beginLaunch, f64, i32, scratch } from '../heap.ts';
 import type { WasmFunction } from '../module.ts';
-import { compiled, Items } from './batch.ts';
+import { compiled, defineLargest, Items, scaleFor } from './batch.ts';
 import type { Routines } from './code.ts';
 import { defineQr, roomFor } from './qr.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
@@ -70,17 +70,6 @@ function defineJacobi(f: Routines, rows: RowRoutines) {
 
 /** Small steps on the way, for one matrix each. */
 function defineSteps(f: Routines, rows: RowRoutines): void {
-  // The largest magnitude; NaN if there is one: (count, x)
-  f.define(
-    'largest',
-    ['int', 'int'],
-    (r, n, x) => {
-      const found = r.float(0);
-      r.for(0, n, (i) => found.set(found.max(r.element(x, i).abs())));
-      r.result(found);
-    },
-    'float',
-  );
   // W ← the upper triangle of A: (n, A, row step, W)
   f.define('upper', ['int', 'int', 'int', 'int'], (r, n, a, step, w) => {
     r.call(rows.clear, n.mul(n), w);
@@ -114,6 +103,7 @@ const kernelsFor = compiled((m) => {
   defineQr(m, rows);
   defineJacobi(m, rows);
   defineSteps(m, rows);
+  defineLargest(m);
 });
 
 /** What an SVD fills; null leaves it out. */
@@ -152,8 +142,7 @@ export function svd(a: Strided, { s, v, q, j }: SvdParts, info: Strided): void {
     const largest = f.largest(m * n, at);
     words[infos.at(k) >>> 2] = Number.isFinite(largest) ? 0 : NOT_FINITE;
     if (!Number.isFinite(largest)) continue;
-    // A power of two, so that nothing is rounded: squares neither overflow nor vanish.
-    const scale = 2 ** Math.min(1000, largest === 0 ? 0 : -Math.floor(Math.log2(largest)));
+    const scale = scaleFor(largest);
     f.mul(m * n, scale, at);
     f.factor(m, n, at, 8 * n, taus, ...qrRooms);
     f.upper(n, at, 8 * n, w);
