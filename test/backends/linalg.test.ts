@@ -108,7 +108,9 @@ for (const width of ['float64', 'float32'] as const) {
         const info = room('int32', [BATCH]);
         cholesky(f, info);
         expect(values(info)).toEqual([0, 0]);
-        matrices(f).forEach((u, b) => expectMatrix(product(transposed(u), u), as[b], 10 * tol, `Uᵀ U of ${n} × ${n}`));
+        matrices(f).forEach((u, b) => {
+          expectMatrix(product(transposed(u), u), as[b], 10 * tol, `Uᵀ U of ${n} × ${n}`);
+        });
       }
     });
 
@@ -180,9 +182,9 @@ for (const width of ['float64', 'float32'] as const) {
         const b = random(width, [BATCH, n, 2], 3);
         const solved = copyOf(b);
         solveLdl(f, pivots, solved);
-        as.forEach((a, k) =>
-          expectMatrix(product(a, matrices(solved)[k]), matrices(b)[k], 100 * tol, `A X of ${n} × ${n}`),
-        );
+        as.forEach((a, k) => {
+          expectMatrix(product(a, matrices(solved)[k]), matrices(b)[k], 100 * tol, `A X of ${n} × ${n}`);
+        });
       }
     });
   });

@@ -116,7 +116,15 @@ const roundedSlope: Reason = (bound) => (isFloat64(bound) ? 'a slope that PyTorc
 const lostNaN: Reason = ({ self }) =>
   decodeTensor(self as EncodedTensor).values.some(Number.isNaN) ? 'NaN, which PyTorch 1.13 makes 0 of' : null;
 
+/** Without the shape of the result, PyTorch's method gives its tensor another size, under every view of it. */
+const resizing: Reason = (bound) => {
+  const shapes = [bound.self, bound.batch1, bound.batch2].map((t) => (t as EncodedTensor).shape);
+  const fits = shapes[0].join() === [shapes[1][1], shapes[2][2]].join();
+  return fits ? null : 'a change in place that resizes the tensor';
+};
+
 const reasons: Readonly<Record<string, Reason>> = {
+  'Tensor.addbmm_': resizing,
   'torch.nn.functional.hardsigmoid': roundedSlope,
   'torch.nn.functional.softshrink': lostNaN,
   'torch.norm': roundedOrder,

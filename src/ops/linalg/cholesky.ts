@@ -7,8 +7,9 @@ import { copied } from '../copy.ts';
 import { eyeMatrix } from '../create.ts';
 import { add, mul, neg, sub } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
+import { tril } from '../rearrange.ts';
 import { mT } from '../view.ts';
-import { batchOf, checkSquareFloat, onDiagonal, refuse, rowsOf, sameBatch, tril } from './matrices.ts';
+import { batchOf, checkSquareFloat, onDiagonal, refuse, rowsOf, sameBatch } from './matrices.ts';
 import { checkSystem, LOWER, solveLeft, solveRight, UPPER } from './triangular.ts';
 
 const notPositive = (k: number): string =>

@@ -4,14 +4,16 @@ import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
 import { eyeMatrix, full } from '../create.ts';
+import { diagEmbed } from '../diagonals.ts';
 import { abs, eq, le, log, mul, sgn, where } from '../elementwise.ts';
 import { amax, amin } from '../extrema.ts';
 import { anyNonzero } from '../inspect.ts';
 import { matmul } from '../matmul.ts';
+import { tril } from '../rearrange.ts';
 import { coproducts, prod, sum } from '../reduce.ts';
 import { mT, unsqueeze } from '../view.ts';
 import { luFactorEx } from './lu.ts';
-import { batchOf, checkSquareFloat, columnsOf, diagonal, diagonalMatrix, epsilonOf, tril } from './matrices.ts';
+import { batchOf, checkSquareFloat, columnsOf, diagonal, epsilonOf } from './matrices.ts';
 import { invEx } from './solve.ts';
 import { svd } from './svd.ts';
 
@@ -51,7 +53,7 @@ function cofactors(a: TensorBase, det: TensorBase): TensorBase {
   const mask = perMatrix(refused);
   const n = columnsOf(a);
   const regular = where(mask, eyeMatrix(n, a.dtype), a);
-  const distinct = diagonalMatrix(sum(tril(full([n, n], 1, a.dtype)), -1));
+  const distinct = diagEmbed(sum(tril(full([n, n], 1, a.dtype)), -1));
   return where(mask, cofactorsBySvd(where(mask, a, distinct)), cofactorsByInverse(regular, determinant(regular)));
 }
 

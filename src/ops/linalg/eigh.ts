@@ -6,19 +6,12 @@ import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
 import { zeros } from '../create.ts';
+import { diagEmbed } from '../diagonals.ts';
 import { add, div, mul, sub } from '../elementwise.ts';
 import { matmul } from '../matmul.ts';
+import { tril } from '../rearrange.ts';
 import { mT, unsqueeze } from '../view.ts';
-import {
-  batchOf,
-  checkSquareFloat,
-  columnsOf,
-  diagonal,
-  diagonalMatrix,
-  onDiagonal,
-  refuse,
-  tril,
-} from './matrices.ts';
+import { batchOf, checkSquareFloat, columnsOf, diagonal, onDiagonal, refuse } from './matrices.ts';
 
 interface EighAttrs {
   /** The function in whose name errors speak. */
@@ -64,7 +57,7 @@ const eighOp: Op<EighAttrs> = defineOp({
       if (gv === null) return [matmul(mul(v, unsqueeze(gl as TensorBase, -2)), mT(v))];
       const m = matmul(mT(v), gv);
       const turned = div(mul(sub(m, mT(m)), 0.5), gaps(l));
-      const inside = onDiagonal(gl === null ? 0 : diagonalMatrix(gl), turned);
+      const inside = onDiagonal(gl === null ? 0 : diagEmbed(gl), turned);
       return [matmul(v, matmul(inside, mT(v)))];
     },
   },

@@ -7,8 +7,9 @@ import { sameShape, shapeText } from '../../core/shape.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
 import { contiguous, copied } from '../copy.ts';
 import { onBatch } from '../matmul.ts';
+import { tril } from '../rearrange.ts';
 import { expand } from '../view.ts';
-import { batchOf, checkSquareFloat, columnsOf, refuse, refuseDerivative, sameBatch, tril } from './matrices.ts';
+import { batchOf, checkSquareFloat, columnsOf, refuse, refuseDerivative, sameBatch } from './matrices.ts';
 import { checkSystem } from './triangular.ts';
 
 /** A = L D Lᵀ with exchanges, for symmetric A of which the lower triangle is read. */

@@ -10,19 +10,9 @@ import { add, sub } from '../elementwise.ts';
 import { gather } from '../indexing.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
+import { tril, triu } from '../rearrange.ts';
 import { expand, mT, slice, unsqueeze } from '../view.ts';
-import {
-  batchOf,
-  checkFloat,
-  checkMatrix,
-  columnsOf,
-  onDiagonal,
-  refuse,
-  rowsOf,
-  sameBatch,
-  tril,
-  triu,
-} from './matrices.ts';
+import { batchOf, checkFloat, checkMatrix, columnsOf, onDiagonal, refuse, rowsOf, sameBatch } from './matrices.ts';
 import { checkSystem, LOWER, solveLeft, solveRight, UNIT_LOWER, UNIT_UPPER, UPPER } from './triangular.ts';
 
 // ─── row exchanges ───────────────────────────────────────────────────────────────────────────────

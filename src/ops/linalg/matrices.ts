@@ -1,14 +1,13 @@
-import { tril as trilKernel } from '../../backends/wasm/indexing/triangle.ts';
 import { dtypeInfo, isFloat } from '../../core/dtype.ts';
 import { DTypeError, LinAlgError, NotImplementedError, ShapeError } from '../../core/errors.ts';
 import { scopeOf } from '../../core/levels.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../../core/shape.ts';
-import { fresh, levelOf, type TensorBase } from '../../core/tensor.ts';
-import { eyeMatrix, full } from '../create.ts';
+import { levelOf, type TensorBase } from '../../core/tensor.ts';
+import { eyeMatrix } from '../create.ts';
 import { where } from '../elementwise.ts';
 import { firstNonZero } from '../inspect.ts';
 import { diagonal as diagonalOf } from '../paths.ts';
-import { expand, unsqueeze } from '../view.ts';
+import { expand } from '../view.ts';
 
 /* What operations on (batches of) matrices share: arguments checked in PyTorch's words, triangles, diagonals. */
 
@@ -88,30 +87,8 @@ export function sameBatch(op: string, a: TensorBase, b: TensorBase): readonly [T
 
 // ─── parts of matrices ───────────────────────────────────────────────────────────────────────────
 
-/** Where the elements on and below the `k`-th diagonal are. */
-function below(rows: number, columns: number, k: number): TensorBase {
-  const mask = fresh([rows, columns], 'bool');
-  trilKernel(mask, full([rows, columns], 1, 'bool'), k);
-  return mask;
-}
-
-/** The elements on and below the `k`-th diagonal; the others are 0. */
-export function tril(x: TensorBase, k = 0): TensorBase {
-  return where(below(rowsOf(x), columnsOf(x), k), x, 0);
-}
-
-/** The elements on and above the `k`-th diagonal; the others are 0. */
-export function triu(x: TensorBase, k = 0): TensorBase {
-  return where(below(rowsOf(x), columnsOf(x), k - 1), 0, x);
-}
-
 /** The main diagonal of every matrix. */
 export const diagonal = (x: TensorBase): TensorBase => diagonalOf(x, 0, -2, -1);
-
-/** Square matrices with these diagonals, and zeros elsewhere. */
-export function diagonalMatrix(d: TensorBase): TensorBase {
-  return onDiagonal(unsqueeze(d, -1), 0);
-}
 
 /** Square matrices: `inside` on the diagonal, `outside` elsewhere. */
 export function onDiagonal(inside: TensorBase | number, outside: TensorBase | number): TensorBase {

@@ -3,11 +3,12 @@ import { broadcastShapes, numel, shapeText, wrapDim, wrapDims } from '../../core
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { eyeMatrix, full } from '../create.ts';
 import { mul, sub, where } from '../elementwise.ts';
-import { cat, stack } from '../join.ts';
+import { stack } from '../join.ts';
 import { dot, matmul, mm } from '../matmul.ts';
 import { named } from '../named.ts';
+import { roll } from '../rearrange.ts';
 import { sum } from '../reduce.ts';
-import { expand, narrow, permute, reshape, squeeze, unsqueeze } from '../view.ts';
+import { expand, permute, reshape, squeeze, unsqueeze } from '../view.ts';
 import { checkFloat, checkSquare, diagonal, rowsOf } from './matrices.ts';
 import { invEx } from './solve.ts';
 
@@ -121,9 +122,6 @@ export function kron(a: TensorBase, b: TensorBase): TensorBase {
   );
 }
 
-/** The elements along `dim`, which are three, moved one place forward. */
-const turned = (x: TensorBase, dim: number): TensorBase => cat([narrow(x, dim, 1, 2), narrow(x, dim, 0, 1)], dim);
-
 /** The vector product along a dimension of size 3; the others broadcast. */
 export function cross(a: TensorBase, b: TensorBase, dim = -1, op = 'linalg.cross'): TensorBase {
   checkTensors(op, a, b);
@@ -139,8 +137,8 @@ export function cross(a: TensorBase, b: TensorBase, dim = -1, op = 'linalg.cross
     );
   }
   const shape = broadcastShapes(op, a.shape, b.shape);
-  const [a1, b1] = [turned(expand(a, shape), d), turned(expand(b, shape), d)];
-  return named(sub(mul(a1, turned(b1, d)), mul(turned(a1, d), b1)), 'LinalgCrossBackward0');
+  const [x, y] = [expand(a, shape), expand(b, shape)];
+  return named(sub(mul(roll(x, -1, d), roll(y, -2, d)), mul(roll(x, -2, d), roll(y, -1, d))), 'LinalgCrossBackward0');
 }
 
 /** PyTorch's older form: along the first dimension of size 3 if none is given. */

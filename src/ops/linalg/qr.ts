@@ -9,8 +9,9 @@ import { eyeMatrix, zeros } from '../create.ts';
 import { add, mul, neg, sub } from '../elementwise.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
+import { tril, triu } from '../rearrange.ts';
 import { expand, mT, slice } from '../view.ts';
-import { batchOf, checkFloat, checkMatrix, columnsOf, onDiagonal, rowsOf, tril, triu } from './matrices.ts';
+import { batchOf, checkFloat, checkMatrix, columnsOf, onDiagonal, rowsOf } from './matrices.ts';
 import { LOWER, solveRight, UPPER } from './triangular.ts';
 
 export type QrMode = 'reduced' | 'complete' | 'r';

@@ -10,6 +10,7 @@ import { mul, sub, where } from '../elementwise.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
 import { named } from '../named.ts';
+import { tril } from '../rearrange.ts';
 import { expand, mT, narrow, slice, unsqueeze } from '../view.ts';
 import {
   batchOf,
@@ -20,7 +21,6 @@ import {
   onDiagonal,
   refuseDerivative,
   rowsOf,
-  tril,
 } from './matrices.ts';
 
 /** Householder's factorisation as LAPACK leaves it: R, and below it the vectors of the reflections. */

@@ -5,21 +5,12 @@ import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
 import { copied, toDType } from '../copy.ts';
 import { zeros } from '../create.ts';
+import { diagEmbed } from '../diagonals.ts';
 import { add, div, mul, sub } from '../elementwise.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
 import { mT, slice, unsqueeze } from '../view.ts';
-import {
-  batchOf,
-  checkFloat,
-  checkMatrix,
-  columnsOf,
-  diagonal,
-  diagonalMatrix,
-  onDiagonal,
-  refuse,
-  rowsOf,
-} from './matrices.ts';
+import { batchOf, checkFloat, checkMatrix, columnsOf, diagonal, onDiagonal, refuse, rowsOf } from './matrices.ts';
 
 interface SvdAttrs {
   /** The function in whose name errors speak. */
@@ -76,7 +67,7 @@ function svdGradient(gu: TensorBase | null, gs: TensorBase | null, gvh: TensorBa
     inside = inside === null ? turned : add(inside, turned);
   }
   inside = div(inside as TensorBase, gaps(s));
-  if (gs !== null) inside = add(inside, diagonalMatrix(gs));
+  if (gs !== null) inside = add(inside, diagEmbed(gs));
   let result = matmul(u, matmul(inside, vh));
   if (gu !== null && rowsOf(u) > columnsOf(s)) {
     const rest = div(gu, row);

@@ -6,18 +6,9 @@ import type { TensorBase } from '../../core/tensor.ts';
 import { copied } from '../copy.ts';
 import { add, neg } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
+import { tril, triu } from '../rearrange.ts';
 import { mT } from '../view.ts';
-import {
-  checkFloat,
-  checkMatrix,
-  checkSameDType,
-  checkSquare,
-  columnsOf,
-  rowsOf,
-  sameBatch,
-  tril,
-  triu,
-} from './matrices.ts';
+import { checkFloat, checkMatrix, checkSameDType, checkSquare, columnsOf, rowsOf, sameBatch } from './matrices.ts';
 
 // ─── triangular systems ──────────────────────────────────────────────────────────────────────────
 
