@@ -222,7 +222,7 @@ describe('inference mode', () => {
     expectError(() => made.version, AutogradError, 'Inference tensors do not track version counter.');
     // A view of one is one, anywhere, and is none that follows; what is computed outside is normal.
     const view = made.view([2, 1]);
-    expect([view.isInference(), view.requiresGrad, view.isLeaf]).toEqual([true, false, true]);
+    expect([view.isInference(), view.requiresGrad, view.isLeaf, view.isView()]).toEqual([true, false, true, false]);
     const y = wanting.mul(wanting);
     expect([y.isInference(), y.requiresGrad, y.isLeaf]).toEqual([false, false, true]);
     expect(made.clone().isInference()).toBe(false);
@@ -282,6 +282,8 @@ describe('inference mode', () => {
     expectError(() => c.add_(2), AutogradError, message);
     expectError(() => c.view([2, 1]).zero_(), AutogradError, message);
     expectError(() => c.uniform_(), AutogradError, message);
+    expectError(() => c.transpose_(0, 0), AutogradError, message);
+    expectError(() => c.setAt_([0], 1), AutogradError, message);
     expectError(() => noGrad(() => c.add_(2)), AutogradError, message);
     expectError(
       () => wanting.add_(2),
@@ -340,7 +342,7 @@ describe('inference mode', () => {
   it('AG184 a view made in it of a normal tensor cannot be changed in place outside', () => {
     const a = leaf(1, 2).clone();
     const [view, other] = inferenceMode(() => [a.view([2, 1]), a.view([-1])]);
-    expect(view.isInference()).toBe(false);
+    expect([view.isInference(), view.isView(), view.base === a]).toEqual([false, true, true]);
     expectError(
       () => view.add_(2),
       AutogradError,
