@@ -97,6 +97,18 @@ describe('beyond the cases', () => {
     expect(g.l).toEqual([[], []]);
   });
 
+  it('gmm of more points than are computed at once', () => {
+    const [d, k, n] = [32, 1000, 70];
+    const wave = (rows: number, columns: number, scale: number): number[][] =>
+      Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => scale * Math.sin(i + 7 * j)));
+    const [x, mu, q, l] = [wave(n, d, 1), wave(k, d, 1), wave(k, d, 0.1), wave(k, (d * (d - 1)) / 2, 0.1)];
+    const input = { d, k, n, x, m: 1, gamma: 1, alpha: wave(1, k, 1)[0], mu, q, l };
+    const value = (v: number[]): number => output('gmm', 'objective', { ...input, mu: mu.with(3, v) }) as number;
+    const g = output('gmm', 'jacobian', input) as { mu: number[][] };
+    const along = (t: number): number => value(mu[3].map((v) => v + t));
+    near([g.mu[3].reduce((a, b) => a + b)], [(along(1e-4) - along(-1e-4)) / 2e-4]);
+  });
+
   it('ba of a camera that is not turned', () => {
     const input = { n: 2, m: 3, p: 5, x: [0.1, 0.4, 2], w: 0.8, feat: [0.2, 0.1] };
     const cam = [0, 0, 0, 0.3, -0.2, 0.1, 1.5, 0.1, 0.2, 0.01, 0.02];

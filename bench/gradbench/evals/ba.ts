@@ -3,7 +3,7 @@
  * the sparse Jacobian of these errors by cameras, points and weights.
  */
 import { arange, cat, elementwise, grad, type Scalar, stack, type Tensor, tensor, vmap } from 'nabla';
-import { defined, type Fields, float64, type Module } from './eval.ts';
+import { defined, type Fields, float64, int32, type Module } from './eval.ts';
 
 /** Camera: rotation (3), centre (3), focal length, principal point (2), radial distortion (2). */
 const CAMERA = 11;
@@ -105,32 +105,26 @@ const all = Array.from({ length: INPUTS }, (_, i) => i);
 function jacobian(input: Input): Sparse {
   const { n, m, p, camera, point } = input;
   const inputs = observed(input);
-  const blocks = reprojections.map((f, axis) =>
-    stack(vmap(grad(f, { argnums: all }))(...inputs, input.features.select(0, axis)) as Tensor[], 1),
+  const gradients = reprojections.flatMap(
+    (f, axis) => vmap(grad(f, { argnums: all }))(...inputs, input.features.select(0, axis)) as Tensor[],
   );
   const byWeight = vmap(grad((w: Tensor) => weightError(w)))(input.weights);
 
-  const observation = arange(p, { dtype: 'int32' });
+  const observation = arange(p, int32);
   const weightColumn = observation.add(CAMERA * n + POINT * m);
-  const columns = cat(
-    [
-      camera
-        .mul(CAMERA)
-        .unsqueeze(1)
-        .add(arange(CAMERA, { dtype: 'int32' })),
-      point
-        .mul(POINT)
-        .unsqueeze(1)
-        .add(arange(POINT, { dtype: 'int32' }))
-        .add(CAMERA * n),
-      weightColumn.unsqueeze(1),
-    ],
-    1,
-  );
+  const places = [
+    camera.mul(CAMERA).unsqueeze(1).add(arange(CAMERA, int32)),
+    point
+      .mul(POINT)
+      .add(CAMERA * n)
+      .unsqueeze(1)
+      .add(arange(POINT, int32)),
+    weightColumn.unsqueeze(1),
+  ];
   return {
-    rows: cat([arange(2 * p + 1, { dtype: 'int32' }).mul(INPUTS), observation.add(2 * INPUTS * p + 1)]),
-    cols: cat([stack([columns, columns], 1).reshape([-1]), weightColumn]),
-    vals: cat([stack(blocks, 1).reshape([-1]), byWeight]),
+    rows: cat([arange(2 * p + 1, int32).mul(INPUTS), observation.add(2 * INPUTS * p + 1)]),
+    cols: cat([cat([...places, ...places], 1).flatten(), weightColumn]),
+    vals: cat([stack(gradients).t().flatten(), byWeight]),
   };
 }
 
@@ -146,8 +140,8 @@ function prepare(input: Fields): Input {
     points: many('x', m),
     weights: tensor(new Float64Array(p).fill(input.number('w')), float64),
     features: many('feat', p),
-    camera: arange(p, { dtype: 'int32' }).remainder(n),
-    point: arange(p, { dtype: 'int32' }).remainder(m),
+    camera: arange(p, int32).remainder(n),
+    point: arange(p, int32).remainder(m),
   };
 }
 
