@@ -8,6 +8,8 @@ export const UNITS = {
   'GB/s': { rate: true },
   'G elements/s': { rate: true },
   'GFLOP/s': { rate: true },
+  /** Samples of memory are bytes where those of time are nanoseconds. */
+  MB: { rate: false, nanoseconds: 1e6 },
 } as const;
 
 export type Unit = keyof typeof UNITS;
@@ -23,8 +25,20 @@ export interface Case {
   readonly goal?: Goal;
   /** How many calls a process makes at least, where one is long. */
   readonly minCalls?: number;
+  /** One by default. */
+  readonly threads?: number;
+  /** Measures the most memory that the process held instead of time, all of it or what came after the import. */
+  readonly memory?: 'process' | 'above import';
   /** Prepares the operands and gives the call that is measured. */
   setup(): () => unknown;
+}
+
+/** Calls after which the peak of memory is read. */
+export const STEPS_OF_MEMORY = 20;
+
+/** The same cases on more threads. */
+export function onThreads(threads: number, cases: readonly Case[]): Case[] {
+  return cases.map(({ goal: _, ...c }) => ({ ...c, name: `${c.name}, ${threads} threads`, threads }));
 }
 
 /** The number to print for a call that took so long. */

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
+import { findBlas } from '../src/backends/wasm/blas/library.ts';
 import { root } from './build.ts';
 import { type Goal, UNITS, type Unit, value } from './case.ts';
 import { type Timing, timing } from './statistics.ts';
@@ -13,7 +14,8 @@ export interface Measured {
   readonly work: number;
   readonly goal?: Goal;
   readonly rounds: readonly (readonly number[])[];
-  readonly torch: readonly (readonly number[])[];
+  /** Samples of each round by the peer's name. */
+  readonly peers: Readonly<Record<string, readonly (readonly number[])[]>>;
 }
 
 interface Row {
@@ -25,9 +27,8 @@ interface Row {
   readonly goal?: string;
   /** By the median; `at best` when only the fastest sample keeps the bound, as on a busy machine. */
   readonly holds?: 'yes' | 'at best' | 'no';
-  /** PyTorch's median, and this library's time in units of PyTorch's. */
-  readonly torch?: number;
-  readonly timeOfTorch?: number;
+  /** Each peer's median, and this library's time (or memory) in units of the peer's. */
+  readonly peers: Readonly<Record<string, { readonly median: number; readonly ratio: number }>>;
   /** Per call. */
   readonly nanoseconds: Timing;
 }
@@ -39,18 +40,23 @@ export interface Machine {
   readonly load: number;
   readonly node: string;
   readonly v8: string;
-  readonly torch?: string;
+  /** The system's BLAS, null if none was found. */
+  readonly blas: string | null;
+  /** Versions by name. */
+  readonly peers: Readonly<Record<string, string>>;
   readonly date: string;
 }
 
-export function machine(torch: string | null): Machine {
+export function machine(peers: Readonly<Record<string, string>>): Machine {
+  const blas = findBlas();
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
     load: Number(loadavg()[0]?.toFixed(1)),
     node: process.versions.node,
     v8: process.versions.v8,
-    ...(torch !== null && { torch }),
+    blas: typeof blas === 'string' ? null : blas.library,
+    peers,
     date: new Date().toISOString().slice(0, 10),
   };
 }
@@ -78,7 +84,10 @@ export function rows(all: readonly Measured[]): Row[] {
     const t = timing(c.rounds);
     const median = value(c, t.median);
     const goal = bound(c, all);
-    const torch = c.torch.length > 0 ? timing(c.torch).median : null;
+    const peers = Object.entries(c.peers).map(([name, rounds]) => {
+      const { median } = timing(rounds);
+      return [name, { median: value(c, median), ratio: t.median / median }] as const;
+    });
     const quartiles = [value(c, t.low), value(c, t.high)] as const;
     return {
       name: c.name,
@@ -90,16 +99,18 @@ export function rows(all: readonly Measured[]): Row[] {
         goal: goal.text,
         holds: goal.holds(median) ? 'yes' : goal.holds(value(c, t.best)) ? 'at best' : 'no',
       }),
-      ...(torch !== null && { torch: value(c, torch), timeOfTorch: t.median / torch }),
+      peers: Object.fromEntries(peers),
       nanoseconds: t,
     };
   });
 }
 
+const peersOf = (table: readonly Row[]): string[] => [...new Set(table.flatMap((row) => Object.keys(row.peers)))];
+
 function cells(table: readonly Row[]): string[][] {
-  const torch = table.some((row) => row.torch !== undefined);
+  const peers = peersOf(table);
   return [
-    ['case', 'unit', 'median', 'best', 'quartiles', 'goal', 'holds', ...(torch ? ['PyTorch', 'time ÷ PyTorch’s'] : [])],
+    ['case', 'unit', 'median', 'best', 'quartiles', 'goal', 'holds', ...peers.flatMap((peer) => [peer, 'ratio'])],
     ...table.map((row) => [
       row.name,
       row.unit,
@@ -108,9 +119,24 @@ function cells(table: readonly Row[]): string[][] {
       row.quartiles.map(number).join(' – '),
       row.goal ?? '',
       row.holds ?? '',
-      ...(torch ? [row.torch === undefined ? '' : number(row.torch), row.timeOfTorch?.toFixed(2) ?? ''] : []),
+      ...peers.flatMap((peer) => {
+        const found = row.peers[peer];
+        return found === undefined ? ['', ''] : [number(found.median), found.ratio.toFixed(2)];
+      }),
     ]),
   ];
+}
+
+/** The geometric mean of the ratios to each peer, and in how many cases this library is ahead. */
+export function summary(table: readonly Row[]): string {
+  return peersOf(table)
+    .map((peer) => {
+      const ratios = table.flatMap((row) => row.peers[peer]?.ratio ?? []);
+      const mean = Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length);
+      const ahead = ratios.filter((r) => r < 1).length;
+      return `Nabla ÷ ${peer}: ${mean.toFixed(2)} in the geometric mean of ${ratios.length} cases, below 1 in ${ahead} of them.`;
+    })
+    .join('\n');
 }
 
 /** Columns padded to a common width; text to the left, numbers to the right. */
@@ -118,28 +144,42 @@ function aligned(table: readonly (readonly string[])[], separator: string): stri
   const widths = (table[0] ?? []).map((_, i) => Math.max(...table.map((row) => row[i]?.length ?? 0)));
   return table.map((row) =>
     row
-      .map((cell, i) => (NUMERIC.has(i) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .map((cell, i) => (NUMERIC.has(i) || i > LAST_TEXT ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
       .join(separator),
   );
 }
 
-const NUMERIC: ReadonlySet<number> = new Set([2, 3, 4, 7, 8]);
+const NUMERIC: ReadonlySet<number> = new Set([2, 3, 4]);
+/** Behind it stand the peers' numbers. */
+const LAST_TEXT = 6;
 
 export function text(table: readonly Row[]): string {
   return aligned(cells(table), '  ').join('\n');
 }
+
+const BUSY = `
+**The machine had more work than cores while this was measured.** Times are those of a share of it, and both sides of a
+ratio were measured in different minutes; read the ratios as hints.
+`;
 
 function markdown(table: readonly Row[], m: Machine): string {
   const [head = '', ...body] = aligned(cells(table), ' | ').map((line) => `| ${line} |`);
   const rule = head.replace(/[^|]/g, '-').replaceAll('|-', '| ').replaceAll('-|', ' |');
   return `# Benchmarks
 
-Written by \`npm run bench\`: ${m.cpu}, ${m.cores} cores (load average ${m.load}), one thread used; Node ${m.node} (V8 ${m.v8})${m.torch === undefined ? '' : `, PyTorch ${m.torch}`}; ${m.date}.
-
+Written by \`npm run bench\`: ${m.cpu}, ${m.cores} cores, load average ${m.load}; Node ${m.node} (V8 ${m.v8})${Object.entries(
+    m.peers,
+  )
+    .map(([name, version]) => `, ${name} ${version}`)
+    .join('')}; BLAS: ${m.blas ?? 'none'}; ${m.date}. One thread on each side unless a case says otherwise.
+${m.load > 1.5 * m.cores ? BUSY : ''}
 Each case runs in processes of its own, in rounds, so that all cases see the same minutes of the machine. The median
 is that of the rounds' medians, and best the fastest sample of all. A goal holds if the median keeps it, and holds “at
-best” if only the fastest sample does, which is what a machine with more work than cores tends to show. GB/s counts
-every stream, read or written; matmul counts 2n³ operations.
+best” if only the fastest sample does, which is what a machine with more work than cores tends to show. A ratio is
+Nabla's time (or memory) divided by the peer's: below 1 Nabla is ahead. GB/s counts every stream, read or written;
+matmul counts 2n³ operations.
+
+${summary(table)}
 
 ${[head, rule, ...body].join('\n')}
 `;

@@ -1,17 +1,20 @@
 /**
- * `npm run bench` measures every case and writes `results.json` and `RESULTS.md` beside this file.
+ * `npm run bench` measures every case, beside whatever peers are installed, and writes `results.json`
+ * and `RESULTS.md` beside this file.
  *
- *     npm run bench -- matmul sum     the cases whose names contain one of the words; nothing is written
- *     npm run bench -- types          what compile-time shapes cost the type checker
- *     npm run bench -- --rounds 5 --time 500 --no-torch
+ *     npm run bench -- matmul sum          the cases whose names contain one of the words; nothing is written
+ *     npm run bench -- --only 'sum 1k'     the case of this name; may be given several times
+ *     npm run bench -- --quick             everything once and briefly, to see that it runs; nothing is written
+ *     npm run bench -- types               what compile-time shapes cost the type checker
+ *     npm run bench -- --rounds 5 --time 500 --no-peers
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildAll, out } from './build.ts';
 import { cases } from './cases/index.ts';
-import { torchRound } from './pytorch.ts';
-import { type Measured, machine, rows, save, text } from './report.ts';
+import { peers } from './peers/index.ts';
+import { type Measured, machine, rows, save, summary, text } from './report.ts';
 import { startupCases, startupRound } from './startup.ts';
 import { benchTypes } from './types.ts';
 
@@ -19,18 +22,20 @@ const { values: options, positionals: words } = parseArgs({
   allowPositionals: true,
   allowNegative: true,
   options: {
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string' },
     /** Milliseconds per case and round. */
-    time: { type: 'string', default: '200' },
-    torch: { type: 'boolean', default: true },
+    time: { type: 'string' },
+    peers: { type: 'boolean', default: true },
+    only: { type: 'string', multiple: true, default: [] },
+    quick: { type: 'boolean', default: false },
   },
 });
-const rounds = Number(options.rounds);
-const milliseconds = Number(options.time);
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
+const milliseconds = Number(options.time ?? (options.quick ? 10 : 200));
 if (!(rounds >= 1) || !(milliseconds >= 1)) throw new Error('--rounds and --time take positive numbers');
 
 /** Processes of a startup round: ten at least in all. */
-const processes = Math.max(4, Math.ceil(10 / rounds));
+const processes = options.quick ? 1 : Math.max(4, Math.ceil(10 / rounds));
 
 /** Samples in nanoseconds per call. */
 function workerRound(name: string): number[] {
@@ -45,17 +50,20 @@ function note(round: number, what: string): void {
 
 async function benchCases(): Promise<void> {
   const chosen = ({ name }: { readonly name: string }): boolean =>
-    words.length === 0 || words.some((word) => name.includes(word));
+    (words.length === 0 && options.only.length === 0) ||
+    words.some((word) => name.includes(word)) ||
+    options.only.includes(name);
   const inProcess = cases.filter(chosen);
   const atStart = startupCases.filter(chosen);
-  const all: (Measured & { readonly rounds: number[][]; readonly torch: (readonly number[])[] })[] = [
-    ...inProcess,
-    ...atStart,
-  ].map((c) => ({ ...c, rounds: [], torch: [] }));
-  if (all.length === 0) throw new Error(`no case has ${words.join(' or ')} in its name`);
+  const all = [...inProcess, ...atStart].map((c) => ({
+    ...c,
+    rounds: [] as number[][],
+    peers: {} as Record<string, (readonly number[])[]>,
+  })) satisfies Measured[];
+  if (all.length === 0) throw new Error(`no case is called ${[...words, ...options.only].join(' or ')}`);
   await buildAll();
 
-  let version: string | null = null;
+  const versions: Record<string, string> = {};
   for (let round = 1; round <= rounds; round++) {
     let started: ReadonlyMap<string, number[]> | null = null;
     if (atStart.length > 0) {
@@ -66,27 +74,31 @@ async function benchCases(): Promise<void> {
       note(round, c.name);
       c.rounds.push(started?.get(c.name) ?? workerRound(c.name));
     }
-    if (!options.torch) continue;
-    note(round, 'PyTorch');
-    const torch = torchRound(
-      inProcess.map((c) => c.name),
-      milliseconds,
-    );
-    version = torch?.version ?? null;
-    for (const c of all) {
-      const samples = torch?.samples[c.name];
-      if (samples !== undefined) c.torch.push(samples);
+    if (!options.peers) continue;
+    for (const peer of peers) {
+      note(round, peer.name);
+      const found = peer.round(inProcess, milliseconds);
+      if (found === null) continue;
+      versions[peer.name] = found.version;
+      for (const c of all) {
+        const samples = found.samples[c.name];
+        if (samples === undefined) continue;
+        c.peers[peer.name] ??= [];
+        c.peers[peer.name]?.push(samples);
+      }
     }
   }
   note(rounds, 'done\n');
 
   const table = rows(all);
-  const m = machine(version);
+  const m = machine(versions);
+  const names = Object.entries(versions).map(([name, version]) => `, ${name} ${version}`);
   console.log(
-    `${m.cpu}, ${m.cores} cores; Node ${m.node}${version === null ? '' : `, PyTorch ${version}`}; one thread\n`,
+    `${m.cpu}, ${m.cores} cores, load ${m.load}; Node ${m.node}${names.join('')}; BLAS: ${m.blas ?? 'none'}\n`,
   );
   console.log(text(table));
-  if (words.length === 0) save(table, m);
+  console.log(`\n${summary(table)}`);
+  if (words.length === 0 && options.only.length === 0 && !options.quick) save(table, m);
 }
 
 if (words.length === 1 && words[0] === 'types') await benchTypes(rounds);

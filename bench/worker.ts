@@ -1,25 +1,50 @@
 /** Measures one case in a process of its own, so that no case meets another's compiled code or memory. */
 import { measure } from 'mitata';
+import { backendInfo, setNumThreads } from 'nabla';
+import { type Case, STEPS_OF_MEMORY } from './case.ts';
 import { cases } from './cases/index.ts';
 
-/** Milliseconds. */
-const WARM_UP = 500;
+/** Bytes that the process has held at most. */
+const peak = (): number => process.resourceUsage().maxRSS * 1024;
+
+/** Workers are on their way once a call was large enough to want them; whoever has no threads goes on with one. */
+async function waitForThreads(threads: number, call: () => unknown): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    call();
+    const { workers, threadTrouble } = backendInfo();
+    if (workers === threads - 1 || threadTrouble !== null) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function times(c: Case, call: () => unknown, milliseconds: number): Promise<readonly number[]> {
+  // mitata decides from its first calls whether one is short enough to be timed in batches, so these
+  // must already be compiled. The processor's time counts, not the clock's: on a busy machine little is
+  // compiled in a second.
+  const warmUp = Math.min(500, 2.5 * milliseconds);
+  const start = performance.now();
+  do call();
+  while (process.cpuUsage().user < warmUp * 1e3 && performance.now() - start < 10 * warmUp);
+  const stats = await measure(() => call(), {
+    min_cpu_time: milliseconds * 1e6,
+    min_samples: c.minCalls ?? 8,
+    // Batches of about a millisecond: most of them run undisturbed on a machine that does other work too.
+    batch_samples: 256,
+    gc: false,
+  });
+  return stats.samples;
+}
 
 const [name, milliseconds] = process.argv.slice(2);
 const found = cases.find((c) => c.name === name);
 if (found === undefined) throw new Error(`no case is called ${name}`);
+const { threads = 1, memory } = found;
+setNumThreads(threads);
+const atImport = peak();
 const call = found.setup();
-// mitata decides from its first calls whether one is short enough to be timed in batches, so these
-// must already be compiled. The processor's time counts, not the clock's: on a busy machine little is
-// compiled in a second.
-const start = performance.now();
-do call();
-while (process.cpuUsage().user < WARM_UP * 1e3 && performance.now() - start < 10 * WARM_UP);
-const stats = await measure(() => call(), {
-  min_cpu_time: Number(milliseconds) * 1e6,
-  min_samples: found.minCalls ?? 8,
-  // Batches of about a millisecond: most of them run undisturbed on a machine that does other work too.
-  batch_samples: 256,
-  gc: false,
-});
-console.log(JSON.stringify(stats.samples));
+if (threads > 1) await waitForThreads(threads, call);
+if (memory === undefined) console.log(JSON.stringify(await times(found, call, Number(milliseconds))));
+else {
+  for (let i = 0; i < STEPS_OF_MEMORY; i++) call();
+  console.log(JSON.stringify([peak() - (memory === 'process' ? 0 : atImport)]));
+}

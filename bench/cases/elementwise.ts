@@ -1,4 +1,4 @@
-/** Elementwise kernels and reductions, in cache and out of it. */
+/** Elementwise kernels in place, in cache and out of it. */
 import { randn, type Tensor } from 'nabla';
 import type { Case } from '../case.ts';
 
@@ -9,15 +9,6 @@ const SIZES = { '16k': 1 << 14, '1M': 1 << 20, '10M': 10_000_000 } as const;
 
 /** Bytes that three streams move: two read, one written. */
 const three = (n: number): number => 3 * FLOAT * n;
-
-const unary = {
-  exp: (x: Tensor): Tensor => x.exp(),
-  log: (x: Tensor): Tensor => x.log(),
-  sin: (x: Tensor): Tensor => x.sin(),
-  tanh: (x: Tensor): Tensor => x.tanh(),
-  sigmoid: (x: Tensor): Tensor => x.sigmoid(),
-  sqrt: (x: Tensor): Tensor => x.sqrt(),
-};
 
 /** In place, and so that the values stay where they are ordinary. */
 const unaryInPlace = {
@@ -44,18 +35,6 @@ export const elementwise: readonly Case[] = [
       },
     }),
   ),
-  ...Object.entries(SIZES).map(
-    ([size, n]): Case => ({
-      name: `add ${size}, new result`,
-      unit: 'GB/s',
-      work: three(n),
-      setup: () => {
-        const a: Tensor = randn([n]);
-        const b: Tensor = randn([n]);
-        return () => a.add(b);
-      },
-    }),
-  ),
   ...(['16k', '1M'] as const).map(
     (size): Case => ({
       name: `mul_ ${size}`,
@@ -66,18 +45,6 @@ export const elementwise: readonly Case[] = [
         const a: Tensor = randn([SIZES[size]]);
         const b: Tensor = a.sign();
         return () => a.mul_(b);
-      },
-    }),
-  ),
-  ...Object.entries(unary).map(
-    ([name, f]): Case => ({
-      name: `${name} 1M, new result`,
-      unit: 'G elements/s',
-      work: SIZES['1M'],
-      ...(name === 'exp' && { goal: { atLeast: PROTOTYPE_EXP / 1.5 } }),
-      setup: () => {
-        const x: Tensor = randn([SIZES['1M']]).abs();
-        return () => f(x);
       },
     }),
   ),
@@ -103,23 +70,4 @@ export const elementwise: readonly Case[] = [
       },
     }),
   ),
-  {
-    name: 'sum 1M',
-    unit: 'GB/s',
-    work: FLOAT * SIZES['1M'],
-    setup: () => {
-      const x: Tensor = randn([SIZES['1M']]);
-      return () => x.sum();
-    },
-  },
-  {
-    name: 'sum 10M',
-    unit: 'GB/s',
-    work: FLOAT * SIZES['10M'],
-    goal: { share: 0.8, of: 'roofline: read, 10M' },
-    setup: () => {
-      const x: Tensor = randn([SIZES['10M']]);
-      return () => x.sum();
-    },
-  },
 ];

@@ -1,20 +1,104 @@
-import { type DType, randn, type Tensor } from 'nabla';
-import type { Case } from '../case.ts';
+/** Matrix products: by the system's BLAS where it is found, by the generated kernels, and by the BLAS called directly. */
+import { type DType, randn, setBlas, type Tensor } from 'nabla';
+import { findBlas, NO_TRANSPOSE, ROW_MAJOR } from '../../src/backends/wasm/blas/library.ts';
+import { type Case, onThreads } from '../case.ts';
 
-const SIZES = [64, 128, 256, 512, 1024];
+const SIZES = [64, 128, 256, 512, 1024, 2048];
+const DTYPES = ['float32', 'float64'] as const satisfies readonly DType[];
 
-export const matmul: readonly Case[] = (['float32', 'float64'] as const satisfies readonly DType[]).flatMap((dtype) =>
-  SIZES.map(
-    (n): Case => ({
-      name: `matmul ${n} ${dtype}`,
-      unit: 'GFLOP/s',
-      work: 2 * n ** 3,
-      minCalls: 3,
-      setup: () => {
-        const a: Tensor = randn([n, n], { dtype });
-        const b: Tensor = randn([n, n], { dtype });
-        return () => a.matmul(b);
-      },
+const square = (n: number, dtype: DType): Tensor => randn([n, n], { dtype });
+
+function product(name: string, n: number, setup: () => () => unknown, goal?: Case['goal']): Case {
+  return { name, unit: 'GFLOP/s', work: 2 * n ** 3, minCalls: 3, ...(goal !== undefined && { goal }), setup };
+}
+
+const multiply = (n: number, dtype: DType) => (): (() => Tensor) => {
+  const [a, b] = [square(n, dtype), square(n, dtype)];
+  return () => a.matmul(b);
+};
+
+/** A product outside of the library, in memory of its own. */
+function direct(n: number, dtype: (typeof DTYPES)[number]): () => void {
+  const blas = findBlas();
+  // The case counts as not measured where there is no BLAS.
+  if (typeof blas === 'string') throw new Error(`no BLAS: ${blas}`);
+  blas.setThreads(1);
+  const Numbers = dtype === 'float32' ? Float32Array : Float64Array;
+  const data = new Numbers(3 * n * n).map(() => Math.random());
+  const at = (i: number): number => blas.addressOf(new Uint8Array(data.buffer)) + i * n * n * data.BYTES_PER_ELEMENT;
+  const [a, b, c] = [at(0), at(1), at(2)] as [number, number, number];
+  const gemm = dtype === 'float32' ? blas.sgemm : blas.dgemm;
+  return () => {
+    gemm(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, n, n, n, 1, a, n, b, n, 0, c, n);
+    // The operands live as long as the call.
+    return data.length;
+  };
+}
+
+const plain: readonly Case[] = DTYPES.flatMap((dtype) =>
+  SIZES.map((n) =>
+    product(
+      `matmul ${n} ${dtype}`,
+      n,
+      multiply(n, dtype),
+      n >= 256 ? { share: 0.95, of: `roofline: BLAS ${n} ${dtype}` } : undefined,
+    ),
+  ),
+);
+
+const generated: readonly Case[] = DTYPES.flatMap((dtype) =>
+  SIZES.map((n) =>
+    product(`matmul ${n} ${dtype}, generated kernels`, n, () => {
+      setBlas(false);
+      return multiply(n, dtype)();
     }),
   ),
 );
+
+const rooflines: readonly Case[] =
+  typeof findBlas() === 'string'
+    ? []
+    : DTYPES.flatMap((dtype) => SIZES.map((n) => product(`roofline: BLAS ${n} ${dtype}`, n, () => direct(n, dtype))));
+
+/** a bᵀ, aᵀ b and aᵀ bᵀ. */
+const transposes = {
+  'a bᵀ': (a: Tensor, b: Tensor): Tensor => a.matmul(b.t()),
+  'aᵀ b': (a: Tensor, b: Tensor): Tensor => a.t().matmul(b),
+  'aᵀ bᵀ': (a: Tensor, b: Tensor): Tensor => a.t().matmul(b.t()),
+};
+const transposed = Object.entries(transposes).map(([name, f]) =>
+  product(`matmul 512 float32, ${name}`, 512, () => {
+    const [a, b] = [square(512, 'float32'), square(512, 'float32')];
+    return () => f(a, b);
+  }),
+);
+
+const batched = [
+  [64, 64],
+  [16, 128],
+].map(([batch, n]): Case => {
+  const [count, size] = [batch as number, n as number];
+  return {
+    name: `matmul ${count}×${size} float32, batched`,
+    unit: 'GFLOP/s',
+    work: 2 * count * size ** 3,
+    setup: () => {
+      const [a, b]: [Tensor, Tensor] = [randn([count, size, size]), randn([count, size, size])];
+      return () => a.matmul(b);
+    },
+  };
+});
+
+const large = (cases: readonly Case[]): Case[] => cases.filter(({ work }) => work >= 2 * 512 ** 3);
+
+export const matmul: readonly Case[] = [
+  ...rooflines,
+  ...plain,
+  ...generated,
+  ...transposed,
+  ...batched,
+  ...onThreads(
+    2,
+    [...large(plain), ...large(generated)].filter(({ name }) => name.includes('float32')),
+  ),
+];
