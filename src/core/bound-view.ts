@@ -1,4 +1,5 @@
 import { AutogradError } from './errors.ts';
+import { lineOf } from './source-line.ts';
 import type { TensorBase, ViewCreation } from './tensor.ts';
 
 const blocks: Readonly<Record<string, string>> = { noGrad: 'no_grad', inference: 'inference_mode' };
@@ -26,5 +27,7 @@ export function boundView(view: TensorBase, changed: string): AutogradError {
     mode === undefined
       ? `${made ?? 'A view was taken'} and ${changed} modified inplace.`
       : `${made === null ? 'A view was' : `${made} of a view which was`} created in ${mode} and ${changed} modified inplace ${creation === 'noGrad' ? 'with grad mode enabled' : 'in normal mode'}.`;
-  return new AutogradError(`${what} ${advice(creation)}`);
+  const origin = view.node?.origin ?? null;
+  const line = origin === null ? '' : ` The view was taken at ${lineOf(origin.at)}.`;
+  return new AutogradError(`${what} ${advice(creation)}${line}`);
 }

@@ -2,7 +2,8 @@ import { DTypeError, ShapeError } from '../core/errors.ts';
 import { broadcastShapes, checkList, checkShape, numel, type Shape, shapeText, wrapDim } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { contiguous } from './copy.ts';
-import { expand, inferShape, mT, reshape, transpose, unsqueeze, view } from './view.ts';
+import { inferShape } from './reshaping.ts';
+import { expand, mT, reshape, transpose, unsqueeze, view } from './view.ts';
 
 /* Plain functions of the view operations. */
 

@@ -14,8 +14,10 @@ import {
   memoryStats,
   readBytes,
   type Storage,
+  sameMemory,
   scratch,
   setCacheLimit,
+  twin,
   u8,
   writeBytes,
 } from '../../src/backends/wasm/heap.ts';
@@ -112,6 +114,47 @@ describe('allocate and free', () => {
     expect(() => readBytes(s, 0, 11)).toThrow(ArgumentError);
     expect(readBytes(s, 10, 0)).toHaveLength(0);
     free(s);
+  });
+});
+
+describe('storages of the same bytes', () => {
+  for (const size of [24, 3 * MIB]) {
+    test(`of ${size} bytes count their writes apart, and are not freed by hand`, () => {
+      beginLaunch();
+      const s = allocate(size);
+      fill(s, 1);
+      const t = twin(s);
+      const u = twin(t);
+      expect([sameMemory(s, t), sameMemory(s, u), sameMemory(s, allocate(size))]).toEqual([true, true, false]);
+      t.version += 2;
+      u.version += 1;
+      expect([s.version, t.version, u.version]).toEqual([0, 2, 1]);
+      free(s);
+      free(t);
+      fill(t, 2);
+      expect([s, t, u].every((x) => holds(x, 2))).toBe(true);
+      // Out of the linear memory and back.
+      beginLaunch();
+      setCacheLimit(0);
+      setCacheLimit(64 * MIB, 3072 * MIB);
+      expect([s, t, u].every((x) => holds(x, 2))).toBe(true);
+      beginLaunch();
+      expect(new Set([s, t, u].map(address)).size).toBe(1);
+      fill(u, 3);
+      expect([s, t, u].every((x) => holds(x, 3))).toBe(true);
+    });
+  }
+
+  test('may have one count of writes', () => {
+    const [a, b, c] = [allocate(8), allocate(8), allocate(8)];
+    a.version = 3;
+    b.version = a.version;
+    a.counter = b;
+    a.version += 1;
+    expect([a.version, b.version]).toEqual([4, 4]);
+    b.counter = c;
+    c.version = 7;
+    expect([a.version, b.version, c.version]).toEqual([7, 7, 7]);
   });
 });
 

@@ -256,6 +256,17 @@ describe('reports', () => {
     expect(message).toContain(here);
   });
 
+  it('a view that may not be changed comes with the line it was taken at', () => {
+    const here = line(3);
+    const message = detectAnomaly(() => {
+      const y = leaf([1, 2]).mul(1);
+      const [v] = y.unbind();
+      return messageOf(() => v.add_(1));
+    });
+    expect(message).toMatch(/The view was taken at .*anomaly\.test\.ts:\d+:\d+\./);
+    expect(message).toContain(here);
+  });
+
   it('errors of other code pass as they are, with a warning', () => {
     const mine = new RangeError('mine');
     class Throws extends autograd.Function {
