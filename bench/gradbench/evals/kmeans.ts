@@ -5,14 +5,16 @@ import { defined, type Fields, list, type Module, value } from './eval.ts';
 interface Input {
   /** [n, d] */
   readonly points: Tensor;
+  /** The same, [d, n] */
+  readonly transposed: Tensor;
   /** [k, d] */
   readonly centroids: Tensor;
 }
 
 /** For every point the index of its centroid: |c − p|² is least where ½|c|² − c·p is. */
-function nearest({ points, centroids }: Input): Tensor {
-  const half = centroids.square().sum(1).mul(0.5);
-  return half.addmm(points, centroids.t(), { alpha: -1 }).argmin(1);
+function nearest({ transposed, centroids }: Input): Tensor {
+  const half = centroids.square().sum(1, { keepdim: true }).mul(0.5);
+  return half.addmm(centroids, transposed, { alpha: -1 }).argmin(0);
 }
 
 /** The cost when the points have these centroids. With their nearest ones this is the minimum, and so are its derivatives. */
@@ -33,10 +35,10 @@ function direction(input: Input): Tensor {
   return g.div(h);
 }
 
-const prepare = (input: Fields): Input => ({
-  points: input.tensor('points', 2),
-  centroids: input.tensor('centroids', 2),
-});
+function prepare(input: Fields): Input {
+  const points = input.tensor('points', 2);
+  return { points, transposed: points.t().contiguous(), centroids: input.tensor('centroids', 2) };
+}
 
 export const kmeans: Module = {
   cost: defined(prepare, cost, value),
