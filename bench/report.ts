@@ -27,8 +27,10 @@ interface Row {
   readonly goal?: string;
   /** By the median; `at best` when only the fastest sample keeps the bound, as on a busy machine. */
   readonly holds?: 'yes' | 'at best' | 'no';
-  /** Each peer's median, and this library's time (or memory) in units of the peer's. */
-  readonly peers: Readonly<Record<string, { readonly median: number; readonly ratio: number }>>;
+  /** Each peer's median, and this library's time (or memory) in units of the peer's: by the medians and by the best. */
+  readonly peers: Readonly<
+    Record<string, { readonly median: number; readonly ratio: number; readonly ratioAtBest: number }>
+  >;
   /** Per call. */
   readonly nanoseconds: Timing;
 }
@@ -85,8 +87,8 @@ export function rows(all: readonly Measured[]): Row[] {
     const median = value(c, t.median);
     const goal = bound(c, all);
     const peers = Object.entries(c.peers).map(([name, rounds]) => {
-      const { median } = timing(rounds);
-      return [name, { median: value(c, median), ratio: t.median / median }] as const;
+      const { median, best } = timing(rounds);
+      return [name, { median: value(c, median), ratio: t.median / median, ratioAtBest: t.best / best }] as const;
     });
     const quartiles = [value(c, t.low), value(c, t.high)] as const;
     return {
@@ -110,7 +112,16 @@ const peersOf = (table: readonly Row[]): string[] => [...new Set(table.flatMap((
 function cells(table: readonly Row[]): string[][] {
   const peers = peersOf(table);
   return [
-    ['case', 'unit', 'median', 'best', 'quartiles', 'goal', 'holds', ...peers.flatMap((peer) => [peer, 'ratio'])],
+    [
+      'case',
+      'unit',
+      'median',
+      'best',
+      'quartiles',
+      'goal',
+      'holds',
+      ...peers.flatMap((peer) => [peer, 'ratio', 'at best']),
+    ],
     ...table.map((row) => [
       row.name,
       row.unit,
@@ -121,20 +132,24 @@ function cells(table: readonly Row[]): string[][] {
       row.holds ?? '',
       ...peers.flatMap((peer) => {
         const found = row.peers[peer];
-        return found === undefined ? ['', ''] : [number(found.median), found.ratio.toFixed(2)];
+        return found === undefined
+          ? ['', '', '']
+          : [number(found.median), found.ratio.toFixed(2), found.ratioAtBest.toFixed(2)];
       }),
     ]),
   ];
 }
 
-/** The geometric mean of the ratios to each peer, and in how many cases this library is ahead. */
+/** The geometric means of the ratios to each peer, and in how many cases this library is ahead. */
 export function summary(table: readonly Row[]): string {
   return peersOf(table)
     .map((peer) => {
-      const ratios = table.flatMap((row) => row.peers[peer]?.ratio ?? []);
-      const mean = Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length);
+      const found = table.flatMap((row) => row.peers[peer] ?? []);
+      const mean = (ratios: readonly number[]): string =>
+        Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length).toFixed(2);
+      const ratios = found.map(({ ratio }) => ratio);
       const ahead = ratios.filter((r) => r < 1).length;
-      return `Nabla ÷ ${peer}: ${mean.toFixed(2)} in the geometric mean of ${ratios.length} cases, below 1 in ${ahead} of them.`;
+      return `Nabla ÷ ${peer}: ${mean(ratios)} in the geometric mean of ${ratios.length} cases (${mean(found.map(({ ratioAtBest }) => ratioAtBest))} at best), below 1 in ${ahead} of them.`;
     })
     .join('\n');
 }
@@ -176,7 +191,7 @@ ${m.load > 1.5 * m.cores ? BUSY : ''}
 Each case runs in processes of its own, in rounds, so that all cases see the same minutes of the machine. The median
 is that of the rounds' medians, and best the fastest sample of all. A goal holds if the median keeps it, and holds “at
 best” if only the fastest sample does, which is what a machine with more work than cores tends to show. A ratio is
-Nabla's time (or memory) divided by the peer's: below 1 Nabla is ahead. GB/s counts every stream, read or written;
+Nabla's time (or memory) divided by the peer's, by the medians and by the fastest samples: below 1 Nabla is ahead. GB/s counts every stream, read or written;
 matmul counts 2n³ operations.
 
 ${summary(table)}

@@ -1,4 +1,5 @@
+import { javascript } from './javascript.ts';
 import type { Peer } from './peer.ts';
 import { torch } from './torch.ts';
 
-export const peers: readonly Peer[] = [torch];
+export const peers: readonly Peer[] = [torch, ...javascript];

@@ -1,0 +1,39 @@
+/** What the programs of the JavaScript peers have in common: they take milliseconds and case names, and print samples. */
+
+/** Batches of about a millisecond for as long as asked, and at least three, in nanoseconds per call. */
+async function samples(call, milliseconds) {
+  let start = performance.now();
+  let calls = 0;
+  while (performance.now() - start < 2.5 * milliseconds || calls === 0) {
+    await call();
+    calls++;
+  }
+  const batch = Math.max(1, Math.floor(calls / (performance.now() - start)));
+  const found = [];
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end || found.length < 3) {
+    start = performance.now();
+    for (let i = 0; i < batch; i++) await call();
+    found.push(((performance.now() - start) * 1e6) / batch);
+  }
+  return found;
+}
+
+/** Elements by the names of the sizes in bench/cases/sizes.ts. */
+export const SIZES = { '1k': 1000, '100k': 100_000, '1M': 1_000_000, '10M': 10_000_000 };
+export const shapeOfRows = (n) => (n === 1000 ? [10, 100] : [n / 1000, 1000]);
+/** Models: hidden size and batch. */
+export const MLPS = [
+  [128, 64],
+  [512, 128],
+];
+
+/** Cases are functions that prepare operands and give the call, which may be asynchronous. */
+export async function report(version, cases) {
+  const [milliseconds, ...names] = process.argv.slice(2);
+  const result = {};
+  for (const name of names) {
+    if (Object.hasOwn(cases, name)) result[name] = await samples(await cases[name](), Number(milliseconds));
+  }
+  console.log(JSON.stringify({ version, samples: result }));
+}
