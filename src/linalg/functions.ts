@@ -3,12 +3,23 @@ import * as determinants from '../ops/linalg/determinants.ts';
 import * as exponential from '../ops/linalg/matrix-exp.ts';
 import * as pseudo from '../ops/linalg/pseudoinverse.ts';
 import * as systems from '../ops/linalg/tensor-systems.ts';
+import { diagonal as diagonalOf } from '../ops/paths.ts';
 import type { FitMatrix, FitSquare, PerMatrixOf, PerSquareOf, PinvOf } from '../tensor/matrix-signatures.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 const as = (t: TensorBase): Tensor => t as Tensor;
+
+/** The diagonal of the matrices along `dim1` and `dim2` (the last two), as the last dimension; `offset` counts upward from the main one. */
+export function diagonal(
+  a: Tensor,
+  options?: { readonly offset?: number; readonly dim1?: number; readonly dim2?: number },
+): Tensor {
+  checkOptions('diagonal', options, ['offset', 'dim1', 'dim2']);
+  const { offset = 0, dim1 = -2, dim2 = -1 } = options ?? {};
+  return as(diagonalOf(a, offset, dim1, dim2));
+}
 
 /** The determinant of every matrix of a batch [..., n, n]. Its gradient, the cofactors, exists for singular ones too. */
 export function det<T extends Tensor>(a: FitSquare<'det', T>): Tensor<PerSquareOf<T>> {

@@ -20,7 +20,7 @@ export {
   svd,
   svdvals,
 } from './factorizations.ts';
-export { det, lstsq, matrixExp, matrixRank, pinv, slogdet, tensorinv, tensorsolve } from './functions.ts';
+export { det, diagonal, lstsq, matrixExp, matrixRank, pinv, slogdet, tensorinv, tensorsolve } from './functions.ts';
 export { cond, matrixNorm, norm, vectorNorm } from './norms.ts';
 export { cross, matmul, matrixPower, multiDot, vander, vecdot } from './products.ts';
 export { inv, invEx, solve, solveEx, solveTriangular } from './systems.ts';

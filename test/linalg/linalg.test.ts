@@ -86,6 +86,12 @@ describe('singular matrices', () => {
 });
 
 describe('determinants', () => {
+  it('of triangles are those of their diagonals', () => {
+    const a = x([2, 3, 3]).tril();
+    expectClose(linalg.det(a), linalg.diagonal(a).prod(-1));
+    expectClose(linalg.diagonal(a.permute([1, 2, 0]), { offset: -1, dim1: 0, dim2: 1 }), a.diagonal(-1, 1, 2));
+  });
+
   it('have the sign of the exchanges', () => {
     expectClose(linalg.det(f64([0, 1, 1, 0], [2, 2])), f64([-1], []));
     expectClose(linalg.slogdet(f64([0, 1, 2, 0], [2, 2])).sign, f64([-1], []));

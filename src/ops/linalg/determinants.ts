@@ -12,7 +12,7 @@ import { matmul } from '../matmul.ts';
 import { tril } from '../rearrange.ts';
 import { coproducts, prod, sum } from '../reduce.ts';
 import { mT, unsqueeze } from '../view.ts';
-import { luFactorEx } from './lu.ts';
+import { factored, luFactorEx } from './lu.ts';
 import { batchOf, checkSquareFloat, columnsOf, diagonal, epsilonOf } from './matrices.ts';
 import { invEx } from './solve.ts';
 import { svd } from './svd.ts';
@@ -21,7 +21,7 @@ const perMatrix = (x: TensorBase): TensorBase => unsqueeze(unsqueeze(x, -1), -1)
 
 /** The diagonal of U, and the sign of the row exchanges, of P A = L U for a plain tensor. */
 function pivotsOf(a: TensorBase): readonly [diagonal: TensorBase, sign: TensorBase] {
-  const [f, pivots] = luFactorEx(a);
+  const [f, pivots] = factored(a);
   const sign = fresh(batchOf(a), a.dtype);
   kernels.signOfExchanges(sign, pivots);
   return [diagonal(f), sign];

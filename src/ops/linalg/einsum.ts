@@ -1,5 +1,5 @@
 import { ArgumentError, ShapeError } from '../../core/errors.ts';
-import { numel, shapeText } from '../../core/shape.ts';
+import { numel, sameShape, shapeText } from '../../core/shape.ts';
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { mul } from '../elementwise.ts';
 import { bmm, mm } from '../matmul.ts';
@@ -19,7 +19,7 @@ interface Labelled {
   readonly labels: readonly string[];
 }
 
-const isLetter = (c: string): boolean => /^[A-Za-z]$/.test(c);
+const isLetter = (c: string): boolean => (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 
 /** The labels of one term; an ellipsis is one entry. */
 function readTerm(term: string, where: string): string[] {
@@ -124,6 +124,14 @@ function without({ x, labels }: Labelled, label: string): Labelled {
 
 const sizeOf = ({ x, labels }: Labelled, label: string): number => x.shape[labels.indexOf(label)];
 
+const sameOrder = (dims: readonly number[]): boolean => dims.every((d, i) => d === i);
+
+/** The dimensions in another order; what lies right already is not touched. */
+const ordered = (x: TensorBase, dims: readonly number[]): TensorBase => (sameOrder(dims) ? x : permute(x, dims));
+
+const shaped = (x: TensorBase, shape: readonly number[]): TensorBase =>
+  sameShape(x.shape, shape) ? x : reshape(x, shape);
+
 /** The product of two operands, summed over labels that are not needed afterwards. */
 function contract(left: Labelled, right: Labelled, needed: (label: string) => boolean): Labelled {
   let [a, b] = [left, right];
@@ -143,7 +151,7 @@ function contract(left: Labelled, right: Labelled, needed: (label: string) => bo
   const onlyB = b.labels.filter((l) => !shared.includes(l));
   const labels = [...batch, ...onlyA, ...onlyB];
   const order = (t: Labelled, ls: readonly string[]): TensorBase =>
-    permute(
+    ordered(
       t.x,
       ls.map((l) => t.labels.indexOf(l)),
     );
@@ -158,10 +166,10 @@ function contract(left: Labelled, right: Labelled, needed: (label: string) => bo
   const sizes = (t: Labelled, ls: readonly string[]): number[] => ls.map((l) => sizeOf(t, l));
   const [p, m, k, n] = [sizes(a, batch), sizes(a, onlyA), sizes(a, inside), sizes(b, onlyB)];
   const flat = (t: Labelled, ls: readonly string[], shape: readonly number[]): TensorBase =>
-    reshape(order(t, ls), batch.length === 0 ? shape : [numel(p), ...shape]);
+    shaped(order(t, ls), batch.length === 0 ? shape : [numel(p), ...shape]);
   const x = flat(a, [...batch, ...onlyA, ...inside], [numel(m), numel(k)]);
   const y = flat(b, [...batch, ...inside, ...onlyB], [numel(k), numel(n)]);
-  return { x: reshape(batch.length === 0 ? mm(x, y) : bmm(x, y), [...p, ...m, ...n]), labels };
+  return { x: shaped(batch.length === 0 ? mm(x, y) : bmm(x, y), [...p, ...m, ...n]), labels };
 }
 
 /** The pair to contract next: the one whose product is smallest beside its factors. */
@@ -187,6 +195,29 @@ function bestPair(operands: readonly Labelled[], output: readonly string[]): rea
   return best;
 }
 
+/** What an equation says before the tensors are known. */
+interface Equation {
+  readonly terms: readonly (readonly string[])[];
+  readonly output: readonly string[];
+}
+
+/** Programs have few equations and use them often. */
+const equations = new Map<string, Equation>();
+const MOST_EQUATIONS = 64;
+
+function readEquation(equation: string): Equation {
+  const known = equations.get(equation);
+  if (known !== undefined) return known;
+  const [inputs, out, ...more] = equation.split('->');
+  if (more.length > 0) throw new ArgumentError(`einsum: einsum(): more than one arrow '->' in '${equation}'`);
+  const terms = inputs.split(',').map((term, i) => readTerm(term, `operand ${i}`));
+  const output = out === undefined ? impliedOutput(terms) : readTerm(out, 'the output');
+  checkOutput(output, terms);
+  if (equations.size === MOST_EQUATIONS) equations.clear();
+  equations.set(equation, { terms, output });
+  return { terms, output };
+}
+
 /** Σ over the labels that the output lacks, of the product of the operands. */
 export function einsum(equation: string, tensors: readonly TensorBase[]): TensorBase {
   if (typeof equation !== 'string')
@@ -194,16 +225,12 @@ export function einsum(equation: string, tensors: readonly TensorBase[]): Tensor
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ArgumentError('einsum: einsum(): must provide at least one operand, in an array');
   checkTensors('einsum', ...tensors);
-  const [inputs, out, ...more] = equation.split('->');
-  if (more.length > 0) throw new ArgumentError(`einsum: einsum(): more than one arrow '->' in '${equation}'`);
-  const terms = inputs.split(',').map((term, i) => readTerm(term, `operand ${i}`));
+  const { terms, output: given } = readEquation(equation);
   if (terms.length !== tensors.length) {
     throw new ArgumentError(
       `einsum: einsum(): ${tensors.length < terms.length ? 'fewer' : 'more'} operands were provided than specified in the equation: ${tensors.length} for '${equation}'`,
     );
   }
-  const given = out === undefined ? impliedOutput(terms) : readTerm(out, 'the output');
-  checkOutput(given, terms);
   const full = tensors.map((x, i) => labelled(x, terms[i], i));
   const rank = Math.max(0, ...full.map((t) => t.labels.filter((l) => l.startsWith('.')).length));
   const output = spread(given, rank);
@@ -217,10 +244,9 @@ export function einsum(equation: string, tensors: readonly TensorBase[]): Tensor
     operands = [contract(operands[i], operands[j], usedBy(rest)), ...rest];
   }
   const last = summed(operands[0], (l) => output.includes(l));
-  return permute(
-    last.x,
-    output.map((l) => last.labels.indexOf(l)),
-  );
+  const dims = output.map((l) => last.labels.indexOf(l));
+  // The result of one operand shares its memory, but is another tensor.
+  return tensors.includes(last.x) ? permute(last.x, dims) : ordered(last.x, dims);
 }
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';

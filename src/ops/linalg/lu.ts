@@ -116,10 +116,7 @@ const luOp: Op<{ readonly check: string | null }> = defineOp({
   node: 'LinalgLuFactorExBackward0',
   inputs: ['a'],
   forward: ([a], { check }) => {
-    const f = copied(a);
-    const pivots = fresh([...batchOf(a), Math.min(rowsOf(a), columnsOf(a))], 'int32');
-    const info = fresh(batchOf(a), 'int32');
-    kernels.lu(f, pivots, info);
+    const [f, pivots, info] = factored(a);
     if (check !== null) {
       refuse(
         check,
@@ -197,6 +194,22 @@ export function solveFactored(f: TensorBase, pivots: TensorBase, b: TensorBase, 
   return adjoint
     ? restored(solveLeft(mT(f), solveLeft(mT(f), b, LOWER), UNIT_UPPER), pivots)
     : solveLeft(f, solveLeft(f, exchanged(b, pivots), UNIT_LOWER), UPPER);
+}
+
+/** The same in plain memory: `x`, contiguous, holds b to begin with. */
+export function solveFactoredInto(x: TensorBase, f: TensorBase, pivots: TensorBase): void {
+  kernels.exchangeRows(x, pivots);
+  kernels.solveTriangular(f, x, UNIT_LOWER);
+  kernels.solveTriangular(f, x, UPPER);
+}
+
+/** The factors of a plain tensor, outside of the graph. */
+export function factored(a: TensorBase): Factors {
+  const f = copied(a);
+  const pivots = fresh([...batchOf(a), Math.min(rowsOf(a), columnsOf(a))], 'int32');
+  const info = fresh(batchOf(a), 'int32');
+  kernels.lu(f, pivots, info);
+  return [f, pivots, info];
 }
 
 export interface LuSolveOptions {

@@ -5,12 +5,12 @@ import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
 import { copied } from '../copy.ts';
-import { eyeMatrix, zeros } from '../create.ts';
+import { zeros } from '../create.ts';
 import { add, mul, neg, sub } from '../elementwise.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
 import { tril, triu } from '../rearrange.ts';
-import { expand, mT, slice } from '../view.ts';
+import { mT, slice } from '../view.ts';
 import { batchOf, checkFloat, checkMatrix, columnsOf, onDiagonal, rowsOf } from './matrices.ts';
 import { LOWER, solveRight, UPPER } from './triangular.ts';
 
@@ -22,14 +22,10 @@ interface QrAttrs {
 
 /** Q of reflections that are given as `geqrf` leaves them, m × `columns`. */
 function qOf(a: TensorBase, tau: TensorBase, columns: number): TensorBase {
-  const q = copied(expand(eyeOf(rowsOf(a), columns, a), [...batchOf(a), rowsOf(a), columns]));
+  const q = fresh([...batchOf(a), rowsOf(a), columns], a.dtype);
   kernels.multiplyByQ(q, a, tau, false, true);
   return q;
 }
-
-/** The first columns of the identity. */
-const eyeOf = (m: number, n: number, like: TensorBase): TensorBase =>
-  slice(slice(eyeMatrix(Math.max(m, n), like.dtype), 0, 0, m), 1, 0, n);
 
 /** An upper triangle with its diagonal halved. */
 const halved = (x: TensorBase): TensorBase => onDiagonal(mul(x, 0.5), triu(x));

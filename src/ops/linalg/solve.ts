@@ -1,15 +1,16 @@
+import { writeIdentity } from '../../backends/wasm/linalg/lu.ts';
 import { apply } from '../../core/apply.ts';
 import { ArgumentError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { sameShape } from '../../core/shape.ts';
-import type { TensorBase } from '../../core/tensor.ts';
-import { eyeMatrix } from '../create.ts';
+import { fresh, type TensorBase } from '../../core/tensor.ts';
+import { copied } from '../copy.ts';
 import { neg, sub } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
-import { expand, mT, squeeze, unsqueeze } from '../view.ts';
-import { luFactorEx, solveFactored } from './lu.ts';
-import { checkSquareFloat, refuse, rowsOf, sameBatch } from './matrices.ts';
+import { mT, squeeze, unsqueeze } from '../view.ts';
+import { factored, solveFactoredInto } from './lu.ts';
+import { checkSquareFloat, refuse, sameBatch } from './matrices.ts';
 import { checkSystem } from './triangular.ts';
 
 interface Checked {
@@ -24,7 +25,7 @@ const invOp: Op<Checked> = defineOp({
   inputs: ['a'],
   forward: ([a], { check }) =>
     internally(() => {
-      const [f, pivots, info] = luFactorEx(a);
+      const [f, pivots, info] = factored(a);
       if (check !== null) {
         refuse(
           check,
@@ -33,7 +34,10 @@ const invOp: Op<Checked> = defineOp({
             `The diagonal element ${k} is zero, the inversion could not be completed because the input matrix is singular.`,
         );
       }
-      return [solveFactored(f, pivots, expand(eyeMatrix(rowsOf(a), a.dtype), a.shape)), info];
+      const y = fresh(a.shape, a.dtype);
+      writeIdentity(y);
+      solveFactoredInto(y, f, pivots);
+      return [y, info];
     }),
   vjp: {
     saves: ['y0'],
@@ -65,9 +69,11 @@ const solveOp: Op<Checked> = defineOp({
   inputs: ['a', 'b'],
   forward: ([a, b], { check }) =>
     internally(() => {
-      const [f, pivots, info] = luFactorEx(a);
+      const [f, pivots, info] = factored(a);
       if (check !== null) refuse(check, info, () => 'The solver failed because the input matrix is singular.');
-      return [solveFactored(f, pivots, b), info];
+      const x = copied(b);
+      solveFactoredInto(x, f, pivots);
+      return [x, info];
     }),
   vjp: {
     saves: ['a', 'y0'],

@@ -4,7 +4,8 @@ import { DTypeError } from '../../../core/errors.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { address } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
-import { Routines, type Width } from './code.ts';
+import { Routines } from './code.ts';
+import type { Width } from './values.ts';
 
 /** Kernels by width, compiled when a width is first used. */
 export function compiled(define: (m: Routines) => void): (t: Strided) => Readonly<Record<string, WasmFunction>> {

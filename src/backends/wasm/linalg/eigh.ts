@@ -6,9 +6,10 @@
 import type { Strided } from '../../../kernels/strided.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
 import { compiled, defineLargest, Items, scaleFor } from './batch.ts';
-import type { I, Routines } from './code.ts';
+import type { Routines } from './code.ts';
 import { defineReflector } from './qr.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
+import type { I } from './values.ts';
 
 const EPSILON = 2 ** -52;
 const STEPS_EACH = 50;

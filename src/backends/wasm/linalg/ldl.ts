@@ -7,17 +7,9 @@ import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { beginLaunch, i32 } from '../heap.ts';
 import { compiled, Items } from './batch.ts';
-import {
-  choose,
-  type FloatVar,
-  type I,
-  type Int,
-  type IntVar,
-  type Place,
-  type Routine,
-  type Routines,
-} from './code.ts';
+import type { Routine, Routines } from './code.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
+import { choose, type FloatVar, type I, type Int, type IntVar, type Place } from './values.ts';
 
 /** Bounds the growth of elements: (1 + √17) / 8. */
 const ALPHA = (1 + Math.sqrt(17)) / 8;

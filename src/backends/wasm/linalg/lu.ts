@@ -8,8 +8,9 @@ import { beginLaunch, f32, f64, i32 } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { loopsOver, Walk } from '../loops.ts';
 import { compiled, Items } from './batch.ts';
-import type { I, IntVar, Routines } from './code.ts';
+import type { Routines } from './code.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
+import type { I, IntVar } from './values.ts';
 
 const BLOCK = 32;
 
@@ -204,11 +205,29 @@ function defineSolve(f: Routines, rows: RowRoutines): void {
   );
 }
 
+/** Exchanges rows as pivots say, or (`inverse`) back: `(count, columns, pivots, B, row step, inverse)`. */
+function defineExchange(f: Routines, rows: RowRoutines): void {
+  f.define('exchange', ['int', 'int', 'int', 'int', 'int', 'int'], (r, count, columns, pivots, b, step, inverse) => {
+    const row = (i: I) => b.add(step.mul(i));
+    const exchange = (i: IntVar): void => {
+      const j = r.int(r.intAt(pivots.add(i.mul(4))).sub(1));
+      r.if(j.ne(i), () => r.call(rows.swap, columns, row(i), row(j)));
+      r.release(j);
+    };
+    r.if(
+      inverse,
+      () => r.forDown(count, 0, exchange),
+      () => r.for(0, count, exchange),
+    );
+  });
+}
+
 const kernelsFor = compiled((m) => {
   const rows = defineRows(m);
   defineLu(m, rows);
   defineCholesky(m, rows);
   defineSolve(m, rows);
+  defineExchange(m, rows);
 });
 
 /**
@@ -305,6 +324,30 @@ export function rowOrder(order: Strided, pivots: Strided, inverse: boolean): boo
     });
   }
   return true;
+}
+
+/**
+ * B ← P B, or Pᵀ B (`inverse`), for every matrix of `b` [..., m, n], with the exchanges of `pivots` [..., k],
+ * which must be rows. Both contiguous, of one batch shape.
+ */
+export function exchangeRows(b: Strided, pivots: Strided, inverse = false): void {
+  const { exchange } = kernelsFor(b);
+  beginLaunch();
+  const count = pivots.shape[pivots.shape.length - 1];
+  const columns = b.shape[b.shape.length - 1];
+  const step = columns * dtypeInfo(b.dtype).bytes;
+  const [matrices, exchanges] = [new Items(b, 2), new Items(pivots, 1)];
+  for (let k = 0; k < matrices.count; k++)
+    exchange(count, columns, exchanges.at(k), matrices.at(k), step, Number(inverse));
+}
+
+/** The identity, in every matrix of `b` [..., n, n], contiguous. */
+export function writeIdentity(b: Strided): void {
+  const { identity } = kernelsFor(b);
+  beginLaunch();
+  const n = b.shape[b.shape.length - 1];
+  const matrices = new Items(b, 2);
+  for (let k = 0; k < matrices.count; k++) identity(n, n, matrices.at(k), 0);
 }
 
 /** 1 for an even number of exchanges in `pivots` [..., n], −1 for an odd one: `sign` [...]. Both contiguous. */

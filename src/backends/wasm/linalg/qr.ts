@@ -7,8 +7,9 @@ import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { compiled, Items } from './batch.ts';
-import type { Callable, I, Int, Routines } from './code.ts';
+import type { Callable, Routines } from './code.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
+import type { I, Int } from './values.ts';
 
 const BLOCK = 16;
 
@@ -241,11 +242,11 @@ export function factorQr(a: Strided, tau: Strided): void {
 
 /**
  * C ← Q C, or Qᵀ C, in place for every matrix of `c` [..., m, n], where Q is the product of the reflections
- * in `a` [..., m, l] and `tau` [..., k]. All contiguous, of one batch shape. `identity` says that C is
- * the identity to begin with, and saves work.
+ * in `a` [..., m, l] and `tau` [..., k]. All contiguous, of one batch shape. With `identity`, C is that to
+ * begin with, whatever it holds.
  */
 export function multiplyByQ(c: Strided, a: Strided, tau: Strided, transposed: boolean, identity = false): void {
-  const { multiply } = kernelsFor(c);
+  const { multiply, identity: write } = kernelsFor(c);
   beginLaunch();
   const [m, n] = c.shape.slice(-2);
   const columns = a.shape[a.shape.length - 1];
@@ -257,6 +258,7 @@ export function multiplyByQ(c: Strided, a: Strided, tau: Strided, transposed: bo
   const [targets, matrices, taus] = [new Items(c, 2), new Items(a, 2), new Items(tau, 1)];
   const flags = [Number(transposed), Number(identity)];
   for (let i = 0; i < targets.count; i++) {
+    if (identity) write(m, n, targets.at(i), 0);
     multiply(
       m,
       n,

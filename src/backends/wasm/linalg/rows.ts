@@ -3,7 +3,8 @@
  * rotations, and products of blocks. Rows lie side by side in memory; everything else is at any stride.
  */
 import type { PlainOp } from '../encoder.ts';
-import type { Callable, Float, Int, IntVar, Routine, Routines } from './code.ts';
+import type { Callable, Routine, Routines } from './code.ts';
+import type { Float, Int, IntVar } from './values.ts';
 
 type Ints<N extends number, T extends readonly 'int'[] = []> = T['length'] extends N
   ? T
@@ -46,6 +47,8 @@ export interface RowRoutines {
   readonly rotate: Callable<readonly ['int', 'float', 'float', 'int', 'int']>;
   readonly swap: Callable<Ints<3>>;
   readonly clear: Callable<Ints<2>>;
+  /** The columns of the identity from the one numbered `first` on: `(m, n, A, first)`. */
+  readonly identity: Callable<Ints<4>>;
   /**
    * C ← C − A B: `(m, n, k, C, C row, A, A row, A column, B, B row)`, the last ones addresses and
    * strides in bytes. Rows of B and C lie side by side.
@@ -178,7 +181,12 @@ export function defineRows(m: Routines): RowRoutines {
     );
   });
 
-  return { dot, axpy, scale, divide, rotate, swap, clear, subtractProduct: defineSubtractProduct(m) };
+  const identity = m.define('identity', ['int', 'int', 'int', 'int'], (r, height, n, a, first) => {
+    r.call(clear, height.mul(n), a);
+    r.for(first, height.min(n.add(first)), (i) => r.element(a, i.mul(n).add(i).sub(first)).set(1));
+  });
+
+  return { dot, axpy, scale, divide, rotate, swap, clear, identity, subtractProduct: defineSubtractProduct(m) };
 }
 
 /** Columns that are worked on at a time, so that the rows of B stay in the cache. */

@@ -78,11 +78,6 @@ function defineSteps(f: Routines, rows: RowRoutines): void {
       r.call(rows.axpy, n.sub(i), 1, r.element(a.add(step.mul(i)), i).address, to);
     });
   });
-  // The columns of the identity from the one numbered `first` on: (m, n, A, first)
-  f.define('identity', ['int', 'int', 'int', 'int'], (r, m, n, a, first) => {
-    r.call(rows.clear, m.mul(n), a);
-    r.for(first, m.min(n.add(first)), (i) => r.element(a, i.mul(n).add(i).sub(first)).set(1));
-  });
   // B ← Aᵀ: (rows and columns of A, A, B)
   f.define('transpose', ['int', 'int', 'int', 'int'], (r, m, n, a, b) => {
     r.for(0, m, (i) => r.for(0, n, (j) => r.element(b, j.mul(m).add(i)).set(r.element(a, i.mul(n).add(j)))));
