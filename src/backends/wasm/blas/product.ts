@@ -4,7 +4,7 @@ import { u8 } from '../linear-memory.ts';
 import { getNumThreads } from '../threads/pool.ts';
 import { type Blas, findBlas, NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './library.ts';
 
-/** Multiplications from which on a call through the foreign function interface pays: about a microsecond. */
+/** Multiplications from which on a library is faster: a call through the foreign function interface costs about a microsecond. */
 const WORTH_A_CALL = 40 ** 3;
 
 /** Looked for by the first product that is large enough, and never by importing the library. */
