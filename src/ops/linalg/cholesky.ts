@@ -7,6 +7,7 @@ import { copied } from '../copy.ts';
 import { eyeMatrix } from '../create.ts';
 import { add, mul, neg, sub } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
+import { named } from '../named.ts';
 import { tril } from '../rearrange.ts';
 import { mT } from '../view.ts';
 import { batchOf, checkSquareFloat, onDiagonal, refuse, rowsOf, sameBatch } from './matrices.ts';
@@ -51,13 +52,14 @@ export interface CholeskyExOptions {
 
 function factor(a: TensorBase, upper: boolean, check: string | null): readonly [TensorBase, TensorBase] {
   const [l, info] = apply(choleskyOp, [upper ? mT(a) : a], { check }) as readonly [TensorBase, TensorBase];
-  return [upper ? mT(l) : l, info];
+  return [upper ? named(mT(l), 'LinalgCholeskyExBackward0') : l, info];
 }
 
 /** L of A = L Lᵀ, or U of A = Uᵀ U: only the lower (upper) triangle of A is read. */
 export function cholesky(a: TensorBase, upper = false, op = 'linalg.cholesky'): TensorBase {
   checkSquareFloat(op, a);
-  return factor(a, upper, op)[0];
+  const [l] = factor(a, upper, op);
+  return op === 'cholesky' ? named(l, 'CholeskyBackward0') : l;
 }
 
 /** The same, and for every matrix the order of the first minor that is not positive, 0 if all are. */
@@ -107,5 +109,6 @@ export function choleskySolve(b: TensorBase, factor: TensorBase, upper = false):
 /** A⁻¹, given the factor of A. */
 export function choleskyInverse(factor: TensorBase, upper = false): TensorBase {
   checkSquareFloat('cholesky_inverse', factor);
-  return choleskySolve(eyeMatrix(rowsOf(factor), factor.dtype), factor, upper);
+  const identity = eyeMatrix(rowsOf(factor), factor.dtype);
+  return named(choleskySolve(identity, factor, upper), 'CholeskyInverseBackward0');
 }

@@ -10,6 +10,7 @@ import { add, sub } from '../elementwise.ts';
 import { gather } from '../indexing.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
+import { named } from '../named.ts';
 import { tril, triu } from '../rearrange.ts';
 import { expand, mT, slice, unsqueeze } from '../view.ts';
 import { batchOf, checkFloat, checkMatrix, columnsOf, onDiagonal, refuse, rowsOf, sameBatch } from './matrices.ts';
@@ -161,11 +162,12 @@ export function luUnpack(
   f: TensorBase,
   pivots: TensorBase,
   { unpackData = true, unpackPivots = true }: { readonly unpackData?: boolean; readonly unpackPivots?: boolean } = {},
+  node = 'LuUnpackBackward0',
 ): readonly [p: TensorBase, l: TensorBase, u: TensorBase] {
   checkMatrix('lu_unpack', f, 'LU_data');
   if (unpackPivots) checkPivots('lu_unpack', f, pivots);
   const nothing = (): TensorBase => zeros([0], f.dtype);
-  const [l, u] = unpackData ? parts(f) : [nothing(), nothing()];
+  const [l, u] = unpackData ? parts(f).map((x) => named(x, node)) : [nothing(), nothing()];
   const identity = eyeMatrix(rowsOf(f), f.dtype);
   return [unpackPivots ? restored(expand(identity, [...batchOf(f), ...identity.shape]), pivots) : nothing(), l, u];
 }
@@ -173,7 +175,7 @@ export function luUnpack(
 /** A = P L U, straight from A. */
 export function lu(a: TensorBase, pivot = true): readonly [p: TensorBase, l: TensorBase, u: TensorBase] {
   const [f, pivots] = luFactorEx(a, { pivot }, 'linalg.lu');
-  return luUnpack(f, pivots);
+  return luUnpack(f, pivots, {}, 'LinalgLuBackward0');
 }
 
 // ─── solving with the factors ────────────────────────────────────────────────────────────────────
@@ -229,7 +231,8 @@ export function luSolve(
   checkPivots(op, f, pivots);
   const [factors, sides] = sameBatch(op, f, b);
   const exchanges = expand(pivots, [...broadcastShapes(op, batchOf(f), batchOf(b)), columnsOf(f)]);
-  return left
+  const x = left
     ? solveFactored(factors, exchanges, sides, adjoint)
     : mT(solveFactored(factors, exchanges, mT(sides), !adjoint));
+  return named(x, 'LinalgLuSolveBackward0');
 }

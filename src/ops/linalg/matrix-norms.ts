@@ -6,6 +6,7 @@ import { toDType } from '../copy.ts';
 import { zeros } from '../create.ts';
 import { abs, div, mul, ne, where } from '../elementwise.ts';
 import { amax, amin } from '../extrema.ts';
+import { named } from '../named.ts';
 import { norm as vectorNorm } from '../norm.ts';
 import { type Dims, sum } from '../reduce.ts';
 import { movedim, select, unsqueeze } from '../view.ts';
@@ -43,7 +44,7 @@ export function matrixNorm(
   const x = dtype === undefined ? given : toDType(given, dtype);
   const [a, b] = dim.map((d) => wrapDims(op, [d], x.shape.length)[0]);
   if (a === b) throw new ArgumentError(`${op}: dims must be different. Got (${dim.join(', ')})`);
-  if (order === 'fro') return vectorNorm(x, 2, [a, b], keepdim);
+  if (order === 'fro') return named(vectorNorm(x, 2, [a, b], keepdim), 'LinalgVectorNormBackward0');
   if (order === 'nuc' || Math.abs(order) === 2) {
     const values = svdvals(movedim(x, [a, b], [-2, -1]), op);
     const y = order === 'nuc' ? sum(values, -1) : (order > 0 ? amax : amin)(values, -1);
@@ -77,7 +78,7 @@ export function norm(x: TensorBase, order?: MatrixOrder, dim?: Dims, keepdim = f
   if (ofMatrices) return matrixNorm(x, order, { dim: dims ?? [0, 1], keepdim, dtype }, op);
   if (order === 'fro' || order === 'nuc')
     throw new ArgumentError(`${op}: linalg.norm: the order '${order}' is one of matrices, and this is a vector`);
-  return vectorNorm(x, order ?? 2, dim, keepdim, dtype);
+  return named(vectorNorm(x, order ?? 2, dim, keepdim, dtype), 'LinalgVectorNormBackward0');
 }
 
 /** Σ singular values over two dimensions (those of a matrix if none are given). */

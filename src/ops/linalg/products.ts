@@ -1,6 +1,7 @@
 import { ArgumentError, DTypeError, ShapeError } from '../../core/errors.ts';
 import { broadcastShapes, numel, shapeText, wrapDim, wrapDims } from '../../core/shape.ts';
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
+import { clone } from '../copy.ts';
 import { eyeMatrix, full } from '../create.ts';
 import { mul, sub, where } from '../elementwise.ts';
 import { stack } from '../join.ts';
@@ -163,7 +164,11 @@ export function matrixPower(x: TensorBase, n: number): TensorBase {
   checkSquare('linalg.matrix_power', x);
   if (!Number.isInteger(n))
     throw new ArgumentError(`linalg.matrix_power: the exponent must be an integer, got ${String(n)}`);
-  if (n < 0) return matrixPower(invEx(x, { checkErrors: true })[0], -n);
+  if (n === 1) return clone(x);
+  if (n < 0) {
+    const [inverse] = invEx(x, { checkErrors: true });
+    return n === -1 ? inverse : matrixPower(inverse, -n);
+  }
   // The identity, as a function of x that does not change with it.
   if (n === 0) return where(full([], 1, 'bool'), eyeMatrix(rowsOf(x), x.dtype), x);
   let result: TensorBase | null = null;
@@ -171,7 +176,7 @@ export function matrixPower(x: TensorBase, n: number): TensorBase {
   for (let left = n; ; ) {
     if (left % 2 === 1) result = result === null ? square : matmul(result, square);
     left = Math.floor(left / 2);
-    if (left === 0) return result === x ? reshape(x, x.shape) : (result as TensorBase);
+    if (left === 0) return result as TensorBase;
     square = matmul(square, square);
   }
 }

@@ -8,6 +8,7 @@ import { fresh, type TensorBase } from '../../core/tensor.ts';
 import { copied } from '../copy.ts';
 import { neg, sub } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
+import { named } from '../named.ts';
 import { mT, squeeze, unsqueeze } from '../view.ts';
 import { factored, solveFactoredInto } from './lu.ts';
 import { checkSquareFloat, refuse, sameBatch } from './matrices.ts';
@@ -120,7 +121,8 @@ function solveAs(
   checkSystem(op, a, side, left);
   const [x, y] = left ? sameBatch(op, a, side) : sameBatch(op, mT(a), mT(side));
   const [found, info] = apply(solveOp, [x, y], { check }) as readonly [TensorBase, TensorBase];
-  return [vector ? squeeze(found, -1) : left ? found : mT(found), info];
+  if (left && !vector) return [found, info];
+  return [named(vector ? squeeze(found, -1) : mT(found), 'LinalgSolveExBackward0'), info];
 }
 
 /** The solution of A X = B, or with `left: false` of X A = B; a singular A is an error. */

@@ -3,9 +3,10 @@ import { apply1 } from '../../core/apply.ts';
 import { ShapeError } from '../../core/errors.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import type { TensorBase } from '../../core/tensor.ts';
-import { copied } from '../copy.ts';
+import { clone, copied } from '../copy.ts';
 import { add, neg } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
+import { named } from '../named.ts';
 import { tril, triu } from '../rearrange.ts';
 import { mT } from '../view.ts';
 import { checkFloat, checkMatrix, checkSameDType, checkSquare, columnsOf, rowsOf, sameBatch } from './matrices.ts';
@@ -94,7 +95,8 @@ export function solveTriangular(
 ): TensorBase {
   checkSystem('linalg.solve_triangular', a, b, left);
   const [x, y] = sameBatch('linalg.solve_triangular', a, b);
-  return (left ? solveLeft : solveRight)(x, y, { upper, unitriangular });
+  const triangle = { upper, unitriangular };
+  return left ? solveLeft(x, y, triangle) : named(solveRight(x, y, triangle), 'LinalgSolveTriangularBackward0');
 }
 
 /** PyTorch's older form: op(A) X = b, which also gives A back. */
@@ -109,5 +111,5 @@ export function triangularSolve(
   const x = transpose
     ? solveLeft(mT(coefficient), right, transposed(triangle))
     : solveLeft(coefficient, right, triangle);
-  return [x, coefficient];
+  return [named(x, 'TriangularSolveBackward0'), clone(coefficient)];
 }
