@@ -258,6 +258,22 @@ describe('the library that is found', () => {
     }
   });
 
+  test('Deno never asks its user: without all permissions there is no library', () => {
+    const host = globalThis as { Deno?: unknown };
+    try {
+      for (const denied of ['env', 'read', 'ffi']) {
+        host.Deno = {
+          permissions: {
+            querySync: ({ name }: { name: string }) => ({ state: name === denied ? 'prompt' : 'granted' }),
+          },
+        };
+        expect(withEnvironment(undefined, findBlas)).toBe(`Deno runs without --allow-${denied}`);
+      }
+    } finally {
+      delete host.Deno;
+    }
+  });
+
   // Where a BLAS is installed this compares it, and where none is it sees that its lack changes nothing.
   test('agrees with the generated kernels', () => {
     withEnvironment(undefined, () => {

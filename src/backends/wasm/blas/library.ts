@@ -52,9 +52,18 @@ interface Host {
     readonly env?: Readonly<Record<string, string | undefined>>;
     readonly getBuiltinModule?: (name: string) => unknown;
   };
+  readonly Deno?: {
+    readonly permissions?: { querySync?(descriptor: { readonly name: string }): { readonly state: string } };
+  };
 }
 interface Modules {
   readonly createRequire: (from: string) => (name: string) => unknown;
+}
+
+/** What Deno would stop to ask its user about, and nobody should be asked because of a product of matrices. */
+function missingPermission(host: Host): string | undefined {
+  const permissions = host.Deno?.permissions;
+  return ['env', 'read', 'ffi'].find((name) => (permissions?.querySync?.({ name }).state ?? 'granted') !== 'granted');
 }
 
 // ─── candidates ──────────────────────────────────────────────────────────────────────────────────
@@ -131,6 +140,8 @@ function open(koffi: Koffi, path: string): Blas {
  */
 export function findBlas(): Blas | string {
   try {
+    const missing = missingPermission(globalThis as Host);
+    if (missing !== undefined) return `Deno runs without --allow-${missing}`;
     const { process } = globalThis as Host;
     const wanted = process?.env?.NABLA_BLAS;
     if (wanted === 'off') return 'NABLA_BLAS=off';
