@@ -38,8 +38,11 @@ interface Row {
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
-  /** The load average when the run ended: how many processes wanted the cores, this one included. */
-  readonly load: number;
+  /** The load average when the run began and ended: how many processes wanted the cores, this one included. */
+  readonly load: readonly [number, number];
+  readonly rounds: number;
+  /** Of each case in each round. */
+  readonly milliseconds: number;
   readonly node: string;
   readonly v8: string;
   /** The system's BLAS, null if none was found. */
@@ -49,16 +52,17 @@ export interface Machine {
   readonly date: string;
 }
 
-export function machine(peers: Readonly<Record<string, string>>): Machine {
+export const loadNow = (): number => Number(loadavg()[0]?.toFixed(1));
+
+export function machine(run: Pick<Machine, 'load' | 'rounds' | 'milliseconds' | 'peers'>): Machine {
   const blas = findBlas();
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
-    load: Number(loadavg()[0]?.toFixed(1)),
     node: process.versions.node,
     v8: process.versions.v8,
     blas: typeof blas === 'string' ? null : blas.library,
-    peers,
+    ...run,
     date: new Date().toISOString().slice(0, 10),
   };
 }
@@ -140,17 +144,24 @@ function cells(table: readonly Row[]): string[][] {
   ];
 }
 
-/** The geometric means of the ratios to each peer, and in how many cases this library is ahead. */
+/** The geometric means of the ratios to each peer, apart for one thread and for more, and in how many cases this library is ahead. */
 export function summary(table: readonly Row[]): string {
-  return peersOf(table)
-    .map((peer) => {
-      const found = table.flatMap((row) => row.peers[peer] ?? []);
-      const mean = (ratios: readonly number[]): string =>
-        Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length).toFixed(2);
-      const ratios = found.map(({ ratio }) => ratio);
-      const ahead = ratios.filter((r) => r < 1).length;
-      return `Nabla ÷ ${peer}: ${mean(ratios)} in the geometric mean of ${ratios.length} cases (${mean(found.map(({ ratioAtBest }) => ratioAtBest))} at best), below 1 in ${ahead} of them.`;
-    })
+  const mean = (ratios: readonly number[]): string =>
+    Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length).toFixed(2);
+  const alone = table.filter(({ name }) => !name.endsWith(' threads'));
+  const together = table.filter((row) => !alone.includes(row));
+  const lines = [
+    ['one thread', alone],
+    ['several threads', together],
+  ] as const;
+  return lines
+    .flatMap(([how, part]) =>
+      peersOf(part).map((peer) => {
+        const found = part.flatMap((row) => row.peers[peer] ?? []);
+        const ahead = found.filter(({ ratio }) => ratio < 1).length;
+        return `- Nabla ÷ ${peer}, ${how}: ${mean(found.map(({ ratio }) => ratio))} in the geometric mean of ${found.length} cases (${mean(found.map(({ ratioAtBest }) => ratioAtBest))} at best), below 1 in ${ahead} of them.`;
+      }),
+    )
     .join('\n');
 }
 
@@ -182,17 +193,19 @@ function markdown(table: readonly Row[], m: Machine): string {
   const rule = head.replace(/[^|]/g, '-').replaceAll('|-', '| ').replaceAll('-|', ' |');
   return `# Benchmarks
 
-Written by \`npm run bench\`: ${m.cpu}, ${m.cores} cores, load average ${m.load}; Node ${m.node} (V8 ${m.v8})${Object.entries(
+Written by \`npm run bench\`: ${m.cpu}, ${m.cores} cores, load average ${m.load.join(' at the start and ')} at the end; Node ${m.node} (V8 ${m.v8})${Object.entries(
     m.peers,
   )
     .map(([name, version]) => `, ${name} ${version}`)
-    .join('')}; BLAS: ${m.blas ?? 'none'}; ${m.date}. One thread on each side unless a case says otherwise.
-${m.load > 1.5 * m.cores ? BUSY : ''}
+    .join(
+      '',
+    )}; BLAS: ${m.blas ?? 'none'}; ${m.date}. ${m.rounds} ${m.rounds === 1 ? 'round' : 'rounds'} of ${m.milliseconds} ms a case. One thread on each side unless a case says otherwise.
+${Math.max(...m.load) > 1.5 * m.cores ? BUSY : ''}
 Each case runs in processes of its own, in rounds, so that all cases see the same minutes of the machine. The median
 is that of the rounds' medians, and best the fastest sample of all. A goal holds if the median keeps it, and holds “at
 best” if only the fastest sample does, which is what a machine with more work than cores tends to show. A ratio is
-Nabla's time (or memory) divided by the peer's, by the medians and by the fastest samples: below 1 Nabla is ahead. GB/s counts every stream, read or written;
-matmul counts 2n³ operations.
+Nabla's time (or memory) divided by the peer's, by the medians and by the fastest samples: below 1 Nabla is ahead. GB/s counts every stream,
+read or written; matmul counts 2n³ operations.
 
 ${summary(table)}
 

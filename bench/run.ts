@@ -6,6 +6,7 @@
  *     npm run bench -- --only 'sum 1k'     the case of this name; may be given several times
  *     npm run bench -- --quick             everything once and briefly, to see that it runs; nothing is written
  *     npm run bench -- types               what compile-time shapes cost the type checker
+ *     npm run bench -- --threads 1         the cases on one thread
  *     npm run bench -- --rounds 5 --time 500 --no-peers
  */
 import { spawnSync } from 'node:child_process';
@@ -14,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { buildAll, out } from './build.ts';
 import { cases } from './cases/index.ts';
 import { peers } from './peers/index.ts';
-import { type Measured, machine, rows, save, summary, text } from './report.ts';
+import { loadNow, type Measured, machine, rows, save, summary, text } from './report.ts';
 import { startupCases, startupRound } from './startup.ts';
 import { benchTypes } from './types.ts';
 
@@ -27,6 +28,7 @@ const { values: options, positionals: words } = parseArgs({
     time: { type: 'string' },
     peers: { type: 'boolean', default: true },
     only: { type: 'string', multiple: true, default: [] },
+    threads: { type: 'string' },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -34,12 +36,17 @@ const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
 const milliseconds = Number(options.time ?? (options.quick ? 10 : 200));
 if (!(rounds >= 1) || !(milliseconds >= 1)) throw new Error('--rounds and --time take positive numbers');
 
+/** Until what is called is compiled as well as it ever will be. */
+const warmUp = options.quick ? 25 : 500;
+
 /** Processes of a startup round: ten at least in all. */
 const processes = options.quick ? 1 : Math.max(4, Math.ceil(10 / rounds));
 
 /** Samples in nanoseconds per call. */
 function workerRound(name: string): number[] {
-  const done = spawnSync(process.execPath, [join(out, 'worker.js'), name, String(milliseconds)], { encoding: 'utf8' });
+  const done = spawnSync(process.execPath, [join(out, 'worker.js'), name, String(milliseconds), String(warmUp)], {
+    encoding: 'utf8',
+  });
   if (done.status !== 0) throw new Error(`the case “${name}” failed:\n${done.stderr}`);
   return JSON.parse(done.stdout) as number[];
 }
@@ -53,7 +60,9 @@ async function benchCases(): Promise<void> {
     (words.length === 0 && options.only.length === 0) ||
     words.some((word) => name.includes(word)) ||
     options.only.includes(name);
-  const inProcess = cases.filter(chosen);
+  const inProcess = cases.filter(
+    (c) => chosen(c) && (options.threads === undefined || Number(options.threads) === (c.threads ?? 1)),
+  );
   const atStart = startupCases.filter(chosen);
   const all = [...inProcess, ...atStart].map((c) => ({
     ...c,
@@ -61,6 +70,7 @@ async function benchCases(): Promise<void> {
     peers: {} as Record<string, (readonly number[])[]>,
   })) satisfies Measured[];
   if (all.length === 0) throw new Error(`no case is called ${[...words, ...options.only].join(' or ')}`);
+  const loadBefore = loadNow();
   await buildAll();
 
   const versions: Record<string, string> = {};
@@ -91,10 +101,10 @@ async function benchCases(): Promise<void> {
   note(rounds, 'done\n');
 
   const table = rows(all);
-  const m = machine(versions);
+  const m = machine({ load: [loadBefore, loadNow()], rounds, milliseconds, peers: versions });
   const names = Object.entries(versions).map(([name, version]) => `, ${name} ${version}`);
   console.log(
-    `${m.cpu}, ${m.cores} cores, load ${m.load}; Node ${m.node}${names.join('')}; BLAS: ${m.blas ?? 'none'}\n`,
+    `${m.cpu}, ${m.cores} cores, load ${m.load.join(' to ')}; Node ${m.node}${names.join('')}; BLAS: ${m.blas ?? 'none'}\n`,
   );
   console.log(text(table));
   console.log(`\n${summary(table)}`);

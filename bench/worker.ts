@@ -9,7 +9,8 @@ const peak = (): number => process.resourceUsage().maxRSS * 1024;
 
 /** Workers are on their way once a call was large enough to want them; whoever has no threads goes on with one. */
 async function waitForThreads(threads: number, call: () => unknown): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  const start = performance.now();
+  while (performance.now() - start < 2000) {
     call();
     const { workers, threadTrouble } = backendInfo();
     if (workers === threads - 1 || threadTrouble !== null) return;
@@ -17,11 +18,10 @@ async function waitForThreads(threads: number, call: () => unknown): Promise<voi
   }
 }
 
-async function times(c: Case, call: () => unknown, milliseconds: number): Promise<readonly number[]> {
+async function times(c: Case, call: () => unknown, milliseconds: number, warmUp: number): Promise<readonly number[]> {
   // mitata decides from its first calls whether one is short enough to be timed in batches, so these
   // must already be compiled. The processor's time counts, not the clock's: on a busy machine little is
   // compiled in a second.
-  const warmUp = Math.min(500, 2.5 * milliseconds);
   const start = performance.now();
   do call();
   while (process.cpuUsage().user < warmUp * 1e3 && performance.now() - start < 10 * warmUp);
@@ -35,7 +35,7 @@ async function times(c: Case, call: () => unknown, milliseconds: number): Promis
   return stats.samples;
 }
 
-const [name, milliseconds] = process.argv.slice(2);
+const [name, milliseconds, warmUp] = process.argv.slice(2);
 const found = cases.find((c) => c.name === name);
 if (found === undefined) throw new Error(`no case is called ${name}`);
 const { threads = 1, memory } = found;
@@ -43,7 +43,7 @@ setNumThreads(threads);
 const atImport = peak();
 const call = found.setup();
 if (threads > 1) await waitForThreads(threads, call);
-if (memory === undefined) console.log(JSON.stringify(await times(found, call, Number(milliseconds))));
+if (memory === undefined) console.log(JSON.stringify(await times(found, call, Number(milliseconds), Number(warmUp))));
 else {
   for (let i = 0; i < STEPS_OF_MEMORY; i++) call();
   console.log(JSON.stringify([peak() - (memory === 'process' ? 0 : atImport)]));
