@@ -20,7 +20,8 @@ export default defineConfig({
     env: { NABLA_BLAS: 'off' },
     execArgv: ['--expose-gc'],
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Generous, because machines may be busy: a limit is there to end what hangs, not to measure speed.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

@@ -17,6 +17,7 @@ export { onceDifferentiable } from '../extend/once.ts';
 export {
   type AnomalyOptions,
   detectAnomaly,
+  detectAnomaly as withAnomalyDetection,
   isAnomalyCheckNanEnabled,
   isAnomalyEnabled,
   setDetectAnomaly,

@@ -322,3 +322,11 @@ loss@https://a.org/main.js?v=1:5:6
     expect(tracebackOf(error(''), '/app/')).toContain('the host tells no stack');
   });
 });
+
+it('AG253 withAnomalyDetection is the same function', () => {
+  const message = autograd.withAnomalyDetection(() => {
+    expect(isAnomalyEnabled()).toBe(true);
+    return 'inside';
+  });
+  expect([message, isAnomalyEnabled()]).toEqual(['inside', false]);
+});
