@@ -53,6 +53,21 @@ const contractions: Readonly<Record<string, Counter>> = {
   convolutionWeight: ([, y], [w]) => windowed(y, w),
 };
 
+/** Factorisations and systems that are kernels, to the highest order in the sizes. */
+const factorisations: Readonly<Record<string, Counter>> = {
+  lu: ([a]) => count(a) * eliminations(a),
+  cholesky: ([a]) => (count(a) * size(a, -1)) / 3,
+  solveTriangular: ([a, b]) => count(b) * size(a, -1),
+  inv: ([a]) => 2 * count(a) * size(a, -1),
+  solve: ([a, b]) => count(a) * eliminations(a) + 2 * count(b) * size(a, -1),
+};
+
+/** Steps for each element of an m × n matrix that is eliminated: n − n² / 3m for the smaller size n. */
+function eliminations(a: Operand): number {
+  const [small, large] = [size(a, -2), size(a, -1)].sort((p, q) => p - q);
+  return large === 0 ? 0 : small - (small * small) / (3 * large);
+}
+
 function windowed(y: Operand | undefined, w: Operand | undefined): number {
   return w === undefined ? 0 : (2 * count(y) * count(w)) / Math.max(1, size(w, 0));
 }
@@ -68,7 +83,7 @@ const moves: ReadonlySet<string> = new Set([
 export function flopsOf(name: string, inputs: readonly Operand[], outputs: Outputs): number {
   if (moves.has(name)) return 0;
   const made = outputList(outputs);
-  const counter = contractions[name];
+  const counter = contractions[name] ?? factorisations[name];
   if (counter !== undefined) return counter(inputs, made);
   return Math.max(0, ...inputs.map(count), ...made.map((y) => y.count));
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AutogradError, ones, profile, type Tensor, vmap } from 'nabla';
+import { AutogradError, eye, linalg, ones, profile, type Tensor, vmap } from 'nabla';
 import { describe, expect, it, vi } from 'vitest';
 import { operations } from '../../src/core/op.ts';
 import { ElementwiseOp } from '../../src/ops/elementwise-op.ts';
@@ -48,6 +48,18 @@ describe('profile', () => {
     expect(inside).toBeGreaterThan(0);
     expect(inside).toBeLessThanOrEqual(time);
     expect(rows.toSorted((a, b) => b.time - a.time)).toEqual(rows);
+  });
+
+  it('counts the steps of factorisations', () => {
+    const a = eye(30);
+    const { rows } = profile(
+      () => [linalg.solve(a, ones([30, 2])), linalg.luFactorEx(ones([30, 60])), linalg.cholesky(a)],
+      quiet,
+    );
+    const flops = (name: string) => rows.find((r) => r.name === name)?.flops;
+    expect(flops('solve')).toBeCloseTo((2 / 3) * 30 ** 3 + 2 * 30 ** 2 * 2);
+    expect(flops('lu')).toBeCloseTo(30 ** 2 * (60 - 10));
+    expect(flops('cholesky')).toBeCloseTo(30 ** 3 / 3);
   });
 
   it('returns what the function returns, and changes no result', () => {
