@@ -185,7 +185,8 @@ export function text(table: readonly Row[]): string {
 
 const BUSY = `
 **The machine had more work than cores while this was measured.** Times are those of a share of it, and both sides of a
-ratio were measured in different minutes; read the ratios as hints.
+ratio were measured in different minutes; read the ratios as hints. Where threads wait for each other in every
+operation, as PyTorch's do, cases on several threads suffer most: one that finds no core costs a whole time slice.
 `;
 
 function markdown(table: readonly Row[], m: Machine): string {
