@@ -6,9 +6,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsdown';
+import config from '../tsdown.config.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const out = join(root, 'out', 'bench');
+
+/** What the package is built with, as far as it changes what runs. */
+const published = config as { readonly minify: NonNullable<Parameters<typeof build>[0]>['minify'] };
 
 const common = {
   config: false,
@@ -19,6 +23,7 @@ const common = {
   outDir: out,
   dts: false,
   sourcemap: false,
+  minify: published.minify,
   logLevel: 'error',
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
 } as const;
