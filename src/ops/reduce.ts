@@ -241,7 +241,7 @@ export function meanOver(x: TensorBase, dims: readonly number[]): TensorBase {
  * products goes up, and its co-products come down, so that zeros are exact and every order of
  * derivative exists.
  */
-export function coproducts(g: TensorBase, x: TensorBase): TensorBase {
+function coproducts(g: TensorBase, x: TensorBase): TensorBase {
   const n = x.shape[x.shape.length - 1];
   if (n === 0) return x;
   if (n === 1) return g;

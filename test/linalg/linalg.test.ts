@@ -10,6 +10,7 @@ import {
   NotImplementedError,
   noGrad,
   ShapeError,
+  stack,
   type Tensor,
   tensor,
   tensordot,
@@ -103,7 +104,21 @@ describe('determinants', () => {
     const rank2 = x([3, 2]).mm(x([2, 3], 2));
     gradcheck(linalg.det, [rank2]);
     gradgradcheck(linalg.det, [rank2], { tol: 1e-6 });
-    gradcheck(linalg.det, [zeros([2, 2], { dtype: 'float64' })]);
+    for (const a of [
+      zeros([2, 2], { dtype: 'float64' }),
+      zeros([3, 3], { dtype: 'float64' }),
+      f64([1, 0, 0, 0, 1, 0, 0, 0, 0], [3, 3]),
+      x([4, 2]).mm(x([2, 4], 2)),
+      x([4, 1]).mm(x([1, 4], 2)),
+    ]) {
+      gradcheck(linalg.det, [a]);
+      gradgradcheck(linalg.det, [a]);
+    }
+    // Matrices of a batch go their own ways.
+    const batch = stack([regular(3), x([3, 2]).mm(x([2, 3], 2)), zeros([3, 3], { dtype: 'float64' })]);
+    gradgradcheck(linalg.det, [batch]);
+    const each = (t: Tensor): Tensor => grad((a: Tensor) => linalg.det(a))(t);
+    expectClose(vmap(each)(batch), stack([0, 1, 2].map((i) => each(batch.select(0, i)))));
     // One row twice: the cofactors of the others are zero.
     expectValues(grad((a: Tensor) => linalg.det(a))(f64([1, 2, 1, 2], [2, 2])), [2, 2], [2, -1, -2, 1]);
   });

@@ -3,15 +3,18 @@ import { apply, apply1 } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
-import { eyeMatrix, full } from '../create.ts';
+import { eyeMatrix } from '../create.ts';
+import { detach } from '../detach.ts';
 import { diagEmbed } from '../diagonals.ts';
-import { abs, eq, le, log, mul, sgn, where } from '../elementwise.ts';
+import { abs, add, eq, gt, le, log, mul, neg, sgn, sub, where } from '../elementwise.ts';
 import { amax, amin } from '../extrema.ts';
 import { anyNonzero } from '../inspect.ts';
 import { matmul } from '../matmul.ts';
-import { tril } from '../rearrange.ts';
-import { coproducts, prod, sum } from '../reduce.ts';
-import { mT, unsqueeze } from '../view.ts';
+import { named } from '../named.ts';
+import { triu } from '../rearrange.ts';
+import { prod, sum } from '../reduce.ts';
+import { cumsum } from '../scans.ts';
+import { mT, select, slice, unsqueeze } from '../view.ts';
 import { factored, luFactorEx } from './lu.ts';
 import { batchOf, checkSquareFloat, columnsOf, diagonal, epsilonOf } from './matrices.ts';
 import { invEx } from './solve.ts';
@@ -27,37 +30,7 @@ function pivotsOf(a: TensorBase): readonly [diagonal: TensorBase, sign: TensorBa
   return [diagonal(f), sign];
 }
 
-/** Which matrices are singular, as far as the factors tell. */
-function singular(a: TensorBase): TensorBase {
-  const size = abs(diagonal(luFactorEx(a)[0]));
-  return le(amin(size, -1), mul(amax(size, -1), 100 * epsilonOf(a)));
-}
-
-/** ∂ det A / ∂A for matrices that may be singular: det(U) det(V) U diag(∏_{j≠i} sⱼ) Vᵀ. */
-function cofactorsBySvd(a: TensorBase): TensorBase {
-  const [u, s, vh] = svd(a, false);
-  const sign = mul(determinant(u), determinant(vh));
-  return matmul(mul(u, unsqueeze(coproducts(unsqueeze(sign, -1), s), -2)), vh);
-}
-
-const cofactorsByInverse = (a: TensorBase, det: TensorBase): TensorBase => mul(perMatrix(det), mT(invEx(a)[0]));
-
-/**
- * The cofactors of A, ∂ det A / ∂A, which exist for every matrix: det(A) A⁻ᵀ where it is invertible.
- * Both ways can be differentiated again; matrices that go the one are stood in for in the other.
- */
-function cofactors(a: TensorBase, det: TensorBase): TensorBase {
-  if (a.count === 0) return a;
-  const refused = singular(a);
-  if (!anyNonzero(refused)) return cofactorsByInverse(a, det);
-  const mask = perMatrix(refused);
-  const n = columnsOf(a);
-  const regular = where(mask, eyeMatrix(n, a.dtype), a);
-  const distinct = diagEmbed(sum(tril(full([n, n], 1, a.dtype)), -1));
-  return where(mask, cofactorsBySvd(where(mask, a, distinct)), cofactorsByInverse(regular, determinant(regular)));
-}
-
-// y = det A        Ā = ȳ cof(A)        ẏ = Σ cof(A) Ȧ        (cof(A) = det(A) A⁻ᵀ)
+// y = det A of invertible A        Ā = ȳ y A⁻ᵀ        ẏ = y tr(A⁻¹ Ȧ)
 const detOp: Op<undefined> = defineOp({
   name: 'det',
   node: 'LinalgDetBackward0',
@@ -67,18 +40,70 @@ const detOp: Op<undefined> = defineOp({
       const [factors, sign] = pivotsOf(a);
       return mul(sign, prod(factors, -1));
     }),
-  vjp: { a: [['a', 'y'], (g, [a, y]) => mul(perMatrix(g), cofactors(a, y))] },
+  vjp: { a: [['a', 'y'], (g, [a, y]) => mul(perMatrix(mul(g, y)), mT(invEx(a)[0]))] },
   jvp: ({ inputs: [a], tangents: [ta], outputs: [y] }) =>
-    ta === null ? null : sum(mul(cofactors(a as TensorBase, y), ta), [-2, -1]),
+    ta === null ? null : mul(y, sum(mul(mT(invEx(a as TensorBase)[0]), ta), [-2, -1])),
   vmap: ([a]) => apply1(detOp, [a], undefined),
 });
 
 const determinant = (a: TensorBase): TensorBase => apply1(detOp, [a], undefined);
 
-/** The determinant of every matrix. */
+/** Which matrices are singular, as far as the factors tell. */
+function singular(a: TensorBase): TensorBase {
+  const size = abs(diagonal(luFactorEx(detach(a))[0]));
+  return le(amin(size, -1), mul(amax(size, -1), 100 * epsilonOf(a)));
+}
+
+/** The determinant as a polynomial, without a division (Bird, 2011): for small matrices near zero. */
+function polynomial(c: TensorBase): TensorBase {
+  const n = columnsOf(c);
+  let f = c;
+  for (let k = 1; k < n; k++) {
+    const d = diagonal(f);
+    const rest = sub(cumsum(d, -1), sum(d, -1, true));
+    f = matmul(add(triu(f, 1), diagEmbed(rest)), c);
+  }
+  const corner = select(select(f, -2, 0), -1, 0);
+  return n % 2 === 0 ? neg(corner) : corner;
+}
+
+/**
+ * The determinant of matrices that may be singular, as a function that can be differentiated again and
+ * again: B = Uᵀ A V for the singular vectors of A, taken as constants, has the large singular values in
+ * one block and next to nothing in the other, so det A = ±det(B₁₁) det(B₂₂ − B₂₁ B₁₁⁻¹ B₁₂).
+ */
+function determinantBySvd(a: TensorBase): TensorBase {
+  const [n, fixed] = [columnsOf(a), detach(a)];
+  const [u, s, vh] = svd(fixed, false);
+  const small = sum(le(s, mul(slice(s, -1, 0, 1), 100 * n * epsilonOf(a))), -1);
+  let q = 1;
+  while (q < n && anyNonzero(gt(small, q))) q++;
+  const b = matmul(matmul(mT(u), a), mT(vh));
+  const block = (rows: [number, number], columns: [number, number]): TensorBase =>
+    slice(slice(b, -2, ...rows), -1, ...columns);
+  const [large, rest]: [number, number][] = [
+    [0, n - q],
+    [n - q, n],
+  ];
+  const first = block(large, large);
+  const schur = sub(block(rest, rest), matmul(block(rest, large), matmul(invEx(first)[0], block(large, rest))));
+  const sign = mul(determinant(u), determinant(vh));
+  return mul(sign, mul(determinant(first), polynomial(schur)));
+}
+
+/**
+ * The determinant of every matrix. Where there may be derivatives, singular matrices, for which
+ * det(A) A⁻ᵀ is no gradient, go their own way; others stand in for them meanwhile.
+ */
 export function det(a: TensorBase): TensorBase {
   checkSquareFloat('linalg.det', a);
-  return determinant(a);
+  if (a.count === 0 || (!a.tracked && a.wrapped === null)) return determinant(a);
+  const refused = singular(a);
+  if (!anyNonzero(refused)) return determinant(a);
+  const mask = perMatrix(refused);
+  const identity = eyeMatrix(columnsOf(a), a.dtype);
+  const regular = determinant(where(mask, identity, a));
+  return named(where(refused, determinantBySvd(where(mask, a, identity)), regular), 'LinalgDetBackward0');
 }
 
 // sign, y = log |det A|        Ā = ȳ A⁻ᵀ        ẏ = tr(A⁻¹ Ȧ)
