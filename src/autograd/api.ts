@@ -4,7 +4,7 @@ import { dtypeAt, GradientEdge, isTracked, levelAt, type Place, shapeAt } from '
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
 import { haveInference, inferring } from '../core/inference.ts';
 import { numel, sameShape, shapeText } from '../core/shape.ts';
-import { isInference, metaOf, TensorBase } from '../core/tensor.ts';
+import { isInference, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { zeros } from '../ops/create.ts';
 import { runBackward } from './engine.ts';
@@ -25,14 +25,15 @@ export type OneOrMany<T> = T | readonly T[];
 export const list = <T>(x: OneOrMany<T>): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
 
 function isPlace(x: unknown): x is Place {
-  return x instanceof TensorBase || x instanceof GradientEdge;
+  return isTensor(x) || x instanceof GradientEdge;
 }
 
 const kindOf = (x: unknown): string => (x === null ? 'null' : typeof x);
 
 function checkRoots(roots: readonly Place[]): void {
   if (roots.length === 0) throw new ArgumentError('backward: expected at least one tensor to differentiate');
-  roots.forEach((t, i) => {
+  for (let i = 0; i < roots.length; i++) {
+    const t = roots[i];
     if (!isPlace(t)) throw new ArgumentError(`backward: element ${i} of tensors is ${kindOf(t)}, not a Tensor`);
     if (!isTracked(t)) {
       throw new AutogradError(
@@ -41,7 +42,7 @@ function checkRoots(roots: readonly Place[]): void {
     }
     if (levelAt(t) !== levelAt(roots[0]))
       throw new AutogradError('backward: the tensors belong to different transforms; differentiate them one by one');
-  });
+  }
 }
 
 /** Checks the cotangents to start from; null stands for 1, which is only for tensors of one element. */
@@ -50,7 +51,7 @@ function cotangents(roots: readonly Place[], given: readonly (TensorBase | null 
     throw new AutogradError(`backward: got ${roots.length} tensors and ${given.length} gradients`);
   return roots.map((root, i) => {
     const g = given[i];
-    const [shape, dtype] = [shapeAt(root), dtypeAt(root)];
+    const shape = shapeAt(root);
     if (g === null || g === undefined) {
       if (numel(shape) !== 1) {
         throw new AutogradError(
@@ -59,13 +60,13 @@ function cotangents(roots: readonly Place[], given: readonly (TensorBase | null 
       }
       return null;
     }
-    if (!(g instanceof TensorBase))
-      throw new ArgumentError(`backward: gradients can be either Tensors or null, but got ${typeof g}`);
+    if (!isTensor(g)) throw new ArgumentError(`backward: gradients can be either Tensors or null, but got ${typeof g}`);
     if (!sameShape(g.shape, shape)) {
       throw new ShapeError(
         `Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(shape)}.`,
       );
     }
+    const dtype = dtypeAt(root);
     if (g.dtype !== dtype && !isFloat(g.dtype))
       throw new DTypeError(
         `Mismatch in dtype: grad_output[${i}] has dtype ${g.dtype} and output[${i}] has ${dtype}; floating point is required`,
@@ -103,7 +104,7 @@ export function backward(
     );
   }
   inputs?.forEach((t) => {
-    if (t instanceof TensorBase) retainGrad(t);
+    if (isTensor(t)) retainGrad(t);
   });
   runBackward(roots, seeds, {
     retainGraph: options.retainGraph ?? createGraph,
@@ -238,7 +239,7 @@ export function setGrad(t: TensorBase, value: TensorBase | null): void {
     if (t.meta !== null) t.meta.grad = null;
     return;
   }
-  if (!(value instanceof TensorBase))
+  if (!isTensor(value))
     throw new ArgumentError(
       `assigned grad expected to be a Tensor or None but got grad of type ${typeof value}; null resets it`,
     );

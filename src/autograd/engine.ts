@@ -9,7 +9,7 @@ import type { Attached } from '../core/hooks.ts';
 import { type GradScope, scopeOf } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { sameShape } from '../core/shape.ts';
-import { alias, metaOf, TensorBase } from '../core/tensor.ts';
+import { alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
 import { watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
 import { add, addInPlace, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
@@ -39,6 +39,9 @@ function nothing(node: Node): Gradients {
   return node.outShapes.length <= 1 ? [null] : new Array<TensorBase | null>(node.outShapes.length).fill(null);
 }
 
+/** The results of a pass that returns none. */
+const NONE: (TensorBase | null)[] = [];
+
 /** What an outer backward pass had noted on a node that an inner pass also visits. */
 interface Suspended {
   readonly node: Node;
@@ -58,13 +61,13 @@ interface Suspended {
 class BackwardPass implements Pass, Ledger {
   readonly #options: RunOptions;
   readonly #visited: Node[] = [];
-  readonly #suspended: Suspended[] = [];
+  #suspended: Suspended[] | null = null;
   readonly #ready = new ReadyQueue();
   readonly #leaves: Node[] = [];
   /** Nodes on a path to a requested input; null when all are wanted. */
   #needed: Set<Node> | null = null;
   /** Requested inputs by node: `[output index, position in the result]`. */
-  readonly #targets = new Map<Node, [index: number, position: number][]>();
+  readonly #targets: Map<Node, [index: number, position: number][]> | null;
   readonly #results: (TensorBase | null)[];
   readonly callbacks: (() => void)[] = [];
   readonly #releases: boolean;
@@ -73,15 +76,22 @@ class BackwardPass implements Pass, Ledger {
 
   constructor(options: RunOptions, releases: boolean) {
     this.#options = options;
-    this.#results = new Array<TensorBase | null>(options.inputs?.length ?? 0).fill(null);
+    const { inputs } = options;
+    this.#results = inputs === null ? NONE : new Array<TensorBase | null>(inputs.length).fill(null);
     this.#releases = releases;
-    options.inputs?.forEach((t, position) => {
+    if (inputs === null) {
+      this.#targets = null;
+      return;
+    }
+    const targets = new Map<Node, [index: number, position: number][]>();
+    inputs.forEach((t, position) => {
       const node = nodeAt(t);
-      const list = this.#targets.get(node);
+      const list = targets.get(node);
       const entry: [number, number] = [indexAt(t), position];
-      if (list === undefined) this.#targets.set(node, [entry]);
+      if (list === undefined) targets.set(node, [entry]);
       else list.push(entry);
     });
+    this.#targets = targets;
   }
 
   execute(roots: readonly Place[], cotangents: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
@@ -135,11 +145,7 @@ class BackwardPass implements Pass, Ledger {
     const dtype = dtypeAt(root);
     if (given !== null && given.dtype === dtype) return given;
     const seed =
-      given !== null
-        ? toDType(given, dtype)
-        : root instanceof TensorBase
-          ? onesLike(root)
-          : full(shapeAt(root), 1, dtype);
+      given !== null ? toDType(given, dtype) : isTensor(root) ? onesLike(root) : full(shapeAt(root), 1, dtype);
     if (this.#releases) seed.storage.owner = this;
     return seed;
   }
@@ -166,8 +172,10 @@ class BackwardPass implements Pass, Ledger {
 
   #visit(node: Node): boolean {
     if (node.run === this) return false;
-    if (node.run !== null)
+    if (node.run !== null) {
+      this.#suspended ??= [];
       this.#suspended.push({ node, run: node.run, pending: node.pending, dependencies: node.dependencies });
+    }
     node.run = this;
     node.pending = null;
     node.dependencies = 0;
@@ -180,7 +188,7 @@ class BackwardPass implements Pass, Ledger {
     const needed = new Set<Node>();
     // Edges lead to smaller sequence numbers, so in ascending order successors come first.
     for (const node of this.#visited.toSorted((a, b) => a.sequence - b.sequence)) {
-      if (this.#targets.has(node) || node.next.some((to) => to !== null && needed.has(to))) needed.add(node);
+      if (this.#targets?.has(node) || node.next.some((to) => to !== null && needed.has(to))) needed.add(node);
     }
     this.#needed = needed;
   }
@@ -318,7 +326,7 @@ class BackwardPass implements Pass, Ledger {
   }
 
   #wantsGrad(node: Node): boolean {
-    return this.#options.inputs === null || this.#targets.has(node);
+    return this.#targets === null || this.#targets.has(node);
   }
 
   /** What happens wherever a pass arrives: hooks of tensors, then `retainGrad`. */
@@ -342,7 +350,7 @@ class BackwardPass implements Pass, Ledger {
 
   /** Hands requested inputs their gradients. */
   #capture(node: Node, g: Gradients): void {
-    const targets = this.#targets.get(node);
+    const targets = this.#targets?.get(node);
     if (targets === undefined) return;
     for (const [index, position] of targets) {
       const gt = g[index];
@@ -385,6 +393,7 @@ class BackwardPass implements Pass, Ledger {
       node.pending = null;
       node.dependencies = 0;
     }
+    if (this.#suspended === null) return;
     for (const s of this.#suspended) {
       s.node.run = s.run;
       s.node.pending = s.pending;

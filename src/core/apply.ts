@@ -6,7 +6,7 @@ import { haveInference } from './inference.ts';
 import { type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
 import type { Op } from './op.ts';
-import { isInference, levelOf, metaOf, type Operand, type Outputs, TensorBase } from './tensor.ts';
+import { isInference, isTensor, levelOf, metaOf, type Operand, type Outputs, type TensorBase } from './tensor.ts';
 import { watch } from './watch.ts';
 
 /** The highest level among the inputs, null when all are plain. */
@@ -15,7 +15,7 @@ export function topLevel(op: string, inputs: readonly Operand[]): Level | null {
   for (let i = 0; i < inputs.length; i++) {
     const t = inputs[i];
     if (typeof t === 'number' || t?.wrapped === null) continue;
-    if (!(t instanceof TensorBase)) throw noOperand(op, t);
+    if (!isTensor(t)) throw noOperand(op, t);
     if (t.meta !== null) sync(t);
     const level = t.wrapped.level;
     if (top === null || level.id > top.id) top = level;

@@ -4,7 +4,7 @@ import { ArgumentError } from './errors.ts';
 import type { Level } from './levels.ts';
 import { Node } from './node.ts';
 import type { Shape } from './shape.ts';
-import { levelOf, TensorBase } from './tensor.ts';
+import { isTensor, levelOf, type TensorBase } from './tensor.ts';
 
 /**
  * One output of a node: where the gradient of a tensor arrives, without the tensor. It stands for the
@@ -30,25 +30,25 @@ export type Place = TensorBase | GradientEdge;
 
 /** Whether gradients flow to a place. */
 export function isTracked(p: Place): boolean {
-  return p instanceof TensorBase ? sync(p).tracked : true;
+  return isTensor(p) ? sync(p).tracked : true;
 }
 
 export function nodeAt(p: Place): Node {
-  return p instanceof TensorBase ? gradientNode(p) : p.node;
+  return isTensor(p) ? gradientNode(p) : p.node;
 }
 
 export function indexAt(p: Place): number {
-  return p instanceof TensorBase ? p.outputIndex : p.outputNr;
+  return isTensor(p) ? p.outputIndex : p.outputNr;
 }
 
 export function levelAt(p: Place): Level | null {
-  return p instanceof TensorBase ? levelOf(p) : p.node.level;
+  return isTensor(p) ? levelOf(p) : p.node.level;
 }
 
 export function shapeAt(p: Place): Shape {
-  return p instanceof TensorBase ? p.shape : (p.node.leaf?.shape ?? p.node.outShapes[p.outputNr]);
+  return isTensor(p) ? p.shape : (p.node.leaf?.shape ?? p.node.outShapes[p.outputNr]);
 }
 
 export function dtypeAt(p: Place): DType {
-  return p instanceof TensorBase ? p.dtype : (p.node.leaf?.dtype ?? p.node.outDtypes[p.outputNr]);
+  return isTensor(p) ? p.dtype : (p.node.leaf?.dtype ?? p.node.outDtypes[p.outputNr]);
 }

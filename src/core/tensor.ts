@@ -103,11 +103,21 @@ export class TensorBase implements Strided {
   }
 }
 
+/** What every tensor says of itself, through its prototype. */
+Object.defineProperty(TensorBase.prototype, 'isTensorBase', { value: true });
+
+/**
+ * The same as `x instanceof TensorBase`, which walks a dozen layers of the class `Tensor`: on paths that
+ * take a few hundred nanoseconds that shows.
+ */
+export function isTensor(x: unknown): x is TensorBase {
+  return typeof x === 'object' && x !== null && (x as { readonly isTensorBase?: boolean }).isTensorBase === true;
+}
+
 /** Refuses arguments that must be tensors and are not. */
 export function checkTensors(op: string, ...xs: readonly unknown[]): void {
   for (const x of xs) {
-    if (!(x instanceof TensorBase))
-      throw new ArgumentError(`${op}: expected a Tensor, got ${x === null ? 'null' : typeof x}`);
+    if (!isTensor(x)) throw new ArgumentError(`${op}: expected a Tensor, got ${x === null ? 'null' : typeof x}`);
   }
 }
 

@@ -11,7 +11,7 @@ import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
 import { canCast, resultType } from '../core/promotion.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
-import { alias, fresh, type Operand, type Outputs, TensorBase } from '../core/tensor.ts';
+import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp, type Source } from '../kernels/derive.ts';
 import type { Expr, ScalarFunction } from '../kernels/expr.ts';
 import { clone } from './copy.ts';
@@ -127,7 +127,7 @@ export class ElementwiseOp implements Op<undefined> {
   call2(a: Operand, b: Operand): TensorBase {
     if (typeof a === 'number') return this.#withNumber(b, a, true, [a, b]);
     if (typeof b === 'number') return this.#withNumber(a, b, false, [a, b]);
-    if (!(b instanceof TensorBase)) return this.apply([a, b]) as TensorBase;
+    if (!isTensor(b)) return this.apply([a, b]) as TensorBase;
     const { index, bytes, kind } = dtypeInfo(a.dtype);
     // `apply` says what is wrong with an operand that is nothing.
     const plain = a.wrapped === null && b?.wrapped === null && a.flat && b.flat && a.dtype === b.dtype;
