@@ -45,6 +45,10 @@ function checkRoots(roots: readonly Place[]): void {
   }
 }
 
+const ONE_NONE: readonly null[] = [null];
+/** As many times no cotangent. */
+const none = (n: number): readonly null[] => (n === 1 ? ONE_NONE : new Array<null>(n).fill(null));
+
 /** Checks the cotangents to start from; null stands for 1, which is only for tensors of one element. */
 function cotangents(roots: readonly Place[], given: readonly (TensorBase | null | undefined)[]): (TensorBase | null)[] {
   if (given.length !== roots.length)
@@ -93,9 +97,8 @@ export function backward(
     if (!isTracked(t))
       throw new AutogradError(`backward: One of the differentiated Tensors does not require grad: inputs[${i}]`);
   });
-  const given =
-    options.gradient === undefined || options.gradient === null ? roots.map(() => null) : list(options.gradient);
-  const seeds = cotangents(roots, given);
+  const { gradient } = options;
+  const seeds = cotangents(roots, gradient === undefined || gradient === null ? none(roots.length) : list(gradient));
   if (createGraph) {
     warn(
       'createGraph',

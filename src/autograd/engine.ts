@@ -422,10 +422,11 @@ export function runBackward(
   options: RunOptions,
 ): readonly (TensorBase | null)[] {
   // A tangent is held by its tensor, which the pass does not see.
-  const plain =
-    forwardLevel === null &&
-    roots.every((t) => levelAt(t) === null) &&
-    cotangents.every((t) => t === null || t.wrapped === null);
+  let plain = forwardLevel === null;
+  for (let i = 0; plain && i < roots.length; i++) {
+    const g = cotangents[i];
+    plain = levelAt(roots[i]) === null && (g === null || g.wrapped === null);
+  }
   const pass = new BackwardPass(options, plain && !options.createGraph);
   if (options.accumulate && mustWait()) {
     // The caller may change its cotangents when this has returned.

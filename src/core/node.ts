@@ -19,6 +19,8 @@ function nulls<T>(n: number): (T | null)[] {
 }
 
 const NO_VERSIONS: number[] = [];
+/** What is not known yet; shared, for nodes are made by the million. */
+const NOTHING: readonly never[] = [];
 
 /** In the place of a version: the saved value went through saved-tensor hooks, which know nothing of versions. */
 const PACKED = -1;
@@ -39,10 +41,10 @@ export class Node {
   readonly nextIndex: number[];
   readonly inShapes: (Shape | null)[];
   readonly inDtypes: (DType | null)[];
-  outShapes: readonly Shape[] = [];
-  outDtypes: readonly DType[] = [];
+  outShapes: readonly Shape[] = NOTHING;
+  outDtypes: readonly DType[] = NOTHING;
   /** What backward needs: input `i` for a plan entry i ≥ 0, output `~i` for i < 0. */
-  plan: readonly number[] = [];
+  plan: readonly number[] = NOTHING;
   saved: (Operand | Packed)[] | null = null;
   savedVersions: number[] = NO_VERSIONS;
   /** Saved tensors were released by an earlier backward pass. */

@@ -39,6 +39,8 @@ export interface ConversionOptions extends LayoutOptions {
 
 const as = (t: TensorBase): Tensor => t as Tensor;
 
+const BACKWARD = ['gradient', 'retainGraph', 'createGraph', 'inputs'] as const;
+
 /** What a tensor is, where it stands in the graph, and how its values come out. */
 export abstract class TensorState<S extends Shape = Untyped> extends TensorBase {
   declare readonly shape: Known<S>;
@@ -197,10 +199,10 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
    */
   backward<T extends Tensor, G extends Tensor | null | undefined = undefined>(
     this: Root<T, G>,
-    options: Omit<BackwardOptions<Tensor>, 'gradient'> & { readonly gradient?: FitGradient<T, G> } = {},
+    options?: Omit<BackwardOptions<Tensor>, 'gradient'> & { readonly gradient?: FitGradient<T, G> },
   ): void {
-    checkOptions('backward', options, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
-    backward(this as Tensor, options as BackwardOptions<Tensor>);
+    if (options !== undefined) checkOptions('backward', options, BACKWARD);
+    backward(this as Tensor, options as BackwardOptions<Tensor> | undefined);
   }
 
   /** The same values outside the graph; memory is shared. */
