@@ -69,7 +69,7 @@ class BackwardPass implements Pass, Ledger {
   /** Requested inputs by node: `[output index, position in the result]`. */
   readonly #targets: Map<Node, [index: number, position: number][]> | null;
   readonly #results: (TensorBase | null)[];
-  readonly callbacks: (() => void)[] = [];
+  #callbacks: (() => void)[] | null = null;
   readonly #releases: boolean;
   /** What the node in progress allocates. */
   readonly #made: Storage[] = [];
@@ -94,6 +94,11 @@ class BackwardPass implements Pass, Ledger {
     this.#targets = targets;
   }
 
+  get callbacks(): (() => void)[] {
+    this.#callbacks ??= [];
+    return this.#callbacks;
+  }
+
   execute(roots: readonly Place[], cotangents: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
     const scope: GradScope = scopeOf(levelAt(roots[0]));
     const enabled = scope.enabled;
@@ -101,6 +106,7 @@ class BackwardPass implements Pass, Ledger {
     const outer = enterPass(this);
     scope.enabled = this.#options.createGraph;
     const leaves = this.#leaves;
+    let accumulated = 0;
     let finished = false;
     try {
       const starts = roots.length === 1 ? [nodeAt(roots[0])] : roots.map(nodeAt);
@@ -115,16 +121,14 @@ class BackwardPass implements Pass, Ledger {
       }
       for (;;) {
         // Leaves accumulate as soon as they can.
-        if (leaves.length > 0) {
-          for (let i = 0; i < leaves.length; i++) this.#process(leaves[i]);
-          leaves.length = 0;
-        }
+        while (accumulated < leaves.length) this.#process(leaves[accumulated++]);
         if (waiting.length > 0) runWaiting();
         if (this.#ready.size === 0) break;
         this.#process(this.#ready.pop());
       }
       // A callback may ask for further ones.
-      for (let i = 0; i < this.callbacks.length; i++) this.callbacks[i]();
+      const callbacks = this.#callbacks;
+      if (callbacks !== null) for (let i = 0; i < callbacks.length; i++) callbacks[i]();
       if (waiting.length > 0) runWaiting();
       finished = true;
     } finally {
