@@ -43,6 +43,9 @@ export interface Local {
   readonly type: ValType;
 }
 
+/** So many locals: the parameters of a function whose signature was just written down. */
+export type Locals<N extends number, L extends Local[] = []> = L['length'] extends N ? L : Locals<N, [...L, Local]>;
+
 export type FuncType = { readonly params: readonly ValType[]; readonly results: readonly ValType[] };
 
 /** The body of one function. Every method appends and returns the body, so that calls can be chained. */

@@ -1,7 +1,7 @@
 /**
  * The inner product of two vectors.
  */
-import { FunctionBody, type Local } from './encoder.ts';
+import { FunctionBody, type Local, type Locals } from './encoder.ts';
 import type { Lanes } from './gemm-tile.ts';
 
 /** Sums of this many products are made in the computing type; sums of sums of floats in float64, so that long vectors lose nothing. */
@@ -17,7 +17,7 @@ export function emitDot(lanes: Lanes): FunctionBody {
   const resultType = float ? 'f64' : 'i32';
   const addTotal = float ? 'f64.add' : 'i32.add';
   const body = new FunctionBody('dot', ['i32', 'i32', 'i32'], [resultType]);
-  const [a, b, n] = body.params as [Local, Local, Local];
+  const [a, b, n] = body.params as Locals<3>;
   const total = body.local(resultType);
   const left = body.local('i32');
   const sums = Array.from({ length: SUMS }, () => body.local('v128'));
@@ -89,7 +89,7 @@ export function emitDot(lanes: Lanes): FunctionBody {
       for (const sum of sums) body.v128([]).set(sum);
       whileAtLeast(SUMS * lanes.count, () => products(SUMS));
       whileAtLeast(lanes.count, () => products(1));
-      const [s0, s1, s2, s3] = sums as [Local, Local, Local, Local];
+      const [s0, s1, s2, s3] = sums as Locals<4>;
       body.get(s0).get(s1).op(lanes.add).get(s2).get(s3).op(lanes.add, lanes.add).set(s0);
       for (let i = 0; i < lanes.count; i++) {
         body.get(total);

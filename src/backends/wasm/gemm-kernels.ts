@@ -1,7 +1,7 @@
 /**
  * The functions of a matrix multiplication module, for one element type.
  */
-import { FunctionBody, type Local } from './encoder.ts';
+import { FunctionBody, type Locals } from './encoder.ts';
 import { emitDot } from './gemm-dot.ts';
 import { emitPack, packName } from './gemm-pack.ts';
 import {
@@ -103,21 +103,7 @@ function tileWidths(operands: Operands, rows: number): readonly number[] {
 /** Runs over all tiles of a product: a panel of b stays in the cache while all rows of a pass by. */
 function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => number): FunctionBody {
   const body = new FunctionBody(operands, new Array(13).fill('i32'), []);
-  const [a, aRow, aK, aPanel, b, bK, bPanel, c, cRow, m, n, k, accumulate] = body.params as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [a, aRow, aK, aPanel, b, bK, bPanel, c, cRow, m, n, k, accumulate] = body.params as Locals<13>;
   const i = body.local('i32');
   const aAt = body.local('i32');
   const cAt = body.local('i32');
@@ -195,7 +181,7 @@ const ROWS_AT_ONCE = 4;
 
 function emitRows(lanes: Lanes): FunctionBody {
   const body = new FunctionBody('rows', new Array(7).fill('i32'), []);
-  const [x, xK, b, bK, c, k, n] = body.params as [Local, Local, Local, Local, Local, Local, Local];
+  const [x, xK, b, bK, c, k, n] = body.params as Locals<7>;
   const acc = body.local('v128');
   const bs = body.local('v128');
   const j = body.local('i32');
@@ -255,7 +241,7 @@ function emitRows(lanes: Lanes): FunctionBody {
 
 function emitAdd(lanes: Lanes): FunctionBody {
   const body = new FunctionBody('add', new Array(3).fill('i32'), []);
-  const [from, to, n] = body.params as [Local, Local, Local];
+  const [from, to, n] = body.params as Locals<3>;
   const sum = body.local('v128');
   const vector = (): void => {
     body.get(to).mem('v128.load').get(from).mem('v128.load').op(lanes.add).set(sum);
@@ -279,7 +265,7 @@ function emitAdd(lanes: Lanes): FunctionBody {
 
 function emitGather(lanes: Lanes): FunctionBody {
   const body = new FunctionBody('gather', new Array(4).fill('i32'), []);
-  const [from, stride, to, n] = body.params as [Local, Local, Local, Local];
+  const [from, stride, to, n] = body.params as Locals<4>;
   body.block(() => {
     body.loop(() => {
       body.get(n).op('i32.eqz').brIf(1);

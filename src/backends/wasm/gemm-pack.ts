@@ -2,7 +2,7 @@
  * Packing: parts of a matrix in any layout are copied into panels, in which the tile reads memory
  * straight through.
  */
-import { FunctionBody, type Local } from './encoder.ts';
+import { FunctionBody, type Local, type Locals } from './encoder.ts';
 import type { Lanes } from './gemm-tile.ts';
 
 /** Panels that are filled together where rows can be read through: a whole cache line of the source. */
@@ -18,7 +18,7 @@ export function packName(width: number): string {
  */
 export function emitPack(lanes: Lanes, width: number): FunctionBody {
   const body = new FunctionBody(packName(width), new Array(6).fill('i32'), []);
-  const [from, kStride, xStride, to, k, xs] = body.params as [Local, Local, Local, Local, Local, Local];
+  const [from, kStride, xStride, to, k, xs] = body.params as Locals<6>;
   const source = body.local('i32');
   const left = body.local('i32');
   const target = body.local('i32');
@@ -173,8 +173,8 @@ export function transpose(body: FunctionBody, rows: readonly Local[]): void {
     body.get(a).get(b).shuffle(first).set(into[0]);
     body.get(a).get(b).shuffle(second).set(into[1]);
   };
-  const [r0, r1, r2, r3] = rows as [Local, Local, Local, Local];
-  const t = rows.map(() => body.local('v128')) as [Local, Local, Local, Local];
+  const [r0, r1, r2, r3] = rows as Locals<4>;
+  const t = rows.map(() => body.local('v128')) as Locals<4>;
   if (rows.length === 2) {
     combine([t[0], t[1]], r0, r1, FIRST_HALVES, SECOND_HALVES);
     body.get(t[0]).set(r0).get(t[1]).set(r1);

@@ -7,7 +7,7 @@
  * and its column of `b` alone, not on the layout, on the batch, or on where in the matrix it lies.
  */
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
-import { FunctionBody, type Local, type MemoryOp, type PlainOp } from './encoder.ts';
+import { FunctionBody, type Local, type Locals, type MemoryOp, type PlainOp } from './encoder.ts';
 import { storeFirst } from './lanes.ts';
 
 export type GemmDType = 'float32' | 'float64' | 'int32';
@@ -72,19 +72,7 @@ export function tileName(operands: Operands, rows: number, vectors: number): str
  */
 export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors: number): FunctionBody {
   const body = new FunctionBody(tileName(operands, rows, vectors), new Array(11).fill('i32'), []);
-  const [a, aRow, aK, b, bK, bPanel, c, cRow, k, lastLanes, accumulate] = body.params as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [a, aRow, aK, b, bK, bPanel, c, cRow, k, lastLanes, accumulate] = body.params as Locals<11>;
   const acc = Array.from({ length: rows }, () => Array.from({ length: vectors }, () => body.local('v128')));
   const bs = Array.from({ length: vectors }, () => body.local('v128'));
   const x = body.local('v128');

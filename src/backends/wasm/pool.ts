@@ -6,7 +6,7 @@ import { type DType, dtypeInfo } from '../../core/dtype.ts';
 import { DTypeError } from '../../core/errors.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { advance, copyOf, times, timesOrNever } from './control.ts';
-import { FunctionBody, type Local, type MemoryOp, type PlainOp } from './encoder.ts';
+import { FunctionBody, type Local, type Locals, type MemoryOp, type PlainOp } from './encoder.ts';
 import { beginLaunch, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
 import { loadStrided } from './lanes.ts';
@@ -119,7 +119,7 @@ class Maxima {
     ];
     [this.#values, this.#indices, this.#x] = [values, indices, x];
     this.#dims = Array.from({ length: RANK }, (_, d) => more.slice(3 * d, 3 * d + 3) as unknown as Dim);
-    [this.#before, this.#groups, this.#apart] = more.slice(3 * RANK) as [Local, Local, Local];
+    [this.#before, this.#groups, this.#apart] = more.slice(3 * RANK) as Locals<3>;
     times(b, planes, () => {
       this.#outputs(x, [], 0);
       advance(b, x, planeBytes);
@@ -213,15 +213,9 @@ class Maxima {
 
   #four(at: Local, counts: readonly Local[]): void {
     const b = this.body;
-    const [best, value, where, here, larger, forward, between] = Array.from({ length: 7 }, () => b.local('v128')) as [
-      Local,
-      Local,
-      Local,
-      Local,
-      Local,
-      Local,
-      Local,
-    ];
+    const [best, value, where, here, larger, forward, between] = Array.from({ length: 7 }, () =>
+      b.local('v128'),
+    ) as Locals<7>;
     const shifted = (bytes: Local): void => void b.get(bytes).i32(2).op('i32.shr_u');
     shifted(this.#dims[RANK - 1]![2]);
     b.op('i32x4.splat').set(forward);

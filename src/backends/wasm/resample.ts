@@ -9,7 +9,7 @@ import type { Strided } from '../../kernels/strided.ts';
 import type { Taps } from '../../kernels/taps.ts';
 import { clear } from './clear.ts';
 import { advance, copyOf, times, timesOrNever } from './control.ts';
-import { FunctionBody, type Local } from './encoder.ts';
+import { FunctionBody, type Local, type Locals } from './encoder.ts';
 import { type GemmDType, type Lanes, lanesFor } from './gemm-tile.ts';
 import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
@@ -54,7 +54,7 @@ function emitTaps(b: FunctionBody, lanes: Lanes, table: Local, tap: (offset: Loc
 /** `(y, x, rows, rowBytes, table, outputs)`, along the last dimension. */
 function emitAlone(lanes: Lanes, dtype: GemmDType): FunctionBody {
   const b = new FunctionBody('alone', new Array(6).fill('i32'), []);
-  const [y, x, rows, rowBytes, table, outputs] = b.params as [Local, Local, Local, Local, Local, Local];
+  const [y, x, rows, rowBytes, table, outputs] = b.params as Locals<6>;
   const type = lanes.compute;
   const sum = b.local(type);
   const load = dtype === 'float64' ? 'f64.load' : dtype === 'float32' ? 'f32.load' : 'i32.load';
@@ -84,7 +84,7 @@ function emitAlone(lanes: Lanes, dtype: GemmDType): FunctionBody {
 /** `(y, x, rows, rowBytes, table, outputs, inner)`, along a dimension with `inner` elements behind it. */
 function emitAcross(lanes: Lanes): FunctionBody {
   const b = new FunctionBody('across', new Array(7).fill('i32'), []);
-  const [y, x, rows, rowBytes, table, outputs, inner] = b.params as [Local, Local, Local, Local, Local, Local, Local];
+  const [y, x, rows, rowBytes, table, outputs, inner] = b.params as Locals<7>;
   const sum = b.local('v128');
   times(b, rows, () => {
     const at = copyOf(b, table);

@@ -7,7 +7,7 @@ import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
 import { advance, copyOf, times } from '../control.ts';
-import { FunctionBody, type Local } from '../encoder.ts';
+import { FunctionBody, type Locals } from '../encoder.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { emitRun, startOf } from '../indexing/nest.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
@@ -42,7 +42,7 @@ function kernelFor(manner: Manner, dtype: DType): WasmFunction {
 /** `(matrix, frame, taps, rows, runs, count)`: runs are stretches of places side by side, as offset and length. */
 function emitBlocks(manner: Manner, dtype: DType): FunctionBody {
   const b = new FunctionBody('blocks', new Array(6).fill('i32'), []);
-  const [matrix, frame, taps, rows, runs, count] = b.params as [Local, Local, Local, Local, Local, Local];
+  const [matrix, frame, taps, rows, runs, count] = b.params as Locals<6>;
   const { bytes } = dtypeInfo(dtype);
   const inFrame = b.local('i32');
   const inMatrix = b.local('i32');

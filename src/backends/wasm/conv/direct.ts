@@ -3,7 +3,7 @@
  * too little to do with each to be worth packing. Elements lie at `base + table entry + table entry`.
  */
 import { advance, copyOf, times, whilst } from '../control.ts';
-import { FunctionBody, type Local } from '../encoder.ts';
+import { FunctionBody, type Local, type Locals } from '../encoder.ts';
 import { type Lanes, multiplyAdd, TILE_ROWS } from '../gemm-tile.ts';
 import { storeFirst } from '../lanes.ts';
 import { gatherLanes, LOAD_ZERO, nextEntry, placesOf, sideBySide } from './pack.ts';
@@ -24,21 +24,8 @@ export const directVectors = (rows: number): number => Math.min(LARGEST_WIDTH, M
  */
 export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
   const b = new FunctionBody(directName(rows), new Array(13).fill('i32'), []);
-  const [a, base, allXs, ks, allC, cRow, columns, k, accumulate, groups, aStep, baseStep, cStep] = b.params as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [a, base, allXs, ks, allC, cRow, columns, k, accumulate, groups, aStep, baseStep, cStep] =
+    b.params as Locals<13>;
   const [xs, c, n] = [b.local('i32'), b.local('i32'), b.local('i32')];
   const vectors = directVectors(rows);
   const width = vectors * lanes.count;
@@ -146,7 +133,7 @@ export const dotsName = (width: number): string => `dots${width}`;
  */
 export function emitDots(lanes: Lanes, width: number): FunctionBody {
   const b = new FunctionBody(dotsName(width), new Array(7).fill('i32'), []);
-  const [row, base, xs, runs, count, c, accumulate] = b.params as [Local, Local, Local, Local, Local, Local, Local];
+  const [row, base, xs, runs, count, c, accumulate] = b.params as Locals<7>;
   const offsets = placesOf(b, base, xs, 1, 1, width);
   const acc = offsets.map(() => b.local('v128'));
   const left = b.local('i32');

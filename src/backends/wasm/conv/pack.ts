@@ -4,7 +4,7 @@
  * filled up to whole panels.
  */
 import { advance, copyOf, times, whilst } from '../control.ts';
-import { FunctionBody, type LaneMemoryOp, type Local, type MemoryOp } from '../encoder.ts';
+import { FunctionBody, type LaneMemoryOp, type Local, type Locals, type MemoryOp } from '../encoder.ts';
 import { transpose } from '../gemm-pack.ts';
 import type { Lanes } from '../gemm-tile.ts';
 
@@ -75,7 +75,7 @@ export const alongName = (width: number): string => `along${width}`;
 /** `(base, xs, ks, to, k, panels)`, for matrices whose elements follow each other along x, at least in stretches. */
 export function emitPackAcross(lanes: Lanes, width: number): FunctionBody {
   const b = new FunctionBody(acrossName(width), new Array(6).fill('i32'), []);
-  const [base, xs, ks, to, k, panels] = b.params as [Local, Local, Local, Local, Local, Local];
+  const [base, xs, ks, to, k, panels] = b.params as Locals<6>;
   const vectors = width / lanes.count;
   const offset = b.local('i32');
   const rowBytes = width * lanes.bytes;
@@ -140,7 +140,7 @@ export function emitPackAcross(lanes: Lanes, width: number): FunctionBody {
 /** The same for matrices whose elements follow each other along k: squares are transposed in registers. */
 export function emitPackAlong(lanes: Lanes, width: number): FunctionBody {
   const b = new FunctionBody(alongName(width), new Array(6).fill('i32'), []);
-  const [base, xs, ks, to, k, panels] = b.params as [Local, Local, Local, Local, Local, Local];
+  const [base, xs, ks, to, k, panels] = b.params as Locals<6>;
   const vectors = width / lanes.count;
   const offset = b.local('i32');
   const rowBytes = width * lanes.bytes;

@@ -8,7 +8,7 @@
  * Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2020, on their choice).
  */
 import { advance, copyOf, times } from '../control.ts';
-import { FunctionBody, type Local } from '../encoder.ts';
+import { FunctionBody, type Local, type Locals } from '../encoder.ts';
 import { transpose } from '../gemm-pack.ts';
 import { type Lanes, multiplyAdd } from '../gemm-tile.ts';
 import { storeFirst } from '../lanes.ts';
@@ -146,16 +146,7 @@ class Constants {
  */
 export function emitPackPatches(name: string, lanes: Lanes, matrix: Matrix, width: number): FunctionBody {
   const b = new FunctionBody(name, new Array(8).fill('i32'), []);
-  const [base, xs, ks, to, k, panels, rowStep, place] = b.params as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [base, xs, ks, to, k, panels, rowStep, place] = b.params as Locals<8>;
   const size = matrix[0]!.length;
   const constants = new Constants(b, lanes, matrix);
   const at = b.local('i32');
@@ -276,19 +267,8 @@ class Watch {
  */
 export function emitTiles(lanes: Lanes): FunctionBody {
   const b = new FunctionBody('tiles', new Array(11).fill('i32'), []);
-  const [products, place, rows, rowBytes, groups, table, y, channelStep, rowStep, accumulate, odd] = b.params as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [products, place, rows, rowBytes, groups, table, y, channelStep, rowStep, accumulate, odd] =
+    b.params as Locals<11>;
   const constants = new Constants(b, lanes, A_T);
   const watch = new Watch(b);
   const height = b.local('i32');
@@ -349,7 +329,7 @@ export function emitTiles(lanes: Lanes): FunctionBody {
  */
 export function emitWeights(lanes: Lanes): FunctionBody {
   const b = new FunctionBody('gradients', new Array(5).fill('i32'), []);
-  const [products, place, groups, w, odd] = b.params as [Local, Local, Local, Local, Local];
+  const [products, place, groups, w, odd] = b.params as Locals<5>;
   const constants = new Constants(b, lanes, G_T);
   const watch = new Watch(b);
   times(b, groups, () => {
