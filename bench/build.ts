@@ -41,16 +41,19 @@ export async function buildDeclarations(): Promise<void> {
   });
 }
 
-export async function buildAll(): Promise<void> {
+/** The library, and programs that use it beside it, in a folder of their own. */
+export async function buildBeside(outDir: string, entry: Readonly<Record<string, string>>): Promise<void> {
   await build({
     ...common,
     entry: { nabla: 'src/index.ts', thread: 'src/backends/wasm/threads/worker.ts' },
     tsconfig: 'src/tsconfig.json',
+    outDir,
     clean: true,
   });
   await build({
     ...common,
-    entry: { worker: 'bench/worker.ts', 'first-gradient': 'bench/first-gradient.ts' },
+    entry: { ...entry },
+    outDir,
     deps: { neverBundle: ['mitata'] },
     plugins: [
       {
@@ -60,5 +63,9 @@ export async function buildAll(): Promise<void> {
     ],
     clean: false,
   });
+}
+
+export async function buildAll(): Promise<void> {
+  await buildBeside(out, { worker: 'bench/worker.ts', 'first-gradient': 'bench/first-gradient.ts' });
   writeFileSync(join(out, 'nothing.js'), '');
 }

@@ -1,0 +1,39 @@
+/** Runs scenarios in processes of their own, so that memory is theirs alone. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { buildBeside } from '../build.ts';
+import type { Run } from './recorder.ts';
+import type { Scenario } from './scenario.ts';
+import { LIMITS, problems } from './verdict.ts';
+
+const TIME_LIMIT_MS = 45 * 60_000;
+
+export const buildSoak = (folder: string): Promise<void> => buildBeside(folder, { soak: 'bench/soak/child.ts' });
+
+export interface Result {
+  readonly scenario: Scenario;
+  /** Null if the process did not come to an end. */
+  readonly run: Run | null;
+  readonly problems: readonly string[];
+}
+
+/** Runs one scenario of those built in `folder`. */
+export function runAlone(folder: string, scenario: Scenario, short: boolean): Result {
+  const done = spawnSync(
+    process.execPath,
+    ['--expose-gc', join(folder, 'soak.js'), scenario.name, short ? 'short' : 'long'],
+    {
+      encoding: 'utf8',
+      timeout: TIME_LIMIT_MS,
+      maxBuffer: 64 * 2 ** 20,
+      // The same bits on every machine.
+      env: { ...process.env, NABLA_BLAS: 'off', NODE_OPTIONS: '' },
+    },
+  );
+  if (done.status !== 0) {
+    const why = done.error?.message ?? done.signal ?? `exit code ${done.status}`;
+    return { scenario, run: null, problems: [`the process ended with ${why}\n${done.stderr}`] };
+  }
+  const run = JSON.parse(done.stdout) as Run;
+  return { scenario, run, problems: problems(run, { ...LIMITS, ...scenario.limits }) };
+}
