@@ -32,7 +32,9 @@ export function runAlone(folder: string, scenario: Scenario, short: boolean): Re
   );
   if (done.status !== 0) {
     const why = done.error?.message ?? done.signal ?? `exit code ${done.status}`;
-    return { scenario, run: null, problems: [`the process ended with ${why}\n${done.stderr}`] };
+    // The library is one long line, which Node quotes.
+    const said = done.stderr.split('\n').filter((line) => line.length < 1000);
+    return { scenario, run: null, problems: [`the process ended with ${why}\n${said.join('\n')}`] };
   }
   const run = JSON.parse(done.stdout) as Run;
   return { scenario, run, problems: problems(run, { ...LIMITS, ...scenario.limits }) };

@@ -9,8 +9,9 @@ export interface Limits {
   readonly buffers: number;
   /** The linear memory: likewise. */
   readonly linear: number;
-  /** Heap and ArrayBuffers with all garbage collected, between the end of the first quarter and of the last. */
+  /** Heap, and ArrayBuffers, with all garbage collected, between the end of the first quarter and of the last. */
   readonly leak: number;
+  readonly leakedBuffers: number;
   /** Resident memory at any time. */
   readonly ceiling: number;
 }

@@ -5,7 +5,15 @@ import type { Limits } from './scenario.ts';
 
 export const MB = 2 ** 20;
 
-export const LIMITS: Limits = { resident: 48, heap: 24, buffers: 24, linear: 4, leak: 2, ceiling: 512 };
+export const LIMITS: Limits = {
+  resident: 48,
+  heap: 24,
+  buffers: 24,
+  linear: 4,
+  leak: 2,
+  leakedBuffers: 2,
+  ceiling: 512,
+};
 
 type Figure = keyof Sample;
 
@@ -46,11 +54,14 @@ export function problems(run: Run, limits: Limits): string[] {
   const [first, end] = run.settled;
   if (first === undefined || end === undefined) found.push('the run did not reach its end');
   else {
-    for (const figure of ['heap', 'buffers'] as const) {
+    for (const [figure, limit] of [
+      ['heap', limits.leak],
+      ['buffers', limits.leakedBuffers],
+    ] as const) {
       const growth = (end[figure] - first[figure]) / MB;
-      if (!(growth <= limits.leak))
+      if (!(growth <= limit))
         found.push(
-          `${NAMES[figure]}, garbage collected, grew by ${mb(growth)} from ${mb(first[figure] / MB)}: more than the ${limits.leak} MB that are allowed`,
+          `${NAMES[figure]}, garbage collected, grew by ${mb(growth)} from ${mb(first[figure] / MB)}: more than the ${limit} MB that are allowed`,
         );
     }
   }
