@@ -12,7 +12,6 @@ import {
   multiplyAdd,
   type Operands,
   TILE_ROWS,
-  TILE_VECTORS,
   tileColumns,
   tileName,
 } from './gemm-tile.ts';
@@ -84,8 +83,8 @@ export function gemmKernels(dtype: GemmDType, relaxed: boolean): GemmKernels {
 function tileKernels(lanes: ReturnType<typeof lanesFor>, columns: number): Readonly<Record<string, WasmFunction>> {
   const functions: FunctionBody[] = [];
   for (const operands of ['packed', 'strided'] as const) {
-    for (let rows = 1; rows <= TILE_ROWS; rows++) {
-      for (const vectors of tileWidths(operands, rows)) functions.push(emitTile(lanes, operands, rows, vectors));
+    for (let rows = 1; rows <= lanes.tileRows; rows++) {
+      for (const vectors of tileWidths(lanes, operands, rows)) functions.push(emitTile(lanes, operands, rows, vectors));
     }
   }
   const index = (name: string): number => functions.findIndex((f) => f.name === name);
@@ -95,9 +94,12 @@ function tileKernels(lanes: ReturnType<typeof lanesFor>, columns: number): Reado
   return instantiate(functions);
 }
 
-/** One or two rows alone take twice as many columns at a time, for enough sums to be under way at once. */
-function tileWidths(operands: Operands, rows: number): readonly number[] {
-  return operands === 'strided' && rows <= 2 ? [1, TILE_VECTORS, 2 * TILE_VECTORS] : [1, TILE_VECTORS];
+/** Vectors of columns of which one or two rows alone take several at a time, for enough sums to be under way at once. */
+const WIDEST = 4;
+
+function tileWidths({ tileVectors }: Lanes, operands: Operands, rows: number): readonly number[] {
+  const widths = Array.from({ length: tileVectors }, (_, v) => v + 1);
+  return operands === 'strided' && rows <= 2 && tileVectors < WIDEST ? [...widths, WIDEST] : widths;
 }
 
 /** Runs over all tiles of a product: a panel of b stays in the cache while all rows of a pass by. */
@@ -109,9 +111,18 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
   const cAt = body.local('i32');
   const last = body.local('i32');
 
-  const callTile = (rows: number, vectors: number): void => {
-    for (const l of [aAt, aRow, aK, b, bK, bPanel, cAt, cRow, k, last, accumulate]) body.get(l);
-    body.call(index(tileName(operands, rows, vectors)));
+  /** `rows` rows of a panel, one tile after the other. */
+  const callTiles = (rows: number, vectors: number): void => {
+    for (let r = 0; r < rows; r += lanes.tileRows) {
+      body.get(aAt);
+      if (r > 0 && operands === 'packed') body.i32(r * lanes.bytes).op('i32.add');
+      if (r > 0 && operands === 'strided') body.get(aRow).i32(r).op('i32.mul', 'i32.add');
+      for (const l of [aRow, aK, b, bK, bPanel]) body.get(l);
+      body.get(cAt);
+      if (r > 0) body.get(cRow).i32(r).op('i32.mul', 'i32.add');
+      for (const l of [cRow, k, last, accumulate]) body.get(l);
+      body.call(index(tileName(operands, Math.min(lanes.tileRows, rows - r), vectors)));
+    }
   };
   /** All rows for one step of columns. */
   const column = (vectors: number, rowCounts: readonly number[]): void => {
@@ -126,7 +137,7 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
       body.block(() => {
         body.loop(() => {
           body.get(i).i32(TILE_ROWS).op('i32.lt_s').brIf(1);
-          callTile(TILE_ROWS, vectors);
+          callTiles(TILE_ROWS, vectors);
           body.get(aAt).get(aPanel).op('i32.add').set(aAt);
           body.get(cAt).get(cRow).i32(TILE_ROWS).op('i32.mul', 'i32.add').set(cAt);
           body.get(i).i32(TILE_ROWS).op('i32.sub').set(i);
@@ -140,7 +151,7 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
           .get(i)
           .i32(rows)
           .op('i32.eq')
-          .if(() => callTile(rows, vectors));
+          .if(() => callTiles(rows, vectors));
     }
   };
   /** Steps while more than `(vectors - 1)` vectors of columns are left. */
@@ -154,7 +165,7 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
           .brIf(1);
         column(vectors, rowCounts);
         const step = vectors * lanes.count;
-        const panels = Math.ceil(vectors / TILE_VECTORS);
+        const panels = Math.ceil(vectors / lanes.tileVectors);
         body.get(n).i32(step).op('i32.sub').set(n);
         body
           .get(c)
@@ -166,13 +177,13 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
       });
     });
   };
-  if (operands === 'strided')
+  if (operands === 'strided' && lanes.tileVectors < WIDEST)
     body
       .get(m)
       .i32(2)
       .op('i32.le_s')
-      .if(() => columns(2 * TILE_VECTORS, [1, 2]));
-  for (let vectors = TILE_VECTORS; vectors > 0; vectors--) columns(vectors, [4, 3, 2, 1]);
+      .if(() => columns(WIDEST, [1, 2]));
+  for (let vectors = lanes.tileVectors; vectors > 0; vectors--) columns(vectors, [4, 3, 2, 1]);
   return body;
 }
 
