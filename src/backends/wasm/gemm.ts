@@ -22,29 +22,33 @@ import { type Call, canShare, getNumThreads, runTasks, type Task } from './threa
 
 // ─── kernels by element type ─────────────────────────────────────────────────────────────────────
 
-// Fused multiply-adds are a third faster and round once instead of twice, as PyTorch's kernels do, so
-// float32 uses them where the host has them. float64 is there for those who compare digits: its results
-// are the same on every host.
-const relaxedWanted: Record<GemmDType, boolean> = { float32: true, float64: false, int32: false };
+// Fused multiply-adds are a quarter faster and round once instead of twice, as PyTorch's kernels do: they
+// are used where the host has them.
+let relaxedWanted = true;
 const current: Record<GemmDType, GemmKernels | null> = { float32: null, float64: null, int32: null };
-/** All that were compiled, by name; six at most. */
+/** All that were compiled, by name; five at most. */
 const compiled = new Map<string, GemmKernels>();
 
-/** Allows or forbids fused multiply-adds in products of one float dtype; results differ in the last bits. */
-export function setRelaxedSimd(on: boolean, dtype: 'float32' | 'float64' = 'float32'): void {
-  relaxedWanted[dtype] = on;
-  current[dtype] = null;
+/** Allows or forbids fused multiply-adds in products of floats; results differ in the last bits. */
+export function setRelaxedSimd(on: boolean): void {
+  relaxedWanted = on;
+  forget();
 }
 
 /** No instruction and no library is used whose results differ from host to host. */
 let deterministic = false;
 
 /**
- * Switches to results that have the same bits on every host: float32 products go without fused
- * multiply-adds, and the system's BLAS is not used. (The number of threads never changes a bit.)
+ * Switches to results that have the same bits on every host: products go without fused multiply-adds,
+ * and the system's BLAS is not used. (The number of threads never changes a bit.)
  */
 export function setDeterministic(on: boolean): void {
   deterministic = on;
+  forget();
+}
+
+/** Kernels are chosen anew. */
+function forget(): void {
   for (const dtype of Object.keys(current) as GemmDType[]) current[dtype] = null;
 }
 
@@ -61,7 +65,7 @@ export function kernelsFor(op: string, dtype: string): GemmKernels {
 }
 
 function select(dtype: GemmDType): GemmKernels {
-  const relaxed = !deterministic && relaxedWanted[dtype] && hasRelaxedSimd();
+  const relaxed = dtype !== 'int32' && !deterministic && relaxedWanted && hasRelaxedSimd();
   const key = `${dtype} ${relaxed}`;
   let kernels = compiled.get(key);
   if (kernels === undefined) {
