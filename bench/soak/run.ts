@@ -70,7 +70,7 @@ function table(results: readonly Result[]): string {
 
 const chosen = scenarios.filter(({ name }) => options.only.length === 0 || options.only.some((o) => name.includes(o)));
 if (chosen.length === 0) throw new Error(`no scenario is called ${options.only.join(' or ')}`);
-const folder = join(root, 'out', 'soak');
+const folder = join(root, 'out', options.short ? 'soak-short' : 'soak');
 await buildSoak(folder);
 const results: Result[] = [];
 for (const scenario of chosen) {
