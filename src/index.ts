@@ -27,9 +27,9 @@ export {
 } from './autograd/modes.ts';
 export * as autograd from './autograd/public.ts';
 export { setBlas } from './backends/wasm/blas/product.ts';
-export { isDeterministic, setDeterministic } from './backends/wasm/gemm.ts';
 export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
 export { type BackendInfo, backendInfo } from './backends/wasm/info.ts';
+export { isDeterministic, setDeterministic } from './backends/wasm/relaxed.ts';
 export { getNumThreads, setNumThreads } from './backends/wasm/threads/pool.ts';
 export type { DType, TypedArray } from './core/dtype.ts';
 export * from './core/errors.ts';

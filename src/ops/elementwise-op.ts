@@ -1,6 +1,7 @@
 import { address, beginLaunch } from '../backends/wasm/heap.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import type { WasmFunction } from '../backends/wasm/module.ts';
+import { fusing } from '../backends/wasm/relaxed.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { type Compute, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
@@ -40,16 +41,17 @@ export interface ElementwiseOptions {
 
 interface Plan {
   readonly kernel: MapKernel;
-  /** Compiled for contiguous inputs, by which of them are one element repeated (a bit mask). */
+  /** Compiled for contiguous inputs, by which of them are one element repeated (a bit mask) and whether additions fuse. */
   readonly flat: (WasmFunction | undefined)[];
   readonly out: DType;
 }
 
 function compiled(plan: Plan, repeated: number): WasmFunction {
-  const known = plan.flat[repeated];
+  const which = fusing() ? 2 * repeated + 1 : 2 * repeated;
+  const known = plan.flat[which];
   if (known !== undefined) return known;
   const made = plan.kernel.flat(repeated);
-  plan.flat[repeated] = made;
+  plan.flat[which] = made;
   return made;
 }
 

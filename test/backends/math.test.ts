@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { MapKernel } from '../../src/backends/wasm/map.ts';
 import { slowCos, slowSin, slowTan } from '../../src/backends/wasm/math-slow.ts';
+import { setDeterministic } from '../../src/backends/wasm/relaxed.ts';
 import { arg, type BinaryOp, binary, type UnaryOp, unary } from '../../src/kernels/expr.ts';
 import { fill, room, values } from './strided.ts';
 
@@ -84,10 +85,17 @@ const bounds: Readonly<Record<string, readonly [number, number]>> = {
 describe('functions against correctly rounded values', () => {
   const path = new URL('../fixtures/math-reference.json.gz', import.meta.url);
   const reference = JSON.parse(gunzipSync(readFileSync(path)).toString()) as Record<Width, Record<Op, string>>;
-  for (const width of widths) {
+  afterEach(() => setDeterministic(false));
+  const ways = [
+    { width: 'f32', strict: false },
+    { width: 'f32', strict: true },
+    { width: 'f64', strict: false },
+  ] as const;
+  for (const { width, strict } of ways) {
     for (const [name, data] of Object.entries(reference[width])) {
       const op = name as Op;
-      it(`${op} at ${width}`, () => {
+      it(`${op} at ${width}${strict ? ', without fused multiply-adds' : ''}`, () => {
+        setDeterministic(strict);
         const bytes = Buffer.from(data, 'base64');
         const all = new Float64Array(new Uint8Array(bytes).buffer);
         const arity = binaries.has(op) ? 2 : 1;

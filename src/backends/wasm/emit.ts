@@ -11,6 +11,7 @@ import { type Expr, operands } from '../../kernels/expr.ts';
 import { FloatLowering } from './emit-float.ts';
 import { IntLowering } from './emit-int.ts';
 import type { FunctionBody, Local } from './encoder.ts';
+import { fusing } from './relaxed.ts';
 import { type Vec, VectorGraph } from './vector.ts';
 
 export {
@@ -46,12 +47,34 @@ export function emitExprs(
   exprs: readonly Expr[],
   args: readonly Local[],
 ): Local[] {
-  const graph = new VectorGraph();
+  const [graph, roots] = lowerAll(compute, exprs);
+  return graph.emit(body, roots, args);
+}
+
+/**
+ * The same for several vectors side by side, with a row of arguments each. `consume` appends what is done
+ * with the rows of results, which are not the caller's to release; `otherwise` what is done instead where
+ * one of them needs a rare case, without use of the arguments' locals.
+ */
+export function emitAbreast(
+  body: FunctionBody,
+  compute: Compute,
+  exprs: readonly Expr[],
+  vectors: readonly (readonly Local[])[],
+  consume: (results: readonly (readonly Local[])[]) => void,
+  otherwise: () => void,
+): void {
+  const [graph, roots] = lowerAll(compute, exprs);
+  graph.emitAbreast(body, roots, vectors, consume, otherwise);
+}
+
+function lowerAll(compute: Compute, exprs: readonly Expr[]): readonly [graph: VectorGraph, roots: readonly Vec[]] {
+  const graph = new VectorGraph(fusing());
   const lowering = compute === 'i32' ? new IntLowering(graph) : new FloatLowering(graph, compute);
   const lowered = new Map<Expr, Vec>();
   const vec = (e: Expr): Vec => lowered.get(e) as Vec;
   for (const e of topological(exprs, operands)) lowered.set(e, lower(e, operands(e).map(vec), graph, lowering));
-  return graph.emit(body, exprs.map(vec), args);
+  return [graph, exprs.map(vec)];
 }
 
 function lower(e: Expr, inputs: readonly Vec[], graph: VectorGraph, lowering: Lowering): Vec {

@@ -12,11 +12,13 @@ export class Float {
   /** Integer lanes of the same width. */
   readonly bitsWidth: 'i32x4' | 'i64x2';
   readonly #sign: Vec;
+  readonly #fused: boolean;
 
   constructor(graph: VectorGraph, width: 'f32x4' | 'f64x2') {
     this.graph = graph;
     this.width = width;
     this.bitsWidth = width === 'f32x4' ? 'i32x4' : 'i64x2';
+    this.#fused = graph.fused && width === 'f32x4';
     this.#sign = this.bits(width === 'f32x4' ? 0x80000000n : 0x8000000000000000n);
   }
 
@@ -49,6 +51,18 @@ export class Float {
 
   div(a: Operand, b: Operand): Vec {
     return this.graph.op(`${this.width}.div`, this.vec(a), this.vec(b));
+  }
+
+  /** a b + c, rounded once where that may be. */
+  madd(a: Operand, b: Operand, c: Operand): Vec {
+    if (!this.#fused) return this.add(this.mul(a, b), c);
+    return this.graph.op('f32x4.relaxed_madd', this.vec(a), this.vec(b), this.vec(c));
+  }
+
+  /** c − a b, rounded once where that may be. */
+  nmadd(a: Operand, b: Operand, c: Operand): Vec {
+    if (!this.#fused) return this.sub(c, this.mul(a, b));
+    return this.graph.op('f32x4.relaxed_nmadd', this.vec(a), this.vec(b), this.vec(c));
   }
 
   neg(x: Vec): Vec {
@@ -168,22 +182,23 @@ export class Float {
    * side, which halves the chain of operations that wait for each other.
    */
   poly(x: Vec, c: readonly number[]): Vec {
-    if (c.length < 5) return this.#horner(x, c);
+    if (c.length < 5) return this.horner(x, c);
     const square = this.mul(x, x);
-    const even = this.#horner(
+    const even = this.horner(
       square,
       c.filter((_, i) => i % 2 === 0),
     );
-    const odd = this.#horner(
+    const odd = this.horner(
       square,
       c.filter((_, i) => i % 2 === 1),
     );
-    return this.add(even, this.mul(odd, x));
+    return this.madd(odd, x, even);
   }
 
-  #horner(x: Vec, c: readonly number[]): Vec {
+  /** The same with one operation waiting for the other, and none more than needed. */
+  horner(x: Vec, c: readonly number[]): Vec {
     let sum = this.vec(c.at(-1) ?? 0);
-    for (let i = c.length - 2; i >= 0; i--) sum = this.add(this.mul(sum, x), c[i]);
+    for (let i = c.length - 2; i >= 0; i--) sum = this.madd(sum, x, c[i]);
     return sum;
   }
 

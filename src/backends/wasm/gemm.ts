@@ -14,10 +14,10 @@ import type { Strided } from '../../kernels/strided.ts';
 import { planBlas } from './blas/product.ts';
 import { clear } from './clear.ts';
 import { type GemmKernels, gemmKernels } from './gemm-kernels.ts';
-import { hasRelaxedSimd } from './gemm-relaxed.ts';
 import { type GemmDType, TILE_ROWS } from './gemm-tile.ts';
 import { address, beginLaunch, f32, f64, i32, scratch } from './heap.ts';
 import type { WasmFunction } from './module.ts';
+import { fusing, isDeterministic } from './relaxed.ts';
 import { type Call, canShare, getNumThreads, runTasks, type Task } from './threads/pool.ts';
 
 // ─── kernels by element type ─────────────────────────────────────────────────────────────────────
@@ -25,35 +25,16 @@ import { type Call, canShare, getNumThreads, runTasks, type Task } from './threa
 // Fused multiply-adds are a quarter faster and round once instead of twice, as PyTorch's kernels do: they
 // are used where the host has them.
 let relaxedWanted = true;
-const current: Record<GemmDType, GemmKernels | null> = { float32: null, float64: null, int32: null };
-/** All that were compiled, by name; five at most. */
-const compiled = new Map<string, GemmKernels>();
+/** All that were compiled, by dtype: without fused multiply-adds and with them. */
+const compiled: Record<GemmDType, [GemmKernels | null, GemmKernels | null]> = {
+  float32: [null, null],
+  float64: [null, null],
+  int32: [null, null],
+};
 
 /** Allows or forbids fused multiply-adds in products of floats; results differ in the last bits. */
 export function setRelaxedSimd(on: boolean): void {
   relaxedWanted = on;
-  forget();
-}
-
-/** No instruction and no library is used whose results differ from host to host. */
-let deterministic = false;
-
-/**
- * Switches to results that have the same bits on every host: products go without fused multiply-adds,
- * and the system's BLAS is not used. (The number of threads never changes a bit.)
- */
-export function setDeterministic(on: boolean): void {
-  deterministic = on;
-  forget();
-}
-
-/** Kernels are chosen anew. */
-function forget(): void {
-  for (const dtype of Object.keys(current) as GemmDType[]) current[dtype] = null;
-}
-
-export function isDeterministic(): boolean {
-  return deterministic;
 }
 
 /** @internal */
@@ -61,19 +42,13 @@ export function kernelsFor(op: string, dtype: string): GemmKernels {
   if (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'int32') {
     throw new DTypeError(`${op}: not implemented for '${dtype}'; convert with .to('int32') or .to('float32')`);
   }
-  return current[dtype] ?? select(dtype);
-}
-
-function select(dtype: GemmDType): GemmKernels {
-  const relaxed = dtype !== 'int32' && !deterministic && relaxedWanted && hasRelaxedSimd();
-  const key = `${dtype} ${relaxed}`;
-  let kernels = compiled.get(key);
-  if (kernels === undefined) {
-    kernels = gemmKernels(dtype, relaxed);
-    compiled.set(key, kernels);
-  }
-  current[dtype] = kernels;
-  return kernels;
+  const relaxed = dtype !== 'int32' && relaxedWanted && fusing();
+  const which = relaxed ? 1 : 0;
+  const known = compiled[dtype][which];
+  if (known !== null) return known;
+  const made = gemmKernels(dtype, relaxed);
+  compiled[dtype][which] = made;
+  return made;
 }
 
 // ─── packing room ────────────────────────────────────────────────────────────────────────────────
@@ -136,7 +111,7 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
     clear(c, batches * m * n * bytes);
     return;
   }
-  const byBlas = deterministic
+  const byBlas = isDeterministic()
     ? null
     : planBlas(out.dtype, { row: aRow, column: aK }, { row: bK, column: bN }, m, n, k);
   if (batches === 1) {

@@ -1,7 +1,6 @@
 import { blasLibrary, blasTrouble } from './blas/product.ts';
-import { isDeterministic } from './gemm.ts';
-import { hasRelaxedSimd } from './gemm-relaxed.ts';
 import { memoryLimits } from './linear-memory.ts';
+import { hasRelaxedSimd, isDeterministic } from './relaxed.ts';
 import { getNumThreads, readyWorkers, threadTrouble } from './threads/pool.ts';
 
 /** What computes, and with what. */

@@ -5,7 +5,7 @@
  */
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import type { ScalarFunction } from '../../kernels/expr.ts';
-import { emitExprs, mathImports, mathProvided } from './emit.ts';
+import { emitAbreast, emitExprs, mathImports, mathProvided } from './emit.ts';
 import { FunctionBody, type Local, type ValType } from './encoder.ts';
 import {
   lanesOf,
@@ -145,18 +145,20 @@ function emitLoops(
 
 /** The loop over all (at least one) elements from the operands' parameters on. */
 function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readonly Operand[]): void {
-  const { compute } = variant;
+  const { compute, fn } = variant;
   const lanes = lanesOf(compute);
   const left = body.local('i32');
   body.get(body.params[0]).set(left);
   for (const o of operands) o.enter(body, compute);
-  const turns = variant.accesses.includes('stride') ? 1 : unrolling(variant.fn);
+  const cost = weight(fn.outs);
+  const turns = variant.accesses.includes('stride') ? 1 : cost <= CHEAP ? 4 : cost <= LONG ? 3 : 1;
   if (turns > 1) {
     const elements = turns * lanes;
     body.block(() => {
       body.get(left).i32(elements).op('i32.lt_s').brIf(0);
       body.loop(() => {
-        for (let u = 0; u < turns; u++) emitVector(body, variant, operands, u * lanes, null);
+        if (cost <= CHEAP) emitVectors(body, variant, operands, turns);
+        else emitVectorsAbreast(body, variant, operands, turns);
         for (const o of operands) o.advance(body, elements);
         body.get(left).i32(elements).op('i32.sub').tee(left).i32(elements).op('i32.ge_s').brIf(0);
       });
@@ -173,21 +175,59 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
   body.release(left);
 }
 
-/** How many vectors one turn of the loop handles: a processor finds the parallelism of long computations by itself. */
-function unrolling(fn: ScalarFunction): number {
-  const cost = weight(fn.outs);
-  return cost <= 4 ? 4 : cost <= 12 ? 2 : 1;
+/** Weight up to which a processor finds enough to do by itself in vectors that come one after the other. */
+const CHEAP = 4;
+/** Weight beyond which code side by side would be too much code. */
+const LONG = 60;
+
+/** Some whole vectors from the operands' places on, one after the other. */
+function emitVectors(body: FunctionBody, variant: MapVariant, operands: readonly Operand[], vectors: number): void {
+  for (let v = 0; v < vectors; v++) emitVector(body, variant, operands, v, null);
 }
 
-/** One vector, `from` elements after the operands' places; with `left`, no more elements than that are read or written. */
+/** The same, side by side. */
+function emitVectorsAbreast(
+  body: FunctionBody,
+  variant: MapVariant,
+  operands: readonly Operand[],
+  vectors: number,
+): void {
+  const { compute, fn } = variant;
+  const outs = fn.outs.length;
+  const loaded: Local[] = [];
+  const ahead = (o: Operand, vector: number): number => vector * lanesOf(compute) * o.bytes;
+  const args = Array.from({ length: vectors }, (_, v) =>
+    operands.slice(outs).map((o) => {
+      if (o.splat !== null) return o.splat;
+      const value = body.local('v128');
+      loadVector(body, o.dtype, compute, o.place, ahead(o, v));
+      body.set(value);
+      loaded.push(value);
+      return value;
+    }),
+  );
+  const store = (rows: readonly (readonly Local[])[]): void => {
+    for (const [v, values] of rows.entries()) {
+      for (const [i, value] of values.entries()) {
+        const o = operands[i];
+        storeVector(body, o.dtype, compute, fn.outs[i].sort, value, o.place, ahead(o, v));
+      }
+    }
+  };
+  emitAbreast(body, compute, fn.outs, args, store, () => emitVectors(body, variant, operands, vectors));
+  body.release(...loaded);
+}
+
+/** One vector, number `ahead` after the operands' places; with `left`, no more elements than that are read or written. */
 function emitVector(
   body: FunctionBody,
   variant: MapVariant,
   operands: readonly Operand[],
-  from: number,
+  ahead: number,
   left: Local | null,
 ): void {
   const { compute, fn } = variant;
+  const from = ahead * lanesOf(compute);
   const whole = (yes: () => void, no: () => void): void => {
     if (left === null) yes();
     else body.get(left).i32(lanesOf(compute)).op('i32.ge_s').if(yes, no);

@@ -13,6 +13,7 @@ import { address, beginLaunch, i32, scratch } from './heap.ts';
 import { type Access, compileMap } from './map-code.ts';
 import { findLoops, loopCount, sizes, steps } from './map-layout.ts';
 import type { WasmFunction } from './module.ts';
+import { fusing } from './relaxed.ts';
 import { canShare, runTasks, type Task } from './threads/pool.ts';
 
 /**
@@ -34,15 +35,20 @@ const PIECE = 2 ** 16;
 /** Inputs that a bit mask has room for. */
 const MASKED = 30;
 
+class Compiled {
+  plain: WasmFunction | undefined;
+  readonly flat = new Map<number, WasmFunction>();
+  readonly nested = new Map<number | string, WasmFunction>();
+}
+
 export class MapKernel {
   readonly #fn: ScalarFunction;
   readonly #compute: Compute;
   /** Element types, outputs first; what stands for a scalar has no meaning. */
   readonly #dtypes: readonly DType[];
   readonly #scalars: readonly boolean[];
-  #plain: WasmFunction | undefined;
-  readonly #flat = new Map<number, WasmFunction>();
-  readonly #nested = new Map<number | string, WasmFunction>();
+  /** What was compiled, without fused multiply-adds and with them. */
+  readonly #compiled: readonly [Compiled, Compiled] = [new Compiled(), new Compiled()];
 
   constructor(fn: ScalarFunction, compute: Compute, ins: readonly (DType | 'scalar')[], outs: readonly DType[]) {
     this.#fn = fn;
@@ -57,16 +63,17 @@ export class MapKernel {
    * element used for all.
    */
   flat(repeated: number): WasmFunction {
-    if (repeated === 0 && this.#plain !== undefined) return this.#plain;
-    const known = this.#flat.get(repeated);
+    const compiled = this.#compiled[fusing() ? 1 : 0];
+    if (repeated === 0 && compiled.plain !== undefined) return compiled.plain;
+    const known = compiled.flat.get(repeated);
     if (known !== undefined) return known;
     const made = this.#compile(
       null,
       this.#fn.outs.map(() => 'unit'),
       this.#scalars.map((scalar, i) => (scalar ? 'scalar' : i < MASKED && (repeated >> i) & 1 ? 'repeat' : 'unit')),
     );
-    if (repeated === 0) this.#plain = made;
-    else this.#flat.set(repeated, made);
+    if (repeated === 0) compiled.plain = made;
+    else compiled.flat.set(repeated, made);
     return made;
   }
 
@@ -167,12 +174,13 @@ export class MapKernel {
       code = 3 * code + (unit ? 0 : step === 0 ? 1 : 2);
     }
     const key = tensors.length <= MASKED ? code : `${depth} ${accesses.join()}`;
-    const known = this.#nested.get(key);
+    const { nested } = this.#compiled[fusing() ? 1 : 0];
+    const known = nested.get(key);
     if (known !== undefined) return known;
     let t = outs;
     const ins = this.#scalars.map((scalar): Access => (scalar ? 'scalar' : accesses[t++]));
     const made = this.#compile(depth, accesses.slice(0, outs), ins);
-    this.#nested.set(key, made);
+    nested.set(key, made);
     return made;
   }
 

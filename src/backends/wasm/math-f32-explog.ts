@@ -8,6 +8,9 @@ import type { Vec } from './vector.ts';
 
 /** Adding it leaves a float's integer part, rounded half to even, in the low bits. */
 export const MAGIC = 1.5 * 2 ** 23;
+/** Added to the exponent in a float's bits; exponents that are to be split in two have it twice. */
+const BIAS = 127;
+const TWO_BIASES = 2 * BIAS;
 const ONE_BITS = 0x3f800000n;
 
 const LOG2E = 1.4426950408889634;
@@ -28,34 +31,35 @@ interface Reduced {
   /** x = n ln 2 + r. */
   readonly r: Vec;
   readonly n: Vec;
-  /** n + MAGIC. */
+  /** n + MAGIC + bias. */
   readonly shifted: Vec;
 }
 
-function reduce(f: Float, x: Vec): Reduced {
-  const shifted = f.add(f.mul(x, LOG2E), MAGIC);
-  const n = f.sub(shifted, MAGIC);
-  return { r: f.sub(f.sub(x, f.mul(n, LN2_HI)), f.mul(n, LN2_LO)), n, shifted };
+function reduce(f: Float, x: Vec, bias: number): Reduced {
+  const shifted = f.madd(x, LOG2E, MAGIC + bias);
+  const n = f.sub(shifted, MAGIC + bias);
+  return { r: f.nmadd(n, LN2_LO, f.nmadd(n, LN2_HI, x)), n, shifted };
 }
 
-function expKernel(f: Float, r: Vec): Vec {
-  return f.add(f.add(f.mul(f.mul(r, r), f.poly(r, EXP_Q)), r), 1);
-}
+/** e^r, or e^−r with the signs of odd powers changed. */
+const EXP = [1, 1, ...EXP_Q];
+const EXP_NEG = EXP.map((c, i) => (i % 2 === 0 ? c : -c));
 
-/** x · 2ⁿ from n + MAGIC for |n| ≤ 250, in two steps so that neither factor leaves the exponent range. */
+/**
+ * x · 2ⁿ from n + MAGIC + 254 for |n| ≤ 250: the exponents of two factors, neither of which leaves the
+ * range. They become factors and are not added to the bits of x: a NaN has to stay one.
+ */
 function scale(f: Float, x: Vec, shifted: Vec): Vec {
-  const exponent = f.shl(shifted, 23);
-  const half = f.and(f.graph.shift('i32x4.shr_s', exponent, 1), f.bits(0xff800000n));
-  // The exponents become factors and are not added to the bits of x: a NaN has to stay one.
-  const one = f.bits(ONE_BITS);
-  return f.mul(f.mul(x, f.iadd(half, one)), f.iadd(f.isub(exponent, half), one));
+  const exponents = f.shl(shifted, 23);
+  const half = f.and(f.shru(exponents, 1), f.bits(0x7f800000n));
+  return f.mul(f.mul(x, half), f.isub(exponents, half));
 }
 
 /** e^x · 2^shift. */
 export function expScaled(f: Float, x: Vec, shift = 0): Vec {
   // Beyond these bounds the result is 0 or ∞ anyway, and n stays small.
-  const { r, shifted } = reduce(f, f.pmin(f.pmax(x, -105), 90));
-  return scale(f, expKernel(f, r), shift === 0 ? shifted : f.add(shifted, shift));
+  const { r, shifted } = reduce(f, f.pmin(f.pmax(x, -105), 90), TWO_BIASES);
+  return scale(f, f.horner(r, EXP), shift === 0 ? shifted : f.add(shifted, shift));
 }
 
 export const exp = (f: Float, x: Vec): Vec => expScaled(f, x);
@@ -66,39 +70,39 @@ export const exp = (f: Float, x: Vec): Vec => expScaled(f, x);
  */
 export function sigmoid(f: Float, x: Vec): Vec {
   const unit = 2 ** -24;
+  const magic = MAGIC + BIAS - 24;
   const bounded = f.pmax(f.pmin(x, 70), -104.5);
-  const shifted = f.add(f.mul(bounded, -LOG2E), MAGIC - 24);
-  const n = f.sub(shifted, MAGIC - 24);
-  const r = f.sub(f.sub(f.mul(n, -LN2_HI), bounded), f.mul(n, LN2_LO));
-  const e = f.mul(expKernel(f, r), f.iadd(f.shl(shifted, 23), f.bits(ONE_BITS)));
-  return f.div(unit, f.add(e, unit));
+  const shifted = f.nmadd(bounded, LOG2E, magic);
+  const n = f.sub(shifted, magic);
+  const r = f.madd(n, LN2_LO, f.madd(n, LN2_HI, bounded));
+  return f.div(unit, f.madd(f.horner(r, EXP_NEG), f.shl(shifted, 23), unit));
 }
 
 export function exp2(f: Float, x: Vec): Vec {
   const bounded = f.pmin(f.pmax(x, -151), 129);
-  const shifted = f.add(bounded, MAGIC);
-  const r = f.mul(f.sub(bounded, f.sub(shifted, MAGIC)), Math.LN2);
-  return scale(f, expKernel(f, r), shifted);
+  const shifted = f.add(bounded, MAGIC + TWO_BIASES);
+  const r = f.mul(f.sub(bounded, f.sub(shifted, MAGIC + TWO_BIASES)), Math.LN2);
+  return scale(f, f.horner(r, EXP), shifted);
 }
 
 /** 2ⁿ ((1 − 2⁻ⁿ) + r + r² Q(r)), the first sum with its rounding error so that it may cancel. */
 export function expm1(f: Float, x: Vec): Vec {
-  const { r, n, shifted } = reduce(f, f.pmin(f.pmax(x, -18), 90));
-  const bend = f.mul(f.mul(r, r), f.poly(r, EXPM1_Q));
-  const inverse = f.iadd(f.shl(f.sub(MAGIC, f.pmin(n, 30)), 23), f.bits(ONE_BITS));
+  const { r, n, shifted } = reduce(f, f.pmin(f.pmax(x, -18), 90), TWO_BIASES);
+  const inverse = f.shl(f.sub(MAGIC + BIAS, f.pmin(n, 30)), 23);
   const offset = f.sub(1, inverse);
   const sum = f.add(offset, r);
   const lost = f.sub(r, f.sub(sum, offset));
-  return f.or(scale(f, f.add(sum, f.add(bend, lost)), shifted), f.sign(x));
+  const bend = f.madd(f.mul(r, r), f.horner(r, EXPM1_Q), lost);
+  return f.or(scale(f, f.add(sum, bend), shifted), f.sign(x));
 }
 
 /** tanh |x| = m / (m + 2) with m = e^2|x| − 1 = 2ⁿ p + (2ⁿ − 1). */
 export function tanh(f: Float, x: Vec): Vec {
   const a = f.pmin(f.abs(x), 9.5);
-  const { r, shifted } = reduce(f, f.add(a, a));
-  const p = f.add(r, f.mul(f.mul(r, r), f.poly(r, EXPM1_Q)));
-  const power = f.iadd(f.shl(shifted, 23), f.bits(ONE_BITS));
-  const m = f.add(f.mul(p, power), f.sub(power, 1));
+  const { r, shifted } = reduce(f, f.add(a, a), BIAS);
+  const p = f.madd(f.mul(r, r), f.horner(r, EXPM1_Q), r);
+  const power = f.shl(shifted, 23);
+  const m = f.madd(p, power, f.sub(power, 1));
   return f.or(f.div(m, f.add(m, 2)), f.sign(x));
 }
 
@@ -121,21 +125,23 @@ function logRest(f: Float, g: Vec): { halfSquare: Vec; rest: Vec } {
   const s = f.div(g, f.add(2, g));
   const z = f.mul(s, s);
   const halfSquare = f.mul(f.mul(g, 0.5), g);
-  return { halfSquare, rest: f.mul(s, f.add(halfSquare, f.mul(z, f.poly(z, LOG_L)))) };
+  return { halfSquare, rest: f.mul(s, f.madd(z, f.poly(z, LOG_L), halfSquare)) };
 }
 
 /** k ln 2 + ln(1 + g). */
 function logSum(f: Float, k: Vec, g: Vec): Vec {
   const { halfSquare, rest } = logRest(f, g);
-  const small = f.sub(halfSquare, f.add(rest, f.mul(k, LN2_LO)));
-  return f.sub(f.mul(k, LN2_HI), f.sub(small, g));
+  const small = f.sub(halfSquare, f.madd(k, LN2_LO, rest));
+  return f.madd(k, LN2_HI, f.sub(g, small));
 }
 
 const MIN_NORMAL = 2 ** -126;
 
 /** Puts right what a logarithm to some base gives for zero, negative, subnormal and infinite x. */
 function logOf(f: Float, name: string, x: Vec, perOctave: number, g: (f: Float, x: Vec) => Vec): Vec {
-  const strange = f.not(f.and(f.ge(x, MIN_NORMAL), f.lt(x, Infinity)));
+  // Positive normal numbers are one interval of bit patterns; moved to the least integers, one comparison finds it.
+  const moved = f.iadd(x, f.bits(-0x80800000n));
+  const strange = f.graph.op('i32x4.gt_s', moved, f.bits(-0x01000001n));
   return f.rarely(name, strange, g(f, x), [x], (h, [v]) => {
     const subnormal = h.sub(g(h, h.mul(v, 2 ** 24)), 24 * perOctave);
     const orInfinite = h.select(h.lt(v, MIN_NORMAL), subnormal, v);

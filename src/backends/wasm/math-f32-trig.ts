@@ -19,14 +19,13 @@ const SIN_S = [-0.16666659712791443, 0.00833306834101677, -0.0001980966626433655
 
 /** x less the multiple of π it is nearest to, or the odd multiple of π/2, then (−1)ᵐ sin of it. */
 function sine(f: Float, x: Vec, shift: 0 | 0.5): Vec {
-  const turns = f.mul(x, 1 / Math.PI);
-  const shifted = f.add(shift === 0 ? turns : f.sub(turns, shift), MAGIC);
+  const shifted = shift === 0 ? f.madd(x, 1 / Math.PI, MAGIC) : f.add(f.madd(x, 1 / Math.PI, -shift), MAGIC);
   const m = f.sub(shifted, MAGIC);
   const multiple = shift === 0 ? m : f.add(m, shift);
   let r = x;
-  for (const part of PI) r = f.sub(r, f.mul(multiple, part));
+  for (const part of PI) r = f.nmadd(multiple, part, r);
   const z = f.mul(r, r);
-  const near = f.add(r, f.mul(f.mul(r, z), f.poly(z, SIN_S)));
+  const near = f.madd(f.mul(r, z), f.poly(z, SIN_S), r);
   // The sum loses the sign of −0.
   const y = shift === 0 ? f.or(near, f.sign(r)) : near;
   // cos(π (m + ½) + r) = −(−1)ᵐ sin r

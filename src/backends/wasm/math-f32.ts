@@ -22,7 +22,7 @@ const ERFC_ROOT = [
 /** Far out 1 − p(a)⁻⁸, the form of Abramowitz & Stegun 7.1.28. */
 function erf(f: Float, x: Vec): Vec {
   const a = f.pmin(f.abs(x), 4.05);
-  const near = f.add(x, f.mul(x, f.poly(f.mul(x, x), ERF_NEAR)));
+  const near = f.madd(x, f.poly(f.mul(x, x), ERF_NEAR), x);
   const root = f.poly(a, ERFC_ROOT);
   const p2 = f.mul(root, root);
   const p4 = f.mul(p2, p2);

@@ -21,6 +21,7 @@ import { planReduction, Recent, type ReductionPlan } from './reduce/plan.ts';
 import { type Access, HEAD, INPUT_WORDS, type MapSpec } from './reduce/reader.ts';
 import { rowsFunction } from './reduce/rows.ts';
 import { FINISH, finishFunction, MERGE, mergeFunction, slotBytes } from './reduce/state.ts';
+import { fusing } from './relaxed.ts';
 import { canShare } from './threads/pool.ts';
 import { weight } from './weight.ts';
 
@@ -52,18 +53,23 @@ const SHARED_ELEMENTS = 2 ** 17;
 const PART_ELEMENTS = 2 ** 17;
 const PART_ROWS = 2 ** 12;
 
+class Compiled {
+  /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
+  readonly variants = new Map<string, WasmFunction>();
+  readonly plans = new Recent<Planned | null>();
+  contiguousRow: WasmFunction | null = null;
+  finish: WasmFunction | null = null;
+}
+
 export class ReduceKernel {
   readonly #spec: ReduceSpec;
   readonly #map: MapSpec;
   readonly #code: FoldCode | ArgCode;
   readonly #tensors: readonly DType[];
   readonly #paramBytes: number;
-  /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
-  readonly #variants = new Map<string, WasmFunction>();
-  readonly #plans = new Recent<Planned | null>();
-  #contiguousRow: WasmFunction | null = null;
+  /** What was compiled, without fused multiply-adds and with them. */
+  readonly #compiled: readonly [Compiled, Compiled] = [new Compiled(), new Compiled()];
   #merge: WasmFunction | null = null;
-  #finish: WasmFunction | null = null;
 
   constructor(spec: ReduceSpec) {
     const { fold, pre, compute, ins } = spec;
@@ -105,11 +111,15 @@ export class ReduceKernel {
       if (typeof x === 'number') scalars.push(x);
       else tensors.push(x);
     }
-    const planned = this.#plans.get(tensors, inShape, axes, () => this.#plan(tensors, inShape, axes));
+    const planned = this.#current.plans.get(tensors, inShape, axes, () => this.#plan(tensors, inShape, axes));
     if (planned === null) return;
     const run = new Run(this, this.#code, planned, out, tensors, scalars, postScalars, this.#paramBytes);
     if (numel(inShape) >= SHARED_ELEMENTS && canShare()) run.shared();
     else run.all();
+  }
+
+  get #current(): Compiled {
+    return this.#compiled[fusing() ? 1 : 0];
   }
 
   #plan(tensors: readonly Strided[], inShape: readonly number[], axes: readonly number[]): Planned | null {
@@ -140,15 +150,17 @@ export class ReduceKernel {
     words[w + HEAD.base] = 0;
     words[w + HEAD.baseStep] = 0;
     words[w + HEAD.words] = from;
-    this.#contiguousRow ??= this.kernel('rows', ['unit']);
-    this.#contiguousRow(params);
+    const compiled = this.#current;
+    compiled.contiguousRow ??= this.kernel('rows', ['unit']);
+    compiled.contiguousRow(params);
     this.finish(params, state, 1, to, dtypeInfo(out.dtype).bytes, postScalars);
   }
 
   /** The fold kernel for one way of running through the inputs. @internal */
   kernel(kind: 'rows' | 'columns', access: readonly Access[]): WasmFunction {
     const key = `${kind} ${access.join()}`;
-    const known = this.#variants.get(key);
+    const { variants } = this.#current;
+    const known = variants.get(key);
     if (known !== undefined) return known;
     const cost = weight([this.#map.pre]);
     const isArg = 'extreme' in this.#code;
@@ -157,7 +169,7 @@ export class ReduceKernel {
         ? rowsFunction(this.#map, this.#code, access, cost <= 4 ? 8 : cost <= 24 ? 4 : 2)
         : columnsFunction(this.#map, this.#code, access, access.includes('strided') ? 1 : cost <= 8 && !isArg ? 4 : 2);
     const made = instantiate([body], mathImports, mathProvided)[kind];
-    this.#variants.set(key, made);
+    variants.set(key, made);
     return made;
   }
 
@@ -181,7 +193,8 @@ export class ReduceKernel {
     outStep: number,
     postScalars: readonly number[],
   ): void {
-    this.#finish ??= this.#makeFinish();
+    const compiled = this.#current;
+    compiled.finish ??= this.#makeFinish();
     const words = i32();
     const w = params >>> 2;
     words[w + FINISH.state] = state;
@@ -189,7 +202,7 @@ export class ReduceKernel {
     words[w + FINISH.out] = out;
     words[w + FINISH.outStep] = outStep;
     this.writeScalars(params + 4 * FINISH.words, postScalars);
-    this.#finish(params);
+    compiled.finish(params);
   }
 
   #makeFinish(): WasmFunction {

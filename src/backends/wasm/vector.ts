@@ -13,6 +13,8 @@ export interface Vec {
   readonly inputs: readonly Vec[];
   /** Appends the instruction; its inputs are on the stack, in order. */
   readonly emit: (body: FunctionBody) => void;
+  /** Made by `rarely`: its first input is nearly always its value, the second is the mask of where it is not. */
+  readonly rare: boolean;
   /** Number of the argument it stands for, or -1. */
   readonly arg: number;
   /** The lanes' value if they are all the same known number of the graph's type. */
@@ -23,23 +25,34 @@ const nothing = (): void => undefined;
 
 /** A graph under construction. Every graph has its own numbering: nodes of two graphs never mix. */
 export class VectorGraph {
+  /** Whether products and sums of float32 may be fused. */
+  readonly fused: boolean;
   readonly #nodes = new Map<string, Vec>();
 
-  #node(key: string, inputs: readonly Vec[], emit: (body: FunctionBody) => void, arg = -1, value?: number): Vec {
+  constructor(fused: boolean) {
+    this.fused = fused;
+  }
+
+  #node(
+    key: string,
+    inputs: readonly Vec[],
+    emit: (body: FunctionBody) => void,
+    { arg = -1, value, rare = false }: Partial<Pick<Vec, 'arg' | 'value' | 'rare'>> = {},
+  ): Vec {
     const found = this.#nodes.get(key);
     if (found !== undefined) return found;
-    const made: Vec = { id: this.#nodes.size, inputs, emit, arg, value };
+    const made: Vec = { id: this.#nodes.size, inputs, emit, arg, value, rare };
     this.#nodes.set(key, made);
     return made;
   }
 
   arg(index: number): Vec {
-    return this.#node(`arg ${index}`, [], nothing, index);
+    return this.#node(`arg ${index}`, [], nothing, { arg: index });
   }
 
   /** A constant vector; `value` names the number it holds in every lane. */
   constant(bytes: Uint8Array, value?: number): Vec {
-    return this.#node(`const ${bytes.join()} ${value === undefined}`, [], (body) => body.v128(bytes), -1, value);
+    return this.#node(`const ${bytes.join()} ${value === undefined}`, [], (body) => body.v128(bytes), { value });
   }
 
   op(name: PlainOp, ...inputs: readonly Vec[]): Vec {
@@ -74,14 +87,15 @@ export class VectorGraph {
     otherwise: (graph: VectorGraph, inputs: readonly Vec[]) => Vec,
   ): Vec {
     const all = [value, mask, ...inputs];
-    return this.#node(key(`rarely ${name}`, all), all, (body) => {
+    const { fused } = this;
+    const emit = (body: FunctionBody): void => {
       const args = inputs.map(() => body.local('v128'));
       for (let i = args.length - 1; i >= 0; i--) body.set(args[i]);
       const maskLocal = body.local('v128');
       const result = body.local('v128');
       body.set(maskLocal).set(result).get(maskLocal).op('v128.any_true');
       body.if(() => {
-        const graph = new VectorGraph();
+        const graph = new VectorGraph(fused);
         const root = otherwise(
           graph,
           args.map((_, i) => graph.arg(i)),
@@ -92,7 +106,8 @@ export class VectorGraph {
       });
       body.get(result);
       body.release(...args, maskLocal, result);
-    });
+    };
+    return this.#node(key(`rarely ${name}`, all), all, emit, { rare: true });
   }
 
   /**
@@ -109,6 +124,121 @@ export class VectorGraph {
       return result;
     });
   }
+
+  /**
+   * The same from several columns of arguments, instruction by instruction side by side, so that a
+   * processor finds work in one column while another waits. `consume` appends what is done with the
+   * roots of each column. Where a graph has rare cases, `otherwise` appends what is done instead in
+   * the event of one; it must not use the arguments' locals, or compilers find the computations common
+   * to both ways and do them before they part, one after the other.
+   */
+  emitAbreast(
+    body: FunctionBody,
+    roots: readonly Vec[],
+    columns: readonly (readonly Local[])[],
+    consume: (results: readonly (readonly Local[])[]) => void,
+    otherwise: () => void,
+  ): void {
+    const abreast = new Abreast(body, columns);
+    const usually = (): void => {
+      consume(abreast.locals(roots));
+      abreast.release();
+    };
+    const masks = abreast.locals(rareMasks(roots)).flat();
+    if (masks.length === 0) {
+      usually();
+      return;
+    }
+    masks.forEach((mask, i) => {
+      body.get(mask);
+      if (i > 0) body.op('v128.or');
+    });
+    body.op('v128.any_true').if(otherwise, usually);
+  }
+}
+
+/** What a node is but for the rare case. */
+function usual(x: Vec): Vec {
+  let node = x;
+  while (node.rare) [node] = node.inputs;
+  return node;
+}
+
+/** The masks of all rare cases below the roots. */
+function rareMasks(roots: readonly Vec[]): Vec[] {
+  const seen = new Set<Vec>();
+  const masks = new Set<Vec>();
+  const open = [...roots];
+  for (let v = open.pop(); v !== undefined; v = open.pop()) {
+    if (seen.has(v)) continue;
+    seen.add(v);
+    if (v.rare) masks.add(usual(v.inputs[1]));
+    open.push(...(v.rare ? v.inputs.slice(0, 2) : v.inputs));
+  }
+  return [...masks];
+}
+
+/** Code for several columns under construction, as if rare cases did not occur. */
+class Abreast {
+  readonly #body: FunctionBody;
+  readonly #columns: readonly (readonly Local[])[];
+  readonly #held = new Map<Vec, readonly Local[]>();
+
+  constructor(body: FunctionBody, columns: readonly (readonly Local[])[]) {
+    this.#body = body;
+    this.#columns = columns;
+  }
+
+  /** Appends what is still missing for some nodes; gives the locals they are in, by column. */
+  locals(nodes: readonly Vec[]): Local[][] {
+    const wanted = nodes.map(usual);
+    for (const node of inOrder(wanted)) this.#compute(node);
+    return this.#columns.map((_, c) => wanted.map((x) => this.#local(x, c)));
+  }
+
+  release(): void {
+    for (const locals of this.#held.values()) this.#body.release(...locals);
+  }
+
+  #compute(node: Vec): void {
+    if (node.arg >= 0 || this.#held.has(node)) return;
+    const results = this.#columns.map((_, c) => {
+      for (const x of node.inputs) {
+        const input = usual(x);
+        if (input.inputs.length === 0 && input.arg < 0) input.emit(this.#body);
+        else this.#body.get(this.#local(input, c));
+      }
+      node.emit(this.#body);
+      const result = this.#body.local('v128');
+      this.#body.set(result);
+      return result;
+    });
+    this.#held.set(node, results);
+  }
+
+  #local(x: Vec, c: number): Local {
+    return x.arg >= 0 ? this.#columns[c][x.arg] : (this.#held.get(x) as readonly Local[])[c];
+  }
+}
+
+/** Every node that some roots usually need, inputs before what uses them; constants only as roots. */
+function inOrder(roots: readonly Vec[]): Set<Vec> {
+  const order = new Set<Vec>();
+  const open: { readonly node: Vec; next: number }[] = [];
+  for (const root of roots) {
+    open.push({ node: root, next: 0 });
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const { node } = top;
+      if (!order.has(node) && top.next < node.inputs.length) {
+        const input = usual(node.inputs[top.next++]);
+        if (input.inputs.length > 0) open.push({ node: input, next: 0 });
+      } else {
+        order.add(node);
+        open.pop();
+      }
+    }
+  }
+  return order;
 }
 
 function key(name: string, inputs: readonly Vec[]): string {

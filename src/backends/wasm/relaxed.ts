@@ -1,9 +1,32 @@
 /**
- * Relaxed SIMD: fused multiply-adds, if the host has them.
+ * Relaxed SIMD: fused multiply-adds, if the host has them and the user has not asked for results that
+ * are the same on every host.
  */
 import { encodeModule, FunctionBody } from './encoder.ts';
 
 let available: boolean | null = null;
+
+let deterministic = false;
+let fused: boolean | null = null;
+
+/**
+ * Switches to results that have the same bits on every host: nothing is computed with fused
+ * multiply-adds, and the system's BLAS is not used. (The number of threads never changes a bit.)
+ */
+export function setDeterministic(on: boolean): void {
+  deterministic = on;
+  fused = null;
+}
+
+export function isDeterministic(): boolean {
+  return deterministic;
+}
+
+/** Whether code multiplies and adds float32 in one step: kernels are generated for either case when it is needed. */
+export function fusing(): boolean {
+  fused ??= !deterministic && hasRelaxedSimd();
+  return fused;
+}
 
 /**
  * Whether modules may use relaxed SIMD. On Node 20 it stands behind a V8 flag, which can be raised at
