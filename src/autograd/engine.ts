@@ -36,7 +36,7 @@ export interface RunOptions {
 }
 
 function nothing(node: Node): Gradients {
-  return node.outShapes.length <= 1 ? [null] : new Array<TensorBase | null>(node.outShapes.length).fill(null);
+  return node.outputs === null ? [null] : new Array<TensorBase | null>(node.outputs.length).fill(null);
 }
 
 /** The results of a pass that returns none. */
@@ -48,7 +48,14 @@ interface Suspended {
   readonly run: object | null;
   readonly pending: (TensorBase | null)[] | null;
   readonly dependencies: number;
+  readonly following: Node | null;
 }
+
+/**
+ * What the nodes in progress have allocated, innermost last: a pass inside a pass is over before the
+ * outer one goes on.
+ */
+const made: Storage[] = [];
 
 /**
  * One backward pass. Each node waits until every consumer has delivered its part, then turns the
@@ -60,7 +67,9 @@ interface Suspended {
  */
 class BackwardPass implements Pass, Ledger {
   readonly #options: RunOptions;
-  readonly #visited: Node[] = [];
+  /** The nodes that the roots lead to: a list that goes on with `node.following`. */
+  #first: Node | null = null;
+  #last: Node | null = null;
   #suspended: Suspended[] | null = null;
   readonly #ready = new ReadyQueue();
   readonly #leaves: Node[] = [];
@@ -71,8 +80,6 @@ class BackwardPass implements Pass, Ledger {
   readonly #results: (TensorBase | null)[];
   #callbacks: (() => void)[] | null = null;
   readonly #releases: boolean;
-  /** What the node in progress allocates. */
-  readonly #made: Storage[] = [];
 
   constructor(options: RunOptions, releases: boolean) {
     this.#options = options;
@@ -123,8 +130,9 @@ class BackwardPass implements Pass, Ledger {
         // Leaves accumulate as soon as they can.
         while (accumulated < leaves.length) this.#process(leaves[accumulated++]);
         if (waiting.length > 0) runWaiting();
-        if (this.#ready.size === 0) break;
-        this.#process(this.#ready.pop());
+        const next = this.#ready.pop();
+        if (next === null) break;
+        this.#process(next);
       }
       // A callback may ask for further ones.
       const callbacks = this.#callbacks;
@@ -156,45 +164,56 @@ class BackwardPass implements Pass, Ledger {
 
   /** Visits what the roots lead to and counts, per node, the deliveries it must wait for. */
   #discover(roots: readonly Node[]): void {
-    const stack: Node[] = [];
-    for (const root of roots) {
-      if (this.#visit(root)) stack.push(root);
-    }
-    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    for (let i = 0; i < roots.length; i++) this.#visit(roots[i]);
+    // What a node leads to is put at the end of the list, where this walk will come by.
+    for (let node = this.#first; node !== null; node = node.following) {
       const { next } = node;
       for (let i = 0; i < next.length; i++) {
         const to = next[i];
-        if (to !== null && this.#visit(to)) stack.push(to);
+        if (to === null) continue;
+        this.#visit(to);
+        to.dependencies += 1;
       }
     }
     if (this.#options.inputs !== null) this.#restrict();
-    for (const node of this.#visited) {
-      if (!this.#expands(node)) continue;
-      for (const to of node.next) if (to !== null && this.#wants(to)) to.dependencies += 1;
-    }
   }
 
-  #visit(node: Node): boolean {
-    if (node.run === this) return false;
+  #visit(node: Node): void {
+    if (node.run === this) return;
     if (node.run !== null) {
       this.#suspended ??= [];
-      this.#suspended.push({ node, run: node.run, pending: node.pending, dependencies: node.dependencies });
+      const { run, pending, dependencies, following } = node;
+      this.#suspended.push({ node, run, pending, dependencies, following });
     }
     node.run = this;
     node.pending = null;
     node.dependencies = 0;
-    this.#visited.push(node);
-    return true;
+    node.following = null;
+    if (this.#last === null) this.#first = node;
+    else this.#last.following = node;
+    this.#last = node;
   }
 
-  /** Keeps only nodes that are requested or lead to a requested one. */
+  #visited(): Node[] {
+    const nodes: Node[] = [];
+    for (let node = this.#first; node !== null; node = node.following) nodes.push(node);
+    return nodes;
+  }
+
+  /** Keeps only nodes that are requested or lead to a requested one, and counts deliveries among these. */
   #restrict(): void {
     const needed = new Set<Node>();
+    const visited = this.#visited();
     // Edges lead to smaller sequence numbers, so in ascending order successors come first.
-    for (const node of this.#visited.toSorted((a, b) => a.sequence - b.sequence)) {
+    for (const node of visited.toSorted((a, b) => a.sequence - b.sequence)) {
       if (this.#targets?.has(node) || node.next.some((to) => to !== null && needed.has(to))) needed.add(node);
     }
     this.#needed = needed;
+    for (const node of visited) node.dependencies = 0;
+    for (const node of visited) {
+      if (!this.#expands(node)) continue;
+      for (const to of node.next) if (to !== null && this.#wants(to)) to.dependencies += 1;
+    }
   }
 
   #wants(node: Node): boolean {
@@ -283,8 +302,8 @@ class BackwardPass implements Pass, Ledger {
 
   /** Runs a node: turns the gradients of its outputs into those of its inputs and delivers them. */
   #expand(node: Node, g: Gradients | null): void {
-    const made = this.#made;
     const { attached } = node;
+    const outside = made.length;
     if (attached !== null && g !== null) callPrehooks(attached, g, this);
     // A hook may keep what it sees: then the pass does not count it as its own.
     const shows = attached !== null && attached.post.length > 0;
@@ -295,7 +314,7 @@ class BackwardPass implements Pass, Ledger {
       if (shows && g !== null) {
         grads = node.next.map((to, i) => {
           const gi = grads?.[i] ?? null;
-          return to === null || gi === null ? null : fitted(gi, node, i);
+          return to === null || gi === null ? null : fitted(gi, to, node.nextIndex[i]);
         });
         callPosthooks(attached, grads as Gradients, g, this);
       }
@@ -303,13 +322,17 @@ class BackwardPass implements Pass, Ledger {
         const to = node.next[i];
         if (to === null || !this.#wants(to)) continue;
         const gi = grads === null ? null : grads[i];
-        if (gi !== null && gi !== undefined) this.#deliver(to, node.nextIndex[i], fitted(gi, node, i));
+        if (gi !== null && gi !== undefined) {
+          const index = node.nextIndex[i];
+          this.#deliver(to, index, fitted(gi, to, index));
+        }
         to.dependencies -= 1;
         if (to.dependencies === 0) this.#enqueue(to);
       }
     } finally {
       swapArena(outer);
-      for (let storage = made.pop(); storage !== undefined; storage = made.pop()) {
+      while (made.length > outside) {
+        const storage = made.pop() as Storage;
         // Sums made by `deliver` have an owner already; all else made here is this pass's too.
         storage.owner ??= this;
         this.#freeIfDone(storage);
@@ -390,18 +413,21 @@ class BackwardPass implements Pass, Ledger {
   }
 
   #leave(finished: boolean): void {
-    for (const node of this.#visited) {
-      if (node.run !== this) continue;
+    for (let node = this.#first; node !== null; ) {
       if (!finished && node.pending !== null) for (const t of node.pending) if (t !== null) this.#drop(t);
+      const { following }: Node = node;
       node.run = null;
       node.pending = null;
       node.dependencies = 0;
+      node.following = null;
+      node = following;
     }
     if (this.#suspended === null) return;
-    for (const s of this.#suspended) {
-      s.node.run = s.run;
-      s.node.pending = s.pending;
-      s.node.dependencies = s.dependencies;
+    for (const { node, run, pending, dependencies, following } of this.#suspended) {
+      node.run = run;
+      node.pending = pending;
+      node.dependencies = dependencies;
+      node.following = following;
     }
   }
 }
@@ -409,13 +435,13 @@ class BackwardPass implements Pass, Ledger {
 /** A gradient as it is kept in `.grad`: a view of nothing. */
 const noView = (g: TensorBase): TensorBase => (g.meta === null || g.meta.base === null ? g : alias(g));
 
-/** The gradient of input `i` in that input's own shape and dtype: broadcasting is undone here. */
-function fitted(g: TensorBase, node: Node, i: number): TensorBase {
-  const shape = node.inShapes[i];
-  const dtype = node.inDtypes[i];
+/** The gradient of an output in that output's own shape and dtype: broadcasting is undone here. */
+function fitted(g: TensorBase, node: Node, output: number): TensorBase {
+  const shape = node.outShape(output);
+  const dtype = node.outDtype(output);
   let out = g;
-  if (shape !== null && !sameShape(out.shape, shape)) out = sumTo(out, shape);
-  if (dtype !== null && out.dtype !== dtype) out = toDType(out, dtype);
+  if (!sameShape(out.shape, shape)) out = sumTo(out, shape);
+  if (out.dtype !== dtype) out = toDType(out, dtype);
   return out;
 }
 

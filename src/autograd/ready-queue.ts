@@ -1,14 +1,28 @@
 import type { Node } from '../core/node.ts';
 
-/** Nodes that are ready, latest first (a binary heap): with graphs like chains it holds one node. */
+/** Nodes that are ready, latest first: the latest, and a binary heap of the others. In a chain there are none. */
 export class ReadyQueue {
+  #latest: Node | null = null;
   readonly #heap: Node[] = [];
 
-  get size(): number {
-    return this.#heap.length;
+  push(node: Node): void {
+    const latest = this.#latest;
+    if (latest === null) this.#latest = node;
+    else if (latest.sequence >= node.sequence) this.#insert(node);
+    else {
+      this.#latest = node;
+      this.#insert(latest);
+    }
   }
 
-  push(node: Node): void {
+  /** The latest node, null if none is ready. */
+  pop(): Node | null {
+    const latest = this.#latest;
+    this.#latest = this.#heap.length === 0 ? null : this.#take();
+    return latest;
+  }
+
+  #insert(node: Node): void {
     const heap = this.#heap;
     let i = heap.push(node) - 1;
     while (i > 0) {
@@ -20,7 +34,7 @@ export class ReadyQueue {
     heap[i] = node;
   }
 
-  pop(): Node {
+  #take(): Node {
     const heap = this.#heap;
     const top = heap[0];
     const last = heap.pop() as Node;

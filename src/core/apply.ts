@@ -6,6 +6,7 @@ import { haveInference } from './inference.ts';
 import { type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
 import type { Op } from './op.ts';
+import { sameShape } from './shape.ts';
 import { isInference, isTensor, levelOf, metaOf, type Operand, type Outputs, type TensorBase } from './tensor.ts';
 import { watch } from './watch.ts';
 
@@ -117,6 +118,18 @@ export function gradientNode(t: TensorBase): Node {
   return meta.accumulator;
 }
 
+/**
+ * To be called when a leaf has taken another shape or dtype. What is recorded from now on delivers its
+ * gradient in that form; what was recorded before knows the old one.
+ */
+export function renewAccumulator(t: TensorBase): void {
+  const before = t.meta?.accumulator ?? null;
+  if (before === null || (sameShape(before.shape, t.shape) && before.dtype === t.dtype)) return;
+  const accumulator = new Node(accumulateGrad, undefined, levelOf(t), 0, t);
+  accumulator.attached = before.attached;
+  metaOf(t).accumulator = accumulator;
+}
+
 /** The end of every path: adds what arrives to `leaf.grad`. The engine knows it by `node.leaf`. */
 const accumulateGrad: Op<never> = {
   name: 'accumulateGrad',
@@ -169,10 +182,7 @@ export function openNode<A>(
   for (let i = 0; i < count; i++) {
     const t = inputs[i];
     if (typeof t === 'number' || !t.tracked || levelOf(t) !== level) continue;
-    node.next[i] = gradientNode(t);
-    node.nextIndex[i] = t.outputIndex;
-    node.inShapes[i] = t.shape;
-    node.inDtypes[i] = t.dtype;
+    node.connect(i, gradientNode(t), t.outputIndex);
   }
   const plan = op.backward.plan(needs, count);
   node.reserve(plan);
@@ -192,13 +202,16 @@ export function closeNode(node: Node, outputs: Outputs): void {
   if (many) {
     const list = outputs as readonly TensorBase[];
     for (let i = 0; i < list.length; i++) attach(node, list[i], i);
-    node.outShapes = list.map((t) => t.shape);
-    node.outDtypes = list.map((t) => t.dtype);
+    node.outputs = list.map(({ shape, dtype }) => ({ shape, dtype }));
+    if (list.length > 0) {
+      node.shape = list[0].shape;
+      node.dtype = list[0].dtype;
+    }
   } else {
     const t = outputs as TensorBase;
     attach(node, t, 0);
-    node.outShapes = [t.shape];
-    node.outDtypes = [t.dtype];
+    node.shape = t.shape;
+    node.dtype = t.dtype;
   }
   for (let k = 0; k < plan.length; k++) {
     if (plan[k] < 0) node.save(k, many ? (outputs as readonly TensorBase[])[~plan[k]] : (outputs as TensorBase));

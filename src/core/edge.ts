@@ -17,7 +17,7 @@ export class GradientEdge {
   constructor(node: Node, outputNr: number) {
     if (!(node instanceof Node))
       throw new ArgumentError('GradientEdge: node must be a node of the graph, such as y.gradFn');
-    const outputs = node.leaf === null ? node.outShapes.length : 1;
+    const outputs = node.outputCount;
     if (!Number.isInteger(outputNr) || outputNr < 0 || outputNr >= outputs)
       throw new ArgumentError(`GradientEdge: ${node.name} has ${outputs} outputs, there is no number ${outputNr}`);
     this.node = node;
@@ -46,9 +46,9 @@ export function levelAt(p: Place): Level | null {
 }
 
 export function shapeAt(p: Place): Shape {
-  return isTensor(p) ? p.shape : (p.node.leaf?.shape ?? p.node.outShapes[p.outputNr]);
+  return isTensor(p) ? p.shape : p.node.outShape(p.outputNr);
 }
 
 export function dtypeAt(p: Place): DType {
-  return isTensor(p) ? p.dtype : (p.node.leaf?.dtype ?? p.node.outDtypes[p.outputNr]);
+  return isTensor(p) ? p.dtype : p.node.outDtype(p.outputNr);
 }

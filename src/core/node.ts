@@ -13,17 +13,31 @@ import { type Origin, watch } from './watch.ts';
 
 let lastSequence = 0;
 
-/** Literals are allocated at their exact size, and nodes mostly have one or two inputs. */
+// Nodes are made by the million, so that what they hold is as little as can be: literals, which are
+// allocated at their exact size, and what nearly all nodes have alike is shared by them.
+
 function nulls<T>(n: number): (T | null)[] {
   return n === 1 ? [null] : n === 2 ? [null, null] : new Array<T | null>(n).fill(null);
 }
 
-const NO_VERSIONS: number[] = [];
-/** What is not known yet; shared, for nodes are made by the million. */
+/** So many zeros, shared: versions and numbers of outputs mostly are. */
+const ZEROS: readonly (readonly number[])[] = Array.from({ length: 5 }, (_, n) => new Array<number>(n).fill(0));
+const zeros = (n: number): readonly number[] => ZEROS[n] ?? new Array<number>(n).fill(0);
+
+/** The list with another number in place `i`. */
+const withNumber = (list: readonly number[], i: number, x: number): readonly number[] =>
+  list[i] === x ? list : list.with(i, x);
+
+/** What is not known yet. */
 const NOTHING: readonly never[] = [];
 
 /** In the place of a version: the saved value went through saved-tensor hooks, which know nothing of versions. */
 const PACKED = -1;
+
+export interface Output {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
 
 /**
  * One recorded operation. An edge leads from each input that needs a gradient to the node that made
@@ -38,15 +52,16 @@ export class Node {
   readonly sequence: number;
   /** Per input: the node its gradient goes to, and which of that node's outputs the input was. */
   readonly next: (Node | null)[];
-  readonly nextIndex: number[];
-  readonly inShapes: (Shape | null)[];
-  readonly inDtypes: (DType | null)[];
-  outShapes: readonly Shape[] = NOTHING;
-  outDtypes: readonly DType[] = NOTHING;
+  nextIndex: readonly number[];
+  /** Of the output, for a leaf's node those of the leaf; of several outputs, those of the first. */
+  shape: Shape = NOTHING;
+  dtype: DType = 'float32';
+  /** All outputs, if there are several. */
+  outputs: readonly Output[] | null = null;
   /** What backward needs: input `i` for a plan entry i ≥ 0, output `~i` for i < 0. */
   plan: readonly number[] = NOTHING;
   saved: (Operand | Packed)[] | null = null;
-  savedVersions: number[] = NO_VERSIONS;
+  savedVersions: readonly number[] = NOTHING;
   /** Saved tensors were released by an earlier backward pass. */
   freed = false;
   /** Where it comes from, if it was made in anomaly mode. @internal */
@@ -56,8 +71,9 @@ export class Node {
   /** Gradients that arrived in the backward pass in progress, and that pass. @internal */
   pending: (TensorBase | null)[] | null = null;
   run: object | null = null;
-  /** Deliveries that pass still waits for. @internal */
+  /** Deliveries that pass still waits for, and the node that it found after this one. @internal */
   dependencies = 0;
+  following: Node | null = null;
   /** Hooks, and outputs that keep their gradients; null for most nodes. @internal */
   attached: Attached | null = null;
 
@@ -68,10 +84,39 @@ export class Node {
     if (leaf === null) lastSequence += 1;
     this.sequence = leaf === null ? lastSequence : 0;
     this.next = nulls<Node>(inputs);
-    this.nextIndex = inputs === 1 ? [0] : inputs === 2 ? [0, 0] : new Array<number>(inputs).fill(0);
-    this.inShapes = nulls<Shape>(inputs);
-    this.inDtypes = nulls<DType>(inputs);
+    this.nextIndex = zeros(inputs);
     this.leaf = leaf;
+    if (leaf !== null) {
+      this.shape = leaf.shape;
+      this.dtype = leaf.dtype;
+    }
+  }
+
+  /** Leads the gradient of input `i` to an output of another node. */
+  connect(i: number, to: Node, output: number): void {
+    this.next[i] = to;
+    if (output !== 0) this.nextIndex = withNumber(this.nextIndex, i, output);
+  }
+
+  get outputCount(): number {
+    return this.outputs === null ? 1 : this.outputs.length;
+  }
+
+  outShape(i: number): Shape {
+    return this.outputs === null ? this.shape : this.outputs[i].shape;
+  }
+
+  outDtype(i: number): DType {
+    return this.outputs === null ? this.dtype : this.outputs[i].dtype;
+  }
+
+  /** The shape of an input that needs a gradient: that of the output it was. */
+  inShape(i: number): Shape {
+    return (this.next[i] as Node).outShape(this.nextIndex[i]);
+  }
+
+  inDtype(i: number): DType {
+    return (this.next[i] as Node).outDtype(this.nextIndex[i]);
   }
 
   /** PyTorch's name for this kind of node, such as `MulBackward0`. */
@@ -161,10 +206,10 @@ export class Node {
     if (version < 0) throw savedInferenceError();
     if (packer !== null) {
       saved[k] = packer.pack(t, this);
-      this.savedVersions[k] = PACKED;
+      this.savedVersions = withNumber(this.savedVersions, k, PACKED);
     } else {
       saved[k] = frozen(t);
-      this.savedVersions[k] = version;
+      if (version !== 0) this.savedVersions = withNumber(this.savedVersions, k, version);
     }
   }
 
@@ -174,7 +219,7 @@ export class Node {
     const n = plan.length;
     if (n === 0) return;
     this.saved = n === 1 ? [0] : n === 2 ? [0, 0] : new Array<Operand | Packed>(n).fill(0);
-    this.savedVersions = n === 1 ? [0] : n === 2 ? [0, 0] : new Array<number>(n).fill(0);
+    this.savedVersions = zeros(n);
   }
 
   /** The k-th saved value, checked not to be released and not to have been changed in place since. */
@@ -200,7 +245,7 @@ export class Node {
   release(): void {
     if (this.saved !== null) {
       this.saved = null;
-      this.savedVersions = NO_VERSIONS;
+      this.savedVersions = NOTHING;
       this.freed = true;
     }
   }
@@ -218,7 +263,7 @@ function placesOf(node: Node): number[] {
 
 function nameOf(node: Node, place: number): string {
   if (place >= 0) return ['self', 'other'][place] ?? `input${place}`;
-  return node.outShapes.length === 1 ? 'result' : `result${~place}`;
+  return node.outputCount === 1 ? 'result' : `result${~place}`;
 }
 
 /** The k-th saved value as users see it. */

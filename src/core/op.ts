@@ -169,9 +169,12 @@ function isAll<A>(vjp: Readonly<Record<string, VjpRule<A>>> | VjpAll<A>): vjp is
   return 'saves' in vjp && 'rule' in vjp;
 }
 
-function context<A>(node: Node): RuleContext<A> {
-  return { attrs: node.attrs as A, node, shape: (i) => node.inShapes[i] as Shape };
+function contextOf<A>(node: Node): RuleContext<A> {
+  return { attrs: node.attrs as A, node, shape: (i) => node.inShape(i) };
 }
+
+/** What rules get that save nothing. */
+const NO_TENSORS: readonly TensorBase[] = [];
 
 function backwardOfAll<A>(vjp: VjpAll<A>, resolve: (name: string) => number): Backward {
   const plan = vjp.saves.map(resolve);
@@ -181,7 +184,7 @@ function backwardOfAll<A>(vjp: VjpAll<A>, resolve: (name: string) => number): Ba
       vjp.rule(
         g,
         plan.map((_, k) => node.unpack(k) as TensorBase),
-        context<A>(node),
+        contextOf<A>(node),
         wanted,
       ),
   };
@@ -203,18 +206,24 @@ function backwardOfRules<A>(
     run(node, [g], wanted) {
       const out = new Array<TensorBase | null>(byInput.length).fill(null);
       if (g === null) return out;
+      const context = contextOf<A>(node);
       // Once for all rules: hooks see one unpacking of each saved tensor in a pass.
       const unpacked: (TensorBase | undefined)[] = [];
-      const unpack = (s: number): TensorBase => {
-        const k = node.plan.indexOf(s);
-        unpacked[k] ??= node.unpack(k) as TensorBase;
-        return unpacked[k];
-      };
       for (let i = 0; i < byInput.length; i++) {
         const rule = byInput[i];
         if (rule === undefined || ((wanted >> i) & 1) === 0) continue;
-        const saved = saves[i].map(unpack);
-        out[i] = rule[1](g, saved, context<A>(node));
+        const places = saves[i];
+        let saved = NO_TENSORS;
+        if (places.length > 0) {
+          const list = new Array<TensorBase>(places.length);
+          for (let j = 0; j < list.length; j++) {
+            const k = node.plan.indexOf(places[j]);
+            unpacked[k] ??= node.unpack(k) as TensorBase;
+            list[j] = unpacked[k];
+          }
+          saved = list;
+        }
+        out[i] = rule[1](g, saved, context);
       }
       return out;
     },

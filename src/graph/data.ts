@@ -5,7 +5,7 @@
 import { gradientNode } from '../core/apply.ts';
 import type { DType } from '../core/dtype.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
-import type { Node } from '../core/node.ts';
+import type { Node, Output } from '../core/node.ts';
 import { lineOf } from '../core/source-line.ts';
 import { TensorBase } from '../core/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -94,7 +94,7 @@ function reached(roots: readonly Node[]): Node[] {
   return [...seen].sort((a, b) => a.sequence - b.sequence);
 }
 
-const infoOf = (t: TensorBase): GraphValue => ({ shape: [...t.shape], dtype: t.dtype });
+const infoOf = ({ shape, dtype }: Output): GraphValue => ({ shape: [...shape], dtype });
 
 function savedOf(node: Node): GraphSaved[] {
   const found: GraphSaved[] = [];
@@ -141,10 +141,7 @@ export function collect(tensors: readonly Tensor[], names: Names): GraphData {
         name: leaf === null ? forwardName(node) : (nameOf(leaf) ?? `leaf ${++unnamed}`),
         operation: leaf === null ? node.op.name : null,
         backward: node.name,
-        outputs:
-          leaf === null
-            ? node.outShapes.map((shape, i) => ({ shape: [...shape], dtype: node.outDtypes[i] }))
-            : [infoOf(leaf)],
+        outputs: leaf === null ? (node.outputs ?? [node]).map(infoOf) : [infoOf(leaf)],
         saved: savedOf(node),
         released: node.freed,
         source: node.origin === null ? null : lineOf(node.origin.at),
@@ -158,8 +155,8 @@ export function collect(tensors: readonly Tensor[], names: Names): GraphData {
           output: node.nextIndex[input],
           to: ids.get(node) as string,
           input,
-          shape: [...(node.inShapes[input] as readonly number[])],
-          dtype: node.inDtypes[input] as DType,
+          shape: [...node.inShape(input)],
+          dtype: node.inDtype(input),
         };
       }),
     ),

@@ -1,5 +1,5 @@
 import { twin } from '../backends/wasm/heap.ts';
-import { leaveGraph, sync } from '../core/apply.ts';
+import { leaveGraph, renewAccumulator, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
 import { alias, checkTensors, isInference, metaOf, placeOf, setPlace, type TensorBase, wrap } from '../core/tensor.ts';
@@ -47,6 +47,7 @@ export function setData(x: TensorBase, values: TensorBase): void {
   x.storage.version = before.version;
   before.counter = x.storage;
   setPlace(x, values);
+  renewAccumulator(x);
   if (x.meta !== null) x.meta.base = null;
 }
 

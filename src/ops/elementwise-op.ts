@@ -1,5 +1,5 @@
 import { address, beginLaunch } from '../backends/wasm/heap.ts';
-import { MapKernel } from '../backends/wasm/map.ts';
+import { launch, MASKED, MapKernel } from '../backends/wasm/map.ts';
 import type { WasmFunction } from '../backends/wasm/module.ts';
 import { fusing } from '../backends/wasm/relaxed.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
@@ -59,7 +59,11 @@ function compiled(plan: Plan, repeated: number): WasmFunction {
 interface Piece {
   readonly op: ElementwiseOp | null;
   readonly sources: readonly Source[];
+  /** What of the inputs (i) and outputs (~k) the sources are, and per source its place among these, −1 for what is given. */
   readonly saves: readonly number[];
+  readonly places: readonly number[];
+  /** One output, which `op` computes: the common case. */
+  readonly single: boolean;
   /** Per derived output: an argument passed through, a constant, or output `k` of `op`. */
   readonly outs: readonly ({ readonly pass: number } | { readonly constant: number } | { readonly computed: number })[];
 }
@@ -102,19 +106,22 @@ export class ElementwiseOp implements Op<undefined> {
 
   /** Applies a function of one output. */
   call(...inputs: readonly Operand[]): TensorBase {
-    return this.apply(inputs) as TensorBase;
+    return this.invoke(inputs) as TensorBase;
   }
 
-  /** `call` with the inputs in an array. */
-  invoke(inputs: readonly Operand[]): TensorBase {
-    if (inputs.length === 2) return this.call2(inputs[0], inputs[1]);
-    const [a] = inputs;
-    return inputs.length === 1 && typeof a !== 'number' ? this.call1(a) : (this.apply(inputs) as TensorBase);
+  /** The shortest way for the inputs in an array. */
+  invoke(inputs: readonly Operand[]): Outputs {
+    if (this.fn.outs.length === 1) {
+      if (inputs.length === 2) return this.call2(inputs[0], inputs[1]);
+      const [a] = inputs;
+      if (inputs.length === 1 && typeof a !== 'number') return this.call1(a);
+    }
+    return this.callFlat(inputs) ?? this.apply(inputs);
   }
 
   /** The unary hot path: no transform around, plain contiguous input. */
   call1(a: TensorBase): TensorBase {
-    if (a.wrapped !== null || !a.flat || detour) return this.apply([a]) as TensorBase;
+    if (a?.wrapped !== null || !a.flat || a.count > FEW || detour) return this.apply([a]) as TensorBase;
     const plan = this.#plan(dtypeInfo(a.dtype).index, [a]);
     const out = fresh(a.shape, plan.out, a.count, a.strides);
     const flat = compiled(plan, 0);
@@ -133,7 +140,7 @@ export class ElementwiseOp implements Op<undefined> {
     const { index, bytes, kind } = dtypeInfo(a.dtype);
     // `apply` says what is wrong with an operand that is nothing.
     const plain = a.wrapped === null && b?.wrapped === null && a.flat && b.flat && a.dtype === b.dtype;
-    if (!plain || detour || (kind !== 'float' && this.#options.guard !== undefined))
+    if (!plain || a.count > FEW || b.count > FEW || detour || (kind !== 'float' && this.#options.guard !== undefined))
       return this.apply([a, b]) as TensorBase;
     let repeated = 0;
     let like = a;
@@ -158,7 +165,8 @@ export class ElementwiseOp implements Op<undefined> {
   }
 
   #withNumber(t: Operand, x: number, first: boolean, inputs: readonly Operand[]): TensorBase {
-    if (typeof t === 'number' || t.wrapped !== null || !t.flat || detour) return this.apply(inputs) as TensorBase;
+    if (typeof t === 'number' || t.wrapped !== null || !t.flat || t.count > FEW || detour)
+      return this.apply(inputs) as TensorBase;
     const { index, bytes, kind } = dtypeInfo(t.dtype);
     if (kind !== 'float') return this.apply(inputs) as TensorBase;
     const plan = this.#plan(first ? SCALAR * 8 + index : index * 8 + SCALAR, inputs);
@@ -173,6 +181,41 @@ export class ElementwiseOp implements Op<undefined> {
       record(this, inputs, undefined, out, null);
     }
     return out;
+  }
+
+  /** The hot path at large: plain contiguous tensors of one shape (or rank 0) and float dtype, and numbers. */
+  callFlat(inputs: readonly Operand[]): Outputs | null {
+    if (detour) return null;
+    let like: TensorBase | null = null;
+    let key = 0;
+    let interesting = false;
+    for (let i = 0; i < inputs.length; i++) {
+      const x = inputs[i];
+      if (typeof x === 'number') {
+        key = key * 8 + SCALAR;
+        continue;
+      }
+      if (x?.wrapped !== null || !x.flat || x.count > FEW || (like !== null && x.dtype !== like.dtype)) return null;
+      if (like === null || like.shape.length === 0) like = x;
+      if (x.tracked || x.meta !== null) interesting = true;
+      key = key * 8 + dtypeInfo(x.dtype).index;
+    }
+    if (like === null || !isFloat(like.dtype)) return null;
+    let repeated = 0;
+    for (let i = 0; i < inputs.length; i++) {
+      const x = inputs[i];
+      if (typeof x === 'number' || sameShape(x.shape, like.shape)) continue;
+      if (x.shape.length > 0 || i >= MASKED) return null;
+      repeated |= 1 << i;
+    }
+    const plan = this.#plan(key, inputs);
+    const { shape, count, strides } = like;
+    const outs = this.fn.outs.map(() => fresh(shape, plan.out, count, strides));
+    beginLaunch();
+    launch(compiled(plan, repeated), count, outs, inputs);
+    const results = outs.length === 1 ? outs[0] : outs;
+    if (interesting && this.backward !== null && baseScope.enabled) record(this, inputs, undefined, results, null);
+    return results;
   }
 
   apply(inputs: readonly Operand[]): Outputs {
@@ -375,18 +418,18 @@ export class ElementwiseOp implements Op<undefined> {
   /** Gradients of the inputs in `wanted`, by the derived function. @internal */
   runBackward(node: Node, g: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[] {
     const piece = this.#vjp(wanted);
-    const { sources } = piece;
+    const { sources, saves, places } = piece;
     const args = new Array<Operand>(sources.length);
     for (let k = 0; k < args.length; k++) {
-      const { kind, index } = sources[k];
-      args[k] =
-        kind === 'cotangent'
-          ? cotangent(g, index, node)
-          : node.unpack(node.plan.indexOf(kind === 'primal' ? index : ~index));
+      const place = places[k];
+      if (place < 0) args[k] = cotangent(g, sources[k].index, node);
+      // A pass may want less than what was saved for.
+      else args[k] = node.unpack(node.plan === saves ? place : node.plan.indexOf(saves[place]));
     }
-    const grads = runPiece(piece, args, node.outShapes[0], node.outDtypes[0]);
-    if (grads.length === this.fn.args.length) return grads;
-    const out = new Array<TensorBase | null>(this.fn.args.length).fill(null);
+    const grads = runPiece(piece, args, node.shape, node.dtype);
+    const { length } = this.fn.args;
+    if (grads.length === length) return grads;
+    const out = length === 2 ? [null, null] : new Array<TensorBase | null>(length).fill(null);
     let k = 0;
     for (let i = 0; i < out.length; i++) if ((wanted >> i) & 1) out[i] = grads[k++];
     return out;
@@ -408,7 +451,9 @@ export class ElementwiseOp implements Op<undefined> {
             { name, args: fn.args, outs: computed },
             { kind: 'float', differentiable: true, node: nodeNameOf(computed[0]) },
           );
-    return { op, sources, saves: savedBy(sources), outs };
+    const saves = savedBy(sources);
+    const places = sources.map((s) => saves.indexOf(savedAs(s) as number));
+    return { op, sources, saves, places, outs, single: outs.length === 1 && op !== null };
   }
 }
 
@@ -419,6 +464,9 @@ export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...
 }
 
 const SCALAR = 7;
+
+/** Up to so many elements what lies between a call and its kernel shows, and there are shorter ways for what is simple. */
+const FEW = 4096;
 
 function bits(mask: number, n: number): boolean[] {
   return Array.from({ length: n }, (_, i) => ((mask >> i) & 1) === 1);
@@ -433,24 +481,23 @@ function nodeNameOf(e: Expr): string {
 
 /** What must be kept for a derived function: inputs `i` and outputs `~j`. */
 function savedBy(sources: readonly Source[]): readonly number[] {
-  const used = new Set<number>();
-  for (const { kind, index } of sources) {
-    if (kind === 'primal') used.add(index);
-    else if (kind === 'output') used.add(~index);
-  }
-  return [...used];
+  return [...new Set(sources.map(savedAs))].filter((place) => place !== null);
+}
+
+/** Under what a node saves a source, null for what is given to it. */
+function savedAs({ kind, index }: Source): number | null {
+  return kind === 'primal' ? index : kind === 'output' ? ~index : null;
 }
 
 /** The gradient that arrived at an output, zeros if none did (of functions with several outputs). */
 function cotangent(g: readonly (TensorBase | null)[], index: number, node: Node): TensorBase {
-  return g[index] ?? filled(node.outShapes[index], 0, node.outDtypes[index]);
+  return g[index] ?? filled(node.outShape(index), 0, node.outDtype(index));
 }
 
 function runPiece(piece: Piece, args: readonly Operand[], shape: Shape, dtype: DType): readonly TensorBase[] {
   const { op, outs } = piece;
-  // One output that one kernel computes: the common case.
-  if (op !== null && outs.length === 1 && 'computed' in outs[0]) return [op.invoke(args)];
-  const results = op === null ? null : op.apply(args);
+  const results = op === null ? null : op.invoke(args);
+  if (piece.single) return [results as TensorBase];
   const list =
     results === null ? [] : Array.isArray(results) ? (results as readonly TensorBase[]) : [results as TensorBase];
   return outs.map((o) => {

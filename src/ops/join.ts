@@ -100,9 +100,7 @@ const stackOp: Op<StackAttrs> = defineOp({
   vjp: {
     saves: [],
     rule: ([g], _, { attrs: { dim }, node }) =>
-      node.next.map((to, i) =>
-        g === null || to === null ? null : reshape(narrow(g, dim, i, 1), node.inShapes[i] ?? []),
-      ),
+      node.next.map((to, i) => (g === null || to === null ? null : reshape(narrow(g, dim, i, 1), node.inShape(i)))),
   },
   jvp: 'linear',
   vmap: (inputs, batched, { dim }, size) =>

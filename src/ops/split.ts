@@ -50,7 +50,7 @@ const splitOp: Op<SplitAttrs> = defineOp({
     saves: [],
     rule: (g, _, { node, attrs }) => [
       cat(
-        filled(g, (k) => node.outShapes[k]),
+        filled(g, (k) => node.outShape(k)),
         attrs.dim,
       ),
     ],
@@ -74,7 +74,7 @@ const unbindOp: Op<{ readonly dim: number }> = defineOp({
     saves: [],
     rule: (g, _, { node, attrs }) => [
       stack(
-        filled(g, (k) => node.outShapes[k]),
+        filled(g, (k) => node.outShape(k)),
         attrs.dim,
       ),
     ],

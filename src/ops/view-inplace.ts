@@ -1,4 +1,4 @@
-import { sync } from '../core/apply.ts';
+import { renewAccumulator, sync } from '../core/apply.ts';
 import { noteChange } from '../core/changes.ts';
 import { forwardLevel } from '../core/forward.ts';
 import { scopeOf } from '../core/levels.ts';
@@ -26,7 +26,8 @@ export function viewInPlace(op: string, target: TensorBase, view: (x: TensorBase
       metaOf(target).place = result.meta?.place ?? null;
     }
     forwardLevel?.moved(target, forwardLevel.tangentOf(result));
-    if (!leaf) standFor(target, result);
+    if (leaf) renewAccumulator(target);
+    else standFor(target, result);
   } finally {
     scope.enabled = enabled;
   }

@@ -4,7 +4,7 @@
  */
 import type { Node } from '../core/node.ts';
 import { type Backward, type Op, operations } from '../core/op.ts';
-import { type Operand, type Outputs, TensorBase } from '../core/tensor.ts';
+import type { Operand, Outputs, TensorBase } from '../core/tensor.ts';
 import { ElementwiseOp } from '../ops/elementwise-op.ts';
 import { bytesInPlace, bytesMoved, flopsOf, stepsOf } from './cost.ts';
 import type { Recorder, Work } from './recorder.ts';
@@ -12,8 +12,6 @@ import type { Recorder, Work } from './recorder.ts';
 function shapesOf(inputs: readonly Operand[]): string {
   return inputs.map((x) => (typeof x === 'number' ? String(x) : `[${x.shape.join(', ')}]`)).join(' ');
 }
-
-const isPlain = (x: Operand): boolean => typeof x === 'number' || (x instanceof TensorBase && x.wrapped === null);
 
 function elementwiseWork(op: ElementwiseOp, inputs: readonly Operand[], outputs: Outputs): Work {
   const first = (Array.isArray(outputs) ? outputs[0] : outputs) as TensorBase;
@@ -41,29 +39,21 @@ class Patches {
   }
 }
 
+function longWay1(this: ElementwiseOp, a: TensorBase): TensorBase {
+  return this.apply([a]) as TensorBase;
+}
+
+function longWay2(this: ElementwiseOp, a: Operand, b: Operand): TensorBase {
+  return this.apply([a, b]) as TensorBase;
+}
+
 /** The kinds of elementwise operation all have one class, whose methods run their kernels. */
 function patchElementwise(patches: Patches, recorder: Recorder): void {
   const { prototype } = ElementwiseOp;
-  patches.replace(
-    prototype,
-    'call1',
-    (original) =>
-      function call1(this: ElementwiseOp, a) {
-        const run = (): TensorBase => original.call(this, a);
-        if (!isPlain(a)) return run();
-        return recorder.measure(this.name, 'forward', run, (y) => elementwiseWork(this, [a], y));
-      },
-  );
-  patches.replace(
-    prototype,
-    'call2',
-    (original) =>
-      function call2(this: ElementwiseOp, a, b) {
-        const run = (): TensorBase => original.call(this, a, b);
-        if (!isPlain(a) || !isPlain(b)) return run();
-        return recorder.measure(this.name, 'forward', run, (y) => elementwiseWork(this, [a, b], y));
-      },
-  );
+  // Short ways lead past `forward`, where the work is measured.
+  patches.replace(prototype, 'call1', () => longWay1);
+  patches.replace(prototype, 'call2', () => longWay2);
+  patches.replace(prototype, 'callFlat', () => () => null);
   patches.replace(
     prototype,
     'forward',

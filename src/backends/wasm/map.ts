@@ -33,7 +33,7 @@ type Input = Strided | number;
 const PIECE = 2 ** 16;
 
 /** Inputs that a bit mask has room for. */
-const MASKED = 30;
+export const MASKED = 30;
 
 class Compiled {
   plain: WasmFunction | undefined;
@@ -215,7 +215,13 @@ function place(x: Input): number {
 }
 
 /** Calls a kernel; the usual numbers of operands are spelled out, which saves an array per call. */
-function launch(kernel: WasmFunction, n: number, outs: readonly Strided[], ins: readonly Input[], block = 0): void {
+export function launch(
+  kernel: WasmFunction,
+  n: number,
+  outs: readonly Strided[],
+  ins: readonly Input[],
+  block = 0,
+): void {
   // A parameter too many is ignored: flat kernels take no block.
   if (outs.length === 1) {
     const out = place(outs[0]);

@@ -139,6 +139,31 @@ describe('versions', () => {
     expectValues(x.grad, [2], [20, 40]);
   });
 
+  it('of another shape: what is recorded from then on has gradients of that shape, what was recorded before of the old', () => {
+    const x = leaf(1, 2, 3);
+    const seen: (readonly number[])[] = [];
+    x.registerHook((g) => {
+      seen.push(g.shape);
+    });
+    const before = x.sum();
+    x.setData(plain(4, 5));
+    x.mul(2).sum().backward();
+    expectValues(x.grad, [2], [2, 2]);
+    x.grad = null;
+    before.backward();
+    expectValues(x.grad, [3], [1, 1, 1]);
+    expect(seen).toEqual([[2], [3]]);
+
+    const row = leaf(1, 2).unsqueeze(0).detach().requiresGrad_();
+    const sum = row.sum();
+    noGrad(() => row.t_());
+    row.mul(3).sum().backward();
+    expectValues(row.grad, [2, 1], [3, 3]);
+    row.grad = null;
+    sum.backward();
+    expectValues(row.grad, [1, 2], [1, 1]);
+  });
+
   it('AG128 … for leaves; and only floats can require grad', () => {
     const x = leaf(1, 2);
     expectError(() => x.mul(1).setData(plain(1, 2)), AutogradError, 'only leaf tensors can be given other data');
