@@ -196,6 +196,18 @@ describe('what the library is asked to do', () => {
     expect(calls).toEqual([]);
   });
 
+  test('outer products, and few rows times a matrix whose columns are pages apart, stay here', () => {
+    randn([300, 1]).matmul(randn([1, 400]));
+    randn([300, 4]).matmul(randn([400, 4]).t());
+    randn([4, 1024]).matmul(randn([100, 1024]).t());
+    randn([8, 512], { dtype: 'float64' }).matmul(randn([100, 512], { dtype: 'float64' }).t());
+    expect(calls).toEqual([]);
+    randn([4, 1000]).matmul(randn([100, 1000]).t());
+    randn([17, 1024]).matmul(randn([100, 1024]).t());
+    randn([4, 1024]).matmul(randn([1024, 100]));
+    expect(calls).toHaveLength(3);
+  });
+
   test('deterministic mode keeps it out', () => {
     setDeterministic(true);
     randn([m, k]).matmul(randn([k, n]));

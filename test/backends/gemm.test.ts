@@ -217,6 +217,9 @@ describe.each(DTYPES)('gemm %s', (dtype) => {
     [1, 1, 9001],
     [2, 3, 9001],
     [200, 200, 1],
+    [9, 5000, 3],
+    [70, 130, 4],
+    [5, 67, 2],
   ])('%i × %i over %i in many layouts', (m, n, k) => {
     const big = m * n * k > 500_000;
     for (const la of LAYOUTS) {
@@ -254,10 +257,12 @@ describe.each(DTYPES)('gemm %s', (dtype) => {
     );
   });
 
-  test('an element depends on its row and its column alone', () => {
+  test.each([
+    [37, 29, 421],
+    [37, 130, 3],
+  ])('an element of %i × %i over %i depends on its row and its column alone', (m, n, k) => {
     for (const relaxed of [false, true]) {
       setRelaxedSimd(relaxed);
-      const [m, n, k] = [37, 29, 421];
       const whole = output(dtype, [m, n]);
       const a = matrix(dtype, [m, k], 'contiguous', 5);
       const b = matrix(dtype, [k, n], 'contiguous', 6);

@@ -62,6 +62,11 @@ const work: Readonly<Record<string, () => Tensor>> = {
   matmul: () => square.mm(other),
   'matmul of transposed': () => other.T.mm(square.T),
   'matmul of float64': () => tall.T.mm(tall),
+  'matmul over short sums': () =>
+    tall
+      .slice(1, 0, 4)
+      .mm(tall.slice(1, 0, 4).T)
+      .slice(0, 0, 300),
   'batched matmul': () => many.bmm(others),
   convolution: () => F.conv2d(image, filters, null, { padding: 1 }),
   cumsum: () => tall.cumsum(0),

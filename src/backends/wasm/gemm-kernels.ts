@@ -1,6 +1,7 @@
 /**
  * The functions of a matrix multiplication module, for one element type.
  */
+import { advance, whilst } from './control.ts';
 import { FunctionBody, type Locals } from './encoder.ts';
 import { emitDot } from './gemm-dot.ts';
 import { emitPack, packName } from './gemm-pack.ts';
@@ -36,7 +37,7 @@ export interface GemmKernels {
   readonly packA: WasmFunction;
   /** `(from, kStride, xStride, to, k, columns)`: panels of b. */
   readonly packB: WasmFunction;
-  /** `(x, xK, b, bK, c, k, n)`: c = x b for a vector x and a matrix with rows without gaps, read row by row. */
+  /** `(a, aRow, aK, b, bK, c, cRow, m, n, k)`: c = a b, row by row, for b with rows without gaps, which are read whole. */
   readonly rows: WasmFunction;
   /** `(from, to, n)`: to += from. */
   readonly add: WasmFunction;
@@ -187,66 +188,94 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
   return body;
 }
 
-/** How many rows of the matrix `rows` reads at once. */
+/** How many rows of the matrix `rows` reads at once, and vectors of its columns. */
 const ROWS_AT_ONCE = 4;
+const VECTORS_AT_ONCE = 4;
 
 function emitRows(lanes: Lanes): FunctionBody {
-  const body = new FunctionBody('rows', new Array(7).fill('i32'), []);
-  const [x, xK, b, bK, c, k, n] = body.params as Locals<7>;
+  const body = new FunctionBody('rows', new Array(10).fill('i32'), []);
+  const [a, aRow, aK, b, bK, c, cRow, m, n, k] = body.params as Locals<10>;
   const acc = body.local('v128');
-  const bs = body.local('v128');
-  const j = body.local('i32');
-  const left = body.local('i32');
   const xs = Array.from({ length: ROWS_AT_ONCE }, () => body.local('v128'));
   const rowAt = Array.from({ length: ROWS_AT_ONCE }, () => body.local('i32'));
-  const cAt = body.local('i32');
+  const [x, bAt, cAt, left, kLeft] = Array.from({ length: 5 }, () => body.local('i32')) as Locals<5>;
 
-  /** c = acc (+ Σ x b) over all columns; `start` pushes what a vector of c starts from. */
-  const sweep = (rows: number, start: () => void): void => {
-    const vector = (): void => {
-      body.get(c).get(j).op('i32.add').set(cAt);
-      start();
-      body.set(acc);
-      for (let r = 0; r < rows; r++) {
-        body.get(rowAt[r]!).get(j).op('i32.add').mem('v128.load').set(bs);
-        multiplyAdd(body, lanes, acc, xs[r]!, bs);
-      }
-    };
-    body.i32(0).set(j).get(n).set(left);
-    body.block(() => {
-      body.loop(() => {
-        body.get(left).i32(lanes.count).op('i32.lt_s').brIf(1);
-        vector();
-        body.get(cAt).get(acc).mem('v128.store');
-        body.get(j).i32(16).op('i32.add').set(j);
-        body.get(left).i32(lanes.count).op('i32.sub').set(left);
-        body.br(0);
-      });
+  /** c = Σ x b over all columns, or c + Σ x b, for the next `rows` rows of b. */
+  const sweep = (rows: number, accumulate: boolean): void => {
+    const used = rowAt.slice(0, rows);
+    used.forEach((at, r) => {
+      body.get(x).mem(lanes.splat).set(xs[r]!);
+      body.get(x).get(aK).op('i32.add').set(x);
+      body.get(bAt).set(at);
+      body.get(bAt).get(bK).op('i32.add').set(bAt);
     });
+    const vector = (v: number): void => {
+      if (accumulate) body.get(cAt).mem('v128.load', v * 16);
+      else body.v128([]);
+      body.set(acc);
+      const element = body.local('v128');
+      used.forEach((at, r) => {
+        body
+          .get(at)
+          .mem('v128.load', v * 16)
+          .set(element);
+        multiplyAdd(body, lanes, acc, xs[r]!, element);
+      });
+      body.release(element);
+    };
+    body.get(c).set(cAt).get(n).set(left);
+    for (const vectors of [VECTORS_AT_ONCE, 1]) {
+      whilst(
+        body,
+        () =>
+          void body
+            .get(left)
+            .i32(vectors * lanes.count)
+            .op('i32.ge_s'),
+        () => {
+          for (let v = 0; v < vectors; v++) {
+            vector(v);
+            body
+              .get(cAt)
+              .get(acc)
+              .mem('v128.store', v * 16);
+          }
+          for (const at of [cAt, ...used]) advance(body, at, vectors * 16);
+          advance(body, left, -vectors * lanes.count);
+        },
+      );
+    }
     body.get(left).if(() => {
-      vector();
+      vector(0);
       storeFirst(body, lanes.dtype, lanes.compute, 'value', acc, left, cAt);
     });
+    advance(body, kLeft, -rows);
   };
-  const group = (rows: number): void => {
-    body.block(() => {
-      body.loop(() => {
-        body.get(k).i32(rows).op('i32.lt_s').brIf(1);
-        for (let r = 0; r < rows; r++) {
-          body.get(x).mem(lanes.splat).set(xs[r]!);
-          body.get(x).get(xK).op('i32.add').set(x);
-          body.get(b).set(rowAt[r]!);
-          body.get(b).get(bK).op('i32.add').set(b);
-        }
-        sweep(rows, () => void body.get(cAt).mem('v128.load'));
-        body.get(k).i32(rows).op('i32.sub').set(k);
-        body.br(0);
-      });
-    });
-  };
-  sweep(0, () => void body.v128([]));
-  group(ROWS_AT_ONCE);
-  group(1);
+  whilst(
+    body,
+    () => void body.get(m),
+    () => {
+      body.get(a).set(x).get(b).set(bAt).get(k).set(kLeft);
+      // What whole groups of rows leave over comes first, so that c is never read before it is written.
+      for (let rows = 1; rows <= ROWS_AT_ONCE; rows++) {
+        body
+          .get(k)
+          .i32(ROWS_AT_ONCE - 1)
+          .op('i32.and')
+          .i32(rows % ROWS_AT_ONCE)
+          .op('i32.eq')
+          .if(() => sweep(rows, false));
+      }
+      whilst(
+        body,
+        () => void body.get(kLeft),
+        () => sweep(ROWS_AT_ONCE, true),
+      );
+      advance(body, a, aRow);
+      advance(body, c, cRow);
+      advance(body, m, -1);
+    },
+  );
   return body;
 }
 

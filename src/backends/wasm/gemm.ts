@@ -111,9 +111,10 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
     clear(c, batches * m * n * bytes);
     return;
   }
-  const byBlas = isDeterministic()
-    ? null
-    : planBlas(out.dtype, { row: aRow, column: aK }, { row: bK, column: bN }, m, n, k);
+  const byBlas =
+    isDeterministic() || isShortSum(n, k)
+      ? null
+      : planBlas(out.dtype, { row: aRow, column: aK }, { row: bK, column: bN }, m, n, k);
   if (batches === 1) {
     if (byBlas !== null) byBlas(aAt, bAt, c);
     else product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k);
@@ -227,6 +228,10 @@ function product(
     vectorTimesMatrix(kernels, c, a, aK, b, bK, bN, n, k);
     return;
   }
+  if (isShortSum(n, k)) {
+    shortSums(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
+    return;
+  }
   const { bytes, columns } = kernels;
   const step = blockLength(k);
   if (bN === bytes && n * k * bytes <= SMALL_BYTES) {
@@ -259,6 +264,50 @@ function product(
     return;
   }
   blocked(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
+}
+
+/** Sums that cost less than the tiles they are made in, in rows that are long: outer products, and a few of them added up. */
+const SHORT_SUM = 4;
+const LONG_ROW = 64;
+
+function isShortSum(n: number, k: number): boolean {
+  return k <= SHORT_SUM && n >= LONG_ROW;
+}
+
+/** Rows of the product are made whole, by one step of the kernel each, from rows of b that lie in the first-level cache. */
+function shortSums(
+  kernels: GemmKernels,
+  c: number,
+  a: number,
+  aRow: number,
+  aK: number,
+  b: number,
+  bK: number,
+  bN: number,
+  m: number,
+  n: number,
+  k: number,
+): void {
+  const { bytes } = kernels;
+  const cRow = n * bytes;
+  const chunk = Math.min(n, Math.floor(SMALL_BYTES / (k * bytes)));
+  const shares = m * n * k >= SHARED_PRODUCT && canShare();
+  const band = shares ? Math.ceil(m / (4 * getNumThreads())) : m;
+  for (let j = 0; j < n; j += chunk) {
+    const width = Math.min(chunk, n - j);
+    let [from, row] = [b + j * bN, bK];
+    if (bN !== bytes) {
+      [from, row] = [room(FOR_B, k * chunk * bytes), chunk * bytes];
+      for (let r = 0; r < k; r++) kernels.gather(b + r * bK + j * bN, bN, from + r * row, width);
+    }
+    const tasks: Task[] = [];
+    for (let i = 0; i < m; i += band) {
+      const args = [a + i * aRow, aRow, aK, from, row, c + i * cRow + j * bytes, cRow, Math.min(band, m - i), width, k];
+      if (shares) tasks.push([{ kernel: kernels.rows, args }]);
+      else kernels.rows(...args);
+    }
+    if (shares) runTasks(tasks);
+  }
 }
 
 /** Rows rounded up to whole tiles. */
@@ -408,11 +457,11 @@ function rowsOf(
   k: number,
 ): void {
   const step = blockLength(k);
-  kernels.rows(x, xK, b, bK, c, step, n);
+  kernels.rows(x, 0, xK, b, bK, c, 0, 1, n, Math.min(step, k));
   if (k <= step) return;
   const sums = room(FOR_B, n * kernels.bytes);
   for (let at = step; at < k; at += step) {
-    kernels.rows(x + at * xK, xK, b + at * bK, bK, sums, Math.min(step, k - at), n);
+    kernels.rows(x + at * xK, 0, xK, b + at * bK, bK, sums, 0, 1, n, Math.min(step, k - at));
     kernels.add(sums, c, n);
   }
 }

@@ -5,7 +5,11 @@ import { getNumThreads } from '../threads/pool.ts';
 import { type Blas, findBlas, NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './library.ts';
 
 /** Multiplications from which on a library is faster: a call through the foreign function interface costs about a microsecond. */
-const WORTH_A_CALL = 40 ** 3;
+const WORTH_A_CALL = 24 ** 3;
+/** With so few bytes in a column of the result a library is no faster than the memory, and packs for nothing. */
+const FEW_ROWS_BYTES = 64;
+/** Rows that are a multiple of this apart fall on the same places of a cache. */
+const PAGE = 4096;
 
 /** Looked for by the first product that is large enough, and never by importing the library. */
 let found: Blas | string | null = null;
@@ -83,6 +87,7 @@ export function planBlas(dtype: string, a: Strides, b: Strides, m: number, n: nu
   const lda = leading(a, m, k, bytes);
   const ldb = leading(b, k, n, bytes);
   if (lda === 0 || ldb === 0) return null;
+  if (ldb < 0 && m * bytes <= FEW_ROWS_BYTES && b.column % PAGE === 0) return null;
   const blas = current();
   if (blas === null) return null;
   const gemm = dtype === 'float64' ? blas.dgemm : blas.sgemm;
