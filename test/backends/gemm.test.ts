@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { dot, gemm, setRelaxedSimd } from '../../src/backends/wasm/gemm.ts';
+import { dot, gemm } from '../../src/backends/wasm/gemm.ts';
 import {
   allocate,
   beginLaunch,
@@ -10,6 +10,7 @@ import {
   setCacheLimit,
   writeBytes,
 } from '../../src/backends/wasm/heap.ts';
+import { setDeterministic } from '../../src/backends/wasm/relaxed.ts';
 import { DTypeError } from '../../src/core/errors.ts';
 import type { Strided } from '../../src/kernels/strided.ts';
 
@@ -19,9 +20,7 @@ const DTYPES: readonly DType[] = ['float32', 'float64', 'int32'];
 const LAYOUTS: readonly Layout[] = ['contiguous', 'transposed', 'spaced', 'same rows', 'same columns'];
 const ARRAY = { float32: Float32Array, float64: Float64Array, int32: Int32Array };
 
-afterEach(() => {
-  setRelaxedSimd(true);
-});
+afterEach(() => setDeterministic(false));
 
 type Numbers = Float32Array | Float64Array | Int32Array;
 
@@ -262,7 +261,7 @@ describe.each(DTYPES)('gemm %s', (dtype) => {
     [37, 130, 3],
   ])('an element of %i × %i over %i depends on its row and its column alone', (m, n, k) => {
     for (const relaxed of [false, true]) {
-      setRelaxedSimd(relaxed);
+      setDeterministic(!relaxed);
       const whole = output(dtype, [m, n]);
       const a = matrix(dtype, [m, k], 'contiguous', 5);
       const b = matrix(dtype, [k, n], 'contiguous', 6);
@@ -323,7 +322,7 @@ describe.each(DTYPES)('gemm %s', (dtype) => {
 });
 
 test('without fused multiply-adds float32 rounds as written: products, sums of a block, sums of blocks', () => {
-  setRelaxedSimd(false);
+  setDeterministic(true);
   const [m, n, k] = [9, 11, 700];
   const a = matrix('float32', [m, k], 'contiguous', 8);
   const b = matrix('float32', [k, n], 'contiguous', 9);

@@ -6,8 +6,9 @@
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
-import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, kernelsFor } from '../gemm.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
+import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength } from '../gemm-product.ts';
+import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';

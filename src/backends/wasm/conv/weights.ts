@@ -5,8 +5,9 @@
 
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
-import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, kernelsFor, LONGEST_K } from '../gemm.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
+import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, LONGEST_K } from '../gemm-product.ts';
+import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';

@@ -4,8 +4,9 @@
  * the convolution is left to the other way.
  */
 import type { Strided } from '../../../kernels/strided.ts';
-import { BLOCK_ROWS, blockLength, kernelsFor } from '../gemm.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
+import { BLOCK_ROWS, blockLength } from '../gemm-product.ts';
+import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';

@@ -1,0 +1,350 @@
+/**
+ * One product of two matrices, as calls of the kernels: blocks, packing, and what goes without.
+ */
+import type { GemmKernels } from './gemm-kernels.ts';
+import { TILE_ROWS } from './gemm-tile.ts';
+import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
+import { canShare, getNumThreads, runTasks, type Task } from './threads/pool.ts';
+
+// ─── packing room ────────────────────────────────────────────────────────────────────────────────
+
+/** Two pieces of scratch, which all products of a batch share: for b's panels and sums, and for a's panels. */
+const FOR_B = 0;
+const FOR_A = 1;
+const rooms: [number, number] = [0, 0];
+const roomBytes: [number, number] = [0, 0];
+
+/** Begins a launch: what was room in the last one is no more. */
+export function openLaunch(): void {
+  beginLaunch();
+  leaveRooms();
+}
+
+/** Products that run side by side pack in rooms of their own. */
+export function leaveRooms(): void {
+  roomBytes[FOR_B] = 0;
+  roomBytes[FOR_A] = 0;
+}
+
+function room(which: typeof FOR_A | typeof FOR_B, bytes: number): number {
+  if (roomBytes[which] < bytes) {
+    rooms[which] = scratch(bytes);
+    roomBytes[which] = bytes;
+  }
+  return rooms[which];
+}
+
+// ─── one product ─────────────────────────────────────────────────────────────────────────────────
+
+/** Bytes of a small operand, which stays in the first-level cache however it is read. */
+const SMALL_BYTES = 16384;
+/** Rows of a and columns of b that are packed at a time; with blocks of k they fill half the second-level cache. */
+export const BLOCK_ROWS = 128;
+export const BLOCK_COLUMNS = 512;
+/** With fewer rows than this, a is read where it is. */
+const FEW_ROWS = 16;
+/** With no more rows than this, each is a vector times b. */
+const ROWS_ALONE = 4;
+export const LONGEST_K = 384;
+const BLOCK_K = 256;
+/** Multiplications from which on a product is shared between threads: some hundred microseconds of work. */
+export const SHARED_PRODUCT = 2 ** 21;
+
+/** Blocks of k are of about equal length, and depend on nothing else. */
+export function blockLength(k: number): number {
+  if (k <= LONGEST_K) return k;
+  const blocks = Math.ceil(k / BLOCK_K);
+  return Math.ceil(k / blocks / 8) * 8;
+}
+
+/** The product of one pair of matrices; strides are in bytes. */
+export function product(
+  kernels: GemmKernels,
+  c: number,
+  a: number,
+  aRow: number,
+  aK: number,
+  b: number,
+  bK: number,
+  bN: number,
+  m: number,
+  n: number,
+  k: number,
+): void {
+  if (n === 1) {
+    if (m === 1) inner(kernels, c, a, aK, b, bK, k);
+    else vectorTimesMatrix(kernels, c, b, bK, a, aK, aRow, m, k);
+    return;
+  }
+  if (m === 1) {
+    vectorTimesMatrix(kernels, c, a, aK, b, bK, bN, n, k);
+    return;
+  }
+  if (isShortSum(n, k)) {
+    shortSums(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
+    return;
+  }
+  const { bytes, columns } = kernels;
+  const step = blockLength(k);
+  if (bN === bytes && n * k * bytes <= SMALL_BYTES) {
+    for (let at = 0; at < k; at += step) {
+      const length = Math.min(step, k - at);
+      kernels.strided(
+        a + at * aK,
+        aRow,
+        aK,
+        TILE_ROWS * aRow,
+        b + at * bK,
+        bK,
+        columns * bytes,
+        c,
+        n * bytes,
+        m,
+        n,
+        length,
+        at,
+      );
+    }
+    return;
+  }
+  if (bN === bytes && m <= ROWS_ALONE) {
+    for (let j = 0; j < n; j += BLOCK_COLUMNS) {
+      const width = Math.min(BLOCK_COLUMNS, n - j);
+      for (let i = 0; i < m; i++)
+        rowsOf(kernels, c + (i * n + j) * bytes, a + i * aRow, aK, b + j * bytes, bK, width, k);
+    }
+    return;
+  }
+  blocked(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
+}
+
+/** Sums that cost less than the tiles they are made in, in rows that are long: outer products, and a few of them added up. */
+const SHORT_SUM = 4;
+const LONG_ROW = 64;
+
+export function isShortSum(n: number, k: number): boolean {
+  return k <= SHORT_SUM && n >= LONG_ROW;
+}
+
+/** Rows of the product are made whole, by one step of the kernel each, from rows of b that lie in the first-level cache. */
+function shortSums(
+  kernels: GemmKernels,
+  c: number,
+  a: number,
+  aRow: number,
+  aK: number,
+  b: number,
+  bK: number,
+  bN: number,
+  m: number,
+  n: number,
+  k: number,
+): void {
+  const { bytes } = kernels;
+  const cRow = n * bytes;
+  const chunk = Math.min(n, Math.floor(SMALL_BYTES / (k * bytes)));
+  const shares = m * n * k >= SHARED_PRODUCT && canShare();
+  const band = shares ? Math.ceil(m / (4 * getNumThreads())) : m;
+  for (let j = 0; j < n; j += chunk) {
+    const width = Math.min(chunk, n - j);
+    let [from, row] = [b + j * bN, bK];
+    if (bN !== bytes) {
+      [from, row] = [room(FOR_B, k * chunk * bytes), chunk * bytes];
+      for (let r = 0; r < k; r++) kernels.gather(b + r * bK + j * bN, bN, from + r * row, width);
+    }
+    const tasks: Task[] = [];
+    for (let i = 0; i < m; i += band) {
+      const args = [a + i * aRow, aRow, aK, from, row, c + i * cRow + j * bytes, cRow, Math.min(band, m - i), width, k];
+      if (shares) tasks.push([{ kernel: kernels.rows, args }]);
+      else kernels.rows(...args);
+    }
+    if (shares) runTasks(tasks);
+  }
+}
+
+/** Rows rounded up to whole tiles. */
+const tiles = (rows: number): number => Math.ceil(rows / TILE_ROWS) * TILE_ROWS;
+
+function blocked(
+  kernels: GemmKernels,
+  c: number,
+  a: number,
+  aRow: number,
+  aK: number,
+  b: number,
+  bK: number,
+  bN: number,
+  m: number,
+  n: number,
+  k: number,
+): void {
+  const { bytes, columns } = kernels;
+  const cRow = n * bytes;
+  const step = blockLength(k);
+  const few = m < FEW_ROWS;
+  const shares = !few && m * n * k >= SHARED_PRODUCT && canShare();
+  const blockColumns = Math.min(n, BLOCK_COLUMNS);
+  const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
+  // Rows that are packed at a time; when the product is shared, every band of rows has panels of its own.
+  const band = shares ? Math.min(BLOCK_ROWS, tiles(m / (2 * getNumThreads()))) : Math.min(BLOCK_ROWS, tiles(m));
+  const bandBytes = band * step * bytes;
+  const rows = few ? 0 : room(FOR_A, bandBytes * (shares ? Math.ceil(m / band) : 1));
+  for (let j = 0; j < n; j += blockColumns) {
+    const width = Math.min(blockColumns, n - j);
+    for (let at = 0; at < k; at += step) {
+      const length = Math.min(step, k - at);
+      const bPanel = columns * length * bytes;
+      kernels.packB(b + at * bK + j * bN, bK, bN, panels, length, width);
+      if (few) {
+        kernels.strided(
+          a + at * aK,
+          aRow,
+          aK,
+          TILE_ROWS * aRow,
+          panels,
+          columns * bytes,
+          bPanel,
+          c + j * bytes,
+          cRow,
+          m,
+          width,
+          length,
+          at,
+        );
+        continue;
+      }
+      const aPanel = TILE_ROWS * length * bytes;
+      if (shares) {
+        const tasks: Task[] = [];
+        for (let i = 0; i < m; i += band) {
+          const height = Math.min(band, m - i);
+          const own = rows + (i / band) * bandBytes;
+          const to = c + i * cRow + j * bytes;
+          tasks.push([
+            { kernel: kernels.packA, args: [a + at * aK + i * aRow, aK, aRow, own, length, height] },
+            {
+              kernel: kernels.packed,
+              args: [own, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, at],
+            },
+          ]);
+        }
+        runTasks(tasks);
+        continue;
+      }
+      for (let i = 0; i < m; i += BLOCK_ROWS) {
+        const height = Math.min(BLOCK_ROWS, m - i);
+        kernels.packA(a + at * aK + i * aRow, aK, aRow, rows, length, height);
+        kernels.packed(
+          rows,
+          0,
+          0,
+          aPanel,
+          panels,
+          0,
+          bPanel,
+          c + i * cRow + j * bytes,
+          cRow,
+          height,
+          width,
+          length,
+          at,
+        );
+      }
+    }
+  }
+}
+
+/** Columns of a matrix whose rows are read whole, so that what is added to stays in the cache. */
+const ROW_CHUNK = 2048;
+/** Columns of a matrix that are packed at a time for a vector, few enough that each is read as a stream. */
+const PACKED_CHUNK = 16;
+
+/** `c[j] = Σ_k x[k] b[k, j]`, for b of any strides. */
+function vectorTimesMatrix(
+  kernels: GemmKernels,
+  c: number,
+  x: number,
+  xK: number,
+  b: number,
+  bK: number,
+  bN: number,
+  n: number,
+  k: number,
+): void {
+  const { bytes, columns } = kernels;
+  const step = blockLength(k);
+  if (bN === bytes && n * k * bytes <= SMALL_BYTES) {
+    for (let at = 0; at < k; at += step) {
+      const length = Math.min(step, k - at);
+      kernels.strided(x + at * xK, 0, xK, 0, b + at * bK, bK, columns * bytes, c, 0, 1, n, length, at);
+    }
+  } else if (bN === bytes) {
+    for (let j = 0; j < n; j += ROW_CHUNK) {
+      rowsOf(kernels, c + j * bytes, x, xK, b + j * bytes, bK, Math.min(ROW_CHUNK, n - j), k);
+    }
+  } else {
+    const chunk = Math.min(n, PACKED_CHUNK);
+    const panels = room(FOR_B, Math.ceil(chunk / columns) * columns * step * bytes);
+    for (let j = 0; j < n; j += chunk) {
+      const width = Math.min(chunk, n - j);
+      for (let at = 0; at < k; at += step) {
+        const length = Math.min(step, k - at);
+        kernels.packB(b + at * bK + j * bN, bK, bN, panels, length, width);
+        const bPanel = columns * length * bytes;
+        kernels.strided(x + at * xK, 0, xK, 0, panels, columns * bytes, bPanel, c + j * bytes, 0, 1, width, length, at);
+      }
+    }
+  }
+}
+
+/** The same for a matrix with rows without gaps, read row by row; c and a block of sums fit the first-level cache. */
+function rowsOf(
+  kernels: GemmKernels,
+  c: number,
+  x: number,
+  xK: number,
+  b: number,
+  bK: number,
+  n: number,
+  k: number,
+): void {
+  const step = blockLength(k);
+  kernels.rows(x, 0, xK, b, bK, c, 0, 1, n, Math.min(step, k));
+  if (k <= step) return;
+  const sums = room(FOR_B, n * kernels.bytes);
+  for (let at = step; at < k; at += step) {
+    kernels.rows(x + at * xK, 0, xK, b + at * bK, bK, sums, 0, 1, n, Math.min(step, k - at));
+    kernels.add(sums, c, n);
+  }
+}
+
+/** `c = Σ a b`. */
+export function inner(
+  kernels: GemmKernels,
+  c: number,
+  a: number,
+  aStep: number,
+  b: number,
+  bStep: number,
+  k: number,
+): void {
+  const { bytes } = kernels;
+  const left = aStep === bytes ? a : gathered(kernels, FOR_A, a, aStep, k);
+  const right = bStep === bytes ? b : gathered(kernels, FOR_B, b, bStep, k);
+  const sum = kernels.dot(left, right, k);
+  if (kernels.dtype === 'float32') f32()[c >>> 2] = sum;
+  else if (kernels.dtype === 'float64') f64()[c >>> 3] = sum;
+  else i32()[c >>> 2] = sum;
+}
+
+function gathered(
+  kernels: GemmKernels,
+  which: typeof FOR_A | typeof FOR_B,
+  from: number,
+  step: number,
+  k: number,
+): number {
+  const to = room(which, k * kernels.bytes);
+  kernels.gather(from, step, to, k);
+  return to;
+}
