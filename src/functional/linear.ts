@@ -2,9 +2,9 @@ import { ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import { add } from '../ops/elementwise.ts';
+import { addmm } from '../ops/linalg/blend.ts';
 import { matmul } from '../ops/matmul.ts';
-import { named } from '../ops/named.ts';
-import { mT } from '../ops/view.ts';
+import { mT, reshape, t } from '../ops/view.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /**
@@ -16,9 +16,15 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor 
   checkTensors('linear', x, weight);
   if (weight.ndim !== 1 && weight.ndim !== 2)
     throw new ShapeError(`linear: weight must be [out, in] or [in], got shape ${shapeText(weight.shape)}`);
-  const y = matmul(x, weight.ndim === 1 ? weight : mT(weight));
-  if (!bias) return y as Tensor;
+  if (!bias || weight.ndim === 1) {
+    const y = matmul(x, weight.ndim === 1 ? weight : mT(weight));
+    return (bias ? add(y, bias) : y) as Tensor;
+  }
   checkTensors('linear', bias);
-  const sum = add(y, bias);
-  return (x.ndim === 2 ? named(sum, 'AddmmBackward0') : sum) as Tensor;
+  if (x.ndim === 2) return addmm(bias, x, t(weight)) as Tensor;
+  if (x.ndim !== 3 || !x.isContiguous()) return add(matmul(x, mT(weight)), bias) as Tensor;
+  // The rows of a stack of matrices are those of one.
+  const [n, m] = x.shape as [number, number];
+  const rows = addmm(bias, reshape(x, [n * m, x.shape[2] as number]), t(weight));
+  return reshape(rows, [n, m, weight.shape[0]]) as Tensor;
 }

@@ -3,7 +3,7 @@ import { apply1 } from '../core/apply.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { broadcastShapes, shapeText } from '../core/shape.ts';
-import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
+import { alias, checkTensors, fresh, placeOf, type TensorBase } from '../core/tensor.ts';
 import { mul, sum } from './engine-ops.ts';
 import { expand, mT, reshape, squeeze, t, unsqueeze } from './view.ts';
 
@@ -55,8 +55,35 @@ export function dot(a: TensorBase, b: TensorBase): TensorBase {
   return apply1(dotOp, [a, b], undefined);
 }
 
+/** Which operands of a product of matrices lie in memory column by column. */
+export interface Layout {
+  readonly left: boolean;
+  readonly right: boolean;
+}
+
+const LAYOUTS: readonly Layout[] = [0, 1, 2, 3].map((i) => ({ left: (i & 1) !== 0, right: (i & 2) !== 0 }));
+
+function byColumns(x: TensorBase): boolean {
+  const { shape, strides } = placeOf(x);
+  return strides[0] === 1 && strides[1] === shape[0] && shape[1] > 1;
+}
+
+export const layoutOf = (a: TensorBase, b: TensorBase): Layout =>
+  LAYOUTS[(byColumns(a) ? 1 : 0) + (byColumns(b) ? 2 : 0)];
+
+// The gradient of an operand lies as that does: what lies by columns is mostly the transpose of a parameter,
+// whose gradient can then be kept as it is.
+
+/** ȳ bᵀ */
+export const gradientOfLeft = (g: TensorBase, b: TensorBase, { left }: Layout): TensorBase =>
+  left ? t(mm(b, t(g))) : mm(g, t(b));
+
+/** aᵀ ȳ */
+export const gradientOfRight = (g: TensorBase, a: TensorBase, { right }: Layout): TensorBase =>
+  right ? t(mm(t(g), a)) : mm(t(a), g);
+
 // y = a b        ā = ȳ bᵀ,  b̄ = aᵀ ȳ
-const mmOp: Op<undefined> = defineOp({
+const mmOp: Op<Layout> = defineOp({
   name: 'mm',
   inputs: ['a', 'b'],
   forward: ([a, b]) => {
@@ -65,8 +92,8 @@ const mmOp: Op<undefined> = defineOp({
     return y;
   },
   vjp: {
-    a: [['b'], (g, [b]) => mm(g, t(b))],
-    b: [['a'], (g, [a]) => mm(t(a), g)],
+    a: [['b'], (g, [b], { attrs }) => gradientOfLeft(g, b, attrs)],
+    b: [['a'], (g, [a], { attrs }) => gradientOfRight(g, a, attrs)],
   },
   jvp: 'multilinear',
   vmap: ([a, b], [inA, inB], _, size) => {
@@ -86,7 +113,7 @@ export function mm(a: TensorBase, b: TensorBase): TensorBase {
       `mm: mat1 and mat2 shapes cannot be multiplied (${a.shape.join('x')} and ${b.shape.join('x')})`,
     );
   checkSame('mm', a, b);
-  return apply1(mmOp, [a, b], undefined);
+  return apply1(mmOp, [a, b], layoutOf(a, b));
 }
 
 // y = A x        Ā = ȳ xᵀ,  x̄ = Aᵀ ȳ

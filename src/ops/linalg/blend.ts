@@ -7,9 +7,9 @@ import { resultType } from '../../core/promotion.ts';
 import { type Shape, sameShape, shapeText } from '../../core/shape.ts';
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
-import { add, mul } from '../elementwise.ts';
+import { add, mul, ops } from '../elementwise.ts';
 import { inPlaceOf } from '../inplace.ts';
-import { bmm, matmul, mm, mv, onBatch } from '../matmul.ts';
+import { bmm, gradientOfLeft, gradientOfRight, type Layout, layoutOf, matmul, mm, mv, onBatch } from '../matmul.ts';
 import { sum } from '../reduce.ts';
 import { mT, reshape, squeeze, t, unsqueeze } from '../view.ts';
 
@@ -18,9 +18,14 @@ import { mT, reshape, squeeze, t, unsqueeze } from '../view.ts';
  *   x̄ = β ȳ,  ā and b̄ = α times those of the product        ẏ = β ẋ + α (f(ȧ, b) + f(a, ḃ))
  */
 
-interface Factors {
+interface Scales {
   readonly beta: number;
   readonly alpha: number;
+}
+
+interface Factors extends Scales {
+  /** How matrices lie, for the gradients of their products. */
+  readonly layout: Layout;
 }
 
 interface Product {
@@ -28,9 +33,9 @@ interface Product {
   readonly inputs: readonly [string, string];
   f(a: TensorBase, b: TensorBase): TensorBase;
   /** ȳ, b → ā */
-  byA(g: TensorBase, b: TensorBase): TensorBase;
+  byA(g: TensorBase, b: TensorBase, layout: Layout): TensorBase;
   /** ȳ, a → b̄ */
-  byB(g: TensorBase, a: TensorBase): TensorBase;
+  byB(g: TensorBase, a: TensorBase, layout: Layout): TensorBase;
   /** The products of two batches, both with the batch dimension in front. */
   batched(a: TensorBase, b: TensorBase): TensorBase;
   /** Refuses factors that do not fit and gives the shape of the product. */
@@ -40,7 +45,7 @@ interface Product {
 const scaled = (x: TensorBase, by: number): TensorBase => (by === 1 ? x : toDType(mul(x, by), x.dtype));
 
 /** β x + α p. With β = 0 nothing of x is looked at, NaN included. */
-function blend(x: TensorBase | null, p: TensorBase | null, { beta, alpha }: Factors): TensorBase {
+function blend(x: TensorBase | null, p: TensorBase | null, { beta, alpha }: Scales): TensorBase {
   if (p === null) return scaled(x as TensorBase, beta);
   return x === null || beta === 0 ? scaled(p, alpha) : add(scaled(x, beta), scaled(p, alpha));
 }
@@ -56,11 +61,17 @@ function defineBlend(product: Product): Blended {
   const op: Op<Factors> = defineOp<Factors>({
     name,
     inputs: ['x', a, b],
-    forward: ([x, left, right], factors) => internally(() => blend(x, f(left, right), factors)),
+    forward: ([x, left, right], factors) =>
+      internally(() => {
+        const p = f(left, right);
+        if (factors.beta !== 1 || factors.alpha !== 1) return blend(x, p, factors);
+        ops.add.writeInto(p, [x, p]);
+        return p;
+      }),
     vjp: {
       x: [[], (g, _, { attrs }) => scaled(g, attrs.beta)],
-      [a]: [[b], (g, [right], { attrs }) => scaled(product.byA(g, right), attrs.alpha)],
-      [b]: [[a], (g, [left], { attrs }) => scaled(product.byB(g, left), attrs.alpha)],
+      [a]: [[b], (g, [right], { attrs }) => scaled(product.byA(g, right, attrs.layout), attrs.alpha)],
+      [b]: [[a], (g, [left], { attrs }) => scaled(product.byB(g, left, attrs.layout), attrs.alpha)],
     },
     jvp: ({ inputs, tangents: [tx, ta, tb], attrs }) => {
       const [, left, right] = inputs as readonly TensorBase[];
@@ -102,8 +113,8 @@ const addmmOp = defineBlend({
   name: 'addmm',
   inputs: ['mat1', 'mat2'],
   f: mm,
-  byA: (g, b) => mm(g, t(b)),
-  byB: (g, a) => mm(t(a), g),
+  byA: gradientOfLeft,
+  byB: gradientOfRight,
   batched: bmm,
   shape: (name, a, b) => {
     refuseRank(name, 'mat1', a, 2);
@@ -177,7 +188,7 @@ export interface BlendOptions {
 }
 
 /** Products of whole numbers take whole factors, as PyTorch's kernels do. */
-function factorsFor(x: TensorBase, { beta = 1, alpha = 1 }: BlendOptions): Factors {
+function factorsFor(x: TensorBase, { beta = 1, alpha = 1 }: BlendOptions): Scales {
   if (x.dtype === 'bool') return { beta: Number(beta !== 0), alpha: Number(alpha !== 0) };
   return isFloat(x.dtype) ? { beta, alpha } : { beta: Math.trunc(beta), alpha: Math.trunc(alpha) };
 }
@@ -207,7 +218,7 @@ function blendOf({ op, product: { name, inputs, shape } }: Blended): Blend {
       );
     }
     checkExpands(name, x.shape, result);
-    return apply1(op, [x, a, b], factorsFor(x, options));
+    return apply1(op, [x, a, b], { ...factorsFor(x, options), layout: layoutOf(a, b) });
   };
 }
 
