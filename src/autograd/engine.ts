@@ -9,7 +9,7 @@ import type { Attached } from '../core/hooks.ts';
 import { type GradScope, scopeOf } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { sameShape } from '../core/shape.ts';
-import { alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
+import { type AutogradMeta, alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
 import { watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
 import { add, addInPlace, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
@@ -275,7 +275,7 @@ class BackwardPass implements Pass, Ledger {
     const { attached } = node;
     if (attached !== null) g ??= nothing(node);
     try {
-      if (attached !== null && g !== null) this.#arrive(node, attached, g);
+      if (attached !== null && g !== null) this.#arrive(attached, g);
       if (g !== null && !this.#options.accumulate) this.#capture(node, g);
       if (node.leaf !== null) {
         if (g !== null && this.#options.accumulate && this.#wantsGrad(node)) this.#end(node.leaf, attached, g);
@@ -294,7 +294,7 @@ class BackwardPass implements Pass, Ledger {
   #end(leaf: TensorBase, attached: Attached | null, g: Gradients): void {
     if (attached !== null) callPrehooks(attached, g, this);
     if (g[0] !== null) {
-      this.#accumulate(leaf, g[0]);
+      this.#accumulate(metaOf(leaf), leaf, leaf.wrapped !== null, g[0]);
       if (attached !== null) callAccumulateHooks(attached, leaf);
     }
     if (attached !== null) callPosthooks(attached, [], g, this);
@@ -357,14 +357,13 @@ class BackwardPass implements Pass, Ledger {
   }
 
   /** What happens wherever a pass arrives: hooks of tensors, then `retainGrad`. */
-  #arrive(node: Node, attached: Attached, g: Gradients): void {
+  #arrive(attached: Attached, g: Gradients): void {
     callTensorHooks(attached, g, this);
-    for (const ref of attached.retaining) {
-      const t = ref.deref();
+    for (const retained of attached.retaining) {
       // After a change in place another node makes it.
-      if (t === undefined || t.node !== node) continue;
-      const gt = g[t.outputIndex];
-      if (gt !== null) this.#accumulate(t, gt);
+      if (retained.meta.retained !== retained) continue;
+      const gt = g[retained.index];
+      if (gt !== null) this.#accumulate(retained.meta, retained.like, retained.inTransform, gt);
     }
   }
 
@@ -391,16 +390,16 @@ class BackwardPass implements Pass, Ledger {
     return g;
   }
 
-  #accumulate(t: TensorBase, g: TensorBase): void {
-    const meta = metaOf(t);
+  /** Adds to the gradient of what lies as `like` does. */
+  #accumulate(meta: AutogradMeta, like: TensorBase, inTransform: boolean, g: TensorBase): void {
     const outer = swapArena(null);
     try {
       if (meta.grad === null) {
         if (this.#options.createGraph) meta.grad = g;
-        else if (t.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = noView(this.keep(g));
-        else if (g.wrapped === null && t.wrapped === null && forwardLevel === null) meta.grad = copyLike(g, t);
+        else if (like.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = noView(this.keep(g));
+        else if (g.wrapped === null && !inTransform && forwardLevel === null) meta.grad = copyLike(g, like);
         else meta.grad = clone(g);
-      } else if (this.#options.createGraph || t.wrapped !== null) meta.grad = add(meta.grad, g);
+      } else if (this.#options.createGraph || inTransform) meta.grad = add(meta.grad, g);
       else if (forwardLevel !== null) addInPlace(meta.grad, g);
       else {
         willChange(meta.grad);

@@ -2,7 +2,8 @@ import type { Storage } from '../backends/wasm/heap.ts';
 import { swapArena } from '../core/arena.ts';
 import { noteChange, setBeforeChange } from '../core/changes.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
-import { isInference, TensorBase } from '../core/tensor.ts';
+import { sameShape } from '../core/shape.ts';
+import { alias, isInference, TensorBase } from '../core/tensor.ts';
 import { copied } from '../ops/copy.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Guard, hold } from './hold.ts';
@@ -14,19 +15,23 @@ interface Kept {
   readonly within: Context;
 }
 
-/** Kept tensors by their memory. Nodes hold them; here they are only looked up. */
+/**
+ * Kept tensors by their memory, one for each layout: what is saved of it until it changes is the same. So a
+ * list is as long as there are views, and holds nothing weakly: what a WeakRef is made of lives to the end
+ * of the turn, and in a loop that never yields that is for ever.
+ */
 class Context {
   alive = true;
-  readonly #byMemory = new WeakMap<Storage, WeakRef<Kept>[]>();
+  readonly #byMemory = new WeakMap<Storage, Kept[]>();
 
   keep(tensor: TensorBase): Kept {
-    const kept: Kept = { tensor, within: this };
     const list = this.#byMemory.get(tensor.storage) ?? [];
-    // What nodes have let go of is dropped each time the list has doubled.
-    const full = list.length >= 16 && (list.length & (list.length - 1)) === 0;
-    const live = full ? list.filter((ref) => ref.deref() !== undefined) : list;
-    live.push(new WeakRef(kept));
-    this.#byMemory.set(tensor.storage, live);
+    let kept = list.find((k) => sameLayout(k.tensor, tensor));
+    if (kept === undefined) {
+      kept = { tensor: alias(tensor), within: this };
+      list.push(kept);
+      this.#byMemory.set(tensor.storage, list);
+    }
     return kept;
   }
 
@@ -37,14 +42,15 @@ class Context {
     this.#byMemory.delete(storage);
     const outer = swapArena(null);
     try {
-      for (const ref of list) {
-        const kept = ref.deref();
-        if (kept !== undefined) kept.tensor = copied(kept.tensor);
-      }
+      for (const kept of list) kept.tensor = copied(kept.tensor);
     } finally {
       swapArena(outer);
     }
   }
+}
+
+function sameLayout(a: TensorBase, b: TensorBase): boolean {
+  return a.offset === b.offset && a.dtype === b.dtype && sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides);
 }
 
 let current: Context | null = null;

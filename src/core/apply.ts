@@ -7,7 +7,16 @@ import { type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
 import type { Op } from './op.ts';
 import { sameShape } from './shape.ts';
-import { isInference, isTensor, levelOf, metaOf, type Operand, type Outputs, type TensorBase } from './tensor.ts';
+import {
+  isInference,
+  isTensor,
+  levelOf,
+  metaOf,
+  type Operand,
+  type Outputs,
+  shadowOf,
+  type TensorBase,
+} from './tensor.ts';
 import { watch } from './watch.ts';
 
 /** The highest level among the inputs, null when all are plain. */
@@ -223,7 +232,7 @@ function attach(node: Node, t: TensorBase, index: number): void {
   t.tracked = true;
   t.node = node;
   t.outputIndex = index;
-  if (t.meta?.retainsGrad) retainAt(node, t);
+  retainAt(node, t);
 }
 
 /** Cuts a tensor out of the graph. */
@@ -231,10 +240,16 @@ export function leaveGraph(t: TensorBase): void {
   t.node = null;
   t.outputIndex = 0;
   t.tracked = false;
+  if (t.meta !== null) t.meta.retained = null;
 }
 
-/** Asks `node` to keep the gradient of its output `t`. After an in-place change that is the new node. */
-export function retainAt(node: Node, t: TensorBase): void {
+/** Asks the node that makes `t` to keep the gradient of `t`, if that wishes it. After an in-place change that is the new node. */
+export function retainAt(node: Node | null, t: TensorBase): void {
+  const { meta } = t;
+  if (meta === null || !meta.retainsGrad) return;
+  meta.retained = null;
+  if (node === null) return;
+  meta.retained = { meta, index: t.outputIndex, like: shadowOf(t), inTransform: t.wrapped !== null };
   const attached = node.attach();
-  attached.retaining = [...attached.retaining, new WeakRef(t)];
+  attached.retaining = [...attached.retaining, meta.retained];
 }

@@ -1,5 +1,5 @@
 import type { Tensor } from '../tensor/tensor.ts';
-import type { TensorBase } from './tensor.ts';
+import type { Retained } from './tensor.ts';
 
 /** Sees the gradient of a tensor; a tensor it returns takes the gradient's place. */
 export type TensorHook<T extends Tensor = Tensor> = ((grad: T) => Tensor | null | undefined) | ((grad: T) => void);
@@ -36,8 +36,8 @@ export class Attached {
   pre: readonly Hooked<NodePrehook>[] = [];
   post: readonly Hooked<NodeHook>[] = [];
   accumulated: readonly Hooked<AccumulateHook>[] = [];
-  /** Outputs that keep their gradients, held weakly: the graph keeps no result alive that nobody else holds. */
-  retaining: readonly WeakRef<TensorBase>[] = [];
+  /** Outputs that keep their gradients. */
+  retaining: readonly Retained[] = [];
   metadata: Record<string, unknown> | null = null;
 
   add<K extends 'tensor' | 'pre' | 'post' | 'accumulated'>(

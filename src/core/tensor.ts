@@ -36,6 +36,8 @@ export interface AutogradMeta {
   /** The node that adds into `grad`, for a leaf. */
   accumulator: Node | null;
   retainsGrad: boolean;
+  /** What the node that makes it knows of that wish; what other nodes were told no longer counts. */
+  retained: Retained | null;
   /** For a view: the tensor whose memory it shares (itself no view). */
   base: TensorBase | null;
   /**
@@ -51,6 +53,21 @@ export interface AutogradMeta {
   place: Place | null;
   /** Its tangent, in forward mode. */
   forward: ForwardMeta | null;
+}
+
+/**
+ * A result that keeps its gradient, without the result: the graph keeps none alive that nobody else holds.
+ * (Nor is there a WeakRef, for what that is made of lives to the end of the turn, and in a loop that never
+ * yields that is for ever.)
+ */
+export interface Retained {
+  /** Where the gradient goes. */
+  readonly meta: AutogradMeta;
+  /** Which output of its node it is. */
+  readonly index: number;
+  /** Its shape and layout. */
+  readonly like: TensorBase;
+  readonly inTransform: boolean;
 }
 
 /**
@@ -200,6 +217,7 @@ export function viewOf(
     grad: null,
     accumulator: null,
     retainsGrad: false,
+    retained: null,
     base: t.meta?.base ?? t,
     baseVersion: t.storage.version,
     place: null,
@@ -268,6 +286,7 @@ export function metaOf(t: TensorBase): AutogradMeta {
     grad: null,
     accumulator: null,
     retainsGrad: false,
+    retained: null,
     base: null,
     baseVersion: 0,
     place: null,

@@ -75,6 +75,6 @@ export function become(name: string, target: TensorBase, result: TensorBase): Te
   target.tracked = result.tracked;
   target.node = result.node;
   target.outputIndex = result.outputIndex;
-  if (target.node !== null && target.meta?.retainsGrad) retainAt(target.node, target);
+  retainAt(target.node, target);
   return target;
 }

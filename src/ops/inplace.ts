@@ -221,7 +221,7 @@ export function standFor(t: TensorBase, result: TensorBase): void {
   t.tracked = true;
   t.node = from.node;
   t.outputIndex = from.outputIndex;
-  if (t.node !== null && t.meta?.retainsGrad) retainAt(t.node, t);
+  retainAt(t.node, t);
 }
 
 /** Inside a transform values are immutable: the tensor takes over what the operation gave. */

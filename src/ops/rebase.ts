@@ -92,7 +92,7 @@ export function takePlace(t: TensorBase, result: TensorBase): void {
   t.tracked = result.tracked;
   t.node = result.node;
   t.outputIndex = result.outputIndex;
-  if (t.node !== null && t.meta?.retainsGrad) retainAt(t.node, t);
+  retainAt(t.node, t);
 }
 
 /** In a transform: `view`, which is to be what `result` is, changes its base and by that all views of it. */

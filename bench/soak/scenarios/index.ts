@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts';
 import { dropped } from './dropped.ts';
 import { inPlace } from './in-place.ts';
 import { programs } from './programs.ts';
+import { throwing } from './throwing.ts';
 import { training } from './training.ts';
 
-export const scenarios: readonly Scenario[] = [...training, ...programs, inPlace, ...dropped];
+export const scenarios: readonly Scenario[] = [...training, throwing, ...programs, inPlace, ...dropped];

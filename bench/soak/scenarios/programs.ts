@@ -57,7 +57,7 @@ export const programs: readonly Scenario[] = [
   },
   {
     name: 'results of results',
-    steps: 100_000,
+    steps: 30_000,
     shortSteps: 1500,
     limits,
     run(soak) {

@@ -56,7 +56,7 @@ function model({ x, y }: Data, dtype: DType): (parameters: readonly Tensor[], t:
 }
 
 /** In place, as a loop over parameters is mostly written. */
-const sgd: Make = (state, data, dtype) => {
+export const sgd: Make = (state, data, dtype) => {
   const all = places(state, dtype);
   const parameters = all.slice(0, SHAPES.length).map((p) => p.requiresGrad_());
   const velocities = all.slice(SHAPES.length);
@@ -118,7 +118,7 @@ const adam: Make = (state, data, dtype) => {
 const copies = (training: Training): ArrayLike<number>[] => training.state().map((t) => t.toTypedArray());
 
 /** A training in progress beside its reference. */
-class Companion {
+export class Companion {
   readonly #soak: Soak;
   readonly #reference: Reference;
   readonly #tolerance: number;
