@@ -90,6 +90,7 @@ export {
   crossEntropy,
   einsum,
   elementwise,
+  type Fused,
   logSoftmax,
   nllLoss,
   softmax,

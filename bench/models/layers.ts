@@ -19,7 +19,7 @@ export function weight(shape: readonly number[], fanIn: number): Tensor {
 
 export const bias = (n: number): Tensor => zeros([n], { requiresGrad: true });
 
-/** A model in training: its parameters, which optimisers replace, and the loss of its batch. */
+/** A model in training: its parameters and the loss of its batch. */
 export interface Training {
   readonly parameters: Tensor[];
   loss(parameters: readonly Tensor[]): Tensor;

@@ -13,7 +13,7 @@ export const sgd =
     loss(parameters).backward();
     noGrad(() => {
       for (const p of parameters) {
-        p.sub_((p.grad as Tensor).mul(rate));
+        p.sub_(p.grad as Tensor, { alpha: rate });
         p.grad = null;
       }
     });
@@ -49,18 +49,9 @@ export const adamW =
       const correction = 1 / (1 - BETA2 ** t);
       noGrad(() => {
         for (const [i, p] of parameters.entries()) {
-          const [next, m, v] = adamUpdate(
-            p,
-            p.grad as Tensor,
-            first[i] as Tensor,
-            second[i] as Tensor,
-            1 - rate * weightDecay,
-            step,
-            correction,
-          );
-          parameters[i] = next.requiresGrad_();
-          first[i] = m;
-          second[i] = v;
+          const [g, m, v] = [p.grad, first[i], second[i]] as [Tensor, Tensor, Tensor];
+          adamUpdate.into([p, m, v], p, g, m, v, 1 - rate * weightDecay, step, correction);
+          p.grad = null;
         }
       });
     };

@@ -272,6 +272,23 @@ export class ElementwiseOp implements Op<undefined> {
     kernel.run([target], inputs);
   }
 
+  /** Runs the kernel with `targets` as its outputs, outside any graph. */
+  writeAll(targets: readonly TensorBase[], inputs: readonly Operand[]): void {
+    const shape = this.#shape(inputs);
+    const plan = this.#plan(this.#key(inputs), inputs);
+    for (const t of targets) {
+      if (!sameShape(shape, t.shape))
+        throw new ShapeError(
+          `${this.name}: a result of shape ${shapeText(shape)} cannot be written to a tensor of shape ${shapeText(t.shape)}`,
+        );
+      if (t.dtype !== plan.out)
+        throw new DTypeError(
+          `${this.name}: results are ${plan.out} and cannot be written to a tensor of dtype ${t.dtype}`,
+        );
+    }
+    plan.kernel.run(targets, inputs);
+  }
+
   /** The hot path of `writeInto`: contiguous tensors of one shape and float dtype. */
   #writeFlat(target: TensorBase, a: Operand, b: Operand): boolean {
     if (typeof a === 'number' || typeof b === 'number' || !a.flat || !b.flat || !target.flat) return false;

@@ -37,6 +37,18 @@ function crosses(x: Operand, target: TensorBase): boolean {
   );
 }
 
+/** The inputs of a function whose results are written over `targets`, copied where that would change what is still to be read. */
+export function uncrossed(targets: readonly TensorBase[], inputs: readonly Operand[]): readonly Operand[] {
+  targets.forEach((t, i) => {
+    const other = targets.findIndex((u) => sameMemory(u.storage, t.storage));
+    if (other !== i)
+      throw new ShapeError(
+        `results ${other} and ${i} would be written to the same memory; give each a tensor of its own`,
+      );
+  });
+  return inputs.map((x) => (targets.some((t) => crosses(x, t)) ? clone(x as TensorBase) : x));
+}
+
 /** Refuses in-place changes that would make a gradient wrong or undefined. `others` are the operands beside the target. */
 export function checkInPlace(op: string, target: TensorBase, others: readonly Operand[] = []): void {
   if (

@@ -124,6 +124,16 @@ export function crossEntropy<X extends Tensor, Y extends Tensor, R extends Reduc
   return loss.crossEntropy(x, target as Tensor, options) as Tensor;
 }
 
+/** What `elementwise` makes of a function of scalars. */
+export interface Fused<S extends readonly Scalar[], R extends ScalarResult> {
+  (...xs: { [K in keyof S]: Operand }): R extends readonly Scalar[] ? { -readonly [K in keyof R]: Tensor } : Tensor;
+  /** Writes the results over these tensors. */
+  into(
+    targets: R extends readonly Scalar[] ? { readonly [K in keyof R]: Tensor } : Tensor,
+    ...xs: { [K in keyof S]: Operand }
+  ): void;
+}
+
 /**
  * A fused elementwise operation from a function of scalars: one kernel forward, one backward, and
  * every derivative derived from the function. `f` is called once, with symbols: write it with their
@@ -134,12 +144,23 @@ export function crossEntropy<X extends Tensor, Y extends Tensor, R extends Reduc
  * @example
  * const swish = elementwise((x) => x.mul(x.sigmoid()));
  * const polar = elementwise((r, t) => [r.mul(t.cos()), r.mul(t.sin())]);
+ *
+ * The function has a method `into(targets, …arguments)` that writes its results over tensors of the shape
+ * and dtype that they have, one for each: an in-place change like any other. They may be among the
+ * arguments, and must not share memory with one another.
+ *
+ * @example
+ * const momentum = elementwise((p, g, m) => [p.sub(m.mul(0.9).add(g).mul(0.1)), m.mul(0.9).add(g)]);
+ * noGrad(() => momentum.into([p, m], p, p.grad, m));
  */
 export function elementwise<S extends readonly Scalar[], const R extends ScalarResult>(
   f: (...xs: S) => R,
   name?: string,
   arity: number = f.length,
-): (...xs: { [K in keyof S]: Operand }) => R extends readonly Scalar[] ? { -readonly [K in keyof R]: Tensor } : Tensor {
+): Fused<S, R> {
   const op = userElementwise(f as unknown as (...xs: readonly Scalar[]) => ScalarResult, arity, name ?? f.name);
-  return (...xs) => op(xs as readonly Operand[]) as never;
+  const call = (...xs: readonly Operand[]): never => op(xs) as never;
+  const into = (targets: Tensor | readonly Tensor[], ...xs: readonly Operand[]): void =>
+    op.into(Array.isArray(targets) ? (targets as readonly Tensor[]) : [targets as Tensor], xs);
+  return Object.assign(call, { into }) as Fused<S, R>;
 }
