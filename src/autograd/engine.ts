@@ -238,7 +238,8 @@ class BackwardPass implements Pass, Ledger {
       addInto(before, g);
       return;
     }
-    const outer = swapArena(null);
+    // In an arena of its own, so that the sum, which the pass writes to and frees, is given no recipe.
+    const outer = swapArena(this.#releases ? [] : null);
     const sum = add(before, g);
     swapArena(outer);
     if (this.#releases) sum.storage.owner = this;

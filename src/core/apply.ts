@@ -6,6 +6,7 @@ import { haveInference } from './inference.ts';
 import { type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
 import type { Op } from './op.ts';
+import { remember } from './recipes.ts';
 import { sameShape } from './shape.ts';
 import {
   isInference,
@@ -57,6 +58,7 @@ export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outpu
       : detour
         ? supplied(op, inputs, attrs)
         : op.forward(inputs, attrs);
+  if (op.cheap === true && level === null) remember(op, inputs, attrs, outputs);
   if (op.backward !== null && scopeOf(level).enabled) record(op, inputs, attrs, outputs, level);
   return outputs;
 }

@@ -16,3 +16,8 @@ export function swapArena(next: Storage[] | null): Storage[] | null {
   arena = next;
   return previous;
 }
+
+/** Whether what is allocated now may be released by hand. */
+export function inArena(): boolean {
+  return arena !== null;
+}

@@ -1,3 +1,4 @@
+import { separate } from '../backends/wasm/heap.ts';
 import type { TensorBase } from './tensor.ts';
 import { watch } from './watch.ts';
 
@@ -12,6 +13,8 @@ export function setBeforeChange(f: ((t: TensorBase) => void) | null): void {
 /** To be called before an in-place change of a plain tensor. */
 export function willChange(t: TensorBase): void {
   if (beforeChange !== null) beforeChange(t);
+  const { storage } = t;
+  if (storage.source !== null || storage.recipe !== null) separate(storage);
 }
 
 /** Counts an in-place change of the memory of a plain tensor, and notes which method made it. */

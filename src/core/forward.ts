@@ -82,14 +82,20 @@ export function withoutForward<R>(body: () => R): R {
   }
 }
 
-/** The results of an operation on plain tensors. What its kernels do inside is nobody's business. */
-export function supplied<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
+/** Runs `body` with nothing of the above in force. */
+export function plainly<R>(body: () => R): R {
   const [level, supply] = [forwardLevel, supplier];
-  const compute = (): Outputs => op.forward(inputs, attrs);
   set(null, null);
   try {
-    return supply === null ? compute() : supply(op.name, inputs, compute);
+    return body();
   } finally {
     set(level, supply);
   }
+}
+
+/** The results of an operation on plain tensors. What its kernels do inside is nobody's business. */
+export function supplied<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
+  const supply = supplier;
+  const compute = (): Outputs => op.forward(inputs, attrs);
+  return plainly(() => (supply === null ? compute() : supply(op.name, inputs, compute)));
 }

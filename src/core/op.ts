@@ -39,6 +39,11 @@ export interface Op<A = never> {
   readonly backward: Backward | null;
   /** Whether the results are views of the (only) input. */
   readonly view?: (attrs: A) => boolean;
+  /**
+   * Results may be given up and made again: `forward` depends on nothing but its inputs and attributes,
+   * and costs little more than a copy of its result.
+   */
+  readonly cheap?: boolean;
   /** How many of the first inputs gradients go to, if not to all: the node has an edge for each of these. */
   readonly edges?: number;
   /** Tangents of the outputs (null: zero). */
@@ -106,6 +111,8 @@ export interface OpDefinition<A> {
   readonly jvp: JvpRule<A>;
   /** For operations of one input whose forward only makes views of it; a function where that depends on the call. */
   readonly view?: true | ((attrs: A) => boolean);
+  /** `forward` depends on nothing but its inputs and attributes, and costs little more than a copy of its result. */
+  readonly cheap?: true;
   vmap(inputs: readonly TensorBase[], batched: readonly boolean[], attrs: A, size: number): Outputs;
 }
 
@@ -161,6 +168,7 @@ export function defineOp<A>(definition: OpDefinition<A>): Op<A> {
     jvp: jvpOf(() => op, definition.jvp),
     vmap: definition.vmap as Op<A>['vmap'],
     ...(definition.view === undefined ? {} : { view: definition.view === true ? () => true : definition.view }),
+    ...(definition.cheap === true ? { cheap: true } : {}),
   };
   return register(op);
 }

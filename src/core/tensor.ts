@@ -188,6 +188,17 @@ export function alias(
   );
 }
 
+/** A tensor without history over any storage. */
+export function tensorOver(
+  storage: Storage,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number,
+  dtype: DType,
+): TensorBase {
+  return new Class(storage, shape, strides, offset, dtype, numel(shape), isContiguous(shape, strides));
+}
+
 /** Gives a tensor the shape, strides and dtype of another one of the same memory. */
 export function setPlace(t: TensorBase, from: TensorBase): void {
   const own: { -readonly [K in keyof TensorBase]: TensorBase[K] } = t;

@@ -16,6 +16,8 @@ export interface DimAttrs {
 interface Finding<A> {
   readonly name: string;
   readonly node?: string | ((attrs: A) => string);
+  /** See `OpDefinition`. */
+  readonly cheap?: true;
   /** The values, and where they are (int32), of a plain tensor. */
   find(x: TensorBase, attrs: A): readonly [values: TensorBase, indices: TensorBase];
 }
@@ -97,10 +99,9 @@ export function defineSelection<A extends ReduceAttrs>({ name, node, find }: Fin
  * An operation along one dimension whose elements come from the input's: y = x[index]. The gradient is
  * put back where they came from.
  */
-export function definePicking<A extends DimAttrs>({ name, node, find }: Finding<A>): Op<A> {
+export function definePicking<A extends DimAttrs>({ find, ...finding }: Finding<A>): Op<A> {
   const op: Op<A> = defineOp<A>({
-    name,
-    node,
+    ...finding,
     inputs: ['x'],
     forward: ([x], attrs) => find(x, attrs),
     vjp: {

@@ -12,6 +12,7 @@ import { type PerDim, perDim } from './windows.ts';
 // y[n, (c, k), p] = x[n, c, s p − a + d k]        x̄ = the sum of ȳ over the blocks that hold a place
 const im2colOp: Op<Blocks> = defineOp({
   name: 'im2col',
+  cheap: true,
   node: 'Im2ColBackward0',
   inputs: ['x'],
   forward: ([x], blocks) => {
@@ -27,6 +28,7 @@ const im2colOp: Op<Blocks> = defineOp({
 // x[n, c, i] = Σ y[n, (c, k), p] over s p − a + d k = i        ȳ = the blocks of x̄
 const col2imOp: Op<Blocks> = defineOp({
   name: 'col2im',
+  cheap: true,
   node: 'Col2ImBackward0',
   inputs: ['y'],
   forward: ([y], blocks) =>

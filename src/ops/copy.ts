@@ -63,6 +63,7 @@ export function copied(x: TensorBase, dtype: DType = x.dtype, format: MemoryForm
 /** y = x, in memory of its own. */
 const cloneOp: Op<MemoryFormat> = defineOp({
   name: 'clone',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], format) => copied(x, x.dtype, format),
   vjp: { x: [[], (g) => g] },
@@ -97,6 +98,7 @@ export function copyLike(x: TensorBase, like: TensorBase): TensorBase {
 /** y = x in another dtype. The engine brings the gradient back to the dtype of x. */
 const toOp: Op<{ readonly dtype: DType; readonly format?: MemoryFormat }> = defineOp({
   name: 'to',
+  cheap: true,
   node: 'ToCopyBackward0',
   inputs: ['x'],
   forward: ([x], { dtype, format }) => copied(x, dtype, format),

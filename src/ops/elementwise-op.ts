@@ -11,6 +11,7 @@ import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
 import { canCast, resultType } from '../core/promotion.ts';
+import { NO_RECIPE_BYTES, remember } from '../core/recipes.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp, type Source } from '../kernels/derive.ts';
@@ -79,6 +80,7 @@ export class ElementwiseOp implements Op<undefined> {
   readonly fn: ScalarFunction;
   readonly kind: ElementwiseKind;
   readonly backward: Backward | null;
+  readonly cheap = true;
   readonly #options: ElementwiseOptions;
   readonly #node: string;
   readonly #plans = new Map<number, Plan>();
@@ -127,6 +129,7 @@ export class ElementwiseOp implements Op<undefined> {
     const flat = compiled(plan, 0);
     beginLaunch();
     flat(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
+    if (out.storage.nbytes > NO_RECIPE_BYTES) remember(this, [a], undefined, out);
     if ((a.tracked || a.meta !== null) && this.backward !== null && baseScope.enabled)
       record(this, [a], undefined, out, null);
     return out;
@@ -158,6 +161,7 @@ export class ElementwiseOp implements Op<undefined> {
     beginLaunch();
     const toA = address(a.storage) + a.offset * bytes;
     flat(like.count, address(out.storage), toA, address(b.storage) + b.offset * bytes);
+    if (out.storage.nbytes > NO_RECIPE_BYTES) remember(this, [a, b], undefined, out);
     if ((a.tracked || b.tracked || a.meta !== null || b.meta !== null) && this.backward !== null && baseScope.enabled) {
       record(this, [a, b], undefined, out, null);
     }
@@ -177,6 +181,7 @@ export class ElementwiseOp implements Op<undefined> {
     const from = address(t.storage) + t.offset * bytes;
     if (first) flat(t.count, to, x, from);
     else flat(t.count, to, from, x);
+    if (out.storage.nbytes > NO_RECIPE_BYTES) remember(this, inputs, undefined, out);
     if ((t.tracked || t.meta !== null) && this.backward !== null && baseScope.enabled) {
       record(this, inputs, undefined, out, null);
     }

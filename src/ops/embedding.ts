@@ -46,6 +46,7 @@ function lookupGradient(g: TensorBase, index: TensorBase, shape: readonly number
 // y[i, …] = w[index[i], …]        w̄ = indexAdd(0, index, ȳ), without the padding row, by frequency if asked
 const embeddingOp: Op<EmbeddingAttrs> = defineOp({
   name: 'embedding',
+  cheap: true,
   inputs: ['weight', 'index'],
   forward: ([weight, index]) =>
     internally(() => {

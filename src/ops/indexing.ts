@@ -142,6 +142,7 @@ export function checkSlices(op: string, x: TensorBase, dim: number, index: Tenso
 // y[i,j] = x[index[i,j], j]        x̄ = scatterAdd(0, index, ȳ)
 const gatherOp: Op<DimAttrs> = defineOp({
   name: 'gather',
+  cheap: true,
   inputs: ['x', 'index'],
   forward: ([x, index], { dim }) => {
     const y = fresh(index.shape, x.dtype);
@@ -182,6 +183,7 @@ function scatterBatch(op: () => Op<DimAttrs>): Op<DimAttrs>['vmap'] {
 // y = x,  y[index[i,j], j] += src[i,j]        x̄ = ȳ,  src̄ = gather(ȳ, index)
 const scatterAddOp: WritingOp<DimAttrs> = defineWriting({
   name: 'scatterAdd',
+  cheap: true,
   inputs: ['x', 'index', 'src'],
   write: (y, [index, src], { dim }) => scatterAddKernel(y, dim, index, src),
   vjp: {
@@ -205,6 +207,7 @@ export function scatterAddCall(x: TensorBase, dim: number, index: TensorBase, sr
 // y = x,  y[index[i,j], j] = src[i,j]        x̄ = ȳ with 0 where something was written,  src̄ = gather(ȳ, index)
 const scatterOp: WritingOp<DimAttrs> = defineWriting({
   name: 'scatter',
+  cheap: true,
   inputs: ['x', 'index', 'src'],
   write: (y, [index, src], { dim }) => scatterKernel(y, dim, index, src),
   vjp: {
@@ -218,6 +221,7 @@ const scatterOp: WritingOp<DimAttrs> = defineWriting({
 // y = x,  y[index[i,j], j] = value        x̄ = ȳ with 0 where something was written
 const scatterValueOp: WritingOp<ValueAttrs> = defineWriting({
   name: 'scatterValue',
+  cheap: true,
   node: 'ScatterBackward1',
   inputs: ['x', 'index'],
   write: (y, [index], { dim, value }) => scatterKernel(y, dim, index, value),
@@ -247,6 +251,7 @@ export function scatterCall(x: TensorBase, dim: number, index: TensorBase, src: 
 // y[…, k, …] = x[…, index[k], …]        x̄ = indexAdd(0, index, ȳ)
 const indexSelectOp: Op<DimAttrs> = defineOp({
   name: 'indexSelect',
+  cheap: true,
   inputs: ['x', 'index'],
   forward: ([x, index], { dim }) => {
     const y = fresh(x.shape.with(dim, index.count), x.dtype);
@@ -295,6 +300,7 @@ function slicesBatch<A extends DimAttrs>(op: () => Op<A>, ofElements: () => Op<A
 // y = x,  y[…, index[k], …] += src[…, k, …]        x̄ = ȳ,  src̄ = indexSelect(ȳ, index)
 const indexAddOp: WritingOp<DimAttrs> = defineWriting({
   name: 'indexAdd',
+  cheap: true,
   inputs: ['x', 'index', 'src'],
   write: (y, [index, src], { dim }) => indexAddKernel(y, dim, index, src),
   vjp: {
@@ -328,6 +334,7 @@ export function indexAddCall(x: TensorBase, dim: number, index: TensorBase, src:
 // y = x,  y[…, index[k], …] = src[…, k, …]        x̄ = ȳ with 0 at the places,  src̄ = indexSelect(ȳ, index)
 const indexCopyOp: WritingOp<DimAttrs> = defineWriting({
   name: 'indexCopy',
+  cheap: true,
   inputs: ['x', 'index', 'src'],
   write: (y, [index, src], { dim }) => indexCopyKernel(y, dim, index, src),
   vjp: {
@@ -354,6 +361,7 @@ export function indexCopyCall(x: TensorBase, dim: number, index: TensorBase, src
 // y = x,  y[…, index[k], …] = value        x̄ = ȳ with 0 at the places
 const indexFillOp: WritingOp<ValueAttrs> = defineWriting({
   name: 'indexFill',
+  cheap: true,
   inputs: ['x', 'index'],
   write: (y, [index], { dim, value }) => indexFillKernel(y, dim, index, value),
   vjp: { x: [['index'], (g, [index], { attrs }) => indexFill(g, attrs.dim, index, 0)] },

@@ -17,6 +17,7 @@ interface CatAttrs {
 // y = [x₀ x₁ …]        x̄ᵢ = the part of ȳ that came from xᵢ
 const catOp: Op<CatAttrs> = defineOp({
   name: 'cat',
+  cheap: true,
   inputs: [],
   forward: (inputs, { dim, sizes }) => {
     const total = sizes.reduce((a, b) => a + b, 0);
@@ -87,6 +88,7 @@ interface StackAttrs {
 // y[…, i, …] = xᵢ        x̄ᵢ = ȳ[…, i, …]
 const stackOp: Op<StackAttrs> = defineOp({
   name: 'stack',
+  cheap: true,
   inputs: [],
   forward: (inputs, { dim }) => {
     const { shape, dtype } = inputs[0];

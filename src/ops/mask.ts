@@ -132,6 +132,7 @@ const maskedFrontOp: Op<{ readonly length: number }> = defineOp({
 // y = x,  y[mask] = the first elements of src        x̄ = ȳ where the mask does not hold,  src̄ = maskedFront(ȳ, mask)
 const maskedScatterOp: WritingOp<undefined> = defineWriting({
   name: 'maskedScatter',
+  cheap: true,
   inputs: ['x', 'mask', 'src'],
   write: (y, [mask, src]) => {
     const count = y.count === 0 ? 0 : countNonzero(mask, y.shape);

@@ -33,6 +33,7 @@ function take(x: TensorBase, index: TensorBase, dims: number): TensorBase {
 // y, k = max and argmax of x in each window        x̄[k] += ȳ,  ẏ = ẋ[k]
 const maxPoolOp: Op<MaxPoolAttrs> = defineOp({
   name: 'maxPool',
+  cheap: true,
   node: ({ node }) => node,
   inputs: ['x'],
   forward: ([x], { op, reach }) =>
@@ -81,6 +82,7 @@ interface UnpoolAttrs {
 // y = 0,  y[k] = x (or += x)        x̄ = ȳ[k]
 const unpoolOp: Op<UnpoolAttrs> = defineOp({
   name: 'maxUnpool',
+  cheap: true,
   node: ({ size, adds }) => (adds ? 'MaxPoolBackwardBackward0' : `MaxUnpool${size.length}DBackward0`),
   inputs: ['x', 'index'],
   forward: ([x, index], { size, adds }) =>

@@ -93,6 +93,7 @@ export function normGradient(
 
 const normOp: Op<NormAttrs> = defineOp({
   name: 'norm',
+  cheap: true,
   node: 'NormBackward0',
   inputs: ['x'],
   forward: ([x], attrs) => {

@@ -25,6 +25,7 @@ const negated = (pads: readonly Pad[]): Pad[] => pads.map(([before, after]) => [
 // y = x with `value` around it        x̄ = ȳ with the same cut off (and zeros where x was cut)
 const constantPadOp: Op<PadAttrs> = defineOp({
   name: 'constantPad',
+  cheap: true,
   node: 'ConstantPadNdBackward0',
   inputs: ['x'],
   forward: ([x], { pads, value }) => {

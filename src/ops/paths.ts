@@ -85,6 +85,7 @@ function unfoldPlace({ shape, strides, offset }: Place, { dim, size, step }: Unf
 // y[…, i, …, k] = x[…, i step + k, …]        x̄ = the sum of what the windows over an element give
 const unfoldOp: Op<UnfoldAttrs> = defineOp({
   name: 'unfold',
+  cheap: true,
   view: true,
   inputs: ['x'],
   forward: ([x], attrs) => seen(x, unfoldPlace(x, attrs)),

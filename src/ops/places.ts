@@ -62,6 +62,7 @@ function withBatch(index: TensorBase, { dims, at, row = false }: Indexed, size: 
 // y[…, i, …] = x[…, index[0, i], index[1, i], …]        x̄ = indexPut(0, index, ȳ), adding
 const indexOp: Op<Indexed> = defineOp({
   name: 'index',
+  cheap: true,
   inputs: ['x', 'index'],
   forward: ([x, index], indexed) => {
     const y = fresh(takenShape(x, index, indexed), x.dtype);
@@ -92,6 +93,7 @@ export function takeAt(x: TensorBase, index: TensorBase, indexed: Indexed): Tens
 //   x̄ = ȳ with 0 at the places  (or ȳ),  v̄ = ȳ[…, index[0, i], …]
 export const indexPutOp: WritingOp<PutAttrs> = defineWriting({
   name: 'indexPut',
+  cheap: true,
   inputs: ['x', 'index', 'v'],
   write: (y, [index, v], { accumulate, ...indexed }) => putKernel(y, index, v, indexed, accumulate),
   vjp: {

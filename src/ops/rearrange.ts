@@ -20,6 +20,7 @@ import { expand, flatten, narrow, reshape, transpose, unsqueeze } from './view.t
 // y[…, i, …] = x[…, n − 1 − i, …]; it is its own adjoint
 const flipOp: Op<{ readonly dims: readonly number[] }> = defineOp({
   name: 'flip',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], { dims }) => {
     const y = fresh(x.shape, x.dtype);

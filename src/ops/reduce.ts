@@ -105,6 +105,7 @@ export const numbered =
 // y = Σ x        x̄ = ȳ
 const sumOp: Op<ReduceAttrs> = defineOp({
   name: 'sum',
+  cheap: true,
   node: numbered('Sum'),
   inputs: ['x'],
   forward: ([x], attrs) => reduce({ name: 'sum', fold: 'sum' }, x, accumulated(x.dtype), accumulated(x.dtype), attrs),
@@ -122,6 +123,7 @@ const isNumber: Expr = compare('eq', arg(0), arg(0));
 // y = Σ x over what is a number        x̄ = ȳ where it is, else 0
 const nansumOp: Op<ReduceAttrs> = defineOp({
   name: 'nansum',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], attrs) =>
     reduce({ name: 'nansum', fold: 'sum', pre: select(isNumber, arg(0), 0) }, x, x.dtype, x.dtype, attrs),
@@ -194,6 +196,7 @@ export function sumToSize(x: TensorBase, size: Shape): TensorBase {
 // y = Σ x / n        x̄ = ȳ / n
 const meanOp: Op<ReduceAttrs> = defineOp({
   name: 'mean',
+  cheap: true,
   node: numbered('Mean'),
   inputs: ['x'],
   forward: ([x], attrs) => {
@@ -266,6 +269,7 @@ function prodGradient(g: TensorBase, x: TensorBase, attrs: ReduceAttrs): TensorB
 // y = ∏ x        x̄_k = ȳ ∏_{j≠k} x_j        ẏ = Σ_k ẋ_k ∏_{j≠k} x_j
 const prodOp: Op<ReduceAttrs> = defineOp({
   name: 'prod',
+  cheap: true,
   node: numbered('Prod'),
   inputs: ['x'],
   forward: ([x], attrs) => reduce({ name: 'prod', fold: 'prod' }, x, accumulated(x.dtype), accumulated(x.dtype), attrs),

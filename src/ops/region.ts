@@ -210,6 +210,7 @@ const asStridedOp: Op<Region> = defineOp({
 // y = zeros, with x in the region
 const intoRegionOp: Op<Region> = defineOp({
   name: 'intoRegion',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], r) =>
     internally(() => {
@@ -236,6 +237,7 @@ function checkApart(r: Region): Region {
 // y = x with the region replaced by v        x̄ = ȳ with zeros in the region,  v̄ = the region of ȳ
 const replaceRegionOp: Op<Region> = defineOp({
   name: 'replaceRegion',
+  cheap: true,
   node: ({ node }) => node ?? 'CopySlices',
   inputs: ['x', 'v'],
   forward: ([x, v], r) => {
@@ -262,6 +264,7 @@ const replaceRegionOp: Op<Region> = defineOp({
 // y = x with zeros in the region; it is its own adjoint
 const clearRegionOp: Op<Region> = defineOp({
   name: 'clearRegion',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], r) => {
     const memory = fills(r) ? alias(contiguous(x), [r.extent], [1]) : laid(x, r.whole, r.extent, true);

@@ -16,6 +16,7 @@ interface ResampleAttrs {
 // y[…, o, …] = Σ w x[…, i, …] over the taps of o        x̄ = the same with the weights transposed
 const resampleOp: Op<ResampleAttrs> = defineOp({
   name: 'resample',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], { op, dim, taps }) =>
     internally(() => {

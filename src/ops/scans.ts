@@ -47,6 +47,7 @@ function previous(x: TensorBase, attrs: ScanAttrs, value: number): TensorBase {
 // y[k] = Σ_{j≤k} x[j]        x̄[j] = Σ_{k≥j} ȳ[k], the sum from the other end
 const cumsumOp: Op<ScanAttrs> = defineOp({
   name: 'cumsum',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], attrs) => {
     const y = fresh(x.shape, x.dtype);
@@ -76,6 +77,7 @@ export function cumsum(x: TensorBase, dim: number, dtype?: DType): TensorBase {
  */
 const recurrenceOp: Op<ScanAttrs> = defineOp({
   name: 'recurrence',
+  cheap: true,
   inputs: ['a', 'x'],
   forward: ([a, x], attrs) => {
     const y = fresh(x.shape, x.dtype);
@@ -106,6 +108,7 @@ function recurrence(a: TensorBase, x: TensorBase, attrs: ScanAttrs): TensorBase 
 // y[k] = ∏_{j≤k} x[j]        x̄[j] = y[j−1] s[j] with s[j] = ȳ[j] + x[j+1] s[j+1]        ẏ[k] = x[k] ẏ[k−1] + ẋ[k] y[k−1]
 const cumprodOp: Op<ScanAttrs> = defineOp({
   name: 'cumprod',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], { dim }) => {
     const y = fresh(x.shape, x.dtype);
@@ -193,6 +196,7 @@ function runningLogSumExp(x: TensorBase, dim: number): TensorBase {
  */
 const logcumsumexpOp: Op<ScanAttrs> = defineOp({
   name: 'logcumsumexp',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], { dim }) => runningLogSumExp(x, dim),
   vjp: {
@@ -219,6 +223,7 @@ export function logcumsumexp(x: TensorBase, dim: number): TensorBase {
 function defineRunningExtreme(name: string, kernel: typeof kernels.cummax): Op<DimAttrs> {
   return definePicking<DimAttrs>({
     name,
+    cheap: true,
     find: (x, { dim }) => {
       const values = fresh(x.shape, x.dtype);
       const indices = fresh(x.shape, 'int32');

@@ -124,6 +124,7 @@ function slopesOf({ dim, reduce }: ReduceAttrs, x: TensorBase, index: TensorBase
 // y = x,  y[index[i,j], j] ∘= src[i,j]        x̄ = ȳ ∂y/∂x,  src̄ = gather(ȳ, index) ∂y/∂src
 const scatterReduceOp: WritingOp<ReduceAttrs> = defineWriting({
   name: 'scatterReduce',
+  cheap: true,
   inputs: ['x', 'index', 'src'],
   write: (y, [index, src], { dim, reduce }) => scatterJoin(JOINS[reduce], y, dim, index, src),
   vjp: {

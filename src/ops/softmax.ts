@@ -98,6 +98,7 @@ function floatInput(op: string, x: TensorBase, dtype: DType | undefined): Tensor
 // y = log Σ exp x        x̄ = ȳ exp(x − y)        ẏ = Σ ẋ exp(x − y)
 const logsumexpOp: Op<ReduceAttrs> = defineOp({
   name: 'logsumexp',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], attrs) => {
     const shape = reducedShape(x.shape, attrs);
@@ -138,6 +139,7 @@ interface SoftmaxAttrs {
 // y = exp x / Σ exp x        x̄ = y (ȳ − Σ ȳ y)        ẏ = y (ẋ − Σ ẋ y)
 const softmaxOp: Op<SoftmaxAttrs> = defineOp({
   name: 'softmax',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], { dim }) =>
     x.count === 0
@@ -160,6 +162,7 @@ export function softmax(x: TensorBase, dim: number, dtype?: DType): TensorBase {
 // y = x − log Σ exp x        x̄ = ȳ − exp(y) Σ ȳ        ẏ = ẋ − Σ exp(y) ẋ
 const logSoftmaxOp: Op<SoftmaxAttrs> = defineOp({
   name: 'logSoftmax',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], { dim }) =>
     x.count === 0

@@ -74,6 +74,7 @@ const meanOver = (x: TensorBase, dims: readonly number[]): TensorBase =>
 // ẏ = r (ẋ − mean ẋ − y mean(ẋ y)),  μ̇ = mean ẋ,  v̇ = 2 mean(ẋ y) / r
 const standardizeOp: Op<Attrs> = defineOp({
   name: 'standardize',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], { dims, eps }) =>
     internally(() => {

@@ -33,6 +33,7 @@ const inverse = (dims: readonly number[]): number[] => {
 /** `y` has the elements of `x` in row-major order, in another shape. */
 const reshapeOp: Op<{ readonly shape: Shape; readonly copies: boolean }> = defineOp({
   name: 'reshape',
+  cheap: true,
   view: ({ copies }) => !copies,
   node: ({ copies }) => (copies ? 'UnsafeViewBackward0' : 'ViewBackward0'),
   inputs: ['x'],
@@ -258,6 +259,7 @@ const sliceOp: Op<SliceAttrs> = defineOp({
 /** The adjoint of `slice`: y is zero but for the slice, which is x. */
 const sliceBackwardOp: Op<SliceAttrs & { readonly size: number }> = defineOp({
   name: 'sliceBackward',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], attrs) => {
     const y = fresh(x.shape.with(attrs.dim, attrs.size), x.dtype);

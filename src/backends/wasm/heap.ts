@@ -9,16 +9,19 @@
  * not run. Touching a storage brings its body back.
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
+import { Body, Lease } from './body.ts';
 import { copyOut, i32, memoryLimits, u8 } from './linear-memory.ts';
 import {
-  Body,
   clock,
   discard,
+  dropRecipe,
   eachBody,
   enroll,
   GRANULE,
+  keepRecipe,
   LINE,
   type ResidencyStats,
+  remake,
   reserve,
   residencyStats,
   restore,
@@ -28,7 +31,8 @@ import {
 export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
 export { beginLaunch, scratch, setCacheLimit } from './residency.ts';
 
-const SMALL_BYTES = 16384;
+/** Storages of up to so many bytes share pages. */
+export const SMALL_BYTES = 16384;
 const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
 
 /**
@@ -63,6 +67,10 @@ export class Storage {
   readonly place: number;
   /** Keeps the page alive. @internal */
   page: Page | null;
+  /** How the bytes are made again if they are given up without a copy. @internal */
+  recipe: Recipe | null = null;
+  /** What recipes that read these bytes know of them. @internal */
+  source: Source | null = null;
 
   /** Storages come from `allocate`. @internal */
   constructor(nbytes: number, body: Body, place: number, page: Page | null) {
@@ -89,6 +97,26 @@ export interface Change {
   readonly at: Error;
 }
 
+/** How the bytes of a storage are made again. */
+export interface Recipe {
+  /** Recipes that may have to be followed for this one, itself included. */
+  readonly depth: number;
+  /** Bytes that are kept for its sake at most. */
+  readonly needs: number;
+  /** A new storage with the same bytes. */
+  make(): Storage;
+}
+
+/** What recipes know of a storage: where its bytes are, as they were when the recipe was written. */
+export class Source {
+  storage: Storage;
+  readonly lease: Lease = new Lease();
+
+  constructor(storage: Storage) {
+    this.storage = storage;
+  }
+}
+
 /** The body of every freed storage. */
 const FREED = new Body(-1);
 
@@ -103,6 +131,7 @@ function touch(s: Storage): void {
   const body = s.body;
   if (body === FREED) throw new DeviceError('this storage has been freed: its memory may hold other data by now');
   if (body.copy !== null) restore(body, body.copy, s.page ?? s.origin ?? s);
+  else if (body.forgotten) followRecipe(s, body);
   body.stamp = clock;
 }
 
@@ -183,7 +212,7 @@ function allocateLarge(nbytes: number): Storage {
  */
 export function free(s: Storage): void {
   const body = s.body;
-  if (body === FREED || s.origin !== null) return;
+  if (body === FREED || s.origin !== null || isNeeded(s)) return;
   const page = s.page;
   s.body = FREED;
   s.page = null;
@@ -202,12 +231,89 @@ export function free(s: Storage): void {
 
 /** Another storage with the same bytes, whose writes are counted apart. Neither is freed by hand from now on. */
 export function twin(s: Storage): Storage {
+  separate(s);
   s.origin ??= s;
   s.owner = null;
   const t = new Storage(s.nbytes, s.body, s.place, s.page);
   t.origin = s.origin;
   return t;
 }
+
+// ─── recipes ─────────────────────────────────────────────────────────────────────────────────────
+
+/*
+ * Most results are dropped soon, and in a loop that never yields nobody learns of it. To copy them out
+ * when their room is needed costs several times what computing them did. So results that are cheap to
+ * make come with a recipe: their bytes are given up without a copy and made again if they are missed.
+ * A recipe hangs on the storage and leads to what was read. So a dead result costs nothing: whatever
+ * its recipe leads to is garbage with it. What recipes read must stay as it was; before a storage is
+ * written to, `separate` gives recipes that may be needed a copy, and ends those that are not.
+ */
+
+/** What recipes read instead of `s`; null if several storages share its bytes. */
+export function sourceOf(s: Storage): Source | null {
+  if (s.origin !== null) return null;
+  s.source ??= new Source(s);
+  return s.source;
+}
+
+/** Gives a storage of more than SMALL_BYTES that was just filled its recipe. */
+export function giveRecipe(s: Storage, recipe: Recipe, leases: readonly Lease[]): void {
+  s.recipe = recipe;
+  keepRecipe(s.body, leases);
+}
+
+/** Whether the bytes of `s` have a recipe that is still good. */
+export function hasRecipe(s: Storage): boolean {
+  return s.recipe !== null && s.body.leases !== null;
+}
+
+function followRecipe(s: Storage, body: Body): void {
+  const { recipe } = s;
+  if (recipe === null) throw new DeviceError('these bytes were given up, and there is no recipe for them');
+  remake(body, s, () => {
+    const made = recipe.make();
+    const { body: now } = made;
+    made.body = FREED;
+    return now;
+  });
+}
+
+function isNeeded({ source }: Storage): boolean {
+  return source !== null && (source.lease.needed || source.lease.lines > 0);
+}
+
+/**
+ * To be called before bytes of `s` change: recipes that may be needed read a copy of them from now on,
+ * and `s` is no longer what its own recipe makes.
+ */
+export function separate(s: Storage): void {
+  if (s.recipe !== null) {
+    if (s.body.forgotten) touch(s);
+    dropRecipe(s.body);
+    s.recipe = null;
+  }
+  const { source } = s;
+  if (source === null) return;
+  s.source = null;
+  const { lease } = source;
+  if (lease.needed || lease.lines * LINE > 2 * s.nbytes) source.storage = apart(readBytes(s, 0, s.nbytes));
+  else {
+    lease.ended = true;
+    source.storage = nothing;
+  }
+}
+
+/** A storage whose bytes are outside the linear memory, as if evicted. */
+function apart({ buffer, byteLength }: Uint8Array<ArrayBuffer>): Storage {
+  const body = new Body(-1);
+  body.used = Math.ceil(byteLength / GRANULE);
+  body.copy = buffer;
+  return new Storage(byteLength, body, 0, null);
+}
+
+/** What recipes that have ended read. */
+const nothing = apart(new Uint8Array(0));
 
 /** Whether two storages have the same bytes. */
 export function sameMemory(a: Storage, b: Storage): boolean {

@@ -116,6 +116,8 @@ export class MapKernel {
     const tensors = outs.slice();
     for (const x of ins) if (typeof x !== 'number') tensors.push(x);
     const width = tensors.length;
+    // Bringing bytes back may run kernels, which look for loops of their own.
+    for (const t of tensors) address(t.storage);
     findLoops(outs[0].shape, tensors);
     const depth = Math.max(0, loopCount - 1);
     const kernel = this.#variant(depth, tensors, outs.length);

@@ -6,6 +6,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { type Span, SpanAllocator } from './allocator.ts';
+import { type Body, type Lease, NOWHERE, Ring } from './body.ts';
 import { copyOut, growMemory, linearMemoryBytes, u8 } from './linear-memory.ts';
 
 /**
@@ -16,39 +17,6 @@ export const GRANULE = 16;
 export const LINE = 64;
 const GRANULES_PER_LINE = LINE / GRANULE;
 const MIB = 2 ** 20;
-
-/** The stamp of a body that has no place; the clock never shows it. */
-const NOWHERE = -1;
-
-/** What the heap knows of a block: where its bytes are, and when they were last used. */
-export class Body {
-  /** In granules. */
-  place = 0;
-  /** The launch that used it last, or NOWHERE: one comparison with the clock tells that it is in place. */
-  stamp = NOWHERE;
-  /** The stamp when eviction last passed by: a body used since then gets another turn. */
-  seen = NOWHERE;
-  span: Span | null = null;
-  /** The bytes while evicted. */
-  copy: ArrayBuffer | null = null;
-  /** Neighbours in the ring of evictable bodies. */
-  previous: Body | null = null;
-  next: Body | null = null;
-  /** Size class of a page's storages, or -1 for a block of its own. */
-  readonly sizeClass: number;
-  /** Storages not freed. */
-  live = 0;
-  /** Of a page: granules handed out so far, and the first freed place (each one leads to the next), or -1. */
-  used = 0;
-  firstFree = -1;
-  /** What dies with the last storage of the body; held only while the body waits for registration. */
-  owner: object | null = null;
-  registered = false;
-
-  constructor(sizeClass: number) {
-    this.sizeClass = sizeClass;
-  }
-}
 
 // ─── room in the linear memory ───────────────────────────────────────────────────────────────────
 
@@ -64,17 +32,28 @@ export let clock = 1;
 let cacheLimit = 64 * MIB;
 let cacheMaximum = 3072 * MIB;
 
+/**
+ * How many bytes of results that can be made again are kept in place: few, so that a loop that drops
+ * its results finds the memory of the next one in the processor's cache. What is missed raises it.
+ */
+const FEWEST_REMAKABLE = 4 * MIB;
+let remakableLimit = FEWEST_REMAKABLE;
+/** Bytes forgotten since the last that was missed or the limit last fell. */
+let forgottenSince = 0;
+
 /** Bytes of the linear memory that are taken: blocks, pages and scratch. */
 let resident = 0;
 let evictions = 0;
 let evictedBytes = 0;
 let restores = 0;
 let restoredBytes = 0;
+let forgotten = 0;
+let remakes = 0;
 let finalized = 0;
 
-/** The evictable bodies in a ring, the next one to be looked at first; a new one enters behind all others. */
-let hand: Body | null = null;
-let evictable = 0;
+/** Bodies that move out as copies, and those whose recipes make them again. */
+const copied = new Ring();
+const remakable = new Ring();
 
 /** The launch during which nothing more was found to evict; until the next one the search is spared. */
 let exhausted = 0;
@@ -160,55 +139,98 @@ export function enroll(body: Body, owner: object): void {
     waitingLines += body.span?.size ?? 0;
     if (waiting.length >= WAITING_BODIES || waitingLines >= WAITING_LINES) registerWaiting();
   }
-  evictable++;
-  const next: Body = hand ?? body;
-  const previous = next.previous ?? body;
-  body.previous = previous;
-  body.next = next;
-  previous.next = body;
-  next.previous = body;
-  hand = next;
+  ringOf(body).add(body);
+}
+
+function ringOf({ leases }: Body): Ring {
+  return leases === null ? copied : remakable;
 }
 
 function withdraw(body: Body): void {
   if (body.registered) registry?.unregister(body);
   body.registered = false;
   body.owner = null;
-  evictable--;
-  const { previous, next } = body;
-  if (previous === null || next === null) return;
-  previous.next = next;
-  next.previous = previous;
-  if (hand === body) hand = next === body ? null : next;
-  body.previous = null;
-  body.next = null;
+  body.ring?.remove(body);
 }
 
-/** Gives up the place of an enrolled body; its storages are freed, dead, or about to be copied. */
+/** Gives up the place of an enrolled body; its storages are freed, dead, or about to be copied or forgotten. */
 function retire(body: Body): void {
+  countLeases(body, -1);
   withdraw(body);
   body.stamp = NOWHERE;
   if (body.span !== null) vacate(body.span);
   body.span = null;
 }
 
-/** Drops a body that no storage needs. */
-export function discard(body: Body): void {
-  if (body.copy === null) retire(body);
-  body.copy = null;
+function countLeases({ leases, span }: Body, sign: 1 | -1): void {
+  if (leases === null || span === null) return;
+  for (const lease of leases) lease.lines += sign * span.size;
 }
 
-/** Evicts the body that was not used for longest, roughly: first in, first out, with another turn for what was used since. */
+/** Drops a body that no storage needs. */
+export function discard(body: Body): void {
+  if (body.copy === null && !body.forgotten) retire(body);
+  body.copy = null;
+  body.forgotten = false;
+}
+
+/** Makes room: what can be made again goes first, since that costs nothing. */
 function evictOne(): boolean {
   if (exhausted === clock) return false;
-  for (let turns = 2 * evictable; turns > 0 && hand !== null; turns--) {
-    const body: Body = hand;
-    if (body.stamp !== clock && body.stamp === body.seen) return evict(body);
-    if (body.stamp !== clock) body.seen = body.stamp;
-    hand = body.next;
-  }
+  if (forgetOne()) return true;
+  const body = copied.oldest(clock);
+  if (body !== null) return evict(body);
   exhausted = clock;
   return false;
+}
+
+/** Gives up the bytes of a body that its recipe can make again, without a copy. */
+function forgetOne(): boolean {
+  for (;;) {
+    const body = remakable.oldest(clock);
+    if (body === null) return false;
+    if (mayBeForgotten(body)) {
+      retire(body);
+      body.forgotten = true;
+      forgotten++;
+      forgottenSince += body.used * GRANULE;
+      return true;
+    }
+  }
+}
+
+/** Whether the recipe is still good. If not, the body is like any other from now on. */
+function mayBeForgotten(body: Body): boolean {
+  if (body.leases === null) return false;
+  if (body.leases.some((lease) => lease.ended)) {
+    dropRecipe(body);
+    return false;
+  }
+  for (const lease of body.leases) lease.needed = true;
+  return true;
+}
+
+/** From now on a body in place is one whose bytes are copied if it must go. */
+export function dropRecipe(body: Body): void {
+  if (body.leases === null) return;
+  countLeases(body, -1);
+  body.leases = null;
+  if (body.ring === null) return;
+  body.ring.remove(body);
+  copied.add(body);
+}
+
+/** Notes that a recipe can make the bytes of a body in place again, by reading `leases`. */
+export function keepRecipe(body: Body, leases: readonly Lease[]): void {
+  body.ring?.remove(body);
+  body.leases = leases;
+  countLeases(body, 1);
+  remakable.add(body);
+  while (remakable.lines * LINE > remakableLimit && forgetOne());
+  // Once in a while the limit falls a little: what a program missed once it may not need any more.
+  if (forgottenSince < 32 * remakableLimit) return;
+  forgottenSince = 0;
+  remakableLimit = Math.max(FEWEST_REMAKABLE, 0.75 * remakableLimit);
 }
 
 function evict(body: Body): boolean {
@@ -236,6 +258,30 @@ export function restore(body: Body, copy: ArrayBuffer, owner: object): void {
   enroll(body, owner);
 }
 
+/**
+ * Gives a forgotten body the block of another one, where `make` has made its bytes again. While it does
+ * so, nothing that the current launch uses moves.
+ */
+export function remake(body: Body, owner: object, make: () => Body): void {
+  launchesInside++;
+  try {
+    const made = make();
+    const { span } = made;
+    withdraw(made);
+    made.span = null;
+    if (span === null) throw new DeviceError('a recipe gave bytes that have no place');
+    settle(body, span);
+  } finally {
+    launchesInside--;
+  }
+  body.forgotten = false;
+  remakes++;
+  remakableLimit = Math.min(cacheMaximum, remakableLimit + body.used * GRANULE);
+  forgottenSince = 0;
+  countLeases(body, 1);
+  enroll(body, owner);
+}
+
 export function settle(body: Body, span: Span): void {
   body.span = span;
   body.place = span.start * GRANULES_PER_LINE;
@@ -257,6 +303,9 @@ export function setCacheLimit(bytes: number, maximum: number = bytes): void {
   while (resident > cacheLimit && evictOne());
 }
 
+/** Launches made while another one is: by recipes for what the other one needs. */
+let launchesInside = 0;
+
 // ─── launches ────────────────────────────────────────────────────────────────────────────────────
 
 /**
@@ -265,6 +314,7 @@ export function setCacheLimit(bytes: number, maximum: number = bytes): void {
  * touched since can be evicted.
  */
 export function beginLaunch(): void {
+  if (launchesInside > 0) return;
   clock = (clock + 1) & 0x3fffffff;
   scratchUsed = 0;
   if (scratchExtra.length > 0) settleScratch();
@@ -324,6 +374,9 @@ export interface ResidencyStats {
   readonly evictedBytes: number;
   readonly restores: number;
   readonly restoredBytes: number;
+  /** Results given up because they can be made again, and those that were made again. */
+  readonly forgotten: number;
+  readonly remakes: number;
   /** Bodies given back by finalizers. */
   readonly finalized: number;
 }
@@ -339,11 +392,14 @@ export function residencyStats(): ResidencyStats {
     evictedBytes,
     restores,
     restoredBytes,
+    forgotten,
+    remakes,
     finalized,
   };
 }
 
 /** Visits every evictable body that is in place. */
 export function eachBody(visit: (body: Body) => void): void {
-  for (let i = evictable, body = hand; i > 0 && body !== null; i--, body = body.next) visit(body);
+  copied.each(visit);
+  remakable.each(visit);
 }

@@ -1,3 +1,4 @@
+import { willChange } from '../../core/changes.ts';
 import { isFloat } from '../../core/dtype.ts';
 import { ArgumentError, AutogradError } from '../../core/errors.ts';
 import { sameShape, shapeText } from '../../core/shape.ts';
@@ -118,7 +119,10 @@ function moveElement(t: Tensor, element: number): (step: number) => void {
   }
   const before = readElement(t, offset);
   const place = alias(t, [], [], offset);
-  return (step) => fillKernel(t.dtype).run([place], [before + step]);
+  return (step) => {
+    willChange(t);
+    fillKernel(t.dtype).run([place], [before + step]);
+  };
 }
 
 function moveAll(t: Tensor, direction: Float64Array): (step: number) => void {
@@ -126,6 +130,7 @@ function moveAll(t: Tensor, direction: Float64Array): (step: number) => void {
   return (step) => {
     const moved = hostArray(t.dtype, before.length);
     for (let k = 0; k < before.length; k++) moved[k] = before[k] + step * direction[k];
+    willChange(t);
     copyKernel(t.dtype, t.dtype).run([t], [fromHost(moved, t.shape, t.dtype)]);
   };
 }

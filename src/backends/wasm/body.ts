@@ -1,0 +1,107 @@
+/**
+ * What the heap knows of a block of memory, the rings in which blocks wait to be moved out, and what
+ * recipes read.
+ */
+import type { Span } from './allocator.ts';
+
+/** The stamp of a body that has no place; the clock never shows it. */
+export const NOWHERE = -1;
+
+/** Where the bytes of one or more storages are, and when they were last used. */
+export class Body {
+  /** In granules. */
+  place = 0;
+  /** The launch that used it last, or NOWHERE: one comparison with the clock tells that it is in place. */
+  stamp = NOWHERE;
+  /** The stamp when eviction last passed by: a body used since then gets another turn. */
+  seen = NOWHERE;
+  span: Span | null = null;
+  /** The bytes while evicted. */
+  copy: ArrayBuffer | null = null;
+  /** Where it waits while it is in place and may be moved out, and its neighbours there. */
+  ring: Ring | null = null;
+  previous: Body | null = null;
+  next: Body | null = null;
+  /** Size class of a page's storages, or -1 for a block of its own. */
+  readonly sizeClass: number;
+  /** Storages not freed. */
+  live = 0;
+  /** Of a page: granules handed out so far, and the first freed place (each one leads to the next), or -1. */
+  used = 0;
+  firstFree = -1;
+  /** What dies with the last storage of the body; held only while the body waits for registration. */
+  owner: object | null = null;
+  registered = false;
+  /** What the recipe of its bytes reads; null if there is no recipe. */
+  leases: readonly Lease[] | null = null;
+  /** Its bytes are nowhere: the recipe makes them again. */
+  forgotten = false;
+
+  constructor(sizeClass: number) {
+    this.sizeClass = sizeClass;
+  }
+}
+
+/**
+ * Recipes read the bytes of a storage as they are. Whoever is about to change them learns here what
+ * depends on them. It leads to no storage: bodies hold it, and the heap holds bodies.
+ */
+export class Lease {
+  /** Lines of the bodies in place whose recipes read it. */
+  lines = 0;
+  /** Whether there may be bytes that only a recipe that reads it can make. */
+  needed = false;
+  /** Set when the bytes have changed: recipes that read it are no good. */
+  ended = false;
+}
+
+/** Bodies in place, the next one to be looked at first; a new one enters behind all others. */
+export class Ring {
+  #hand: Body | null = null;
+  count = 0;
+  lines = 0;
+
+  add(body: Body): void {
+    const next: Body = this.#hand ?? body;
+    const previous = next.previous ?? body;
+    body.ring = this;
+    body.previous = previous;
+    body.next = next;
+    previous.next = body;
+    next.previous = body;
+    this.#hand = next;
+    this.count++;
+    this.lines += body.span?.size ?? 0;
+  }
+
+  remove(body: Body): void {
+    const { previous, next } = body;
+    if (body.ring !== this || previous === null || next === null) return;
+    previous.next = next;
+    next.previous = previous;
+    if (this.#hand === body) this.#hand = next === body ? null : next;
+    body.ring = null;
+    body.previous = null;
+    body.next = null;
+    this.count--;
+    this.lines -= body.span?.size ?? 0;
+  }
+
+  /**
+   * The body that was not used for longest, roughly: first in, first out, with another turn for what
+   * was used since. None of those that the launch `now` uses.
+   */
+  oldest(now: number): Body | null {
+    for (let turns = 2 * this.count; turns > 0 && this.#hand !== null; turns--) {
+      const body: Body = this.#hand;
+      if (body.stamp !== now && body.stamp === body.seen) return body;
+      if (body.stamp !== now) body.seen = body.stamp;
+      this.#hand = body.next;
+    }
+    return null;
+  }
+
+  each(visit: (body: Body) => void): void {
+    for (let i = this.count, body = this.#hand; i > 0 && body !== null; i--, body = body.next) visit(body);
+  }
+}

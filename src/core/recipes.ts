@@ -1,0 +1,117 @@
+/**
+ * Recipes for the results of operations: which results get one, and how it is followed. What recipes are
+ * good for stands in `backends/wasm/heap.ts`.
+ */
+import { isDeterministic, setDeterministic } from '../backends/wasm/relaxed.ts';
+import {
+  free,
+  giveRecipe,
+  hasRecipe,
+  type Recipe,
+  SMALL_BYTES,
+  type Source,
+  type Storage,
+  sourceOf,
+} from '../backends/wasm/heap.ts';
+import { inArena } from './arena.ts';
+import type { DType } from './dtype.ts';
+import { plainly } from './forward.ts';
+import { internally } from './internally.ts';
+import type { Op } from './op.ts';
+import type { Operand, Outputs } from './tensor.ts';
+import { type TensorBase, tensorOver } from './tensor.ts';
+
+/** Results of up to so many bytes are copied with the page they lie in. */
+export const NO_RECIPE_BYTES = SMALL_BYTES;
+
+/** A recipe may keep so many times as many bytes as its result has, and as many as this beside them. */
+const KEPT = 2;
+const KEPT_BESIDE = 2 * SMALL_BYTES;
+
+/** Chains of recipes are cut, or a long loop could not let go of what it began with. */
+const DEEPEST = 8;
+
+/** A tensor as it was when an operation read it. */
+interface Reading {
+  readonly source: Source;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+  readonly dtype: DType;
+}
+
+class ResultRecipe implements Recipe {
+  readonly depth: number;
+  readonly needs: number;
+  readonly #op: Op<never>;
+  readonly #attrs: unknown;
+  readonly #inputs: readonly (Reading | number)[];
+  /** Which of several outputs, -1 where there is only one. */
+  readonly #index: number;
+  readonly #deterministic: boolean = isDeterministic();
+
+  constructor(op: Op<never>, attrs: unknown, inputs: readonly (Reading | number)[], index: number, costs: Costs) {
+    this.depth = costs.depth;
+    this.needs = costs.needs;
+    this.#op = op;
+    this.#attrs = attrs;
+    this.#inputs = inputs;
+    this.#index = index;
+  }
+
+  make(): Storage {
+    const inputs = this.#inputs.map((x) =>
+      typeof x === 'number' ? x : tensorOver(x.source.storage, x.shape, x.strides, x.offset, x.dtype),
+    );
+    const now = isDeterministic();
+    if (now !== this.#deterministic) setDeterministic(this.#deterministic);
+    try {
+      const out = plainly(() => internally(() => this.#op.forward(inputs, this.#attrs as never)));
+      const all = this.#index < 0 ? [out as TensorBase] : (out as readonly TensorBase[]);
+      const wanted = all[Math.max(0, this.#index)];
+      for (const t of all) if (t !== wanted) free(t.storage);
+      return wanted.storage;
+    } finally {
+      if (now !== this.#deterministic) setDeterministic(now);
+    }
+  }
+}
+
+interface Costs {
+  readonly depth: number;
+  readonly needs: number;
+}
+
+/** Gives results of an operation on plain tensors that are large and cheap their recipes. */
+export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, outputs: Outputs): void {
+  if (inArena()) return;
+  if (!Array.isArray(outputs)) rememberOne(op as Op<never>, inputs, attrs, outputs as TensorBase, -1);
+  else for (let i = 0; i < outputs.length; i++) rememberOne(op as Op<never>, inputs, attrs, outputs[i], i);
+}
+
+function rememberOne(op: Op<never>, inputs: readonly Operand[], attrs: unknown, y: TensorBase, index: number): void {
+  const s = y.storage;
+  if (s.nbytes <= NO_RECIPE_BYTES || s.recipe !== null || s.source !== null || s.origin !== null) return;
+  const readings: (Reading | number)[] = [];
+  const leases: Source['lease'][] = [];
+  let depth = 1;
+  let needs = 0;
+  for (const x of inputs) {
+    if (typeof x === 'number') {
+      readings.push(x);
+      continue;
+    }
+    const { storage, shape, strides, offset, dtype } = x;
+    // An operation may give its input back.
+    if (storage === s) return;
+    const good = hasRecipe(storage);
+    if (good) depth = Math.max(depth, (storage.recipe?.depth ?? 0) + 1);
+    needs += good ? (storage.recipe?.needs ?? 0) : storage.nbytes;
+    const source = sourceOf(storage);
+    if (source === null) return;
+    readings.push({ source, shape, strides, offset, dtype });
+    leases.push(source.lease);
+  }
+  if (depth > DEEPEST || needs > KEPT * s.nbytes + KEPT_BESIDE) return;
+  giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, needs }), leases);
+}

@@ -1,0 +1,343 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { beginLaunch, free, memoryStats, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import {
+  arange,
+  cat,
+  inferenceMode,
+  isDeterministic,
+  noGrad,
+  randn,
+  setDeterministic,
+  slice,
+  type Tensor,
+  tensor,
+} from '../../src/index.ts';
+
+const MIB = 2 ** 20;
+/** Large enough for memory of its own. */
+const N = 10_000;
+
+afterEach(() => setCacheLimit(64 * MIB, 3072 * MIB));
+
+/** Gives up everything that is in place. */
+function giveUp(): void {
+  beginLaunch();
+  setCacheLimit(0);
+  setCacheLimit(64 * MIB, 3072 * MIB);
+}
+
+/** Whether the bytes of a tensor are in no place at present, not even outside the linear memory. */
+const isForgotten = (t: Tensor): boolean => t.storage.body.forgotten;
+
+const counts = (n = N): Tensor => arange(n, { dtype: 'float64' });
+const gradOf = (t: Tensor): Tensor => t.grad as Tensor;
+const all = (t: Tensor): number[] => [...(t.toTypedArray() as Float64Array)];
+const expected = (f: (i: number) => number, n = N): number[] => Array.from({ length: n }, (_, i) => f(i));
+
+describe('results that can be made again', () => {
+  test('are given up without a copy and are back when touched', () => {
+    const x = counts();
+    const y = x.mul(2);
+    const before = memoryStats();
+    giveUp();
+    expect(isForgotten(y)).toBe(true);
+    expect(y.storage.body.copy).toBe(null);
+    expect(all(y)).toEqual(expected((i) => 2 * i));
+    expect(isForgotten(y)).toBe(false);
+    const after = memoryStats();
+    expect(after.forgotten).toBeGreaterThan(before.forgotten);
+    expect(after.remakes).toBe(before.remakes + 1);
+  });
+
+  test('that a loop drops are never copied out', () => {
+    const x = randn([100_000]);
+    const before = memoryStats();
+    for (let i = 0; i < 2000; i++) x.add(1).exp();
+    const after = memoryStats();
+    expect(after.evictedBytes - before.evictedBytes).toBeLessThan(MIB);
+    expect(after.remakes).toBe(before.remakes);
+    expect(after.resident - before.resident).toBeLessThan(16 * MIB);
+  });
+
+  test('come back through chains, by several ways, in the middle of other operations', () => {
+    const x = counts();
+    const a = x.mul(2);
+    const b = a.add(1);
+    const c = b.sub(a);
+    const d = cat([a.reshape([100, 100]), b.reshape([100, 100]).T], 1);
+    giveUp();
+    expect(isForgotten(a) && isForgotten(b) && isForgotten(c)).toBe(true);
+    // Neither operand is in place, and the second is of another layout.
+    const e = c.reshape([100, 100]).mul(d.narrow(1, 100, 100));
+    expect(all(e)).toEqual(expected((k) => 2 * ((k % 100) * 100 + Math.floor(k / 100)) + 1));
+    giveUp();
+    expect(e.sum().item()).toBe(all(e).reduce((p, q) => p + q));
+  });
+
+  test('that are read by reductions, products and indexing come back', () => {
+    const x = counts().div(N);
+    const [m, n] = [x.add(1).reshape([100, 100]), x.sub(1).reshape([100, 100])];
+    giveUp();
+    const product = m.matmul(n);
+    const kept = all(product);
+    giveUp();
+    expect(all(m.matmul(n))).toEqual(kept);
+    giveUp();
+    expect(m.sum(1).sum().item()).toBeCloseTo(m.sum().item(), 6);
+    giveUp();
+    expect(m.indexSelect(0, tensor([3], { dtype: 'int32' })).toArray()).toEqual([all(m).slice(300, 400)]);
+    giveUp();
+    expect(m.at(1, 2).item()).toBe(102 / N + 1);
+  });
+
+  test('one of several outputs is as good as the only one', () => {
+    const x = counts().reshape([5000, 2]);
+    const { values, indices } = x.cummax(1);
+    giveUp();
+    expect(isForgotten(values)).toBe(true);
+    expect(all(values)).toEqual(expected((i) => i));
+    expect([...indices.toTypedArray()]).toEqual(expected((i) => i % 2));
+  });
+});
+
+describe('what was read and then changed', () => {
+  test('still is what the result was made from, if the result was given up', () => {
+    const x = counts();
+    const y = x.mul(2);
+    giveUp();
+    x.mul_(0);
+    expect(all(y)).toEqual(expected((i) => 2 * i));
+    expect(all(x)).toEqual(expected(() => 0));
+  });
+
+  test('is no longer read if the result is still in place', () => {
+    const x = counts();
+    const y = x.mul(2);
+    x.fill_(7);
+    giveUp();
+    expect(isForgotten(y)).toBe(false);
+    expect(all(y)).toEqual(expected((i) => 2 * i));
+  });
+
+  test('through a view, by a copy, by an index, from JavaScript', () => {
+    const changes: ((x: Tensor) => unknown)[] = [
+      (x) => x.reshape([100, 100]).select(0, 3).zero_(),
+      (x) => x.narrow(0, 5, 10).copy_(arange(10)),
+      (x) => x.setAt_([slice(3, 9)], 17),
+      (x) => x.indexFill_(0, tensor([1, 2], { dtype: 'int32' }), 9),
+      (x) => x.normal_(),
+      (x) => x.cumsum_(0),
+      (x) => x.clamp_(0, 3),
+    ];
+    for (const change of changes) {
+      for (const givenUp of [false, true]) {
+        const x = counts();
+        const y = x.mul(2);
+        const z = y.add(x);
+        if (givenUp) giveUp();
+        change(x);
+        giveUp();
+        const now = all(x);
+        expect(all(z)).toEqual(expected((i) => 3 * i));
+        expect(all(y)).toEqual(expected((i) => 2 * i));
+        giveUp();
+        expect(all(x)).toEqual(now);
+      }
+    }
+  });
+
+  test('the result itself is kept when it is changed', () => {
+    const x = counts();
+    const y = x.mul(2);
+    giveUp();
+    y.add_(1);
+    giveUp();
+    expect(isForgotten(y)).toBe(false);
+    expect(all(y)).toEqual(expected((i) => 2 * i + 1));
+    const z = y.mul(2);
+    giveUp();
+    y.narrow(0, 0, 1).fill_(-1);
+    giveUp();
+    expect(all(z)).toEqual(expected((i) => 4 * i + 2));
+    expect(all(y)).toEqual(expected((i) => (i === 0 ? -1 : 2 * i + 1)));
+  });
+
+  test('small tensors beside a large one are kept as well', () => {
+    const x = counts();
+    const bias = tensor([3], { dtype: 'float64' });
+    const y = x.add(bias);
+    giveUp();
+    bias.zero_();
+    expect(all(y)).toEqual(expected((i) => i + 3));
+    expect(all(x.add(bias))).toEqual(expected((i) => i));
+  });
+
+  test('by a pass that adds to a gradient', () => {
+    const x = counts().requiresGrad_();
+    x.mul(2).sum().backward();
+    const scaled = gradOf(x).mul(10);
+    giveUp();
+    x.mul(3).sum().backward();
+    expect(all(scaled)).toEqual(expected(() => 20));
+    expect(all(gradOf(x))).toEqual(expected(() => 5));
+  });
+
+  test('parameters whose activations are kept', () => {
+    const w = counts().requiresGrad_();
+    const kept: Tensor[] = [];
+    for (let step = 0; step < 10; step++) {
+      const h = w.mul(2);
+      kept.push(h.detach());
+      h.sum().backward();
+      noGrad(() => w.sub_(gradOf(w)));
+      w.grad = null;
+      if (step % 3 === 0) giveUp();
+    }
+    giveUp();
+    for (const [step, h] of kept.entries()) expect(all(h)).toEqual(expected((i) => 2 * (i - 2 * step)));
+  });
+
+  test('memory that several tensors share', () => {
+    const x = counts();
+    const y = x.mul(2);
+    giveUp();
+    const w = tensor([0], { dtype: 'float64' });
+    w.setData(y);
+    giveUp();
+    w.add_(1);
+    giveUp();
+    expect(all(y)).toEqual(expected((i) => 2 * i + 1));
+    expect(all(w)).toEqual(all(y));
+    const z = w.mul(2);
+    giveUp();
+    y.zero_();
+    giveUp();
+    expect(all(z)).toEqual(expected((i) => 4 * i + 2));
+  });
+
+  test('in inference mode', () => {
+    inferenceMode(() => {
+      const x = counts();
+      const y = x.mul(2);
+      giveUp();
+      x.zero_();
+      expect(all(y)).toEqual(expected((i) => 2 * i));
+    });
+  });
+});
+
+describe('recipes', () => {
+  test('are cut, so that a long loop lets go of where it began', () => {
+    let state = counts();
+    for (let i = 0; i < 100; i++) {
+      state = state.add(1);
+      expect(state.storage.recipe?.depth ?? 0).toBeLessThanOrEqual(8);
+    }
+    expect(all(state)).toEqual(expected((i) => i + 100));
+  });
+
+  test('keep no more alive than their results are worth', () => {
+    const x = randn([1000, 100]);
+    expect(x.amax([1]).storage.recipe).toBe(null);
+    expect(x.narrow(0, 0, 50).mul(2).storage.recipe).toBe(null);
+    expect(x.mul(2).storage.recipe).not.toBe(null);
+    expect(x.matmul(x.T).storage.recipe).toBe(null);
+  });
+
+  test('are not needed for what is small', () => {
+    expect(arange(10).mul(2).storage.recipe).toBe(null);
+  });
+
+  test('keep what they read from being freed by hand', () => {
+    const x = counts();
+    const y = x.mul(2);
+    free(x.storage);
+    giveUp();
+    expect(all(y)).toEqual(expected((i) => 2 * i));
+  });
+
+  test('compute as the host was told to at the time', () => {
+    const was = isDeterministic();
+    try {
+      setDeterministic(true);
+      const y = counts().div(N).to('float32').sigmoid();
+      const kept = [...y.toTypedArray()];
+      giveUp();
+      setDeterministic(false);
+      expect([...y.toTypedArray()]).toEqual(kept);
+      expect(isDeterministic()).toBe(false);
+    } finally {
+      setDeterministic(was);
+    }
+  });
+
+  test('gradients are right whatever was given up in between', () => {
+    const x = counts().div(N).requiresGrad_();
+    const loss = (): Tensor =>
+      x
+        .reshape([100, 100])
+        .exp()
+        .softmax(1)
+        .mul(x.sin().reshape([100, 100]).T)
+        .cumsum(1)
+        .sum();
+    loss().backward();
+    const kept = all(gradOf(x));
+    x.grad = null;
+    const l = loss();
+    giveUp();
+    l.backward({ createGraph: true });
+    giveUp();
+    expect(all(gradOf(x))).toEqual(kept);
+    gradOf(x).sum().backward();
+  });
+
+  test('programs with in-place changes give the same with and without', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('make' as const), a: fc.nat(20), b: fc.nat(20), how: fc.nat(5) }),
+      fc.record({ kind: fc.constant('write' as const), a: fc.nat(20), b: fc.nat(20), how: fc.nat(3) }),
+      fc.record({ kind: fc.constant('drop' as const), a: fc.nat(20) }),
+      fc.record({ kind: fc.constant('giveUp' as const) }),
+    );
+    const n = 2100;
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (program) => {
+        const run = (really: boolean): number[][] => {
+          const live: Tensor[] = [counts(n).div(n), counts(n).neg()];
+          const pick = (i: number): Tensor => live[i % live.length] as Tensor;
+          for (const s of program) {
+            if (s.kind === 'giveUp') {
+              if (really) giveUp();
+            } else if (s.kind === 'drop') {
+              if (live.length > 2) live.splice(s.a % live.length, 1);
+            } else if (s.kind === 'make') {
+              const [a, b] = [pick(s.a), pick(s.b)];
+              live.push(
+                [
+                  () => a.add(b),
+                  () => a.sin(),
+                  () => a.flip([0]),
+                  () => a.cumsum(0),
+                  () => a.maximum(b).mul(0.5),
+                  () =>
+                    a
+                      .reshape([n / 2, 2])
+                      .softmax(1)
+                      .reshape([n]),
+                ][s.how]?.() as Tensor,
+              );
+            } else {
+              const [a, b] = [pick(s.a), pick(s.b)];
+              [() => a.mul_(0.5), () => a.copy_(b), () => a.narrow(0, 3, 10).add_(1), () => a.sub_(b)][s.how]?.();
+            }
+          }
+          if (really) giveUp();
+          return live.map(all);
+        };
+        expect(run(true)).toEqual(run(false));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
