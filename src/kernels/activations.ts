@@ -77,8 +77,8 @@ export const mish = of1('mish', m.mul(x, m.tanh(softplus1(x))), (t, [u]) => {
 });
 
 // The normal distribution Φ and its density φ.
-const normal = (u: Expr): Expr => m.mul(m.add(m.erf(m.mul(u, Math.SQRT1_2)), 1), 0.5);
-const density = (u: Expr): Expr => m.mul(m.exp(m.mul(m.square(u), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+const normal = (u: Expr): Expr => m.add(m.unary('normal', u), 0.5);
+const density = (u: Expr): Expr => m.mul(m.unary('decay', m.mul(m.square(u), -0.5)), 1 / Math.sqrt(2 * Math.PI));
 /** x Φ(x) */
 export const gelu = of1('gelu', m.mul(x, normal(x)), (t, [u]) => [m.mul(t, m.add(normal(u), m.mul(u, density(u))))]);
 

@@ -35,7 +35,11 @@ export type UnaryOp =
   | 'atanh'
   | 'sigmoid'
   | 'erf'
-  | 'erfc';
+  | 'erfc'
+  /** eˣ for x ≤ 0 alone, which takes less than for all x. */
+  | 'decay'
+  /** Φ(x) − ½ = ½ erf(x/√2) with an absolute error alone that is as small as a float allows: for sums with ½. */
+  | 'normal';
 
 /** `min` and `max` give NaN if either side is NaN; `rem` has the sign of the dividend (C's fmod). */
 export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'atan2' | 'rem';

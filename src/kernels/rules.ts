@@ -30,6 +30,7 @@ import {
   square,
   sub,
   trunc,
+  unary,
 } from './algebra.ts';
 import type { BinaryOp, Expr, Rule, UnaryOp } from './expr.ts';
 
@@ -64,6 +65,8 @@ const ofOne: Readonly<Record<UnaryOp, OfOne>> = {
   sigmoid: (t, _, y) => mul(mul(t, sub(1, y)), y),
   erf: (t, x) => mul(mul(t, TWO_OVER_SQRT_PI), exp(neg(square(x)))),
   erfc: (t, x) => neg(mul(mul(t, TWO_OVER_SQRT_PI), exp(neg(square(x))))),
+  decay: (t, _, y) => mul(t, y),
+  normal: (t, x) => mul(mul(t, 1 / Math.sqrt(2 * Math.PI)), unary('decay', mul(square(x), -0.5))),
   // Steps: 0 wherever there is a derivative.
   floor: () => null,
   ceil: () => null,

@@ -1,3 +1,4 @@
+import { LineKernel } from '../backends/wasm/lines.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1 } from '../core/apply.ts';
@@ -10,6 +11,7 @@ import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, compare, constant, type Expr, select, unary } from '../kernels/expr.ts';
 import { toDType } from './copy.ts';
 import { add, exp, mul, sub } from './elementwise.ts';
+import { inOrder, linesOver } from './lines.ts';
 import {
   type Dims,
   keepdims,
@@ -24,22 +26,29 @@ import {
 
 /*
  * Log-sum-exp and its relatives, computed relative to the largest element so that nothing overflows:
- * log Σ exp x = m + log Σ exp(x − m).
+ * log Σ exp x = m + log Σ exp(x − m). As in PyTorch a softmax beside an infinite maximum is NaN; the log-sum-exp
+ * itself is not.
  */
 
 /** The reference point m: the maximum, or 0 where that is infinite (so that inf − inf does not arise). */
-const finiteOrZero: Expr = select(compare('eq', unary('abs', arg(0)), constant(Number.POSITIVE_INFINITY)), 0, arg(0));
-const shiftedExp: Expr = unary('exp', binary('sub', arg(0), arg(1)));
+const finiteOrZero: Expr = select(compare('eq', unary('abs', arg(0)), Number.POSITIVE_INFINITY), 0, arg(0));
+const less = (x: Expr, m: Expr): Expr => binary('sub', x, m);
+const shiftedExp: Expr = unary('exp', less(arg(0), arg(1)));
 
 interface Kernels {
   /** Σ exp(x − m) */
   readonly total: ReduceKernel;
-  /** exp(x − m) / s */
+  /** exp(x − m) */
+  readonly weigh: MapKernel;
+  /** w / s */
   readonly share: MapKernel;
   /** (x − m) − log s */
   readonly logShare: MapKernel;
   /** m + log s */
   readonly combine: MapKernel;
+  /** The softmax of lines, and its logarithm. */
+  readonly lines: LineKernel;
+  readonly logLines: LineKernel;
 }
 
 const kernels = new Map<DType, Kernels>();
@@ -64,22 +73,47 @@ function kernelsFor(dtype: DType): Kernels {
         ins: [dtype, dtype],
         out: dtype,
       }),
-      share: map('softmaxShare', 3, binary('div', shiftedExp, arg(2))),
+      weigh: map('softmaxWeigh', 2, unary('decay', less(arg(0), arg(1)))),
+      share: map('softmaxShare', 2, binary('div', arg(0), arg(1))),
       logShare: map('logSoftmaxShare', 3, binary('sub', binary('sub', arg(0), arg(1)), unary('log', arg(2)))),
       combine: map('logSumExpCombine', 2, binary('add', arg(0), unary('log', arg(1)))),
+      lines: onLines('softmax', dtype),
+      logLines: onLines('logSoftmax', dtype),
     };
     kernels.set(dtype, k);
   }
   return k;
 }
 
-/** m and Σ exp(x − m), with the reduced dimensions kept. */
-function shiftedTotal(x: TensorBase, dims: readonly number[]): readonly [m: TensorBase, s: TensorBase] {
-  const attrs: ReduceAttrs = { dims, keepdim: true, all: false };
-  const m = reduce({ name: 'finiteMax', fold: 'max', post: finiteOrZero }, x, x.dtype, x.dtype, attrs);
-  const s = fresh(reducedShape(x.shape, attrs), x.dtype);
-  kernelsFor(x.dtype).total.run(s, [x, m], x.shape, dims);
-  return [m, s];
+/**
+ * Three passes over a line: m, Σ exp(x − m), and the result. The softmax keeps the exponentials of the
+ * second pass and multiplies them by 1 / s. A NaN is not sought in the first pass, it shows in the second.
+ */
+function onLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKernel {
+  const { compute } = dtypeInfo(dtype);
+  if (compute === 'i32') throw new DTypeError(`${name}: no kernel for ${dtype}`);
+  const [x, y, m, s] = [arg(0), arg(1), arg(2), arg(3)];
+  const each = { dtype, extent: 'each' } as const;
+  const max = { map: x, fold: 'greatest' } as const;
+  const total = { map: unary('decay', less(x, m)), fold: 'sum' } as const;
+  return new LineKernel({
+    name,
+    compute,
+    ins: [each],
+    scalars: 0,
+    outs: [each],
+    passes:
+      name === 'softmax'
+        ? [max, { ...total, store: 0, post: binary('div', constant(1), s) }, { map: binary('mul', y, s), store: 0 }]
+        : [max, { ...total, post: unary('log', s) }, { map: less(less(x, m), s), store: 0 }],
+  });
+}
+
+/** Σ exp(x − m), with the reduced dimensions kept as in m. */
+function total(x: TensorBase, m: TensorBase, attrs: ReduceAttrs): TensorBase {
+  const s = fresh(m.shape, x.dtype);
+  kernelsFor(x.dtype).total.run(s, [x, m], x.shape, attrs.dims);
+  return s;
 }
 
 function mapped(kernel: MapKernel, shape: Shape, dtype: DType, ins: readonly TensorBase[]): TensorBase {
@@ -105,8 +139,9 @@ const logsumexpOp: Op<ReduceAttrs> = defineOp({
     if (x.count === 0)
       return reduce({ name: 'logSum', fold: 'sum', post: unary('log', arg(0)) }, x, x.dtype, x.dtype, attrs);
     return internally(() => {
-      const [m, s] = shiftedTotal(x, attrs.dims);
-      const y = mapped(kernelsFor(x.dtype).combine, m.shape, x.dtype, [m, s]);
+      const kept = { ...attrs, keepdim: true };
+      const m = reduce({ name: 'finiteMax', fold: 'max', post: finiteOrZero }, x, x.dtype, x.dtype, kept);
+      const y = mapped(kernelsFor(x.dtype).combine, m.shape, x.dtype, [m, total(x, m, kept)]);
       return attrs.keepdim ? y : alias(y, shape, contiguousStrides(shape));
     });
   },
@@ -136,18 +171,34 @@ interface SoftmaxAttrs {
   readonly dim: number;
 }
 
+/** The softmax or its logarithm: line by line, or else by kernels for each of its parts. */
+function shares(x: TensorBase, dim: number, logarithm: boolean): TensorBase {
+  if (x.count === 0) return fresh(x.shape, x.dtype);
+  return internally(() => {
+    const k = kernelsFor(x.dtype);
+    const dims = x.shape.length === 0 ? [] : [dim];
+    const lines = linesOver(x.shape, dims);
+    if (lines !== null) {
+      const y = fresh(x.shape, x.dtype);
+      (logarithm ? k.logLines : k.lines).run(lines.lines, lines.length, [y], [inOrder(x)]);
+      return y;
+    }
+    const attrs: ReduceAttrs = { dims, keepdim: true, all: false };
+    const m = reduce({ name: 'max', fold: 'max' }, x, x.dtype, x.dtype, attrs);
+    if (logarithm) return mapped(k.logShare, x.shape, x.dtype, [x, m, total(x, m, attrs)]);
+    const y = mapped(k.weigh, x.shape, x.dtype, [x, m]);
+    const s = reduce({ name: 'sum', fold: 'sum' }, y, y.dtype, y.dtype, attrs);
+    k.share.run([y], [y, s]);
+    return y;
+  });
+}
+
 // y = exp x / Σ exp x        x̄ = y (ȳ − Σ ȳ y)        ẏ = y (ẋ − Σ ẋ y)
 const softmaxOp: Op<SoftmaxAttrs> = defineOp({
   name: 'softmax',
   cheap: true,
   inputs: ['x'],
-  forward: ([x], { dim }) =>
-    x.count === 0
-      ? fresh(x.shape, x.dtype)
-      : internally(() => {
-          const [m, s] = shiftedTotal(x, x.shape.length === 0 ? [] : [dim]);
-          return mapped(kernelsFor(x.dtype).share, x.shape, x.dtype, [x, m, s]);
-        }),
+  forward: ([x], { dim }) => shares(x, dim, false),
   vjp: { x: [['y'], (g, [y], { attrs: { dim } }) => mul(y, sub(g, sum(mul(g, y), dim, true)))] },
   jvp: ({ tangents: [tx], outputs: [y], attrs: { dim } }) =>
     tx === null ? null : mul(y, sub(tx, sum(mul(tx, y), dim, true))),
@@ -164,13 +215,7 @@ const logSoftmaxOp: Op<SoftmaxAttrs> = defineOp({
   name: 'logSoftmax',
   cheap: true,
   inputs: ['x'],
-  forward: ([x], { dim }) =>
-    x.count === 0
-      ? fresh(x.shape, x.dtype)
-      : internally(() => {
-          const [m, s] = shiftedTotal(x, x.shape.length === 0 ? [] : [dim]);
-          return mapped(kernelsFor(x.dtype).logShare, x.shape, x.dtype, [x, m, s]);
-        }),
+  forward: ([x], { dim }) => shares(x, dim, true),
   vjp: { x: [['y'], (g, [y], { attrs: { dim } }) => sub(g, mul(exp(y), sum(g, dim, true)))] },
   jvp: ({ tangents: [tx], outputs: [y], attrs: { dim } }) =>
     tx === null ? null : sub(tx, sum(mul(exp(y), tx), dim, true)),

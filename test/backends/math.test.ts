@@ -116,6 +116,40 @@ describe('functions against correctly rounded values', () => {
   }
 });
 
+describe('functions for a part of their arguments, or for sums', () => {
+  afterEach(() => setDeterministic(false));
+  const upTo = (least: number, n = 50_000): Float64Array =>
+    Float64Array.from({ length: n }, (_, i) => Math.fround(least * (1 - ((i * 0.6180339887498949) % 1))));
+  for (const strict of [false, true]) {
+    it(`decay is exp up to 0${strict ? ', without fused multiply-adds' : ''}`, () => {
+      setDeterministic(strict);
+      const xs = upTo(-104);
+      const ys = evaluate('decay', 'f32', [xs]);
+      expect(Math.max(...ys.map((y, i) => ulps(y, Math.exp(xs[i]), 'f32')))).toBeLessThan(1);
+      const special = [0, -0, -103, -150, -1000, -Infinity, Number.NaN];
+      expect(evaluate('decay', 'f32', [special])).toEqual([1, 1, 2 ** -149, 0, 0, 0, Number.NaN]);
+    });
+
+    it(`the normal distribution about its middle${strict ? ', without fused multiply-adds' : ''}`, () => {
+      setDeterministic(strict);
+      const xs = upTo(-9).map((x, i) => (i % 2 === 0 ? x : -x));
+      const exact = evaluate('normal', 'f64', [xs]);
+      const ys = evaluate('normal', 'f32', [xs]);
+      expect(Math.max(...ys.map((y, i) => Math.abs(y - exact[i])))).toBeLessThan(2 ** -22.5);
+      // Beyond them it is exactly ½, so that nothing is left of Φ where it is small.
+      const special = [6, -6, 1000, -1000, Infinity, -Infinity, 0, -0, Number.NaN];
+      expect(evaluate('normal', 'f32', [special])).toEqual([0.5, -0.5, 0.5, -0.5, 0.5, -0.5, 0, -0, Number.NaN]);
+    });
+  }
+
+  it('both at float64', () => {
+    const xs = upTo(-30);
+    const decays = evaluate('decay', 'f64', [xs]);
+    expect(Math.max(...decays.map((y, i) => ulps(y, Math.exp(xs[i]), 'f64')))).toBeLessThan(2);
+    expect(evaluate('normal', 'f64', [[1.25, -40]])).toEqual([0.39435022633314476, -0.5]);
+  });
+});
+
 describe('functions against JavaScript over many arguments', () => {
   const sweeps: readonly (readonly [UnaryOp, (x: number) => number, number, number])[] = [
     ['exp', Math.exp, -745, 709],

@@ -42,6 +42,8 @@ const unary: Readonly<Record<UnaryOp, (a: number) => number>> = {
   sigmoid: (a) => (a >= 0 ? 1 / (1 + Math.exp(-a)) : Math.exp(a) / (1 + Math.exp(a))),
   erf,
   erfc,
+  decay: Math.exp,
+  normal: (a) => erf(a * Math.SQRT1_2) / 2,
 };
 
 const binary: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {

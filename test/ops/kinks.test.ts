@@ -1,5 +1,5 @@
 import { grad, hessian, jvp, type Tensor, tensor, where } from 'nabla';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { expectValues } from '../support/close.ts';
 import { f64 } from '../support/numbers.ts';
 
@@ -154,6 +154,41 @@ describe('reductions', () => {
     gradients((x) => x.norm(), f64([3, -4], [2]), [0.6, -0.8]);
     gradients((x) => x.norm(inf), f64([2, -2, 1], [3]), [0.5, -0.5, 0]);
     gradients((x) => x.norm(1), f64([2, 0, -1], [3]), [1, 0, -1]);
+  });
+
+  it('softmax of infinities and NaN', () => {
+    const [inf, nan] = [Infinity, Number.NaN];
+    for (const dtype of ['float32', 'float64'] as const) {
+      for (const [row, shares, logs] of [
+        [
+          [inf, 1],
+          [nan, nan],
+          [nan, nan],
+        ],
+        [
+          [-inf, -inf],
+          [nan, nan],
+          [nan, nan],
+        ],
+        [
+          [-inf, 1],
+          [0, 1],
+          [-inf, 0],
+        ],
+        [
+          [nan, 1],
+          [nan, nan],
+          [nan, nan],
+        ],
+      ]) {
+        const x: Tensor = tensor(row, { dtype });
+        const column = x.reshape([2, 1]).expand([2, 3]);
+        expect(x.softmax(0).toArray()).toEqual(shares);
+        expect(x.logSoftmax(0).toArray()).toEqual(logs);
+        expect(column.softmax(0).select(1, 0).toArray()).toEqual(shares);
+        expect(column.logSoftmax(0).select(1, 2).toArray()).toEqual(logs);
+      }
+    }
   });
 
   it('logsumexp and softmax stay finite', () => {

@@ -151,7 +151,7 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
   body.get(body.params[0]).set(left);
   for (const o of operands) o.enter(body, compute);
   const cost = weight(fn.outs);
-  const turns = variant.accesses.includes('stride') ? 1 : cost <= CHEAP ? 4 : cost <= LONG ? 3 : 1;
+  const turns = variant.accesses.includes('stride') || cost > LONG ? 1 : 4;
   if (turns > 1) {
     const elements = turns * lanes;
     body.block(() => {

@@ -41,9 +41,11 @@ function reduce(f: Float, x: Vec, bias: number): Reduced {
   return { r: f.nmadd(n, LN2_LO, f.nmadd(n, LN2_HI, x)), n, shifted };
 }
 
-/** e^r, or e^−r with the signs of odd powers changed. */
-const EXP = [1, 1, ...EXP_Q];
-const EXP_NEG = EXP.map((c, i) => (i % 2 === 0 ? c : -c));
+/** e^r */
+const expKernel = (f: Float, r: Vec): Vec => f.add(f.madd(f.mul(r, r), f.horner(r, EXP_Q), r), 1);
+
+/** The coefficients of e^−r. */
+const EXP_NEG_Q = EXP_Q.map((c, i) => (i % 2 === 0 ? c : -c));
 
 /**
  * x · 2ⁿ from n + MAGIC + 254 for |n| ≤ 250: the exponents of two factors, neither of which leaves the
@@ -59,10 +61,16 @@ function scale(f: Float, x: Vec, shifted: Vec): Vec {
 export function expScaled(f: Float, x: Vec, shift = 0): Vec {
   // Beyond these bounds the result is 0 or ∞ anyway, and n stays small.
   const { r, shifted } = reduce(f, f.pmin(f.pmax(x, -105), 90), TWO_BIASES);
-  return scale(f, f.horner(r, EXP), shift === 0 ? shifted : f.add(shifted, shift));
+  return scale(f, expKernel(f, r), shift === 0 ? shifted : f.add(shifted, shift));
 }
 
 export const exp = (f: Float, x: Vec): Vec => expScaled(f, x);
+
+/** e^x for x ≤ 0: the factor of 2²⁴, taken off again at the end, keeps the power of two in range to the last subnormal. */
+export function decay(f: Float, x: Vec): Vec {
+  const { r, shifted } = reduce(f, f.pmax(x, -104.5), BIAS + 24);
+  return f.mul(f.mul(expKernel(f, r), f.shl(shifted, 23)), 2 ** -24);
+}
 
 /**
  * 2⁻²⁴ / (2⁻²⁴ + 2⁻²⁴ e⁻ˣ): with that factor the exponential of every argument that matters is in
@@ -75,14 +83,15 @@ export function sigmoid(f: Float, x: Vec): Vec {
   const shifted = f.nmadd(bounded, LOG2E, magic);
   const n = f.sub(shifted, magic);
   const r = f.madd(n, LN2_LO, f.madd(n, LN2_HI, bounded));
-  return f.div(unit, f.madd(f.horner(r, EXP_NEG), f.shl(shifted, 23), unit));
+  const e = f.add(f.sub(f.mul(f.mul(r, r), f.horner(r, EXP_NEG_Q)), r), 1);
+  return f.div(unit, f.madd(e, f.shl(shifted, 23), unit));
 }
 
 export function exp2(f: Float, x: Vec): Vec {
   const bounded = f.pmin(f.pmax(x, -151), 129);
   const shifted = f.add(bounded, MAGIC + TWO_BIASES);
   const r = f.mul(f.sub(bounded, f.sub(shifted, MAGIC + TWO_BIASES)), Math.LN2);
-  return scale(f, f.horner(r, EXP), shifted);
+  return scale(f, expKernel(f, r), shifted);
 }
 
 /** 2ⁿ ((1 − 2⁻ⁿ) + r + r² Q(r)), the first sum with its rounding error so that it may cancel. */

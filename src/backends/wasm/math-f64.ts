@@ -56,6 +56,8 @@ export const mathF64: MathTable = {
   sigmoid,
   erf,
   erfc,
+  decay: exp,
+  normal: (f, x) => f.mul(erf(f, f.mul(x, Math.SQRT1_2)), 0.5),
   pow,
   atan2,
   rem,

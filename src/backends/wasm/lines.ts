@@ -1,0 +1,62 @@
+/**
+ * Line kernels: functions of one line of a tensor (its last dimensions) after the other that take
+ * several passes, such as softmax and the normalisations. A line is read from memory once.
+ */
+import { dtypeInfo } from '../../core/dtype.ts';
+import type { Strided } from '../../kernels/strided.ts';
+import { address, beginLaunch } from './heap.ts';
+import { compileLines, type LineProgram } from './lines-code.ts';
+import type { WasmFunction } from './module.ts';
+import { fusing } from './relaxed.ts';
+import { canShare, runTasks, type Task } from './threads/pool.ts';
+
+export type { LineProgram } from './lines-code.ts';
+
+/** Elements of a piece that one thread works on; fewer than two pieces are not shared. */
+const PIECE = 2 ** 16;
+
+/** Lines longer than this do not stay in the cache, and are worth being shared between threads: they are not for these kernels. */
+export const LONGEST_LINE = 2 ** 16;
+
+export class LineKernel {
+  readonly #program: LineProgram;
+  /** What was compiled, without fused multiply-adds and with them. */
+  readonly #compiled: [WasmFunction | null, WasmFunction | null] = [null, null];
+
+  constructor(program: LineProgram) {
+    this.#program = program;
+  }
+
+  /** Runs over `lines` lines of `length` elements. All operands are contiguous. */
+  run(
+    lines: number,
+    length: number,
+    outs: readonly Strided[],
+    ins: readonly Strided[],
+    scalars: readonly number[] = [],
+  ): void {
+    beginLaunch();
+    if (lines === 0 || length === 0) return;
+    const which = fusing() ? 1 : 0;
+    const kernel = this.#compiled[which] ?? compileLines(this.#program);
+    this.#compiled[which] = kernel;
+    const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
+    if (lines * length < 2 * PIECE || !canShare()) {
+      kernel(lines, length, ...starts, ...scalars);
+      return;
+    }
+    const { outs: outputs, ins: inputs } = this.#program;
+    const moves = [...outputs, ...inputs].map(({ dtype, extent }) => {
+      const { bytes } = dtypeInfo(dtype);
+      return extent === 'each' ? length * bytes : extent === 'line' ? bytes : 0;
+    });
+    // At most a few hundred tasks, each long enough to be worth the taking.
+    const piece = Math.max(1, Math.ceil(PIECE / length), Math.ceil(lines / 256));
+    const tasks: Task[] = [];
+    for (let at = 0; at < lines; at += piece) {
+      const args = [Math.min(piece, lines - at), length, ...starts.map((s, i) => s + at * moves[i]), ...scalars];
+      tasks.push([{ kernel, args }]);
+    }
+    runTasks(tasks);
+  }
+}
