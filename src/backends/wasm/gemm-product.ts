@@ -41,7 +41,7 @@ const SMALL_BYTES = 16384;
 /** Rows of a and columns of b that are packed at a time; with blocks of k they fill half the second-level cache. */
 export const BLOCK_ROWS = 128;
 export const BLOCK_COLUMNS = 512;
-/** With fewer rows than this, a is read where it is. */
+/** With fewer rows than this, a is read where it is, as it is if it is small. */
 const FEW_ROWS = 16;
 /** With no more rows than this, each is a vector times b. */
 const ROWS_ALONE = 4;
@@ -181,7 +181,7 @@ function blocked(
   const { bytes, columns } = kernels;
   const cRow = n * bytes;
   const step = blockLength(k);
-  const few = m < FEW_ROWS;
+  const few = m < FEW_ROWS || m * k * bytes <= SMALL_BYTES;
   const shares = !few && m * n * k >= SHARED_PRODUCT && canShare();
   const blockColumns = Math.min(n, BLOCK_COLUMNS);
   const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
