@@ -1,9 +1,11 @@
 import { dot as dotKernel, gemm } from '../backends/wasm/gemm.ts';
 import { apply1 } from '../core/apply.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
+import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
-import { broadcastShapes, shapeText } from '../core/shape.ts';
+import { broadcastShapes, type Shape, shapeText } from '../core/shape.ts';
 import { alias, checkTensors, fresh, placeOf, type TensorBase } from '../core/tensor.ts';
+import { toDType } from './copy.ts';
 import { mul, sum } from './engine-ops.ts';
 import { expand, mT, reshape, squeeze, t, unsqueeze } from './view.ts';
 
@@ -17,19 +19,33 @@ function checkSame(op: string, a: TensorBase, b: TensorBase): void {
       `${op}: expected both matrices to have the same dtype, but got ${a.dtype} and ${b.dtype}; expected m1 and m2 to have the same dtype. Convert one: b.to('${a.dtype}')`,
     );
   }
-  if (a.dtype === 'bool' || a.dtype === 'uint8')
-    throw new DTypeError(`${op}: not implemented for '${a.dtype}'; convert with .to('int32') or .to('float32')`);
+  if (a.dtype === 'bool')
+    throw new DTypeError(
+      `${op}: "${IN_PYTORCH[op]}" not implemented for 'Bool', the truth values; convert with .to('int32') or .to('float32')`,
+    );
+}
+
+const IN_PYTORCH: Readonly<Record<string, string>> = {
+  dot: 'dot',
+  mv: 'addmv_impl_cpu',
+  mm: 'addmm_impl_cpu_',
+  bmm: 'bmm',
+};
+
+/** A result of some shape, made by a kernel. Bytes are multiplied as int32: both wrap, so that the low byte of a sum is right. */
+function product(kernel: typeof gemm, shape: Shape, a: TensorBase, b: TensorBase): TensorBase {
+  if (a.dtype === 'uint8')
+    return internally(() => toDType(product(kernel, shape, toDType(a, 'int32'), toDType(b, 'int32')), 'uint8'));
+  const y = fresh(shape, a.dtype);
+  kernel(y, a, b);
+  return y;
 }
 
 // y = Σ a b        ā = ȳ b,  b̄ = ȳ a
 const dotOp: Op<undefined> = defineOp({
   name: 'dot',
   inputs: ['a', 'b'],
-  forward: ([a, b]) => {
-    const y = fresh([], a.dtype);
-    dotKernel(y, a, b);
-    return y;
-  },
+  forward: ([a, b]) => product(dotKernel, [], a, b),
   vjp: {
     a: [['b'], (g, [b]) => mul(g, b)],
     b: [['a'], (g, [a]) => mul(g, a)],
@@ -86,11 +102,7 @@ export const gradientOfRight = (g: TensorBase, a: TensorBase, { right }: Layout)
 const mmOp: Op<Layout> = defineOp({
   name: 'mm',
   inputs: ['a', 'b'],
-  forward: ([a, b]) => {
-    const y = fresh([a.shape[0], b.shape[1]], a.dtype);
-    gemm(y, a, b);
-    return y;
-  },
+  forward: ([a, b]) => product(gemm, [a.shape[0], b.shape[1]], a, b),
   vjp: {
     a: [['b'], (g, [b], { attrs }) => gradientOfLeft(g, b, attrs)],
     b: [['a'], (g, [a], { attrs }) => gradientOfRight(g, a, attrs)],
@@ -121,8 +133,7 @@ const mvOp: Op<undefined> = defineOp({
   name: 'mv',
   inputs: ['a', 'x'],
   forward: ([a, x]) => {
-    const y = fresh([a.shape[0], 1], a.dtype);
-    gemm(y, a, alias(x, [x.shape[0], 1], [x.strides[0], 1]));
+    const y = product(gemm, [a.shape[0], 1], a, alias(x, [x.shape[0], 1], [x.strides[0], 1]));
     return alias(y, [a.shape[0]], [1]);
   },
   vjp: {
@@ -157,11 +168,7 @@ export function mv(a: TensorBase, x: TensorBase): TensorBase {
 const bmmOp: Op<undefined> = defineOp({
   name: 'bmm',
   inputs: ['a', 'b'],
-  forward: ([a, b]) => {
-    const y = fresh([a.shape[0], a.shape[1], b.shape[2]], a.dtype);
-    gemm(y, a, b);
-    return y;
-  },
+  forward: ([a, b]) => product(gemm, [a.shape[0], a.shape[1], b.shape[2]], a, b),
   vjp: {
     a: [['b'], (g, [b]) => bmm(g, mT(b))],
     b: [['a'], (g, [a]) => bmm(mT(a), g)],

@@ -1,4 +1,4 @@
-import { type DType, full, type Tensor, tensor, zeros } from 'nabla';
+import { type DType, full, stack, type Tensor, tensor, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectValues } from '../support/close.ts';
 
@@ -114,6 +114,44 @@ describe('results of', () => {
     ]);
     expect(int.remainder(3).toArray()).toEqual([1, 2]);
     expect(int.fmod(3).toArray()).toEqual([1, -1]);
+  });
+
+  it('products of matrices of bytes are bytes, modulo 256', () => {
+    const bytes = (values: readonly number[], shape: readonly number[]): Tensor =>
+      tensor(values, { dtype: 'uint8' }).reshape(shape);
+    const a = bytes([200, 3, 77, 9, 250, 31], [2, 3]);
+    const b = bytes([1, 200, 255, 4, 17, 99], [3, 2]);
+    const v = bytes([250, 3, 99], [3]);
+    const products = [a.mm(b), a.mv(v), v.dot(v), stack([a, a.flip([0])]).bmm(stack([b, b])), a.T.matmul(b.T)];
+    expect(products.map((t) => t.dtype)).toEqual(new Array(5).fill('uint8'));
+    expect(products.map((t) => t.toArray())).toEqual([
+      [
+        [226, 19],
+        [30, 237],
+      ],
+      [32, 181],
+      118,
+      [
+        [
+          [226, 19],
+          [30, 237],
+        ],
+        [
+          [30, 237],
+          [226, 19],
+        ],
+      ],
+      [
+        [208, 92, 195],
+        [83, 229, 225],
+        [133, 47, 26],
+      ],
+    ]);
+    expect(bytes([1, 2, 3, 4], [2, 2]).addmm(a, b).toArray()).toEqual([
+      [227, 21],
+      [33, 241],
+    ]);
+    expect(zeros([0, 3], { dtype: 'uint8' }).mm(b).shape).toEqual([0, 2]);
   });
 });
 
