@@ -19,7 +19,7 @@ import { columnsFunction } from './reduce/columns.ts';
 import { type Fold, type FoldCode, foldCode, TILE } from './reduce/fold.ts';
 import { planReduction, Recent, type ReductionPlan } from './reduce/plan.ts';
 import { type Access, HEAD, INPUT_WORDS, type MapSpec } from './reduce/reader.ts';
-import { rowsFunction } from './reduce/rows.ts';
+import { type RowsShape, rowsFunction } from './reduce/rows.ts';
 import { FINISH, finishFunction, MERGE, mergeFunction, slotBytes } from './reduce/state.ts';
 import { fusing } from './relaxed.ts';
 import { canShare } from './threads/pool.ts';
@@ -52,6 +52,11 @@ const SHARED_ELEMENTS = 2 ** 17;
 /** Elements of a part, where vectors run along the fold, and rows of a part, where they run across. */
 const PART_ELEMENTS = 2 ** 17;
 const PART_ROWS = 2 ** 12;
+
+/** How rows are folded, by what their elements cost. */
+const FOUR: RowsShape = { width: 4, depth: 1 };
+const TWO: RowsShape = { width: 2, depth: 1 };
+const CHEAP_SHAPES: readonly RowsShape[] = [{ width: 4, depth: 2 }, FOUR];
 
 class Compiled {
   /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
@@ -166,7 +171,7 @@ export class ReduceKernel {
     const isArg = 'extreme' in this.#code;
     const body =
       kind === 'rows'
-        ? rowsFunction(this.#map, this.#code, access, cost <= 4 ? 8 : cost <= 24 ? 4 : 2)
+        ? rowsFunction(this.#map, this.#code, access, cost <= 4 ? CHEAP_SHAPES : cost <= 24 ? [FOUR] : [TWO])
         : columnsFunction(this.#map, this.#code, access, access.includes('strided') ? 1 : cost <= 8 && !isArg ? 4 : 2);
     const made = instantiate([body], mathImports, mathProvided)[kind];
     variants.set(key, made);

@@ -96,12 +96,18 @@ function argCollector(b: FunctionBody, code: ArgCode, reader: Reader): Collector
   };
 }
 
-/** The kernel: states ← folds of rows. `width` accumulators run side by side. */
+/** How a block goes: accumulators side by side, and vectors that are folded together before an accumulator takes them. */
+export interface RowsShape {
+  readonly width: 1 | 2 | 4 | 8;
+  readonly depth: 1 | 2 | 4;
+}
+
+/** The kernel: states ← folds of rows, in blocks of the first shape as long as a row has room for them, then of the next. */
 export function rowsFunction(
   spec: MapSpec,
   code: FoldCode | ArgCode,
   access: readonly Access[],
-  width: number,
+  shapes: readonly RowsShape[],
 ): FunctionBody {
   const b = new FunctionBody('rows', ['i32'], []);
   const narrow = 'extreme' in code ? code.extreme : code;
@@ -121,67 +127,86 @@ export function rowsFunction(
   const outerIndex = b.local('i32');
   const left = b.local('i32');
   const steps = b.local('i32');
-  const accs = Array.from({ length: strided ? 1 : width }, () => b.local('v128'));
+  const most = Math.max(...shapes.map(({ width }) => width));
+  const accs = Array.from({ length: strided ? 1 : most }, () => b.local('v128'));
   const nan = b.local('v128');
 
-  const beginBlock = (count: number): void => {
+  const beginBlock = (width: number): void => {
     collector.open(places, outerIndex, left);
-    for (const acc of accs.slice(0, count)) {
+    for (const acc of accs.slice(0, width)) {
       narrow.identity(b);
       b.set(acc);
     }
     if (narrow.marksNaN) b.i32x4(0).set(nan);
   };
-  const take = (acc: Local, vectors: number, count?: Local): void => {
-    const x = reader.element(places, vectors, count);
-    if (count !== undefined) keepFirst(b, spec.compute, x, count, () => narrow.identity(b));
+  const take = (acc: Local, x: Local): void => {
     if (narrow.marksNaN) narrow.mark(b, nan, x);
     narrow.step(b, acc, x);
     b.release(x);
   };
-  const endBlock = (count: number): void => {
-    for (let half = count >> 1; half > 0; half >>= 1) {
+  /** Neighbours join each other until one vector is left, and one that tells where NaNs were. */
+  const takeTogether = (acc: Local, xs: readonly Local[]): void => {
+    if (narrow.marksNaN) joinMarks(b, narrow, nan, xs);
+    for (let half = xs.length >> 1; half > 0; half >>= 1) {
+      for (let i = 0; i < half; i++) narrow.step(b, xs[i], xs[i + half]);
+    }
+    narrow.step(b, acc, xs[0]);
+    b.release(...xs);
+  };
+  const endBlock = (width: number): void => {
+    for (let half = width >> 1; half > 0; half >>= 1) {
       for (let i = 0; i < half; i++) narrow.step(b, accs[i], accs[i + half]);
     }
     // All ones are a NaN.
     if (narrow.marksNaN) b.get(accs[0]).get(nan).op('v128.or').set(accs[0]);
     collector.close(accs[0], left);
   };
-
-  const foldRow = (): void => {
-    b.get(inner).set(left);
-    reader.loadRepeated(places);
-    const group = lanes * accs.length;
+  const foldBlocks = ({ width, depth }: RowsShape): void => {
+    const vectors = width * depth;
+    const group = lanes * vectors;
     whilst(
       b,
       () => b.get(left).i32(group).op('i32.ge_s'),
       () => {
-        beginBlock(accs.length);
+        beginBlock(width);
         b.get(left).i32(group).op('i32.div_u').tee(steps).i32(BLOCK_STEPS).get(steps).i32(BLOCK_STEPS);
         b.op('i32.lt_u', 'select').set(steps);
         b.get(left).get(steps).i32(group).op('i32.mul', 'i32.sub').set(left);
         times(b, steps, () => {
-          for (let i = 0; i < accs.length; i++) take(accs[i], i);
-          reader.stepVectors(places, accs.length);
+          for (let i = 0; i < width; i++) {
+            const xs = Array.from({ length: depth }, (_, k) => reader.element(places, i * depth + k));
+            if (depth === 1) take(accs[i], xs[0]);
+            else takeTogether(accs[i], xs);
+          }
+          reader.stepVectors(places, vectors);
         });
-        endBlock(accs.length);
+        endBlock(width);
       },
     );
+  };
+
+  const foldRow = (): void => {
+    b.get(inner).set(left);
+    reader.loadRepeated(places);
+    if (strided) foldBlocks({ width: 1, depth: 1 });
+    else for (const shape of shapes) foldBlocks(shape);
     b.get(left).if(() => {
       beginBlock(1);
-      if (accs.length > 1) {
+      if (!strided) {
         whilst(
           b,
           () => b.get(left).i32(lanes).op('i32.ge_s'),
           () => {
-            take(accs[0], 0);
+            take(accs[0], reader.element(places, 0));
             reader.stepVectors(places, 1);
             advance(b, left, -lanes);
           },
         );
       }
       b.get(left).if(() => {
-        take(accs[0], 0, left);
+        const x = reader.element(places, 0, left);
+        keepFirst(b, spec.compute, x, left, () => narrow.identity(b));
+        take(accs[0], x);
         b.i32(0).set(left);
       });
       endBlock(1);
@@ -203,4 +228,22 @@ export function rowsFunction(
     reader.step(output, 'output');
   });
   return b;
+}
+
+/** nan ← nan or "one of these is NaN", the vectors' marks among themselves first. */
+function joinMarks(b: FunctionBody, narrow: FoldCode, nan: Local, xs: readonly Local[]): void {
+  const marks = xs.map(() => b.local('v128'));
+  xs.forEach((x, i) => {
+    b.i32x4(0).set(marks[i]);
+    narrow.mark(b, marks[i], x);
+  });
+  for (let half = xs.length >> 1; half > 0; half >>= 1) {
+    for (let i = 0; i < half; i++)
+      b.get(marks[i])
+        .get(marks[i + half])
+        .op('v128.or')
+        .set(marks[i]);
+  }
+  b.get(nan).get(marks[0]).op('v128.or').set(nan);
+  b.release(...marks);
 }
