@@ -37,12 +37,13 @@ type Six = [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
 function attention(parameters: readonly Tensor[], x: Tensor, { batch, length, width, heads }: GptSizes): Tensor {
   const [g, b, w, c, wOut, cOut] = parameters as Six;
   const all = F.linear(F.layerNorm(x, [width], { weight: g, bias: b }), w, c);
-  const [q, k, v] = [0, 1, 2].map((i) =>
-    all
-      .slice(2, i * width, (i + 1) * width)
-      .reshape([batch, length, heads, width / heads])
-      .transpose(1, 2),
-  ) as [Tensor, Tensor, Tensor];
+  const [q, k, v] = all
+    .split(width, 2)
+    .map((part: Tensor) => part.reshape([batch, length, heads, width / heads]).transpose(1, 2)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
   const y = F.scaledDotProductAttention(q, k, v, { isCausal: true });
   return F.linear(y.transpose(1, 2).reshape([batch, length, width]), wOut, cOut);
 }

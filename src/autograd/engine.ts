@@ -12,7 +12,7 @@ import { sameShape } from '../core/shape.ts';
 import { type AutogradMeta, alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
 import { watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
-import { add, addInPlace, addInto, clone, copyLike, sumTo, toDType } from '../ops/engine-ops.ts';
+import { add, addInPlace, addInto, clone, copyLike, isDense, sumTo, toDType } from '../ops/engine-ops.ts';
 import {
   callAccumulateHooks,
   callPosthooks,
@@ -248,9 +248,11 @@ class BackwardPass implements Pass, Ledger {
     this.#drop(before);
   }
 
-  /** Whether `t` is the whole of a storage that this pass made. */
+  /** Whether `t` is the whole of a storage that this pass made, in whatever order. */
   #owns(t: TensorBase): boolean {
-    return t.storage.owner === this && t.flat && t.count * dtypeInfo(t.dtype).bytes === t.storage.nbytes;
+    return (
+      t.storage.owner === this && t.count * dtypeInfo(t.dtype).bytes === t.storage.nbytes && (t.flat || isDense(t))
+    );
   }
 
   #drop(t: TensorBase): void {
@@ -397,7 +399,7 @@ class BackwardPass implements Pass, Ledger {
     try {
       if (meta.grad === null) {
         if (this.#options.createGraph) meta.grad = g;
-        else if (like.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = noView(this.keep(g));
+        else if (like.flat && g.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = noView(this.keep(g));
         else if (g.wrapped === null && !inTransform && forwardLevel === null) meta.grad = copyLike(g, like);
         else meta.grad = clone(g);
       } else if (this.#options.createGraph || inTransform) meta.grad = add(meta.grad, g);

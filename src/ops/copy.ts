@@ -77,7 +77,7 @@ export function clone(x: TensorBase, format: MemoryFormat = 'contiguous'): Tenso
 }
 
 /** Whether elements lie side by side, in whatever order of dimensions. */
-function dense(t: TensorBase): boolean {
+export function isDense(t: TensorBase): boolean {
   let next = 1;
   const dims = t.shape.map((_, d) => d).filter((d) => t.shape[d] !== 1);
   for (const d of dims.toSorted((a, b) => t.strides[a] - t.strides[b])) {
@@ -90,7 +90,7 @@ function dense(t: TensorBase): boolean {
 /** A copy of plain `x`, outside any graph, in the layout of `like`, which has its shape (contiguous where `like` has gaps). */
 export function copyLike(x: TensorBase, like: TensorBase): TensorBase {
   const y = fresh(x.shape, x.dtype);
-  const out = like.flat || !dense(like) ? y : alias(y, x.shape, like.strides, 0);
+  const out = like.flat || !isDense(like) ? y : alias(y, x.shape, like.strides, 0);
   copyKernel(x.dtype, x.dtype).run([out], [x]);
   return out;
 }
