@@ -1,5 +1,5 @@
 /** Runs a random program: at every step something is done, and something is looked at. */
-import { setCacheLimit } from 'nabla';
+import { setCacheLimit, setDeterministic } from 'nabla';
 import type { Soak } from '../scenario.ts';
 import type { Action } from './results.ts';
 import { type Pool, press, World } from './world.ts';
@@ -34,6 +34,7 @@ export function runProgram(soak: Soak, { seed, pools, actions, caches }: Program
       if (world.below(2) === 0) press(cache);
       else setCacheLimit(cache);
     }
+    if (step % 200 === 199) setDeterministic(world.below(2) === 0);
     // All in sequence: what a cache that is too small likes least.
     if (step % 1000 === 999) world.checkAll();
     soak.after(step);

@@ -1,5 +1,18 @@
 /** Results of pure operations: what may be thrown away and computed again while its inputs are as they were. */
-import { autograd, cat, functional as F, grad, inferenceMode, rand, stack, type Tensor, vmap, where } from 'nabla';
+import {
+  autograd,
+  cat,
+  functional as F,
+  grad,
+  inferenceMode,
+  rand,
+  type Scalar,
+  stack,
+  type Tensor,
+  elementwise as userDefined,
+  vmap,
+  where,
+} from 'nabla';
 import { type Cell, type Pool, valuesOf, type World } from './world.ts';
 
 /** One thing that a program does, with tensors of a pool. */
@@ -241,6 +254,29 @@ const batched: Action = (world, pool) => {
   );
 };
 
+/** Two results of one kernel, of which at times only one is kept. */
+const both = userDefined((x: Scalar, y: Scalar) => [x.sub(y).mul(0.5), x.mul(y)] as const, 'both');
+const ofOwn: Action = (world, pool) => {
+  const [a, b] = [world.pick(pool), world.pick(pool)];
+  const round = rounding(pool);
+  const [x, y] = [valuesOf(a), valuesOf(b)];
+  const [difference, product] = both(detached(a), detached(b));
+  world.add(
+    pool,
+    product,
+    Float64Array.from(x, (v, i) => round(v * y[i]!)),
+    'the second result of a function',
+  );
+  if (world.below(2) === 0) {
+    world.add(
+      pool,
+      difference,
+      Float64Array.from(x, (v, i) => round(v - y[i]!) / 2),
+      'the first result of a function',
+    );
+  }
+};
+
 export const results: Readonly<Record<string, Action>> = {
   scaled,
   chain,
@@ -253,6 +289,7 @@ export const results: Readonly<Record<string, Action>> = {
   inference,
   gradient,
   batched,
+  ofOwn,
   add: elementwise(
     'add, frac',
     2,

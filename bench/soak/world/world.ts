@@ -5,7 +5,25 @@
  * Values stay in [−1, 1], and nearly all operations are such that every rounding is known: shadows are
  * compared to the bit.
  */
-import { type DType, setCacheLimit, type Tensor, tensor, zeros } from 'nabla';
+import {
+  autograd,
+  type DType,
+  forwardAd,
+  getRngState,
+  grad,
+  inferenceMode,
+  isDeterministic,
+  isGradEnabled,
+  jvp,
+  noGrad,
+  ones,
+  profile,
+  setCacheLimit,
+  type Tensor,
+  tensor,
+  vmap,
+  zeros,
+} from 'nabla';
 import { numbers } from '../reference.ts';
 import type { Soak } from '../scenario.ts';
 
@@ -41,6 +59,60 @@ export interface Pool {
   /** How many are kept alive. */
   readonly most: number;
   readonly cells: Cell[];
+}
+
+type Way = readonly [name: string, read: (t: Tensor) => ArrayLike<number>];
+
+/** Ways to read a tensor: from where it lies, and as an operand in whatever is going on. */
+const WAYS: readonly Way[] = [
+  ['as it is', (t) => t.toTypedArray()],
+  ['flat', (t) => t.detach().reshape([-1]).toTypedArray()],
+  ['by a copy', (t) => t.clone().toTypedArray()],
+  ['transposed', (t) => t.T.contiguous().T.toTypedArray()],
+  ['without recording', (t) => noGrad(() => t.clone().toTypedArray())],
+  ['in inference mode', (t) => inferenceMode(() => t.clone().toTypedArray())],
+  ['in vmap', (t) => vmap((row: Tensor) => row.clone())(t.detach()).toTypedArray()],
+  ['in vmap, from outside', (t) => vmap((x: Tensor) => t.detach().mul(x))(ones([1])).toTypedArray()],
+  ['in jvp', (t) => jvp((x: Tensor) => t.detach().mul(x), [ones([1])], [ones([1])])[1].toTypedArray()],
+  ['in a dual level', (t) => forwardAd.dualLevel(() => t.clone().toTypedArray())],
+  ['in a hook', (t) => inHook(() => t.clone().toTypedArray())],
+  ['in a profile', (t) => profile(() => t.clone().toTypedArray(), { print: false }).value],
+  ['where anomalies are looked for', (t) => autograd.withAnomalyDetection(() => t.clone().toTypedArray())],
+];
+
+/** Tensors of inference mode are not saved. */
+const WAYS_THAT_SAVE: readonly Way[] = [
+  ...WAYS,
+  ['in grad', (t) => grad((x: Tensor) => t.detach().mul(x).sum())(ones(t.shape, { dtype: t.dtype })).toTypedArray()],
+  ['on its way to be saved', (t) => savedOf(t.detach())],
+];
+
+/** What saved-tensor hooks are given. */
+function savedOf(t: Tensor): ArrayLike<number> {
+  let seen: ArrayLike<number> = [];
+  const pack = (x: Tensor): Tensor => {
+    seen = x.toTypedArray();
+    return x;
+  };
+  const leaf = ones([1], { requiresGrad: true });
+  autograd.graph.savedTensorsHooks(
+    pack,
+    (x) => x,
+    () => t.mul(leaf),
+  );
+  return seen;
+}
+
+/** Runs something in the middle of a backward pass. */
+function inHook<R>(body: () => R): R {
+  const results: R[] = [];
+  const x = ones([1], { requiresGrad: true });
+  const y = x.mul(2);
+  y.registerHook(() => {
+    results.push(body());
+  });
+  y.sum().backward();
+  return results[0] as R;
 }
 
 export class World {
@@ -124,17 +196,14 @@ export class World {
 
   /** Compares a tensor with its shadow, read in one way or another. */
   check(cell: Cell): void {
-    const { tensor: t } = cell;
-    const read = [
-      () => t.toTypedArray(),
-      () => t.clone().toTypedArray(),
-      () => t.T.contiguous().T.toTypedArray(),
-      () => t.detach().reshape([-1]).toTypedArray(),
-    ];
-    const way = this.below(read.length);
-    const what = `${cell.story}, read in way ${way} at step ${this.now}`;
+    const random = this.below(50) === 0 ? getRngState() : null;
+    const deterministic = isDeterministic();
+    const [way, read] = this.below(2) === 0 ? (WAYS[0] as Way) : this.oneOf(cell.inference ? WAYS : WAYS_THAT_SAVE);
+    const what = `${cell.story}, read ${way} at step ${this.now}`;
     // A tolerance of 0 takes −0 for 0, which is what minima and maxima may give.
-    this.soak.near(what, (read[way] as () => ArrayLike<number>)(), valuesOf(cell), 0);
+    this.soak.near(what, read(cell.tensor), valuesOf(cell), 0);
+    if (random !== null) this.soak.equal(`random numbers to come, ${what}`, getRngState(), random);
+    this.soak.holds(`modes, ${what}`, isDeterministic() === deterministic && isGradEnabled());
   }
 
   checkAll(): void {
