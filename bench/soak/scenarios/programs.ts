@@ -44,7 +44,7 @@ export const programs: readonly Scenario[] = [
   {
     name: 'live set larger than the cache',
     steps: 150_000,
-    shortSteps: 2000,
+    shortSteps: 1000,
     limits,
     run(soak) {
       runProgram(soak, {
@@ -58,7 +58,7 @@ export const programs: readonly Scenario[] = [
   {
     name: 'results of results',
     steps: 30_000,
-    shortSteps: 1500,
+    shortSteps: 600,
     limits,
     run(soak) {
       runProgram(soak, {
