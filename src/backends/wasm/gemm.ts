@@ -69,16 +69,18 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
     byBlas === null && m * n * k < SHARED_PRODUCT && batches * m * n * k >= SHARED_PRODUCT && m * n > 1 && canShare();
   const perTask = Math.ceil(batches / (4 * getNumThreads()));
   const tasks: Call[][] = [];
+  let by = kernels;
   const index = new Array<number>(batchDims).fill(0);
   let aOffset = aAt;
   let bOffset = bAt;
   for (let batch = 0; batch < batches; batch++) {
     if (shares && batch % perTask === 0) {
       leaveRooms();
-      tasks.push([]);
+      const calls: Call[] = [];
+      tasks.push(calls);
+      by = recording(kernels, calls);
     }
     const to = c + batch * m * n * bytes;
-    const by = shares ? recording(kernels, tasks[tasks.length - 1]) : kernels;
     if (byBlas !== null) byBlas(aOffset, bOffset, to);
     else product(by, to, aOffset, aRow, aK, bOffset, bK, bN, m, n, k);
     for (let d = batchDims - 1; d >= 0; d--) {
