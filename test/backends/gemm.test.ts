@@ -219,6 +219,8 @@ describe.each(DTYPES)('gemm %s', (dtype) => {
     [9, 5000, 3],
     [70, 130, 4],
     [5, 67, 2],
+    [300, 10, 200],
+    [40, 21, 500],
   ])('%i × %i over %i in many layouts', (m, n, k) => {
     const big = m * n * k > 500_000;
     for (const la of LAYOUTS) {

@@ -15,6 +15,7 @@ import {
   TILE_ROWS,
   tileColumns,
   tileName,
+  tileRows,
 } from './gemm-tile.ts';
 import { storeFirst } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
@@ -84,8 +85,8 @@ export function gemmKernels(dtype: GemmDType, relaxed: boolean): GemmKernels {
 function tileKernels(lanes: ReturnType<typeof lanesFor>, columns: number): Readonly<Record<string, WasmFunction>> {
   const functions: FunctionBody[] = [];
   for (const operands of ['packed', 'strided'] as const) {
-    for (let rows = 1; rows <= lanes.tileRows; rows++) {
-      for (const vectors of tileWidths(lanes, operands, rows)) functions.push(emitTile(lanes, operands, rows, vectors));
+    for (const vectors of tileWidths(lanes, operands)) {
+      for (let rows = 1; rows <= tileRows(vectors); rows++) functions.push(emitTile(lanes, operands, rows, vectors));
     }
   }
   const index = (name: string): number => functions.findIndex((f) => f.name === name);
@@ -95,12 +96,12 @@ function tileKernels(lanes: ReturnType<typeof lanesFor>, columns: number): Reado
   return instantiate(functions);
 }
 
-/** Vectors of columns of which one or two rows alone take several at a time, for enough sums to be under way at once. */
+/** Vectors of columns that one or two rows alone take at a time, for enough sums to be under way at once. */
 const WIDEST = 4;
 
-function tileWidths({ tileVectors }: Lanes, operands: Operands, rows: number): readonly number[] {
+function tileWidths({ tileVectors }: Lanes, operands: Operands): readonly number[] {
   const widths = Array.from({ length: tileVectors }, (_, v) => v + 1);
-  return operands === 'strided' && rows <= 2 && tileVectors < WIDEST ? [...widths, WIDEST] : widths;
+  return operands === 'strided' && tileVectors < WIDEST ? [...widths, WIDEST] : widths;
 }
 
 /** Runs over all tiles of a product: a panel of b stays in the cache while all rows of a pass by. */
@@ -114,7 +115,7 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
 
   /** `rows` rows of a panel, one tile after the other. */
   const callTiles = (rows: number, vectors: number): void => {
-    for (let r = 0; r < rows; r += lanes.tileRows) {
+    for (let r = 0; r < rows; r += tileRows(vectors)) {
       body.get(aAt);
       if (r > 0 && operands === 'packed') body.i32(r * lanes.bytes).op('i32.add');
       if (r > 0 && operands === 'strided') body.get(aRow).i32(r).op('i32.mul', 'i32.add');
@@ -122,7 +123,7 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
       body.get(cAt);
       if (r > 0) body.get(cRow).i32(r).op('i32.mul', 'i32.add');
       for (const l of [cRow, k, last, accumulate]) body.get(l);
-      body.call(index(tileName(operands, Math.min(lanes.tileRows, rows - r), vectors)));
+      body.call(index(tileName(operands, Math.min(tileRows(vectors), rows - r), vectors)));
     }
   };
   /** All rows for one step of columns. */

@@ -4,7 +4,8 @@
 import type { GemmKernels } from './gemm-kernels.ts';
 import { TILE_ROWS } from './gemm-tile.ts';
 import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
-import { canShare, getNumThreads, runTasks, type Task } from './threads/pool.ts';
+import type { WasmFunction } from './module.ts';
+import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts';
 
 // ─── packing room ────────────────────────────────────────────────────────────────────────────────
 
@@ -34,6 +35,29 @@ function room(which: typeof FOR_A | typeof FOR_B, bytes: number): number {
   return rooms[which];
 }
 
+/** Kernels that are not run but noted, for a new task. */
+export function inTask(kernels: GemmKernels, tasks: Call[][]): GemmKernels {
+  const calls: Call[] = [];
+  tasks.push(calls);
+  const noting =
+    (kernel: WasmFunction): WasmFunction =>
+    (...args) => {
+      calls.push({ kernel, args });
+      return 0;
+    };
+  const { strided, packed, packA, packB, rows, add, gather } = kernels;
+  return {
+    ...kernels,
+    strided: noting(strided),
+    packed: noting(packed),
+    packA: noting(packA),
+    packB: noting(packB),
+    rows: noting(rows),
+    add: noting(add),
+    gather: noting(gather),
+  };
+}
+
 // ─── one product ─────────────────────────────────────────────────────────────────────────────────
 
 /** Bytes of a small operand, which stays in the first-level cache however it is read. */
@@ -41,8 +65,9 @@ const SMALL_BYTES = 16384;
 /** Rows of a and columns of b that are packed at a time; with blocks of k they fill half the second-level cache. */
 export const BLOCK_ROWS = 128;
 export const BLOCK_COLUMNS = 512;
-/** With fewer rows than this, a is read where it is, as it is if it is small. */
+/** With fewer rows than this, a is read where it is, as it is if it is small, or read along its rows for few columns. */
 const FEW_ROWS = 16;
+const FEW_COLUMNS = 32;
 /** With no more rows than this, each is a vector times b. */
 const ROWS_ALONE = 4;
 export const LONGEST_K = 384;
@@ -152,11 +177,11 @@ function shortSums(
       [from, row] = [room(FOR_B, k * chunk * bytes), chunk * bytes];
       for (let r = 0; r < k; r++) kernels.gather(b + r * bK + j * bN, bN, from + r * row, width);
     }
-    const tasks: Task[] = [];
+    const tasks: Call[][] = [];
     for (let i = 0; i < m; i += band) {
-      const args = [a + i * aRow, aRow, aK, from, row, c + i * cRow + j * bytes, cRow, Math.min(band, m - i), width, k];
-      if (shares) tasks.push([{ kernel: kernels.rows, args }]);
-      else kernels.rows(...args);
+      const by = shares ? inTask(kernels, tasks) : kernels;
+      const to = c + i * cRow + j * bytes;
+      by.rows(a + i * aRow, aRow, aK, from, row, to, cRow, Math.min(band, m - i), width, k);
     }
     if (shares) runTasks(tasks);
   }
@@ -181,75 +206,38 @@ function blocked(
   const { bytes, columns } = kernels;
   const cRow = n * bytes;
   const step = blockLength(k);
-  const few = m < FEW_ROWS || m * k * bytes <= SMALL_BYTES;
-  const shares = !few && m * n * k >= SHARED_PRODUCT && canShare();
+  const inPlace = m < FEW_ROWS || (n <= FEW_COLUMNS && aK === bytes) || m * k * bytes <= SMALL_BYTES;
+  const shares = m >= FEW_ROWS && m * n * k >= SHARED_PRODUCT && canShare();
   const blockColumns = Math.min(n, BLOCK_COLUMNS);
   const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
   // Rows that are packed at a time; when the product is shared, every band of rows has panels of its own.
-  const band = shares ? Math.min(BLOCK_ROWS, tiles(m / (2 * getNumThreads()))) : Math.min(BLOCK_ROWS, tiles(m));
-  const bandBytes = band * step * bytes;
-  const rows = few ? 0 : room(FOR_A, bandBytes * (shares ? Math.ceil(m / band) : 1));
+  const most = shares ? tiles(m / (2 * getNumThreads())) : tiles(m);
+  const band = inPlace ? most : Math.min(BLOCK_ROWS, most);
+  const bandBytes = inPlace ? 0 : band * step * bytes;
+  const rows = room(FOR_A, bandBytes * (shares ? Math.ceil(m / band) : 1));
   for (let j = 0; j < n; j += blockColumns) {
     const width = Math.min(blockColumns, n - j);
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
       const bPanel = columns * length * bytes;
       kernels.packB(b + at * bK + j * bN, bK, bN, panels, length, width);
-      if (few) {
-        kernels.strided(
-          a + at * aK,
-          aRow,
-          aK,
-          TILE_ROWS * aRow,
-          panels,
-          columns * bytes,
-          bPanel,
-          c + j * bytes,
-          cRow,
-          m,
-          width,
-          length,
-          at,
-        );
-        continue;
-      }
       const aPanel = TILE_ROWS * length * bytes;
-      if (shares) {
-        const tasks: Task[] = [];
-        for (let i = 0; i < m; i += band) {
-          const height = Math.min(band, m - i);
-          const own = rows + (i / band) * bandBytes;
-          const to = c + i * cRow + j * bytes;
-          tasks.push([
-            { kernel: kernels.packA, args: [a + at * aK + i * aRow, aK, aRow, own, length, height] },
-            {
-              kernel: kernels.packed,
-              args: [own, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, at],
-            },
-          ]);
+      const tasks: Call[][] = [];
+      for (let i = 0; i < m; i += band) {
+        const by = shares ? inTask(kernels, tasks) : kernels;
+        const height = Math.min(band, m - i);
+        const from = a + at * aK + i * aRow;
+        const to = c + i * cRow + j * bytes;
+        if (inPlace) {
+          const side = columns * bytes;
+          by.strided(from, aRow, aK, TILE_ROWS * aRow, panels, side, bPanel, to, cRow, height, width, length, at);
+        } else {
+          const own = shares ? rows + (i / band) * bandBytes : rows;
+          by.packA(from, aK, aRow, own, length, height);
+          by.packed(own, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, at);
         }
-        runTasks(tasks);
-        continue;
       }
-      for (let i = 0; i < m; i += BLOCK_ROWS) {
-        const height = Math.min(BLOCK_ROWS, m - i);
-        kernels.packA(a + at * aK + i * aRow, aK, aRow, rows, length, height);
-        kernels.packed(
-          rows,
-          0,
-          0,
-          aPanel,
-          panels,
-          0,
-          bPanel,
-          c + i * cRow + j * bytes,
-          cRow,
-          height,
-          width,
-          length,
-          at,
-        );
-      }
+      if (shares) runTasks(tasks);
     }
   }
 }

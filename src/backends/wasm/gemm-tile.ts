@@ -25,20 +25,26 @@ export interface Lanes {
   readonly add: PlainOp;
   /** The fused multiply-add, where it is wanted. */
   readonly madd: PlainOp | null;
-  /** Rows and vectors of a full tile. */
-  readonly tileRows: number;
+  /** Vectors of columns in a full tile. */
   readonly tileVectors: number;
 }
 
-// Eight accumulators, which with the vectors of b and one element of a are what V8 keeps in registers. A
-// tile of 2 × 4 is a fifth faster than one of 4 × 2 for two lanes without fused multiply-adds.
-const WIDE = { tileRows: 2, tileVectors: 4 } as const;
-const TALL = { tileRows: 4, tileVectors: 2 } as const;
-
 const INSTRUCTIONS = {
-  float32: { splat: 'v128.load32_splat', mul: 'f32x4.mul', add: 'f32x4.add', madd: 'f32x4.relaxed_madd', ...TALL },
-  float64: { splat: 'v128.load64_splat', mul: 'f64x2.mul', add: 'f64x2.add', madd: 'f64x2.relaxed_madd', ...WIDE },
-  int32: { splat: 'v128.load32_splat', mul: 'i32x4.mul', add: 'i32x4.add', madd: null, ...TALL },
+  float32: {
+    splat: 'v128.load32_splat',
+    mul: 'f32x4.mul',
+    add: 'f32x4.add',
+    madd: 'f32x4.relaxed_madd',
+    tileVectors: 2,
+  },
+  float64: {
+    splat: 'v128.load64_splat',
+    mul: 'f64x2.mul',
+    add: 'f64x2.add',
+    madd: 'f64x2.relaxed_madd',
+    tileVectors: 4,
+  },
+  int32: { splat: 'v128.load32_splat', mul: 'i32x4.mul', add: 'i32x4.add', madd: null, tileVectors: 2 },
 } as const;
 
 export function lanesFor(dtype: GemmDType, relaxed: boolean): Lanes {
@@ -49,6 +55,16 @@ export function lanesFor(dtype: GemmDType, relaxed: boolean): Lanes {
 
 /** Rows in a packed panel of a: those of one tile, or of two. */
 export const TILE_ROWS = 4;
+/** With the vectors of b and one element of a that is what V8 keeps in registers. */
+const ACCUMULATORS = 8;
+
+/**
+ * Rows of a tile of so many vectors of columns. In float64 full tiles are 2 × 4, which without fused
+ * multiply-adds is a fifth faster than 4 × 2.
+ */
+export function tileRows(vectors: number): number {
+  return Math.min(TILE_ROWS, Math.floor(ACCUMULATORS / vectors));
+}
 
 /** Columns in a tile, and in a packed panel of b. */
 export function tileColumns(lanes: Lanes): number {

@@ -11,11 +11,9 @@
 import type { Strided } from '../../kernels/strided.ts';
 import { planBlas } from './blas/product.ts';
 import { clear } from './clear.ts';
-import type { GemmKernels } from './gemm-kernels.ts';
-import { inner, isShortSum, leaveRooms, openLaunch, product, SHARED_PRODUCT } from './gemm-product.ts';
+import { inner, inTask, isShortSum, leaveRooms, openLaunch, product, SHARED_PRODUCT } from './gemm-product.ts';
 import { kernelsFor } from './gemm-select.ts';
 import { address } from './heap.ts';
-import type { WasmFunction } from './module.ts';
 import { isDeterministic } from './relaxed.ts';
 import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts';
 
@@ -76,9 +74,7 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
   for (let batch = 0; batch < batches; batch++) {
     if (shares && batch % perTask === 0) {
       leaveRooms();
-      const calls: Call[] = [];
-      tasks.push(calls);
-      by = recording(kernels, calls);
+      by = inTask(kernels, tasks);
     }
     const to = c + batch * m * n * bytes;
     if (byBlas !== null) byBlas(aOffset, bOffset, to);
@@ -93,27 +89,6 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
     }
   }
   if (shares) runTasks(tasks);
-}
-
-/** Kernels that are not run but noted, for a task. */
-function recording(kernels: GemmKernels, calls: Call[]): GemmKernels {
-  const noting =
-    (kernel: WasmFunction): WasmFunction =>
-    (...args) => {
-      calls.push({ kernel, args });
-      return 0;
-    };
-  const { strided, packed, packA, packB, rows, add, gather } = kernels;
-  return {
-    ...kernels,
-    strided: noting(strided),
-    packed: noting(packed),
-    packA: noting(packA),
-    packB: noting(packB),
-    rows: noting(rows),
-    add: noting(add),
-    gather: noting(gather),
-  };
 }
 
 /** `out = Σ a · b` for vectors of equal length, any strides; out has one element. */
