@@ -58,7 +58,7 @@ export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outpu
       : detour
         ? supplied(op, inputs, attrs)
         : op.forward(inputs, attrs);
-  if (op.cheap === true && level === null) remember(op, inputs, attrs, outputs);
+  if (op.cheap !== undefined && level === null) remember(op, inputs, attrs, outputs);
   if (op.backward !== null && scopeOf(level).enabled) record(op, inputs, attrs, outputs, level);
   return outputs;
 }

@@ -43,7 +43,7 @@ export interface Op<A = never> {
    * Results may be given up and made again: `forward` depends on nothing but its inputs and attributes,
    * and costs little more than a copy of its result.
    */
-  readonly cheap?: boolean;
+  readonly cheap?: true | ((inputs: readonly Operand[], attrs: A) => boolean);
   /** How many of the first inputs gradients go to, if not to all: the node has an edge for each of these. */
   readonly edges?: number;
   /** Tangents of the outputs (null: zero). */
@@ -111,8 +111,11 @@ export interface OpDefinition<A> {
   readonly jvp: JvpRule<A>;
   /** For operations of one input whose forward only makes views of it; a function where that depends on the call. */
   readonly view?: true | ((attrs: A) => boolean);
-  /** `forward` depends on nothing but its inputs and attributes, and costs little more than a copy of its result. */
-  readonly cheap?: true;
+  /**
+   * Results may be given up and made again: `forward` depends on nothing but its inputs and attributes,
+   * and costs little more than a copy of its result; a function where that depends on the call.
+   */
+  readonly cheap?: true | ((inputs: readonly TensorBase[], attrs: A) => boolean);
   vmap(inputs: readonly TensorBase[], batched: readonly boolean[], attrs: A, size: number): Outputs;
 }
 
@@ -168,7 +171,7 @@ export function defineOp<A>(definition: OpDefinition<A>): Op<A> {
     jvp: jvpOf(() => op, definition.jvp),
     vmap: definition.vmap as Op<A>['vmap'],
     ...(definition.view === undefined ? {} : { view: definition.view === true ? () => true : definition.view }),
-    ...(definition.cheap === true ? { cheap: true } : {}),
+    ...(definition.cheap === undefined ? {} : { cheap: definition.cheap as true }),
   };
   return register(op);
 }

@@ -2,7 +2,6 @@
  * Recipes for the results of operations: which results get one, and how it is followed. What recipes are
  * good for stands in `backends/wasm/heap.ts`.
  */
-import { isDeterministic, setDeterministic } from '../backends/wasm/relaxed.ts';
 import {
   free,
   giveRecipe,
@@ -13,6 +12,7 @@ import {
   type Storage,
   sourceOf,
 } from '../backends/wasm/heap.ts';
+import { settingsNow, withSettings } from '../backends/wasm/settings.ts';
 import { inArena } from './arena.ts';
 import type { DType } from './dtype.ts';
 import { plainly } from './forward.ts';
@@ -48,7 +48,7 @@ class ResultRecipe implements Recipe {
   readonly #inputs: readonly (Reading | number)[];
   /** Which of several outputs, -1 where there is only one. */
   readonly #index: number;
-  readonly #deterministic: boolean = isDeterministic();
+  readonly #settings: number = settingsNow();
 
   constructor(op: Op<never>, attrs: unknown, inputs: readonly (Reading | number)[], index: number, costs: Costs) {
     this.depth = costs.depth;
@@ -63,17 +63,13 @@ class ResultRecipe implements Recipe {
     const inputs = this.#inputs.map((x) =>
       typeof x === 'number' ? x : tensorOver(x.source.storage, x.shape, x.strides, x.offset, x.dtype),
     );
-    const now = isDeterministic();
-    if (now !== this.#deterministic) setDeterministic(this.#deterministic);
-    try {
-      const out = plainly(() => internally(() => this.#op.forward(inputs, this.#attrs as never)));
-      const all = this.#index < 0 ? [out as TensorBase] : (out as readonly TensorBase[]);
-      const wanted = all[Math.max(0, this.#index)];
-      for (const t of all) if (t !== wanted) free(t.storage);
-      return wanted.storage;
-    } finally {
-      if (now !== this.#deterministic) setDeterministic(now);
-    }
+    const out = withSettings(this.#settings, () =>
+      plainly(() => internally(() => this.#op.forward(inputs, this.#attrs as never))),
+    );
+    const all = this.#index < 0 ? [out as TensorBase] : (out as readonly TensorBase[]);
+    const wanted = all[Math.max(0, this.#index)];
+    for (const t of all) if (t !== wanted) free(t.storage);
+    return wanted.storage;
   }
 }
 
@@ -84,7 +80,7 @@ interface Costs {
 
 /** Gives results of an operation on plain tensors that are large and cheap their recipes. */
 export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, outputs: Outputs): void {
-  if (inArena()) return;
+  if (inArena() || op.cheap === undefined || (op.cheap !== true && !op.cheap(inputs, attrs))) return;
   if (!Array.isArray(outputs)) rememberOne(op as Op<never>, inputs, attrs, outputs as TensorBase, -1);
   else for (let i = 0; i < outputs.length; i++) rememberOne(op as Op<never>, inputs, attrs, outputs[i], i);
 }
@@ -106,7 +102,9 @@ function rememberOne(op: Op<never>, inputs: readonly Operand[], attrs: unknown, 
     if (storage === s) return;
     const good = hasRecipe(storage);
     if (good) depth = Math.max(depth, (storage.recipe?.depth ?? 0) + 1);
-    needs += good ? (storage.recipe?.needs ?? 0) : storage.nbytes;
+    // Parameters outlive what is computed from them.
+    const whole = x.meta?.base ?? x;
+    if (!whole.tracked || whole.node !== null) needs += good ? (storage.recipe?.needs ?? 0) : storage.nbytes;
     const source = sourceOf(storage);
     if (source === null) return;
     readings.push({ source, shape, strides, offset, dtype });

@@ -80,7 +80,7 @@ export class ElementwiseOp implements Op<undefined> {
   readonly fn: ScalarFunction;
   readonly kind: ElementwiseKind;
   readonly backward: Backward | null;
-  readonly cheap = true;
+  readonly cheap = true as const;
   readonly #options: ElementwiseOptions;
   readonly #node: string;
   readonly #plans = new Map<number, Plan>();

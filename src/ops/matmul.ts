@@ -98,9 +98,19 @@ export const gradientOfLeft = (g: TensorBase, b: TensorBase, { left }: Layout): 
 export const gradientOfRight = (g: TensorBase, a: TensorBase, { right }: Layout): TensorBase =>
   right ? t(mm(t(g), a)) : mm(t(a), g);
 
+/**
+ * Terms of a sum up to which a product is worth making again: copying out what is dead costs as much as
+ * some tens of them, and most of what is given up is dead.
+ */
+export const SHORT_SUM = 512;
+
+/** Whether sums over the last dimension of `a` are short. */
+export const sumsShortly = (a: TensorBase): boolean => (a.shape.at(-1) ?? 1) <= SHORT_SUM;
+
 // y = a b        ā = ȳ bᵀ,  b̄ = aᵀ ȳ
 const mmOp: Op<Layout> = defineOp({
   name: 'mm',
+  cheap: ([a]) => sumsShortly(a),
   inputs: ['a', 'b'],
   forward: ([a, b]) => product(gemm, [a.shape[0], b.shape[1]], a, b),
   vjp: {
@@ -167,6 +177,7 @@ export function mv(a: TensorBase, x: TensorBase): TensorBase {
 // yₙ = aₙ bₙ        āₙ = ȳₙ bₙᵀ,  b̄ₙ = aₙᵀ ȳₙ
 const bmmOp: Op<undefined> = defineOp({
   name: 'bmm',
+  cheap: ([a]) => sumsShortly(a),
   inputs: ['a', 'b'],
   forward: ([a, b]) => product(gemm, [a.shape[0], a.shape[1], b.shape[2]], a, b),
   vjp: {

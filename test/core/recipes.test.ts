@@ -242,7 +242,16 @@ describe('recipes', () => {
     expect(x.amax([1]).storage.recipe).toBe(null);
     expect(x.narrow(0, 0, 50).mul(2).storage.recipe).toBe(null);
     expect(x.mul(2).storage.recipe).not.toBe(null);
-    expect(x.matmul(x.T).storage.recipe).toBe(null);
+  });
+
+  test('are for products of short sums', () => {
+    const short = randn([100, 50]);
+    expect(short.matmul(short.T).storage.recipe).not.toBe(null);
+    const long = randn([100, 1000]);
+    expect(long.matmul(long.T).storage.recipe).toBe(null);
+    const weight = randn([500, 50], { requiresGrad: true });
+    expect(weight.T.storage.recipe).toBe(null);
+    expect(short.matmul(weight.T).storage.recipe).not.toBe(null);
   });
 
   test('are not needed for what is small', () => {

@@ -32,7 +32,7 @@ export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
 export { beginLaunch, scratch, setCacheLimit } from './residency.ts';
 
 /** Storages of up to so many bytes share pages. */
-export const SMALL_BYTES = 16384;
+export const SMALL_BYTES = 8192;
 const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
 
 /**

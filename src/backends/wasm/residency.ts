@@ -27,6 +27,7 @@ spans.extend(linearMemoryBytes() / LINE - 2);
 
 /** Number of the current launch. It wraps: only equality counts, and a false match merely pins a block for one launch. */
 export let clock = 1;
+const CLOCK_MASK = 0x3fffffff;
 
 /** How many bytes may be taken before eviction begins; restores raise it as far as the maximum. */
 let cacheLimit = 64 * MIB;
@@ -174,14 +175,24 @@ export function discard(body: Body): void {
   body.forgotten = false;
 }
 
-/** Makes room: what can be made again goes first, since that costs nothing. */
+/** How much longer unused a body must be to be copied while there is one that can be forgotten. */
+const COPIES_WAIT = 2;
+
+/** Makes room by the body that was not used for longest. */
 function evictOne(): boolean {
   if (exhausted === clock) return false;
-  if (forgetOne()) return true;
   const body = copied.oldest(clock);
+  if (body === null || age(body) <= COPIES_WAIT * age(remakable.oldest(clock))) {
+    if (forgetOne()) return true;
+  }
   if (body !== null) return evict(body);
   exhausted = clock;
   return false;
+}
+
+/** Launches since a body was used. */
+function age(body: Body | null): number {
+  return body === null ? -1 : (clock - body.stamp) & CLOCK_MASK;
 }
 
 /** Gives up the bytes of a body that its recipe can make again, without a copy. */
@@ -276,7 +287,9 @@ export function remake(body: Body, owner: object, make: () => Body): void {
   }
   body.forgotten = false;
   remakes++;
-  remakableLimit = Math.min(cacheMaximum, remakableLimit + body.used * GRANULE);
+  const bytes = body.used * GRANULE;
+  remakableLimit = Math.min(cacheMaximum, remakableLimit + bytes);
+  cacheLimit = Math.min(cacheMaximum, cacheLimit + bytes);
   forgottenSince = 0;
   countLeases(body, 1);
   enroll(body, owner);
@@ -315,7 +328,7 @@ let launchesInside = 0;
  */
 export function beginLaunch(): void {
   if (launchesInside > 0) return;
-  clock = (clock + 1) & 0x3fffffff;
+  clock = (clock + 1) & CLOCK_MASK;
   scratchUsed = 0;
   if (scratchExtra.length > 0) settleScratch();
 }

@@ -9,7 +9,18 @@ import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
 import { add, mul, ops } from '../elementwise.ts';
 import { inPlaceOf } from '../inplace.ts';
-import { bmm, gradientOfLeft, gradientOfRight, type Layout, layoutOf, matmul, mm, mv, onBatch } from '../matmul.ts';
+import {
+  bmm,
+  gradientOfLeft,
+  gradientOfRight,
+  type Layout,
+  layoutOf,
+  matmul,
+  mm,
+  mv,
+  onBatch,
+  sumsShortly,
+} from '../matmul.ts';
 import { sum } from '../reduce.ts';
 import { mT, reshape, squeeze, t, unsqueeze } from '../view.ts';
 
@@ -60,6 +71,7 @@ function defineBlend(product: Product): Blended {
   const [a, b] = product.inputs;
   const op: Op<Factors> = defineOp<Factors>({
     name,
+    cheap: ([, left]) => sumsShortly(left),
     inputs: ['x', a, b],
     forward: ([x, left, right], factors) =>
       internally(() => {

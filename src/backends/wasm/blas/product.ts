@@ -51,6 +51,10 @@ export function setBlas(on: boolean): void {
   wanted = on;
 }
 
+export function isBlasWanted(): boolean {
+  return wanted;
+}
+
 /** Puts another library in place of the system's, or lets it be looked for again (null). @internal */
 export function replaceBlas(blas: Blas | null): void {
   found = blas;
