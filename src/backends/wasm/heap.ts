@@ -140,7 +140,7 @@ function touch(s: Storage): void {
 /** Size classes of small storages, in granules: at most a quarter of a place is wasted. */
 const CLASS_GRANULES: readonly number[] = [
   1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
-  384, 448, 512, 640, 768, 896, 1024,
+  384, 448, 512,
 ];
 
 /** A page has room for eight storages at least, so that they share its bookkeeping. */
