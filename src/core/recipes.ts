@@ -26,7 +26,7 @@ export const NO_RECIPE_BYTES = SMALL_BYTES;
 
 /** A recipe may keep so many times as many bytes as its result has, and as many as this beside them. */
 const KEPT = 2;
-const KEPT_BESIDE = 2 * SMALL_BYTES;
+const KEPT_BESIDE = 2 ** 15;
 
 /** Chains of recipes are cut, or a long loop could not let go of what it began with. */
 const DEEPEST = 8;

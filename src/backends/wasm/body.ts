@@ -36,6 +36,8 @@ export class Body {
   leases: readonly Lease[] | null = null;
   /** Its bytes are nowhere: the recipe makes them again. */
   forgotten = false;
+  /** Whether that was because the cache was full. */
+  crowdedOut = false;
 
   constructor(sizeClass: number) {
     this.sizeClass = sizeClass;

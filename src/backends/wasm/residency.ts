@@ -183,7 +183,7 @@ function evictOne(): boolean {
   if (exhausted === clock) return false;
   const body = copied.oldest(clock);
   if (body === null || age(body) <= COPIES_WAIT * age(remakable.oldest(clock))) {
-    if (forgetOne()) return true;
+    if (forgetOne(true)) return true;
   }
   if (body !== null) return evict(body);
   exhausted = clock;
@@ -196,13 +196,14 @@ function age(body: Body | null): number {
 }
 
 /** Gives up the bytes of a body that its recipe can make again, without a copy. */
-function forgetOne(): boolean {
+function forgetOne(crowded: boolean): boolean {
   for (;;) {
     const body = remakable.oldest(clock);
     if (body === null) return false;
     if (mayBeForgotten(body)) {
       retire(body);
       body.forgotten = true;
+      body.crowdedOut = crowded;
       forgotten++;
       forgottenSince += body.used * GRANULE;
       return true;
@@ -237,7 +238,7 @@ export function keepRecipe(body: Body, leases: readonly Lease[]): void {
   body.leases = leases;
   countLeases(body, 1);
   remakable.add(body);
-  while (remakable.lines * LINE > remakableLimit && forgetOne());
+  while (remakable.lines * LINE > remakableLimit && forgetOne(false));
   // Once in a while the limit falls a little: what a program missed once it may not need any more.
   if (forgottenSince < 32 * remakableLimit) return;
   forgottenSince = 0;
@@ -288,8 +289,8 @@ export function remake(body: Body, owner: object, make: () => Body): void {
   body.forgotten = false;
   remakes++;
   const bytes = body.used * GRANULE;
-  remakableLimit = Math.min(cacheMaximum, remakableLimit + bytes);
-  cacheLimit = Math.min(cacheMaximum, cacheLimit + bytes);
+  if (body.crowdedOut) cacheLimit = Math.min(cacheMaximum, cacheLimit + bytes);
+  else remakableLimit = Math.min(cacheMaximum, remakableLimit + bytes);
   forgottenSince = 0;
   countLeases(body, 1);
   enroll(body, owner);
