@@ -29,6 +29,12 @@ export interface Lanes {
   readonly tileVectors: number;
 }
 
+/**
+ * Deno and Bun compare every address with the memory's length, so that there loads are dear and splats are
+ * made by shuffles. Elsewhere the page table does that, and an element is spread by loading it.
+ */
+const LOADS_ARE_CHECKED = 'Deno' in globalThis || 'Bun' in globalThis;
+
 const INSTRUCTIONS = {
   float32: {
     splat: 'v128.load32_splat',
@@ -42,7 +48,7 @@ const INSTRUCTIONS = {
     mul: 'f64x2.mul',
     add: 'f64x2.add',
     madd: 'f64x2.relaxed_madd',
-    tileVectors: 4,
+    tileVectors: LOADS_ARE_CHECKED ? 2 : 4,
   },
   int32: { splat: 'v128.load32_splat', mul: 'i32x4.mul', add: 'i32x4.add', madd: null, tileVectors: 2 },
 } as const;
@@ -59,8 +65,8 @@ export const TILE_ROWS = 4;
 const ACCUMULATORS = 8;
 
 /**
- * Rows of a tile of so many vectors of columns. In float64 full tiles are 2 × 4, which without fused
- * multiply-adds is a fifth faster than 4 × 2.
+ * Rows of a tile of so many vectors of columns. In float64 full tiles are 2 × 4 where loads are cheap:
+ * without fused multiply-adds that is a fifth faster than 4 × 2.
  */
 export function tileRows(vectors: number): number {
   return Math.min(TILE_ROWS, Math.floor(ACCUMULATORS / vectors));
@@ -70,12 +76,6 @@ export function tileRows(vectors: number): number {
 export function tileColumns(lanes: Lanes): number {
   return lanes.tileVectors * lanes.count;
 }
-
-/**
- * Deno and Bun compare every address with the memory's length, so that there loads are dear and splats are
- * made by shuffles. Elsewhere the page table does that, and an element is spread by loading it.
- */
-const LOADS_ARE_CHECKED = 'Deno' in globalThis || 'Bun' in globalThis;
 
 /** `acc += a · b`. */
 export function multiplyAdd(body: FunctionBody, lanes: Lanes, acc: Local, a: Local, b: Local): void {
