@@ -3,7 +3,7 @@ import { isFloat } from './dtype.ts';
 import { ArgumentError, AutogradError } from './errors.ts';
 import { detour, forwardLevel, supplied } from './forward.ts';
 import { haveInference } from './inference.ts';
-import { type Level, scopeOf } from './levels.ts';
+import { baseScope, type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
 import type { Op } from './op.ts';
 import { remember } from './recipes.ts';
@@ -61,6 +61,12 @@ export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outpu
   if (op.cheap !== undefined && level === null) remember(op, inputs, attrs, outputs);
   if (op.backward !== null && scopeOf(level).enabled) record(op, inputs, attrs, outputs, level);
   return outputs;
+}
+
+/** Whether an operation on these is its kernel and nothing more: neither recorded nor transformed nor watched by anyone. */
+export function isBare(inputs: readonly TensorBase[]): boolean {
+  if (forwardLevel !== null || detour) return false;
+  return inputs.every((t) => t.wrapped === null && !(baseScope.enabled && sync(t).tracked));
 }
 
 /** `apply` where tangents are the caller's business. */

@@ -6,6 +6,7 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { detach } from '../ops/detach.ts';
 import { add, div, mul, ops, rsqrt, sub } from '../ops/elementwise.ts';
 import { inPlace } from '../ops/inplace.ts';
+import { layerNorm as fusedLayerNorm } from '../ops/layer-norm.ts';
 import { named } from '../ops/named.ts';
 import { sum } from '../ops/reduce.ts';
 import { standardize } from '../ops/standardize.ts';
@@ -86,7 +87,10 @@ export function layerNorm<T extends Tensor>(x: T, normalizedShape: Shape, option
     }
   }
   const dims = normalizedShape.map((_, i) => lead + i);
-  const { y } = standardize(x, dims, options?.eps ?? 1e-5);
+  const { weight, bias, eps = 1e-5 } = options ?? {};
+  if (weight && bias && weight.dtype === x.dtype && bias.dtype === x.dtype)
+    return fusedLayerNorm(x, weight, bias, dims, eps) as Tensor;
+  const { y } = standardize(x, dims, eps);
   return named(affine(y, options ?? {}, normalizedShape), 'NativeLayerNormBackward0') as Tensor;
 }
 

@@ -1,7 +1,7 @@
 import { LineKernel } from '../backends/wasm/lines.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
-import { apply1 } from '../core/apply.ts';
+import { apply1, isBare } from '../core/apply.ts';
 import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
@@ -49,9 +49,14 @@ interface Kernels {
   /** The softmax of lines, and its logarithm. */
   readonly lines: LineKernel;
   readonly logLines: LineKernel;
+  /** Their gradients from y and ȳ. */
+  readonly gradient: LineKernel;
+  readonly logGradient: LineKernel;
 }
 
 const kernels = new Map<DType, Kernels>();
+
+const computeOf = (dtype: DType): 'f32' | 'f64' => (dtype === 'float64' ? 'f64' : 'f32');
 
 function kernelsFor(dtype: DType): Kernels {
   let k = kernels.get(dtype);
@@ -79,6 +84,8 @@ function kernelsFor(dtype: DType): Kernels {
       combine: map('logSumExpCombine', 2, binary('add', arg(0), unary('log', arg(1)))),
       lines: onLines('softmax', dtype),
       logLines: onLines('logSoftmax', dtype),
+      gradient: gradientOnLines('softmax', dtype),
+      logGradient: gradientOnLines('logSoftmax', dtype),
     };
     kernels.set(dtype, k);
   }
@@ -90,15 +97,13 @@ function kernelsFor(dtype: DType): Kernels {
  * second pass and multiplies them by 1 / s. A NaN is not sought in the first pass, it shows in the second.
  */
 function onLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKernel {
-  const { compute } = dtypeInfo(dtype);
-  if (compute === 'i32') throw new DTypeError(`${name}: no kernel for ${dtype}`);
   const [x, y, m, s] = [arg(0), arg(1), arg(2), arg(3)];
   const each = { dtype, extent: 'each' } as const;
   const max = { map: x, fold: 'greatest' } as const;
   const total = { map: unary('decay', less(x, m)), fold: 'sum' } as const;
   return new LineKernel({
     name,
-    compute,
+    compute: computeOf(dtype),
     ins: [each],
     scalars: 0,
     outs: [each],
@@ -106,6 +111,41 @@ function onLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKernel {
       name === 'softmax'
         ? [max, { ...total, store: 0, post: binary('div', constant(1), s) }, { map: binary('mul', y, s), store: 0 }]
         : [max, { ...total, post: unary('log', s) }, { map: less(less(x, m), s), store: 0 }],
+  });
+}
+
+/** y (ȳ − Σ ȳ y), or ȳ − exp(y) Σ ȳ. */
+function gradientOnLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKernel {
+  const each = { dtype, extent: 'each' } as const;
+  const [y, g, s] = [arg(0), arg(1), arg(3)];
+  return new LineKernel({
+    name: `${name}Gradient`,
+    compute: computeOf(dtype),
+    ins: [each, each],
+    scalars: 0,
+    outs: [each],
+    passes:
+      name === 'softmax'
+        ? [
+            { map: binary('mul', g, y), fold: 'sum' },
+            { map: binary('mul', y, less(g, s)), store: 0 },
+          ]
+        : [
+            { map: g, fold: 'sum' },
+            { map: less(g, binary('mul', unary('decay', y), s)), store: 0 },
+          ],
+  });
+}
+
+/** A gradient in one kernel: null where more than its value may be asked for, and where there are no lines. */
+function gradientAtOnce(g: TensorBase, y: TensorBase, dim: number, logarithm: boolean): TensorBase | null {
+  const lines = linesOver(y.shape, y.shape.length === 0 ? [] : [dim]);
+  if (lines === null || !isBare([g, y])) return null;
+  return internally(() => {
+    const out = fresh(y.shape, y.dtype);
+    const k = kernelsFor(y.dtype);
+    (logarithm ? k.logGradient : k.gradient).run(lines.lines, lines.length, [out], [inOrder(y), inOrder(g)]);
+    return out;
   });
 }
 
@@ -199,7 +239,12 @@ const softmaxOp: Op<SoftmaxAttrs> = defineOp({
   cheap: true,
   inputs: ['x'],
   forward: ([x], { dim }) => shares(x, dim, false),
-  vjp: { x: [['y'], (g, [y], { attrs: { dim } }) => mul(y, sub(g, sum(mul(g, y), dim, true)))] },
+  vjp: {
+    x: [
+      ['y'],
+      (g, [y], { attrs: { dim } }) => gradientAtOnce(g, y, dim, false) ?? mul(y, sub(g, sum(mul(g, y), dim, true))),
+    ],
+  },
   jvp: ({ tangents: [tx], outputs: [y], attrs: { dim } }) =>
     tx === null ? null : mul(y, sub(tx, sum(mul(tx, y), dim, true))),
   vmap: ([x], _, { dim }) => (x.shape.length === 1 ? add(mul(x, 0), 1) : apply1(softmaxOp, [x], { dim: dim + 1 })),
@@ -216,7 +261,12 @@ const logSoftmaxOp: Op<SoftmaxAttrs> = defineOp({
   cheap: true,
   inputs: ['x'],
   forward: ([x], { dim }) => shares(x, dim, true),
-  vjp: { x: [['y'], (g, [y], { attrs: { dim } }) => sub(g, mul(exp(y), sum(g, dim, true)))] },
+  vjp: {
+    x: [
+      ['y'],
+      (g, [y], { attrs: { dim } }) => gradientAtOnce(g, y, dim, true) ?? sub(g, mul(exp(y), sum(g, dim, true))),
+    ],
+  },
   jvp: ({ tangents: [tx], outputs: [y], attrs: { dim } }) =>
     tx === null ? null : sub(tx, sum(mul(exp(y), tx), dim, true)),
   vmap: ([x], _, { dim }) => (x.shape.length === 1 ? mul(x, 0) : apply1(logSoftmaxOp, [x], { dim: dim + 1 })),

@@ -62,6 +62,13 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'softmax of one long line': () => long.softmax(0),
   'logarithm of a softmax': () => tall.float().logSoftmax(1),
   'layer norm': () => F.layerNorm(tall, [301]),
+  'layer norm with weights': () => F.layerNorm(tall, [301], { weight: tall.select(0, 1), bias: tall.select(0, 2) }),
+  'gradients of a layer norm': () => {
+    const leaves = [tall, tall.select(0, 1), tall.select(0, 2)].map((t) => t.detach().clone().requiresGrad_());
+    const [x, weight, bias] = leaves;
+    F.layerNorm(x, [301], { weight, bias }).mul(tall).sum().backward();
+    return cat(leaves.map((t) => (t.grad as Tensor).flatten()));
+  },
   matmul: () => square.mm(other),
   'matmul of transposed': () => other.T.mm(square.T),
   'matmul of float64': () => tall.T.mm(tall),

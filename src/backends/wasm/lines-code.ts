@@ -29,7 +29,7 @@ export interface LineOperand {
 }
 
 /**
- * One pass over a line. Arguments of expressions are the inputs, the scalars, the outputs as they are
+ * One pass over a line, or, if it neither stores nor folds, a value of the line made of others. Arguments of expressions are the inputs, the scalars, the outputs as they are
  * by then, and the values of the line in the order in which passes gave them.
  */
 export interface Pass {
@@ -134,6 +134,10 @@ class LineCode {
   }
 
   #pass(pass: Pass): void {
+    if (pass.store === undefined && pass.fold === undefined) {
+      this.#keep(pass, emitExprs(this.#b, this.#compute, [pass.map], this.#fixed())[0]);
+      return;
+    }
     const b = this.#b;
     const code = pass.fold === undefined ? null : foldOf(pass.fold, this.#compute);
     const folding = code === null ? null : new Folding(b, code, this.#compute);
@@ -180,11 +184,14 @@ class LineCode {
     const folded = folding.result();
     const value =
       pass.post === undefined ? folded : emitExprs(b, this.#compute, [pass.post], [...this.#fixed(), folded])[0];
+    this.#keep(pass, value);
+  }
+
+  #keep({ keep }: Pass, value: Local): void {
     this.#values.push(value);
-    if (pass.keep !== undefined) {
-      const { dtype, start } = this.#outs[pass.keep];
-      storeLane(b, dtype, this.#compute, 'value', value, 0, start);
-    }
+    if (keep === undefined) return;
+    const { dtype, start } = this.#outs[keep];
+    storeLane(this.#b, dtype, this.#compute, 'value', value, 0, start);
   }
 
   /** Arguments that are elements have no meaning for the line; their places are taken by anything. */

@@ -39,6 +39,16 @@ const standardized =
   (x: Tensor): readonly Tensor[] =>
     apply(operations().get('standardize') as never, [x], { dims, eps } as never) as readonly Tensor[];
 
+const outputsOfLayerNorm = (inputs: readonly Tensor[]): readonly Tensor[] =>
+  apply(operations().get('layerNorm') as never, inputs, { dims: [1], eps: 0.01 } as never) as readonly Tensor[];
+
+/** An input of a layer norm, a weight and a bias. */
+const ofLines = (shape: readonly number[], own: readonly number[]): Tensor[] => [
+  spreadTensor(shape, -2, 2, 7),
+  spreadTensor(own, 0.5, 1, 8),
+  spreadTensor(own, -1, 1, 9),
+];
+
 export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
   relu6: unary(activations.relu6, away, false),
   hardtanh: withNumbers(activations.hardtanh, { lo: -3, hi: 3, away: 'integers' }, -1, 2),
@@ -83,11 +93,19 @@ export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('everything', [spreadTensor([2, 3], -2, 2, 4)], standardized([0, 1], 0.1)),
     sample('transposed', [spreadTensor([4, 3], -2, 2, 5)], (x) => standardized([1])(x.T)),
     sample('no rows', [spreadTensor([0, 3], -2, 2, 6)], standardized([1])),
-    sample(
-      'layerNorm',
-      [spreadTensor([2, 3], -2, 2, 7), spreadTensor([3], 0.5, 1, 8), spreadTensor([3], -1, 1, 9)],
-      (x, weight, bias) => F.layerNorm(x, [3], { weight, bias }),
+    sample('weight without bias', [spreadTensor([2, 3], -2, 2, 7), spreadTensor([3], 0.5, 1, 8)], (x, weight) =>
+      F.layerNorm(x, [3], { weight }),
     ),
+  ],
+  layerNorm: [
+    sample('rows', ofLines([2, 3], [3]), (x, weight, bias) => F.layerNorm(x, [3], { weight, bias })),
+    sample('several dimensions', ofLines([2, 3, 2, 3], [2, 3]), (x, weight, bias) =>
+      F.layerNorm(x, [2, 3], { weight, bias, eps: 0.1 }),
+    ),
+    sample('one line', ofLines([11], [11]), (x, weight, bias) => F.layerNorm(x, [11], { weight, bias })),
+    sample('transposed', ofLines([4, 3], [4]), (x, weight, bias) => F.layerNorm(x.T, [4], { weight, bias })),
+    sample('no lines', ofLines([0, 3], [3]), (x, weight, bias) => F.layerNorm(x, [3], { weight, bias })),
+    sample('with mean and variance', ofLines([3, 4], [4]), (...inputs) => outputsOfLayerNorm(inputs)),
   ],
 
   isposinf: predicate(ops.isposinf),

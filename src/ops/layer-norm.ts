@@ -1,0 +1,108 @@
+import { ReduceKernel } from '../backends/wasm/reduce.ts';
+import { apply, isBare } from '../core/apply.ts';
+import { type DType, dtypeInfo } from '../core/dtype.ts';
+import { defineOp, type Op } from '../core/op.ts';
+import { fresh, type TensorBase } from '../core/tensor.ts';
+import { arg, binary, constant, unary } from '../kernels/expr.ts';
+import { add, mul, rsqrt, sub } from './elementwise.ts';
+import { onBatch } from './matmul.ts';
+import {
+  type Attrs,
+  gradientAtOnce,
+  standardize,
+  standardized,
+  standardizeGradient,
+  standardizeTangents,
+} from './standardize.ts';
+import { reshape } from './view.ts';
+
+/*
+ * The mean and variance of lines set to 0 and 1, and y w + b with the weights of a line: in one pass
+ * through memory, which three operations would take four for.
+ */
+
+const kernels = new Map<DType, ReduceKernel>();
+
+/** Σ ȳ (x − μ) / √(v + ε) */
+function weightKernel(dtype: DType): ReduceKernel {
+  let kernel = kernels.get(dtype);
+  if (kernel === undefined) {
+    const [g, x, mean, v, eps] = [arg(0), arg(1), arg(2), arg(3), arg(4)];
+    const y = binary('mul', binary('sub', x, mean), binary('div', constant(1), unary('sqrt', binary('add', v, eps))));
+    kernel = new ReduceKernel({
+      name: 'layerNormWeight',
+      fold: 'sum',
+      pre: binary('mul', g, y),
+      compute: dtypeInfo(dtype).compute,
+      ins: [dtype, dtype, dtype, dtype, 'scalar'],
+      out: dtype,
+    });
+    kernels.set(dtype, kernel);
+  }
+  return kernel;
+}
+
+/** The gradient by the weights in one kernel; null where more than its value may be asked for. */
+function weightAtOnce(inputs: readonly TensorBase[], { dims, eps }: Attrs): TensorBase | null {
+  if (!isBare(inputs)) return null;
+  const { shape, dtype } = inputs[0];
+  const out = fresh(
+    dims.map((d) => shape[d]),
+    dtype,
+  );
+  const lead = [...shape.keys()].filter((d) => !dims.includes(d));
+  weightKernel(dtype).run(out, [...inputs, eps], shape, lead);
+  return out;
+}
+
+/** (x − μ) (v + ε)^(−½) */
+const standardizedAgain = (x: TensorBase, mean: TensorBase, v: TensorBase, eps: number): TensorBase =>
+  mul(sub(x, mean), rsqrt(add(v, eps)));
+
+// z = y w + b with y, μ, v of `standardize`        x̄: of ȳ = z̄ w    w̄ = Σ z̄ y    b̄ = Σ z̄
+const layerNormOp: Op<Attrs> = defineOp({
+  name: 'layerNorm',
+  node: 'NativeLayerNormBackward0',
+  inputs: ['x', 'weight', 'bias'],
+  forward: ([x, w, b], attrs) => standardized(x, attrs, [w, b]),
+  vjp: {
+    saves: ['x', 'weight', 'y1', 'y2'],
+    rule: ([gz, gm, gv], [x, w, mean, v], { attrs }, wanted) => {
+      const y = (): TensorBase => standardizedAgain(x, mean, v, attrs.eps);
+      const alone = gz !== null && gm === null && gv === null;
+      const ofX = (): TensorBase | null =>
+        (alone ? gradientAtOnce([gz, x, v, w, mean], attrs) : null) ??
+        standardizeGradient([gz === null ? null : mul(gz, w), gm, gv], y(), v, attrs);
+      const ofWeight = (g: TensorBase): TensorBase => weightAtOnce([g, x, mean, v], attrs) ?? mul(g, y());
+      return [wanted & 1 ? ofX() : null, wanted & 2 && gz !== null ? ofWeight(gz) : null, gz];
+    },
+  },
+  jvp: ({ inputs, tangents: [tx, tw, tb], outputs: [, mean, v], attrs }) => {
+    const [x, w] = inputs as readonly TensorBase[];
+    const y = standardizedAgain(x, mean, v, attrs.eps);
+    const [ty, tm, tv] = tx === null ? [null, null, null] : standardizeTangents(tx, y, v, attrs);
+    const terms = [ty === null ? null : mul(ty, w), tw === null ? null : mul(tw, y), tb];
+    const tz = terms.reduce((sum, t) => (sum === null || t === null ? (sum ?? t) : add(sum, t)));
+    return [tz, tm, tv];
+  },
+  vmap: ([x, w, b], [inX, inW, inB], { dims, eps }, size) => {
+    const shifted = { dims: dims.map((d) => d + 1), eps };
+    if (!inW && !inB) return apply(layerNormOp, [x, w, b], shifted);
+    const { y, mean, variance } = standardize(onBatch(x, inX, size), shifted.dims, eps);
+    // Parameters of every example stand beside the lines of every example.
+    const beside = (t: TensorBase, batched: boolean): TensorBase =>
+      batched ? reshape(t, [size, ...new Array<number>(dims[0]).fill(1), ...t.shape.slice(1)]) : t;
+    return [add(mul(y, beside(w, inW)), beside(b, inB)), mean, variance];
+  },
+});
+
+/** y w + b over the last dimensions `dims` of x, whose shape is that of w and b; all of one dtype. */
+export function layerNorm(
+  x: TensorBase,
+  weight: TensorBase,
+  bias: TensorBase,
+  dims: readonly number[],
+  eps: number,
+): TensorBase {
+  return (apply(layerNormOp, [x, weight, bias], { dims, eps }) as readonly TensorBase[])[0];
+}
