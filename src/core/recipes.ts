@@ -24,12 +24,15 @@ import { type TensorBase, tensorOver } from './tensor.ts';
 /** Results of up to so many bytes are copied with the page they lie in. */
 export const NO_RECIPE_BYTES = SMALL_BYTES;
 
-/** A recipe may keep so many times as many bytes as its result has, and as many as this beside them. */
+/**
+ * A recipe may keep so many times as many bytes as its result has, and as many as this beside them. What
+ * several results were made from each of them keeps a share of.
+ */
 const KEPT = 2;
 const KEPT_BESIDE = 2 ** 15;
 
 /** Chains of recipes are cut, or a long loop could not let go of what it began with. */
-const DEEPEST = 8;
+const DEEPEST = 16;
 
 /** A tensor as it was when an operation read it. */
 interface Reading {
@@ -100,15 +103,18 @@ function rememberOne(op: Op<never>, inputs: readonly Operand[], attrs: unknown, 
     const { storage, shape, strides, offset, dtype } = x;
     // An operation may give its input back.
     if (storage === s) return;
+    const source = sourceOf(storage);
+    if (source === null) return;
+    readings.push({ source, shape, strides, offset, dtype });
+    if (leases.includes(source.lease)) continue;
+    leases.push(source.lease);
+    source.reads++;
     const good = hasRecipe(storage);
     if (good) depth = Math.max(depth, (storage.recipe?.depth ?? 0) + 1);
     // Parameters outlive what is computed from them.
     const whole = x.meta?.base ?? x;
-    if (!whole.tracked || whole.node !== null) needs += good ? (storage.recipe?.needs ?? 0) : storage.nbytes;
-    const source = sourceOf(storage);
-    if (source === null) return;
-    readings.push({ source, shape, strides, offset, dtype });
-    leases.push(source.lease);
+    if (!whole.tracked || whole.node !== null)
+      needs += (good ? (storage.recipe?.needs ?? 0) : storage.nbytes) / source.reads;
   }
   if (depth > DEEPEST || needs > KEPT * s.nbytes + KEPT_BESIDE) return;
   giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, needs }), leases);

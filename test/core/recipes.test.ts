@@ -232,7 +232,7 @@ describe('recipes', () => {
     let state = counts();
     for (let i = 0; i < 100; i++) {
       state = state.add(1);
-      expect(state.storage.recipe?.depth ?? 0).toBeLessThanOrEqual(8);
+      expect(state.storage.recipe?.depth ?? 0).toBeLessThanOrEqual(16);
     }
     expect(all(state)).toEqual(expected((i) => i + 100));
   });

@@ -110,6 +110,8 @@ export interface Recipe {
 /** What recipes know of a storage: where its bytes are, as they were when the recipe was written. */
 export class Source {
   storage: Storage;
+  /** Results that have been made from it. */
+  reads = 0;
   readonly lease: Lease = new Lease();
 
   constructor(storage: Storage) {

@@ -89,11 +89,21 @@ function tryGrow(pages: number, least: number): number {
   return pages;
 }
 
+interface BufferHost {
+  readonly Buffer?: { readonly allocUnsafeSlow?: (length: number) => Uint8Array<ArrayBuffer> };
+}
+
+/** Room outside of the linear memory; where the host can, without zeroing what will be overwritten. */
+function roomOutside(length: number): Uint8Array<ArrayBuffer> {
+  const room = (globalThis as BufferHost).Buffer?.allocUnsafeSlow?.(length);
+  return room?.buffer.byteLength === length ? room : new Uint8Array(length);
+}
+
 /** A copy of bytes outside the linear memory, in a buffer of its own. */
 export function copyOut(address: number, length: number): ArrayBuffer {
   // `slice` skips the zeroing of a fresh buffer, but of a shared buffer it would make a shared one.
   if (!memoryLimits.shared) return memory.buffer.slice(address, address + length);
-  const copy = new Uint8Array(length);
+  const copy = roomOutside(length);
   copy.set(bytes.subarray(address, address + length));
   return copy.buffer;
 }
