@@ -107,7 +107,7 @@ function states(soak: Soak): void {
 export const dropped: readonly Scenario[] = [
   {
     name: 'large results, dropped',
-    steps: 12_000,
+    steps: 6000,
     shortSteps: 400,
     limits: { buffers: 48, resident: 96 },
     run: results,

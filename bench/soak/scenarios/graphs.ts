@@ -133,7 +133,7 @@ function run(soak: Soak): void {
 
 export const graphs: Scenario = {
   name: 'graphs of every kind',
-  steps: 200_000,
+  steps: 100_000,
   shortSteps: 5500,
   limits: { buffers: 48, heap: 48, resident: 96 },
   run,

@@ -180,7 +180,7 @@ function run(soak: Soak): void {
 
 export const inPlace: Scenario = {
   name: 'every change in place',
-  steps: 10_000,
+  steps: 6000,
   shortSteps: 400,
   limits: { linear: 8 },
   run,

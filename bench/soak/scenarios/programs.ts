@@ -43,7 +43,7 @@ const limits = { leakedBuffers: 24, resident: 64, linear: 20 };
 export const programs: readonly Scenario[] = [
   {
     name: 'live set larger than the cache',
-    steps: 150_000,
+    steps: 60_000,
     shortSteps: 1000,
     limits,
     run(soak) {
@@ -57,7 +57,7 @@ export const programs: readonly Scenario[] = [
   },
   {
     name: 'results of results',
-    steps: 30_000,
+    steps: 20_000,
     shortSteps: 600,
     limits,
     run(soak) {
