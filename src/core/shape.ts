@@ -99,14 +99,18 @@ export function wrapDims(op: string, dims: readonly number[], rank: number): num
   return out;
 }
 
-/** Checks that a shape given by a user is one: non-negative integers. */
-export function checkShape(op: string, shape: Shape): void {
+/**
+ * Checks that a shape given by a user is one, non-negative integers, and gives a copy: the array is the
+ * user's, who may write other numbers into it.
+ */
+export function checkShape(op: string, shape: Shape): Shape {
   checkList(op, 'a shape', shape);
   for (const n of shape) {
     if (!Number.isInteger(n))
       throw new ShapeError(`${op}: shape ${shapeText(shape)} holds ${n}, sizes must be integers`);
     if (n < 0) throw new ShapeError(`${op}: Trying to create tensor with negative dimension ${n}: ${shapeText(shape)}`);
   }
+  return shape.slice();
 }
 
 /** Refuses what is no array, whatever the compiler was told. */

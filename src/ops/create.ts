@@ -8,8 +8,7 @@ import { expand } from './view.ts';
 
 /** Plain tensors made from nothing. They are constants to every transform. */
 export function full(shape: Shape, value: number, dtype: DType): TensorBase {
-  checkShape('full', shape);
-  return filled(shape, value, dtype);
+  return filled(checkShape('full', shape), value, dtype);
 }
 
 export const zeros = (shape: Shape, dtype: DType): TensorBase => full(shape, 0, dtype);

@@ -118,7 +118,7 @@ export function unfold(x: TensorBase, dim: number, size: number, step: number): 
 
 /** Where a strided view of `x` lies, checked to be inside the memory of `x`. */
 function stridedPlace(op: string, x: TensorBase, size: Shape, strides: readonly number[], offset: number): Place {
-  checkShape(op, size);
+  const shape = checkShape(op, size);
   checkList(op, 'strides', strides);
   if (size.length !== strides.length)
     throw new ShapeError(
@@ -130,7 +130,7 @@ function stridedPlace(op: string, x: TensorBase, size: Shape, strides: readonly 
     );
   if (!Number.isInteger(offset) || offset < 0)
     throw new ArgumentError(`${op}: Tensor: invalid storage offset ${offset}; it must be a whole number from 0 on`);
-  const place = { shape: size, strides, offset };
+  const place = { shape, strides: strides.slice(), offset };
   const room = x.wrapped === null ? x.storage.nbytes / dtypeInfo(x.dtype).bytes : x.count;
   if (endOf(place) > room)
     throw new ShapeError(

@@ -184,13 +184,13 @@ export function sumTo(g: TensorBase, shape: Shape): TensorBase {
 
 /** The sum over whatever must be, for the result to have a shape that broadcasts to that of `x`. */
 export function sumToSize(x: TensorBase, size: Shape): TensorBase {
-  checkShape('sumToSize', size);
+  const own = checkShape('sumToSize', size);
   const lead = x.shape.length - size.length;
   if (lead < 0 || size.some((n, d) => n !== 1 && n !== x.shape[lead + d]))
     throw new ShapeError(
       `sumToSize: size {${shapeText(size)}} is not expandable to size {${shapeText(x.shape)}}; sizes must be those of the tensor, or 1`,
     );
-  return sumTo(x, size);
+  return sumTo(x, own);
 }
 
 // y = Σ x / n        x̄ = ȳ / n

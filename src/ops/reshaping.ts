@@ -49,9 +49,9 @@ export function inferShape(op: string, shape: Shape, size: number): Shape {
     if (rest === 0 || size % rest !== 0) throw invalidShape(op, shape, size);
     return shape.with(hole, size / rest);
   }
-  checkShape(op, shape);
-  if (numel(shape) !== size) throw invalidShape(op, shape, size);
-  return shape;
+  const own = checkShape(op, shape);
+  if (numel(own) !== size) throw invalidShape(op, shape, size);
+  return own;
 }
 
 function invalidShape(op: string, shape: Shape, size: number): ShapeError {

@@ -10,8 +10,8 @@ import { copyKernel } from './copy.ts';
  * not enough, memory of its own takes the place of the old, with the old elements in front and anything
  * behind them.
  */
-export function resize_(x: TensorBase, shape: Shape): TensorBase {
-  checkShape('resize_', shape);
+export function resize_(x: TensorBase, size: Shape): TensorBase {
+  const shape = checkShape('resize_', size);
   if (x.wrapped !== null)
     throw new AutogradError('resize_: tensors inside a transformed function are immutable; work out of place');
   if (x.tracked)

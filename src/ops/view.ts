@@ -178,8 +178,7 @@ export function expand(x: TensorBase, shape: Shape): TensorBase {
     }
     return n;
   });
-  checkShape('expand', to);
-  return apply1(expandOp, [x], { shape: to });
+  return apply1(expandOp, [x], { shape: checkShape('expand', to) });
 }
 
 /** Dimensions of size 1 taken out (`drop`) or put in: a reshape that never copies. */

@@ -28,12 +28,13 @@ function leaf(t: TensorBase, options: TensorOptions | undefined): Tensor {
   return t as Tensor;
 }
 
-function checkSizes(op: string, shape: unknown): asserts shape is readonly number[] {
+/** A copy of a shape that a user gave. */
+function checkSizes(op: string, shape: unknown): readonly number[] {
   if (!Array.isArray(shape))
     throw new ArgumentError(
       `${op}: the shape must be an array such as [2, 3], got ${typeof shape === 'number' ? `the number ${shape}; write [${shape}]` : typeof shape}`,
     );
-  checkShape(op, shape);
+  return checkShape(op, shape);
 }
 
 const dtypeOfArray = (a: TypedArray): DType =>
@@ -83,8 +84,7 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
     return leaf(toDType(clone(detach(data)), options?.dtype ?? data.dtype), options);
   }
   if (isTypedArray(data)) {
-    const shape = options?.shape ?? [data.length];
-    checkSizes('tensor', shape);
+    const shape = checkSizes('tensor', options?.shape ?? [data.length]);
     if (numel(shape) !== data.length)
       throw new ShapeError(`tensor: shape ${shapeText(shape)} is invalid for input of size ${data.length}`);
     const dtype = options?.dtype ?? dtypeOfArray(data);
@@ -99,10 +99,10 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
   const dtype = options?.dtype ?? inferDType(values);
   const t = fromHost(convert(values, dtype), shape, dtype);
   if (options?.shape !== undefined) {
-    checkSizes('tensor', options.shape);
-    if (numel(options.shape) !== values.length)
-      throw new ShapeError(`tensor: shape ${shapeText(options.shape)} is invalid for input of size ${values.length}`);
-    return leaf(fromHost(convert(values, dtype), options.shape, dtype), options);
+    const own = checkSizes('tensor', options.shape);
+    if (numel(own) !== values.length)
+      throw new ShapeError(`tensor: shape ${shapeText(own)} is invalid for input of size ${values.length}`);
+    return leaf(fromHost(convert(values, dtype), own, dtype), options);
   }
   return leaf(t, options);
 }
@@ -114,32 +114,29 @@ export function full<const N extends Shape>(
   options?: TensorOptions,
 ): Tensor<CreatedOf<N>> {
   checked('full', options);
-  checkSizes('full', shape);
+  const sizes = checkSizes('full', shape);
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw new ArgumentError(`full: the fill value must be a number or a truth value, got ${typeof value}`);
   const dtype = options?.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
-  return leaf(filled(shape, storable('full', Number(value), dtype), dtype), options);
+  return leaf(filled(sizes, storable('full', Number(value), dtype), dtype), options);
 }
 
 /** Zeros in a shape. */
 export function zeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('zeros', options);
-  checkSizes('zeros', shape);
-  return leaf(filled(shape, 0, options?.dtype ?? 'float32'), options);
+  return leaf(filled(checkSizes('zeros', shape), 0, options?.dtype ?? 'float32'), options);
 }
 
 /** Ones in a shape. */
 export function ones<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('ones', options);
-  checkSizes('ones', shape);
-  return leaf(filled(shape, 1, options?.dtype ?? 'float32'), options);
+  return leaf(filled(checkSizes('ones', shape), 1, options?.dtype ?? 'float32'), options);
 }
 
 /** A tensor whose values are whatever its memory held. */
 export function empty<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('empty', options);
-  checkSizes('empty', shape);
-  return leaf(fresh([...shape], options?.dtype ?? 'float32'), options);
+  return leaf(fresh(checkSizes('empty', shape), options?.dtype ?? 'float32'), options);
 }
 
 const like = <O extends TensorOptions>(t: TensorBase, options: O | undefined) => ({
@@ -252,10 +249,10 @@ function floatType(op: string, options: TensorOptions | undefined): DType {
 /** Numbers uniform on [0, 1). */
 export function rand<const N extends Shape>(shape: N, options?: RandomTensorOptions): Tensor<CreatedOf<N>> {
   checked('rand', options, RANDOM);
-  checkSizes('rand', shape);
+  const sizes = checkSizes('rand', shape);
   const dtype = floatType('rand', options);
   return leaf(
-    drawn(shape, dtype, (out) => (options?.generator ?? defaultGenerator).fillUniform(out as Float32Array)),
+    drawn(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillUniform(out as Float32Array)),
     options,
   );
 }
@@ -263,10 +260,10 @@ export function rand<const N extends Shape>(shape: N, options?: RandomTensorOpti
 /** Standard normal numbers. */
 export function randn<const N extends Shape>(shape: N, options?: RandomTensorOptions): Tensor<CreatedOf<N>> {
   checked('randn', options, RANDOM);
-  checkSizes('randn', shape);
+  const sizes = checkSizes('randn', shape);
   const dtype = floatType('randn', options);
   return leaf(
-    drawn(shape, dtype, (out) => (options?.generator ?? defaultGenerator).fillNormal(out as Float32Array)),
+    drawn(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillNormal(out as Float32Array)),
     options,
   );
 }
@@ -293,9 +290,9 @@ export function randint(
   const [low, high, shape, options] =
     typeof b === 'number' ? [a, b, c as readonly number[], d] : [0, a, b, c as RandomTensorOptions | undefined];
   checked('randint', options, RANDOM);
-  checkSizes('randint', shape);
+  const sizes = checkSizes('randint', shape);
   return leaf(
-    drawn(shape, options?.dtype ?? 'int32', (out) =>
+    drawn(sizes, options?.dtype ?? 'int32', (out) =>
       (options?.generator ?? defaultGenerator).fillRandint(out, low, high),
     ),
     options,

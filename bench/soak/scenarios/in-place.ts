@@ -20,14 +20,16 @@ interface Call {
   readonly view?: true;
 }
 
-/** What methods are called with; operands are as large as the target, so that they are moved out as well. */
+/** What methods are called with. */
 function calls(): Readonly<Record<string, Call>> {
-  const other: Tensor = rand([ROWS, COLUMNS]);
-  const another: Tensor = rand([ROWS, COLUMNS]);
+  // Operands are results: they are moved out as well, and may be made again in the middle of a call.
+  const result = (shape: readonly number[]): Tensor => (rand(shape) as Tensor).mul(0.5).add(0.25);
+  const other = result([ROWS, COLUMNS]);
+  const another = result([ROWS, COLUMNS]);
   const mask = other.gt(0.5);
   const rows: Tensor = randint(0, ROWS, [ROWS, COLUMNS]);
   const few = tensor([3, 50, 7, 91], { dtype: 'int32' });
-  const four: Tensor = rand([4, COLUMNS]);
+  const four = result([4, COLUMNS]);
   const none: readonly string[] = [
     ...[
       't_',
@@ -76,11 +78,11 @@ function calls(): Readonly<Record<string, Call>> {
     indexCopy_: { args: [0, few, four] },
     indexFill_: { args: [0, few, 9] },
     indexReduce_: { args: [0, few, four, 'prod'] },
-    addmm_: { args: [other, rand([COLUMNS, COLUMNS])] },
-    addmv_: { args: [rand([6000, 8]), rand([8])], shape: [6000] },
+    addmm_: { args: [other, result([COLUMNS, COLUMNS])] },
+    addmv_: { args: [result([6000, 8]), rand([8])], shape: [6000] },
     addr_: { args: [rand([ROWS]), rand([COLUMNS])] },
-    baddbmm_: { args: [rand([4, 40, 8]), rand([4, 8, 50])], shape: [4, 40, 50] },
-    addbmm_: { args: [rand([4, ROWS, 8]), rand([4, 8, COLUMNS])] },
+    baddbmm_: { args: [result([4, 40, 8]), result([4, 8, 50])], shape: [4, 40, 50] },
+    addbmm_: { args: [result([4, ROWS, 8]), result([4, 8, COLUMNS])] },
     transpose_: { args: [0, 1], view: true },
     squeeze_: { args: [], shape: [ROWS, 1, COLUMNS], view: true },
     unsqueeze_: { args: [1], view: true },
@@ -116,6 +118,8 @@ const product = (shape: readonly number[]): number => shape.reduce((p, n) => p *
 /** Tensors of the same values that lie differently in memory. */
 const targets: readonly ((values: Float32Array, shape: readonly number[]) => Tensor)[] = [
   (values, shape) => tensor(values, { shape }),
+  // A result.
+  (values, shape) => tensor(values, { shape }).mul(1) as Tensor,
   // The middle of something larger.
   (values, shape) => {
     const n = shape[0] as number;
@@ -139,9 +143,10 @@ function run(soak: Soak): void {
     const values = Float32Array.from({ length: product(shape) }, () => 0.5 + 0.4 * next());
     const make = (whole ? targets[0] : targets[round % targets.length]) as (typeof targets)[number];
     const x = make(values, shape);
+    press(kb(64));
     const call = (t: Tensor): Tensor => {
       const f = (): unknown => Reflect.apply(inPlace, t, args);
-      if (round % 4 === 3) inferenceMode(f);
+      if (round % 5 === 3) inferenceMode(f);
       else f();
       return t;
     };

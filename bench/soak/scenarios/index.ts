@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts';
 import { dropped } from './dropped.ts';
 import { graphs } from './graphs.ts';
 import { inPlace } from './in-place.ts';
+import { operands } from './operands.ts';
 import { programs } from './programs.ts';
 import { shapes } from './shapes.ts';
 import { threads } from './threads.ts';
@@ -13,6 +14,7 @@ export const scenarios: readonly Scenario[] = [
   throwing,
   ...programs,
   inPlace,
+  operands,
   ...dropped,
   shapes,
   graphs,

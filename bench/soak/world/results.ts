@@ -171,6 +171,51 @@ const joined: Action = (world, pool) => {
   world.add(pool, t, fromRows(pool, cells, order), `cat of ${parts}`);
 };
 
+/** The arrays an operation was called with are the caller's, who uses them again. */
+const ownArrays: Action = (world, pool) => {
+  const a = world.pick(pool);
+  const rows = pool.shape[0];
+  const k = world.below(rows);
+  const shifts = [k];
+  const dims = [0];
+  const t = detached(a).roll(shifts, dims);
+  shifts[0] = k + 1;
+  dims[0] = 1;
+  const order = Array.from({ length: rows }, (_, i) => [0, (i - k + rows) % rows] as const);
+  world.add(pool, t, fromRows(pool, [a], order), 'roll, its arrays written over');
+  const [size, stride] = [[...pool.shape], [0, 1]];
+  const u = detached(a).contiguous().asStrided(size, stride).clone();
+  stride[0] = 1;
+  const same = Array.from({ length: rows }, () => [0, 0] as const);
+  world.add(pool, u, fromRows(pool, [a], same), 'asStrided, its arrays written over');
+};
+
+/** What a hook makes of the gradient it sees, which the pass gives up afterwards. */
+const inHook: Action = (world, pool) => {
+  const [a, b] = [world.pick(pool, (c) => !c.inference), world.pick(pool, (c) => !c.inference)];
+  const x = a.tensor.detach().clone().requiresGrad_();
+  const y = x.mul(1);
+  const seen: Tensor[] = [];
+  y.registerHook((g) => {
+    seen.push(g.mul(0.5), g.neg());
+  });
+  // Two gradients arrive, and are added up.
+  y.mul(b.tensor.detach()).sum().add(y.sum().mul(0)).backward();
+  const values = Float64Array.from(valuesOf(b));
+  world.add(
+    pool,
+    seen[0] as Tensor,
+    values.map((v) => v / 2),
+    'made in a hook',
+  );
+  world.add(
+    pool,
+    seen[1] as Tensor,
+    values.map((v) => -v),
+    'made in a hook',
+  );
+};
+
 const stacked: Action = (world, pool) => {
   const [rows] = pool.shape;
   const cells = [world.pick(pool), world.pick(pool), world.pick(pool)];
@@ -290,6 +335,8 @@ export const results: Readonly<Record<string, Action>> = {
   gradient,
   batched,
   ofOwn,
+  ownArrays,
+  inHook,
   add: elementwise(
     'add, frac',
     2,
