@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { backendInfo, ones, randn, setBlas, setDeterministic, type Tensor } from 'nabla';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Blas, findBlas, type Gemm, NO_TRANSPOSE } from '../../src/backends/wasm/blas/library.ts';
+import { type Blas, findBlas, type Gemm, type Gemv, NO_TRANSPOSE } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
 import { memory } from '../../src/backends/wasm/linear-memory.ts';
 
@@ -38,8 +38,23 @@ function standIn(calls: Call[], views: Uint8Array[] = []): Blas {
           data[atC + i * ldc + j] = sum;
         }
     };
+  const gemv =
+    (precision: Call['precision']): Gemv =>
+    (order, transpose, m, n, alpha, a, lda, x, incrementX, beta, y, incrementY) => {
+      expect([order, transpose, alpha, beta]).toEqual([101, NO_TRANSPOSE, 1, 0]);
+      calls.push({ precision, transposed: 'v', sizes: [m, n] });
+      const data = precision === 'single' ? new Float32Array(memory.buffer) : new Float64Array(memory.buffer);
+      const [atA, atX, atY] = [a, x, y].map((at) => (at - BASE) / data.BYTES_PER_ELEMENT) as [number, number, number];
+      for (let i = 0; i < m; i++) {
+        let sum = 0;
+        for (let l = 0; l < n; l++) sum += data[atA + i * lda + l]! * data[atX + l * incrementX]!;
+        data[atY + i * incrementY] = sum;
+      }
+    };
   return {
     library: 'stand-in',
+    sgemv: gemv('single'),
+    dgemv: gemv('double'),
     sgemm: gemm('single'),
     dgemm: gemm('double'),
     addressOf: (view) => {
@@ -178,7 +193,7 @@ describe('what the library is asked to do', () => {
     expect(views[1]!.length).toBeGreaterThan(large.numel() * 4);
   });
 
-  test('small products, vectors, integers and other strides stay here', () => {
+  test('small products, combinations of rows, integers and other strides stay here', () => {
     const x: Tensor = randn([m, k]);
     randn([8, 8]).matmul(randn([8, 8]));
     x.matmul(randn([k]));
@@ -193,6 +208,36 @@ describe('what the library is asked to do', () => {
       .expand([m, k])
       .matmul(randn([k, n]));
     randn([m, 0]).matmul(randn([0, n]));
+    expect(calls).toEqual([]);
+  });
+
+  test('vectors, where the matrix is read along its rows', () => {
+    const large: Tensor = randn([70, 90], { dtype: 'float64' });
+    const x: Tensor = randn([90, 3], { dtype: 'float64' }).select(1, 1);
+    const several: Tensor = randn([3, 70, 90], { dtype: 'float64' });
+    const products: (() => Tensor)[] = [
+      () => large.mv(x),
+      () => x.matmul(large.T),
+      () => large.slice(1, 3, 83).matmul(x.slice(0, 5, 85)),
+      () => several.bmm(x.expand([3, 90]).unsqueeze(2)),
+      () => several.bmm(several.slice(1, 0, 1).mT),
+      () => large.to('float32').mv(x.to('float32')),
+    ];
+    for (const f of products) expect(error(f(), generated(f))).toBeLessThan(f === products.at(-1) ? 1e-4 : 1e-12);
+    expect(calls.map((c) => [c.precision, c.transposed, ...c.sizes])).toEqual([
+      ['double', 'v', 70, 90],
+      ['double', 'v', 70, 90],
+      ['double', 'v', 70, 80],
+      ['double', 'v', 210, 90],
+      ['double', 'v', 70, 90],
+      ['double', 'v', 70, 90],
+      ['double', 'v', 70, 90],
+      ['single', 'v', 70, 90],
+    ]);
+    calls.length = 0;
+    large.T.mv(randn([70], { dtype: 'float64' }));
+    large.mv(randn([1], { dtype: 'float64' }).expand([90]));
+    randn([5000]).dot(randn([5000]));
     expect(calls).toEqual([]);
   });
 

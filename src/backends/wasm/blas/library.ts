@@ -21,6 +21,22 @@ export type Gemm = (
   ldc: number,
 ) => void;
 
+/** `y = op(a) x` for a matrix of m times n elements. */
+export type Gemv = (
+  order: typeof ROW_MAJOR,
+  transpose: Transpose,
+  m: number,
+  n: number,
+  alpha: number,
+  a: number,
+  lda: number,
+  x: number,
+  incrementX: number,
+  beta: number,
+  y: number,
+  incrementY: number,
+) => void;
+
 export const ROW_MAJOR = 101;
 export const NO_TRANSPOSE = 111;
 export const TRANSPOSE = 112;
@@ -31,6 +47,8 @@ export interface Blas {
   readonly library: string;
   readonly sgemm: Gemm;
   readonly dgemm: Gemm;
+  readonly sgemv: Gemv;
+  readonly dgemv: Gemv;
   /** Where a view's first byte lies in the process. */
   addressOf(view: Uint8Array): number;
   setThreads(n: number): void;
@@ -94,6 +112,20 @@ function gemmOf(library: Library, name: string, real: 'float' | 'double'): Gemm 
   ]) as Gemm;
 }
 
+function gemvOf(library: Library, name: string, real: 'float' | 'double'): Gemv {
+  return library.func(name, 'void', [
+    ...Array<string>(4).fill('int'),
+    real,
+    ADDRESS,
+    'int',
+    ADDRESS,
+    'int',
+    real,
+    ADDRESS,
+    'int',
+  ]) as Gemv;
+}
+
 /** Each library has a name of its own for it; Accelerate has none and decides for itself. */
 const SET_THREADS = ['openblas_set_num_threads', 'MKL_Set_Num_Threads', 'bli_thread_set_num_threads'];
 
@@ -121,12 +153,16 @@ function open(koffi: Koffi, path: string): Blas {
   const library = koffi.load(path);
   const sgemm = gemmOf(library, 'cblas_sgemm', 'float');
   const dgemm = gemmOf(library, 'cblas_dgemm', 'double');
+  const sgemv = gemvOf(library, 'cblas_sgemv', 'float');
+  const dgemv = gemvOf(library, 'cblas_dgemv', 'double');
   prepareMkl(koffi, library);
   const setThreads = SET_THREADS.map((name) => optional(library, name)).find((f) => f !== null);
   return {
     library: path,
     sgemm,
     dgemm,
+    sgemv,
+    dgemv,
     addressOf: (view) => Number(koffi.address(view)),
     setThreads: (n) => {
       setThreads?.(n);

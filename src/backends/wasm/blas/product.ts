@@ -6,6 +6,8 @@ import { type Blas, findBlas, NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './libra
 
 /** Multiplications from which on a library is faster: a call through the foreign function interface costs about a microsecond. */
 const WORTH_A_CALL = 24 ** 3;
+/** The same for products of a matrix and a vector, which are fewer sums. */
+const WORTH_A_VECTOR = 64 ** 2;
 /** With so few bytes in a column of the result a library is no faster than the memory, and packs for nothing. */
 const FEW_ROWS_BYTES = 64;
 /** Rows that are a multiple of this apart fall on the same places of a cache. */
@@ -81,20 +83,8 @@ function leading({ row, column }: Strides, rows: number, columns: number, bytes:
 /** Makes one product of a batch from the addresses of its operands and its result. */
 type Run = (a: number, b: number, c: number) => void;
 
-/**
- * How to compute products of m times k and k times n elements with such strides, or null if the
- * generated kernels are to do it: they are better at small ones, and read any strides.
- */
-export function planBlas(dtype: string, a: Strides, b: Strides, m: number, n: number, k: number): Run | null {
-  if (!wanted || m === 1 || n === 1 || m * n * k < WORTH_A_CALL || dtype === 'int32') return null;
-  const bytes = dtype === 'float64' ? 8 : 4;
-  const lda = leading(a, m, k, bytes);
-  const ldb = leading(b, k, n, bytes);
-  if (lda === 0 || ldb === 0) return null;
-  if (ldb < 0 && m * bytes <= FEW_ROWS_BYTES && b.column % PAGE === 0) return null;
-  const blas = current();
-  if (blas === null) return null;
-  const gemm = dtype === 'float64' ? blas.dgemm : blas.sgemm;
+/** The library, ready for a call with addresses that begin at `origin`. */
+function ready(blas: Blas): { readonly blas: Blas; readonly origin: number } {
   if (threads !== getNumThreads()) {
     threads = getNumThreads();
     blas.setThreads(threads);
@@ -104,7 +94,30 @@ export function planBlas(dtype: string, a: Strides, b: Strides, m: number, n: nu
     base = blas.addressOf(view);
     viewed = view;
   }
-  const origin = base;
+  return { blas, origin: base };
+}
+
+/**
+ * How to compute products of m times k and k times n elements with such strides, or null if the
+ * generated kernels are to do it: they are better at small ones, and read any strides.
+ */
+export function planBlas(dtype: string, a: Strides, b: Strides, m: number, n: number, k: number): Run | null {
+  if (!wanted || dtype === 'int32') return null;
+  const bytes = dtype === 'float64' ? 8 : 4;
+  if (n === 1) return planVector(bytes, a, b.row, m, k);
+  if (m === 1) {
+    const run = planVector(bytes, { row: b.column, column: b.row }, a.column, n, k);
+    return run === null ? null : (atA, atB, atC) => run(atB, atA, atC);
+  }
+  if (m * n * k < WORTH_A_CALL) return null;
+  const lda = leading(a, m, k, bytes);
+  const ldb = leading(b, k, n, bytes);
+  if (lda === 0 || ldb === 0) return null;
+  if (ldb < 0 && m * bytes <= FEW_ROWS_BYTES && b.column % PAGE === 0) return null;
+  const library = current();
+  if (library === null) return null;
+  const { blas, origin } = ready(library);
+  const gemm = dtype === 'float64' ? blas.dgemm : blas.sgemm;
   return (atA, atB, atC) =>
     gemm(
       ROW_MAJOR,
@@ -122,4 +135,20 @@ export function planBlas(dtype: string, a: Strides, b: Strides, m: number, n: nu
       origin + atC,
       n,
     );
+}
+
+/**
+ * The same for the inner products of a matrix's rows, which have no gaps, with a vector. For combinations of
+ * rows the generated kernels are as fast as the memory.
+ */
+function planVector(bytes: number, a: Strides, step: number, m: number, k: number): Run | null {
+  if (m * k < WORTH_A_VECTOR || m === 1) return null;
+  const lda = a.column === bytes ? leading(a, m, k, bytes) : 0;
+  if (lda <= 0 || step <= 0 || step % bytes !== 0) return null;
+  const library = current();
+  if (library === null) return null;
+  const { blas, origin } = ready(library);
+  const gemv = bytes === 8 ? blas.dgemv : blas.sgemv;
+  return (atA, atX, atY) =>
+    gemv(ROW_MAJOR, NO_TRANSPOSE, m, k, 1, origin + atA, lda, origin + atX, step / bytes, 0, origin + atY, 1);
 }
