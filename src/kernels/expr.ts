@@ -36,7 +36,7 @@ export type UnaryOp =
   | 'sigmoid'
   | 'erf'
   | 'erfc'
-  /** eˣ for x ≤ 0 alone, which takes less than for all x. */
+  /** eˣ for x ≤ 0 alone, 0 instead of a subnormal float32, to within a few units of the last place: takes less than `exp`. */
   | 'decay'
   /** Φ(x) − ½ = ½ erf(x/√2) with an absolute error alone that is as small as a float allows: for sums with ½. */
   | 'normal';

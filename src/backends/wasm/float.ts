@@ -12,13 +12,14 @@ export class Float {
   /** Integer lanes of the same width. */
   readonly bitsWidth: 'i32x4' | 'i64x2';
   readonly #sign: Vec;
-  readonly #fused: boolean;
+  /** Whether `madd` and `nmadd` round once. */
+  readonly fused: boolean;
 
   constructor(graph: VectorGraph, width: 'f32x4' | 'f64x2') {
     this.graph = graph;
     this.width = width;
     this.bitsWidth = width === 'f32x4' ? 'i32x4' : 'i64x2';
-    this.#fused = graph.fused && width === 'f32x4';
+    this.fused = graph.fused && width === 'f32x4';
     this.#sign = this.bits(width === 'f32x4' ? 0x80000000n : 0x8000000000000000n);
   }
 
@@ -55,13 +56,13 @@ export class Float {
 
   /** a b + c, rounded once where that may be. */
   madd(a: Operand, b: Operand, c: Operand): Vec {
-    if (!this.#fused) return this.add(this.mul(a, b), c);
+    if (!this.fused) return this.add(this.mul(a, b), c);
     return this.graph.op('f32x4.relaxed_madd', this.vec(a), this.vec(b), this.vec(c));
   }
 
   /** c − a b, rounded once where that may be. */
   nmadd(a: Operand, b: Operand, c: Operand): Vec {
-    if (!this.#fused) return this.sub(c, this.mul(a, b));
+    if (!this.fused) return this.sub(c, this.mul(a, b));
     return this.graph.op('f32x4.relaxed_nmadd', this.vec(a), this.vec(b), this.vec(c));
   }
 

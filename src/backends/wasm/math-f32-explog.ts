@@ -66,10 +66,20 @@ export function expScaled(f: Float, x: Vec, shift = 0): Vec {
 
 export const exp = (f: Float, x: Vec): Vec => expScaled(f, x);
 
-/** e^x for x ≤ 0: the factor of 2²⁴, taken off again at the end, keeps the power of two in range to the last subnormal. */
+/** e^r for |r| ≤ 0.3475: relative error 2⁻²³·². */
+const DECAY = [1, 1, 0.499992311000824, 0.16667115688323975, 0.041890256106853485, 0.008312467485666275];
+
+/**
+ * e^x for x ≤ 0, and 0 for what is no normal number: 2⁻¹²⁷ is 0 when its exponent is put into a float's
+ * bits. With a fused multiply-add ln 2 need not be taken in two parts; what it lacks as a float makes
+ * four units of the last place at the far end.
+ */
 export function decay(f: Float, x: Vec): Vec {
-  const { r, shifted } = reduce(f, f.pmax(x, -104.5), BIAS + 24);
-  return f.mul(f.mul(expKernel(f, r), f.shl(shifted, 23)), 2 ** -24);
+  const bounded = f.pmax(x, -88);
+  const shifted = f.madd(bounded, LOG2E, MAGIC + BIAS);
+  const n = f.sub(shifted, MAGIC + BIAS);
+  const r = f.fused ? f.nmadd(n, Math.LN2, bounded) : f.sub(f.sub(bounded, f.mul(n, LN2_HI)), f.mul(n, LN2_LO));
+  return f.mul(f.horner(r, DECAY), f.shl(shifted, 23));
 }
 
 /**
