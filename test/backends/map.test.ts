@@ -487,3 +487,28 @@ describe('expressions', () => {
     expect(size(angle(), unary('sin', arg(0)))).toBeGreaterThan(1.8 * size(angle()));
   });
 });
+
+describe('operands that walk across the lines of the cache', () => {
+  const sum = new MapKernel(fn(2, binary('add', arg(0), arg(1))), 'f64', ['float64', 'float64'], ['float64']);
+
+  it.each([
+    [2, 2 * 2048 + 256],
+    [3, 5000],
+    [17, 2049],
+    [5, 2304],
+  ])('are met in tiles: %i × %i', (rows, columns) => {
+    const shape = [rows, columns];
+    const down = lay('float64', shape, range(rows * columns), { ...contiguous(2), order: [1, 0] });
+    const over = lay(
+      'float64',
+      [columns],
+      range(columns).map((j) => 1e6 * j),
+    );
+    const out = room('float64', shape);
+    sum.run([out], [down, over]);
+    const expected = range(rows * columns).map((k) => k + 1e6 * (k % columns));
+    expect(values(out)).toEqual(expected);
+    sum.run([down], [down, over]);
+    expect(values(down)).toEqual(expected);
+  });
+});

@@ -64,3 +64,35 @@ function walksAsOne(outer: number, inner: number, width: number): boolean {
   }
   return true;
 }
+
+/** Turns of an inner loop that walks across lines of the cache, so few that the lines are still there in the next turn around it. */
+const TILE = 256;
+const CACHE_LINE = 64;
+/** So many turns leave their lines in the cache anyway. */
+const FEW = 2048;
+
+/** Turns that the innermost loop should make at a time, 0 for all: fewer where an operand has its neighbours in another loop. */
+export function innermostTile(width: number): number {
+  const inner = loopCount - 1;
+  if (inner < 1 || sizes[inner] <= FEW) return 0;
+  for (let k = 0; k < width; k++) {
+    if (Math.abs(steps[inner * width + k]) < CACHE_LINE) continue;
+    for (let i = 0; i < inner; i++) {
+      const step = Math.abs(steps[i * width + k]);
+      if (step > 0 && step < CACHE_LINE) return TILE;
+    }
+  }
+  return 0;
+}
+
+/** Makes the innermost loop one of `tile` turns, in a new outermost loop. What is left over is not among them. */
+export function tileInnermost(tile: number, width: number): void {
+  const inner = loopCount - 1;
+  const tiles = Math.floor(sizes[inner] / tile);
+  const across: number[] = [];
+  for (let k = 0; k < width; k++) across.push(tile * steps[inner * width + k]);
+  sizes[inner] = tile;
+  sizes.splice(0, sizes.length, tiles, ...sizes.slice(0, loopCount));
+  steps.splice(0, steps.length, ...across, ...steps.slice(0, loopCount * width));
+  loopCount++;
+}

@@ -11,7 +11,7 @@ import type { ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { address, beginLaunch, i32, scratch } from './heap.ts';
 import { type Access, compileMap } from './map-code.ts';
-import { findLoops, loopCount, sizes, steps } from './map-layout.ts';
+import { findLoops, innermostTile, loopCount, sizes, steps, tileInnermost } from './map-layout.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { canShare, runTasks, type Task } from './threads/pool.ts';
@@ -115,13 +115,39 @@ export class MapKernel {
   #runNested(outs: readonly Strided[], ins: readonly Input[]): void {
     const tensors = outs.slice();
     for (const x of ins) if (typeof x !== 'number') tensors.push(x);
-    const width = tensors.length;
     // Bringing bytes back may run kernels, which look for loops of their own.
     for (const t of tensors) address(t.storage);
     findLoops(outs[0].shape, tensors);
+    const tile = innermostTile(tensors.length);
+    if (tile > 0) this.#runTiled(tile, tensors, outs, ins);
+    else this.#runLoops(tensors, outs, ins);
+  }
+
+  /** Runs the loops found last with an innermost loop of `tile` turns at a time. */
+  #runTiled(tile: number, tensors: readonly Strided[], outs: readonly Strided[], ins: readonly Input[]): void {
+    const { shape } = outs[0];
+    const inner = loopCount - 1;
+    const turns = sizes[inner];
+    const done = turns - (turns % tile);
+    const across = tensors.map((_, k) => done * steps[inner * tensors.length + k]);
+    tileInnermost(tile, tensors.length);
+    this.#runLoops(tensors, outs, ins);
+    if (done === turns) return;
+    // What is left over: the loops as they were, but for the turns of the innermost one.
+    findLoops(shape, tensors);
+    sizes[inner] = turns - done;
+    let k = 0;
+    const moved = (x: Input): Input =>
+      typeof x === 'number' ? x : { ...strided(x), offset: x.offset + across[k++] / dtypeInfo(x.dtype).bytes };
+    const rest = outs.map(moved) as Strided[];
+    this.#runLoops(tensors, rest, ins.map(moved));
+  }
+
+  /** Runs the loops found last. */
+  #runLoops(tensors: readonly Strided[], outs: readonly Strided[], ins: readonly Input[]): void {
+    const width = tensors.length;
     const depth = Math.max(0, loopCount - 1);
     const kernel = this.#variant(depth, tensors, outs.length);
-
     const turns = loopCount === 0 ? 1 : sizes[depth];
     if (loopCount > 0 && numel(outs[0].shape) >= 2 * PIECE && canShare()) this.#shareNested(kernel, depth, outs, ins);
     else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]));
@@ -211,6 +237,15 @@ function flatness(outs: readonly Strided[], ins: readonly Input[], n: number): n
   }
   return repeated;
 }
+
+/** The layout of a tensor alone. */
+const strided = ({ storage, shape, strides, offset, dtype }: Strided): Strided => ({
+  storage,
+  shape,
+  strides,
+  offset,
+  dtype,
+});
 
 function place(x: Input): number {
   return typeof x === 'number' ? x : address(x.storage) + x.offset * dtypeInfo(x.dtype).bytes;
