@@ -53,30 +53,32 @@ const none = (n: number): readonly null[] => (n === 1 ? ONE_NONE : new Array<nul
 function cotangents(roots: readonly Place[], given: readonly (TensorBase | null | undefined)[]): (TensorBase | null)[] {
   if (given.length !== roots.length)
     throw new AutogradError(`backward: got ${roots.length} tensors and ${given.length} gradients`);
-  return roots.map((root, i) => {
-    const g = given[i];
-    const shape = shapeAt(root);
-    if (g === null || g === undefined) {
-      if (numel(shape) !== 1) {
-        throw new AutogradError(
-          `grad can be implicitly created only for scalar outputs, but output ${i} has shape ${shapeText(shape)}. Pass the gradient: y.backward({ gradient: onesLike(y) }), or reduce first: y.sum().backward()`,
-        );
-      }
-      return null;
-    }
-    if (!isTensor(g)) throw new ArgumentError(`backward: gradients can be either Tensors or null, but got ${typeof g}`);
-    if (!sameShape(g.shape, shape)) {
-      throw new ShapeError(
-        `Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(shape)}.`,
+  // A literal is less than what `map` makes, and there is mostly one.
+  return roots.length === 1 ? [cotangent(roots[0], given[0], 0)] : roots.map((root, i) => cotangent(root, given[i], i));
+}
+
+function cotangent(root: Place, g: TensorBase | null | undefined, i: number): TensorBase | null {
+  const shape = shapeAt(root);
+  if (g === null || g === undefined) {
+    if (numel(shape) !== 1) {
+      throw new AutogradError(
+        `grad can be implicitly created only for scalar outputs, but output ${i} has shape ${shapeText(shape)}. Pass the gradient: y.backward({ gradient: onesLike(y) }), or reduce first: y.sum().backward()`,
       );
     }
-    const dtype = dtypeAt(root);
-    if (g.dtype !== dtype && !isFloat(g.dtype))
-      throw new DTypeError(
-        `Mismatch in dtype: grad_output[${i}] has dtype ${g.dtype} and output[${i}] has ${dtype}; floating point is required`,
-      );
-    return g;
-  });
+    return null;
+  }
+  if (!isTensor(g)) throw new ArgumentError(`backward: gradients can be either Tensors or null, but got ${typeof g}`);
+  if (!sameShape(g.shape, shape)) {
+    throw new ShapeError(
+      `Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(shape)}.`,
+    );
+  }
+  const dtype = dtypeAt(root);
+  if (g.dtype !== dtype && !isFloat(g.dtype))
+    throw new DTypeError(
+      `Mismatch in dtype: grad_output[${i}] has dtype ${g.dtype} and output[${i}] has ${dtype}; floating point is required`,
+    );
+  return g;
 }
 
 /** Gradients of several tensors at once, added into the leaves' `.grad`. */

@@ -39,6 +39,9 @@ function nothing(node: Node): Gradients {
   return node.outputs === null ? [null] : new Array<TensorBase | null>(node.outputs.length).fill(null);
 }
 
+/** No leaves yet. */
+const NO_NODES: Node[] = [];
+
 /** The results of a pass that returns none. */
 const NONE: (TensorBase | null)[] = [];
 
@@ -72,7 +75,8 @@ class BackwardPass implements Pass, Ledger {
   #last: Node | null = null;
   #suspended: Suspended[] | null = null;
   readonly #ready = new ReadyQueue();
-  readonly #leaves: Node[] = [];
+  /** Leaves that have received all they will. */
+  #leaves: Node[] = NO_NODES;
   /** Nodes on a path to a requested input; null when all are wanted. */
   #needed: Set<Node> | null = null;
   /** Requested inputs by node: `[output index, position in the result]`. */
@@ -112,7 +116,6 @@ class BackwardPass implements Pass, Ledger {
     const outerArena = swapArena(null);
     const outer = enterPass(this);
     scope.enabled = this.#options.createGraph;
-    const leaves = this.#leaves;
     let accumulated = 0;
     let finished = false;
     try {
@@ -128,7 +131,7 @@ class BackwardPass implements Pass, Ledger {
       }
       for (;;) {
         // Leaves accumulate as soon as they can.
-        while (accumulated < leaves.length) this.#process(leaves[accumulated++]);
+        while (accumulated < this.#leaves.length) this.#process(this.#leaves[accumulated++]);
         if (waiting.length > 0) runWaiting();
         const next = this.#ready.pop();
         if (next === null) break;
@@ -269,6 +272,7 @@ class BackwardPass implements Pass, Ledger {
 
   #enqueue(node: Node): void {
     if (node.leaf === null) this.#ready.push(node);
+    else if (this.#leaves === NO_NODES) this.#leaves = [node];
     else this.#leaves.push(node);
   }
 
@@ -321,27 +325,36 @@ class BackwardPass implements Pass, Ledger {
         });
         callPosthooks(attached, grads as Gradients, g, this);
       }
+      // Several of them may lie in one storage, which is not to be added to before the last one is delivered.
+      if (grads !== null) for (const gi of grads) if (gi) gi.storage.holds += 1;
+      let claimed = this.#claim(outside);
       for (let i = 0; i < node.next.length; i++) {
         const to = node.next[i];
-        if (to === null || !this.#wants(to)) continue;
         const gi = grads === null ? null : grads[i];
-        if (gi !== null && gi !== undefined) {
+        if (gi) gi.storage.holds -= 1;
+        if (to === null || !this.#wants(to)) continue;
+        if (gi) {
           const index = node.nextIndex[i];
-          this.#deliver(to, index, fitted(gi, to, index));
+          const fit = fitted(gi, to, index);
+          if (fit !== gi) claimed = this.#claim(claimed);
+          this.#deliver(to, index, fit);
         }
         to.dependencies -= 1;
         if (to.dependencies === 0) this.#enqueue(to);
       }
     } finally {
       swapArena(outer);
-      while (made.length > outside) {
-        const storage = made.pop() as Storage;
-        // Sums made by `deliver` have an owner already; all else made here is this pass's too.
-        storage.owner ??= this;
-        this.#freeIfDone(storage);
-      }
+      this.#claim(outside);
+      while (made.length > outside) this.#freeIfDone(made.pop() as Storage);
     }
     if (!this.#options.retainGraph) node.release();
+  }
+
+  /** Makes what was allocated since `made` had so many entries this pass's own. */
+  #claim(from: number): number {
+    // Sums made by `deliver` have an owner already.
+    for (let k = from; k < made.length; k++) made[k].owner ??= this;
+    return made.length;
   }
 
   #backward(node: Node, g: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {

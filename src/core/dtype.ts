@@ -35,8 +35,11 @@ const table: Readonly<Record<DType, DTypeInfo>> = {
 
 export const dtypes: readonly DType[] = Object.freeze(Object.keys(table) as DType[]);
 
+const { float32 } = table;
+
+/** The row of a dtype. Looking up by name takes ten nanoseconds, of which an operation has not many: the usual one is known. */
 export function dtypeInfo(dtype: DType): DTypeInfo {
-  return table[dtype];
+  return dtype === 'float32' ? float32 : table[dtype];
 }
 
 export function isDType(x: unknown): x is DType {
@@ -44,7 +47,7 @@ export function isDType(x: unknown): x is DType {
 }
 
 export function isFloat(dtype: DType): boolean {
-  return table[dtype].kind === 'float';
+  return dtypeInfo(dtype).kind === 'float';
 }
 
 /** The dtype of an operation over two tensors: the higher in bool → uint8 → int32 → float32 → float64. */

@@ -215,12 +215,14 @@ function backwardOfRules<A>(
       return plans[needs];
     },
     run(node, [g], wanted) {
-      const out = new Array<TensorBase | null>(byInput.length).fill(null);
+      const n = byInput.length;
+      const out: (TensorBase | null)[] =
+        n === 1 ? [null] : n === 2 ? [null, null] : new Array<TensorBase | null>(n).fill(null);
       if (g === null) return out;
       const context = contextOf<A>(node);
       // Once for all rules: hooks see one unpacking of each saved tensor in a pass.
       const unpacked: (TensorBase | undefined)[] = [];
-      for (let i = 0; i < byInput.length; i++) {
+      for (let i = 0; i < n; i++) {
         const rule = byInput[i];
         if (rule === undefined || ((wanted >> i) & 1) === 0) continue;
         const places = saves[i];

@@ -11,7 +11,7 @@ import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
 import { canCast, resultType } from '../core/promotion.ts';
-import { NO_RECIPE_BYTES, remember } from '../core/recipes.ts';
+import { NO_RECIPE_BYTES } from '../core/recipes.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp, type Source } from '../kernels/derive.ts';
@@ -83,10 +83,10 @@ export class ElementwiseOp implements Op<undefined> {
   readonly cheap = true as const;
   readonly #options: ElementwiseOptions;
   readonly #node: string;
+  /** By what `#key` says of the inputs: of one or two floats and numbers, and of all else. */
+  readonly #frequent: (Plan | undefined)[] = [];
   readonly #plans = new Map<number, Plan>();
   readonly #converting = new Map<string, MapKernel>();
-  #lastKey = Number.NaN;
-  #lastPlan: Plan | null = null;
   readonly #vjps: (Piece | undefined)[] = [];
   readonly #jvps: (Piece | undefined)[] = [];
 
@@ -124,12 +124,12 @@ export class ElementwiseOp implements Op<undefined> {
   /** The unary hot path: no transform around, plain contiguous input. */
   call1(a: TensorBase): TensorBase {
     if (a?.wrapped !== null || !a.flat || a.count > FEW || detour) return this.apply([a]) as TensorBase;
-    const plan = this.#plan(dtypeInfo(a.dtype).index, [a]);
+    const key = dtypeInfo(a.dtype).index;
+    const plan = this.#frequent[key] ?? this.#plan(key, [a]);
     const out = fresh(a.shape, plan.out, a.count, a.strides);
     const flat = compiled(plan, 0);
     beginLaunch();
     flat(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
-    if (out.storage.nbytes > NO_RECIPE_BYTES) remember(this, [a], undefined, out);
     if ((a.tracked || a.meta !== null) && this.backward !== null && baseScope.enabled)
       record(this, [a], undefined, out, null);
     return out;
@@ -137,8 +137,8 @@ export class ElementwiseOp implements Op<undefined> {
 
   /** The binary hot path: plain contiguous tensors of one shape and dtype, or a tensor and a number. */
   call2(a: Operand, b: Operand): TensorBase {
-    if (typeof a === 'number') return this.#withNumber(b, a, true, [a, b]);
-    if (typeof b === 'number') return this.#withNumber(a, b, false, [a, b]);
+    if (typeof a === 'number') return this.#withNumber(b, a, true);
+    if (typeof b === 'number') return this.#withNumber(a, b, false);
     if (!isTensor(b)) return this.apply([a, b]) as TensorBase;
     const { index, bytes, kind } = dtypeInfo(a.dtype);
     // `apply` says what is wrong with an operand that is nothing.
@@ -155,25 +155,26 @@ export class ElementwiseOp implements Op<undefined> {
         like = b;
       } else return this.apply([a, b]) as TensorBase;
     }
-    const plan = this.#plan(index * 8 + index, [a, b]);
+    const key = index * 8 + index;
+    const plan = this.#frequent[key] ?? this.#plan(key, [a, b]);
     const out = fresh(like.shape, plan.out, like.count, like.strides);
     const flat = compiled(plan, repeated);
     beginLaunch();
     const toA = address(a.storage) + a.offset * bytes;
     flat(like.count, address(out.storage), toA, address(b.storage) + b.offset * bytes);
-    if (out.storage.nbytes > NO_RECIPE_BYTES) remember(this, [a, b], undefined, out);
     if ((a.tracked || b.tracked || a.meta !== null || b.meta !== null) && this.backward !== null && baseScope.enabled) {
       record(this, [a, b], undefined, out, null);
     }
     return out;
   }
 
-  #withNumber(t: Operand, x: number, first: boolean, inputs: readonly Operand[]): TensorBase {
-    if (typeof t === 'number' || t.wrapped !== null || !t.flat || t.count > FEW || detour)
-      return this.apply(inputs) as TensorBase;
+  #withNumber(t: Operand, x: number, first: boolean): TensorBase {
+    if (typeof t === 'number' || t?.wrapped !== null || !t.flat || t.count > FEW || detour)
+      return this.apply(first ? [x, t] : [t, x]) as TensorBase;
     const { index, bytes, kind } = dtypeInfo(t.dtype);
-    if (kind !== 'float') return this.apply(inputs) as TensorBase;
-    const plan = this.#plan(first ? SCALAR * 8 + index : index * 8 + SCALAR, inputs);
+    if (kind !== 'float') return this.apply(first ? [x, t] : [t, x]) as TensorBase;
+    const key = first ? SCALAR * 8 + index : index * 8 + SCALAR;
+    const plan = this.#frequent[key] ?? this.#plan(key, first ? [x, t] : [t, x]);
     const out = fresh(t.shape, plan.out, t.count, t.strides);
     const flat = compiled(plan, 0);
     beginLaunch();
@@ -181,9 +182,8 @@ export class ElementwiseOp implements Op<undefined> {
     const from = address(t.storage) + t.offset * bytes;
     if (first) flat(t.count, to, x, from);
     else flat(t.count, to, from, x);
-    if (out.storage.nbytes > NO_RECIPE_BYTES) remember(this, inputs, undefined, out);
     if ((t.tracked || t.meta !== null) && this.backward !== null && baseScope.enabled) {
-      record(this, inputs, undefined, out, null);
+      record(this, first ? [x, t] : [t, x], undefined, out, null);
     }
     return out;
   }
@@ -213,7 +213,7 @@ export class ElementwiseOp implements Op<undefined> {
       if (x.shape.length > 0 || i >= MASKED) return null;
       repeated |= 1 << i;
     }
-    const plan = this.#plan(key, inputs);
+    const plan = this.#frequent[key] ?? this.#plan(key, inputs);
     const { shape, count, strides } = like;
     const outs = this.fn.outs.map(() => fresh(shape, plan.out, count, strides));
     beginLaunch();
@@ -300,7 +300,8 @@ export class ElementwiseOp implements Op<undefined> {
     if (a.dtype !== b.dtype || a.dtype !== target.dtype || !isFloat(a.dtype)) return false;
     if (!sameShape(a.shape, b.shape) || !sameShape(a.shape, target.shape)) return false;
     const { index, bytes } = dtypeInfo(a.dtype);
-    const plan = this.#plan(index * 8 + index, [a, b]);
+    const key = index * 8 + index;
+    const plan = this.#frequent[key] ?? this.#plan(key, [a, b]);
     if (plan.out !== target.dtype) return false;
     const flat = compiled(plan, 0);
     beginLaunch();
@@ -374,7 +375,6 @@ export class ElementwiseOp implements Op<undefined> {
   }
 
   #plan(key: number, inputs: readonly Operand[]): Plan {
-    if (key === this.#lastKey) return this.#lastPlan as Plan;
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       const common = this.#common(inputs);
@@ -386,8 +386,7 @@ export class ElementwiseOp implements Op<undefined> {
       plan = { kernel: this.#kernel(inputs, dtypeInfo(computed).compute, out), flat: [], out };
       this.#plans.set(key, plan);
     }
-    this.#lastKey = key;
-    this.#lastPlan = plan;
+    if (key >= 0 && key < 64) this.#frequent[key] = plan;
     return plan;
   }
 
@@ -488,7 +487,7 @@ export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...
 const SCALAR = 7;
 
 /** Up to so many elements what lies between a call and its kernel shows, and there are shorter ways for what is simple. */
-const FEW = 4096;
+const FEW = NO_RECIPE_BYTES / 8;
 
 function bits(mask: number, n: number): boolean[] {
   return Array.from({ length: n }, (_, i) => ((mask >> i) & 1) === 1);
@@ -538,11 +537,13 @@ export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
   return out;
 }
 
-const fillKernels = new Map<DType, MapKernel>();
+/** By the index of the dtype. */
+const fillKernels: (MapKernel | undefined)[] = [];
 
 /** Writes a number everywhere. */
 export function fillKernel(dtype: DType): MapKernel {
-  let kernel = fillKernels.get(dtype);
+  const { index } = dtypeInfo(dtype);
+  let kernel = fillKernels[index];
   if (kernel === undefined) {
     const compute = dtype === 'float32' ? 'f32' : dtype === 'float64' ? 'f64' : 'i32';
     kernel = new MapKernel(
@@ -551,7 +552,7 @@ export function fillKernel(dtype: DType): MapKernel {
       ['scalar'],
       [dtype],
     );
-    fillKernels.set(dtype, kernel);
+    fillKernels[index] = kernel;
   }
   return kernel;
 }
