@@ -74,9 +74,9 @@ const folder = join(root, 'out', options.short ? 'soak-short' : 'soak');
 await buildSoak(folder);
 const results: Result[] = [];
 for (const scenario of chosen) {
-  if (process.stderr.isTTY) process.stderr.write(`${scenario.name} …\n`);
   const result = runAlone(folder, scenario, options.short);
   for (const problem of result.problems) console.error(`${scenario.name}: ${problem}`);
+  console.error(cells(result).join('  '));
   results.push(result);
 }
 console.log(

@@ -41,7 +41,7 @@ function probe(soak: Soak, after: string): void {
 }
 
 function run(soak: Soak): void {
-  const companion = new Companion(soak, sgd, referenceSgd, 'float64', 1e-9);
+  const companion = new Companion(soak, sgd, referenceSgd, 'float64', 1e-9, Number.POSITIVE_INFINITY);
   const all = [...Object.entries(accidents(false)), ...Object.entries(accidents(true))];
   for (let step = 0; step < soak.steps; step++) {
     const [name, { body, message }] = all[step % all.length] as (typeof all)[number];

@@ -7,6 +7,12 @@ import type { Span } from './allocator.ts';
 /** The stamp of a body that has no place; the clock never shows it. */
 export const NOWHERE = -1;
 
+/** The clock wraps: launches are counted modulo a power of two. */
+export const CLOCK_MASK = 0x3fffffff;
+
+/** Launches from one stamp to a later one. */
+export const launchesBetween = (stamp: number, now: number): number => (now - stamp) & CLOCK_MASK;
+
 /** Where the bytes of one or more storages are, and when they were last used. */
 export class Body {
   /** In granules. */
@@ -92,15 +98,23 @@ export class Ring {
   /**
    * The body that was not used for longest, roughly: first in, first out, with another turn for what
    * was used since. None of those that the launch `now` uses.
+   *
+   * Where all were used since they were looked at, as when all are new, the order of the ring says
+   * nothing: it is the one used longest ago, and its neighbours come after it.
    */
   oldest(now: number): Body | null {
-    for (let turns = 2 * this.count; turns > 0 && this.#hand !== null; turns--) {
+    let oldest: Body | null = null;
+    for (let turns = this.count; turns > 0 && this.#hand !== null; turns--) {
       const body: Body = this.#hand;
-      if (body.stamp !== now && body.stamp === body.seen) return body;
-      if (body.stamp !== now) body.seen = body.stamp;
+      if (body.stamp !== now) {
+        if (body.stamp === body.seen) return body;
+        body.seen = body.stamp;
+        if (oldest === null || launchesBetween(body.stamp, now) > launchesBetween(oldest.stamp, now)) oldest = body;
+      }
       this.#hand = body.next;
     }
-    return null;
+    if (oldest !== null) this.#hand = oldest;
+    return oldest;
   }
 
   each(visit: (body: Body) => void): void {

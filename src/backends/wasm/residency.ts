@@ -6,7 +6,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { type Span, SpanAllocator } from './allocator.ts';
-import { type Body, type Lease, NOWHERE, Ring } from './body.ts';
+import { type Body, CLOCK_MASK, type Lease, launchesBetween, NOWHERE, Ring } from './body.ts';
 import { copyOut, growMemory, linearMemoryBytes, u8 } from './linear-memory.ts';
 
 /**
@@ -27,7 +27,6 @@ spans.extend(linearMemoryBytes() / LINE - 2);
 
 /** Number of the current launch. It wraps: only equality counts, and a false match merely pins a block for one launch. */
 export let clock = 1;
-const CLOCK_MASK = 0x3fffffff;
 
 /** How many bytes may be taken before eviction begins; restores raise it as far as the maximum. */
 let cacheLimit = 64 * MIB;
@@ -192,7 +191,7 @@ function evictOne(): boolean {
 
 /** Launches since a body was used. */
 function age(body: Body | null): number {
-  return body === null ? -1 : (clock - body.stamp) & CLOCK_MASK;
+  return body === null ? -1 : launchesBetween(body.stamp, clock);
 }
 
 /** Gives up the bytes of a body that its recipe can make again, without a copy. */
