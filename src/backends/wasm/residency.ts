@@ -116,6 +116,8 @@ function collected(body: Body): void {
 // soon after. So it waits, for so many bodies and bytes, until those are gone that will not need it.
 const WAITING_BODIES = 64;
 const WAITING_LINES = (4 * MIB) / LINE;
+/** So much costs more to fill than to register; and what waits stays alive, with all that its recipe reads. */
+const WAITS_LINES = MIB / LINE;
 const waiting: Body[] = [];
 let waitingLines = 0;
 
@@ -134,10 +136,11 @@ function registerWaiting(): void {
 /** Makes a body evictable; `owner` is what dies with the last storage of the body. */
 export function enroll(body: Body, owner: object): void {
   if (registry !== null) {
+    const lines = body.span?.size ?? 0;
     body.owner = owner;
     waiting.push(body);
-    waitingLines += body.span?.size ?? 0;
-    if (waiting.length >= WAITING_BODIES || waitingLines >= WAITING_LINES) registerWaiting();
+    waitingLines += lines;
+    if (waiting.length >= WAITING_BODIES || waitingLines >= WAITING_LINES || lines >= WAITS_LINES) registerWaiting();
   }
   ringOf(body).add(body);
 }
