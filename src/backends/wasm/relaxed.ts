@@ -2,7 +2,7 @@
  * Relaxed SIMD: fused multiply-adds, if the host has them and the user has not asked for results that
  * are the same on every host.
  */
-import { encodeModule, FunctionBody } from './encoder.ts';
+import { encodeModule, FunctionBody, type Locals } from './encoder.ts';
 
 let available: boolean | null = null;
 
@@ -29,26 +29,36 @@ export function fusing(): boolean {
 }
 
 /**
- * Whether modules may use relaxed SIMD. On Node 20 it stands behind a V8 flag, which can be raised at
- * run time; looked at when first needed, so that importing the library changes nothing.
+ * Whether modules may use relaxed SIMD, and its multiply-add rounds once (if it does not, there is nothing
+ * to be had from it). On Node 20 it stands behind a V8 flag, which can be raised at run time; looked at
+ * when first needed, so that importing the library changes nothing.
  */
 export function hasRelaxedSimd(): boolean {
   if (available === null) {
-    available = validates();
-    if (!available) {
-      raiseFlag();
-      available = validates();
-    }
+    const probe = probeBytes();
+    if (!WebAssembly.validate(probe)) raiseFlag();
+    available = WebAssembly.validate(probe) && fuses(probe);
   }
   return available;
 }
 
-function validates(): boolean {
-  const body = new FunctionBody('f', ['v128'], ['v128']);
-  const [x] = body.params;
-  if (x === undefined) return false;
-  body.get(x).get(x).get(x).op('f32x4.relaxed_madd');
-  return WebAssembly.validate(encodeModule([body], { initialPages: 0, maximumPages: 1, shared: false }));
+const PROBE_MEMORY = { initialPages: 0, maximumPages: 1, shared: false } as const;
+
+/** a² + c in one lane. */
+function probeBytes(): Uint8Array<ArrayBuffer> {
+  const body = new FunctionBody('probe', ['f32', 'f32'], ['f32']);
+  const [a, c] = body.params as Locals<2>;
+  body.get(a).op('f32x4.splat').get(a).op('f32x4.splat').get(c).op('f32x4.splat');
+  body.op('f32x4.relaxed_madd').lane('f32x4.extract_lane', 0);
+  return encodeModule([body], PROBE_MEMORY);
+}
+
+/** (1 + 2⁻¹²)² is 1 + 2⁻¹¹ when it is rounded; what that loses is left of it where it is not. */
+function fuses(bytes: Uint8Array<ArrayBuffer>): boolean {
+  const memory = new WebAssembly.Memory({ initial: PROBE_MEMORY.initialPages, maximum: PROBE_MEMORY.maximumPages });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  const { probe } = exports as { readonly probe: (a: number, c: number) => number };
+  return probe(1 + 2 ** -12, -1 - 2 ** -11) === 2 ** -24;
 }
 
 interface NodeProcess {
