@@ -512,3 +512,25 @@ describe('operands that walk across the lines of the cache', () => {
     expect(values(down)).toEqual(expected);
   });
 });
+
+describe('rare cases', () => {
+  it('between others, wherever they lie, in place too', () => {
+    const kernel = new MapKernel(
+      fn(2, binary('mul', unary('log', arg(0)), arg(1)), unary('sin', arg(0))),
+      'f32',
+      ['float32', 'float32'],
+      ['float32', 'float32'],
+    );
+    for (let at = 0; at < 70; at++) {
+      const xs = range(70).map((i) => (i === at ? 0 : i === 69 - at ? 1e6 : 1 + i / 8));
+      const [x, y] = [lay('float32', [70], xs), lay('float32', [70], range(70))];
+      const sines = room('float32', [70]);
+      kernel.run([x, sines], [x, y]);
+      xs.forEach((v, i) => {
+        if (v === 0) expect(values(x)[i]).toBe(i === 0 ? Number.NaN : -Infinity);
+        else expect(values(x)[i] - i * Math.log(v)).toBeCloseTo(0, 3);
+        expect(values(sines)[i]).toBeCloseTo(Math.sin(v), 6);
+      });
+    }
+  });
+});

@@ -5,6 +5,7 @@
  */
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import type { ScalarFunction } from '../../kernels/expr.ts';
+import { times } from './control.ts';
 import { emitAbreast, emitExprs, mathImports, mathProvided } from './emit.ts';
 import { FunctionBody, type Local, type ValType } from './encoder.ts';
 import {
@@ -214,7 +215,18 @@ function emitVectorsAbreast(
       }
     }
   };
-  emitAbreast(body, compute, fn.outs, args, store, () => emitVectors(body, variant, operands, vectors));
+  // A loop of its own: what is rare must not take the room of what is frequent.
+  const oneByOne = (): void => {
+    const count = body.local('i32');
+    body.i32(vectors).set(count);
+    times(body, count, () => {
+      emitVector(body, variant, operands, 0, null);
+      for (const o of operands) o.advance(body, lanesOf(compute));
+    });
+    for (const o of operands) o.advance(body, -vectors * lanesOf(compute));
+    body.release(count);
+  };
+  emitAbreast(body, compute, fn.outs, args, store, oneByOne);
   body.release(...loaded);
 }
 
