@@ -63,6 +63,7 @@ const standardizedAgain = (x: TensorBase, mean: TensorBase, v: TensorBase, eps: 
 const layerNormOp: Op<Attrs> = defineOp({
   name: 'layerNorm',
   node: 'NativeLayerNormBackward0',
+  cheap: true,
   inputs: ['x', 'weight', 'bias'],
   forward: ([x, w, b], attrs) => standardized(x, attrs, [w, b]),
   vjp: {

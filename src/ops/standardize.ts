@@ -210,6 +210,7 @@ export function standardizeTangents(
 
 const standardizeOp: Op<Attrs> = defineOp({
   name: 'standardize',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], attrs) => standardized(x, attrs),
   vjp: {
