@@ -215,7 +215,8 @@ export class ElementwiseOp implements Op<undefined> {
     }
     const plan = this.#frequent[key] ?? this.#plan(key, inputs);
     const { shape, count, strides } = like;
-    const outs = this.fn.outs.map(() => fresh(shape, plan.out, count, strides));
+    const outs: TensorBase[] = new Array<TensorBase>(this.fn.outs.length);
+    for (let i = 0; i < outs.length; i++) outs[i] = fresh(shape, plan.out, count, strides);
     beginLaunch();
     launch(compiled(plan, repeated), count, outs, inputs);
     const results = outs.length === 1 ? outs[0] : outs;

@@ -276,6 +276,18 @@ export function launch(
         kernel(n, out, place(ins[0]), place(ins[1]), place(ins[2]), place(ins[3]), block);
         return;
     }
+  } else if (outs.length === 2) {
+    // Both gradients of a function of two.
+    const first = place(outs[0]);
+    const second = place(outs[1]);
+    switch (ins.length) {
+      case 2:
+        kernel(n, first, second, place(ins[0]), place(ins[1]), block);
+        return;
+      case 3:
+        kernel(n, first, second, place(ins[0]), place(ins[1]), place(ins[2]), block);
+        return;
+    }
   }
   kernel(n, ...outs.map(place), ...ins.map(place), block);
 }
