@@ -122,7 +122,7 @@ export class Companion {
   readonly #soak: Soak;
   readonly #reference: Reference;
   readonly #tolerance: number;
-  /** How often something may have been moved out that was still in use. */
+  /** How often something may have been moved out that was still in use: blocks are passed by twice between two uses, rarely. */
   readonly #misses: number;
   readonly #from: (state: readonly ArrayLike<number>[]) => Training;
   readonly #training: Training;
@@ -136,7 +136,7 @@ export class Companion {
     reference: (data: Data) => Reference,
     dtype: DType,
     tolerance: number,
-    misses = 1,
+    misses = 4,
   ) {
     this.#misses = misses;
     const data = examples();

@@ -1,5 +1,5 @@
 /** Changes in place: of tensors, through views of them, and by ways round the counting of versions. */
-import { inferenceMode, type Tensor } from 'nabla';
+import { elementwise, inferenceMode, type Scalar, type Tensor } from 'nabla';
 import type { Action } from './results.ts';
 import { type Cell, type Pool, placesOf, valuesOf, type World } from './world.ts';
 
@@ -152,6 +152,21 @@ const byIndex: Action = (world, pool) => {
   write({ ...cell, places: placesOf(cell, row) }, (_, i) => values[i]!);
 };
 
+const both = elementwise((x: Scalar, y: Scalar) => [x.sub(y).mul(0.5), x.mul(y)] as const, 'both');
+
+/** One kernel writes over two tensors that it reads. */
+const severalAtOnce: Action = (world, pool) => {
+  const fit = (c: Cell): boolean => !c.frozen && !c.inference;
+  const cell = world.pick(pool, fit);
+  const other = world.pick(pool, (c) => fit(c) && c.memory !== cell.memory);
+  if (other.memory === cell.memory) return;
+  const [x, y] = [valuesOf(cell), valuesOf(other)];
+  both.into([cell.tensor, other.tensor], cell.tensor, other.tensor);
+  write(cell, (_, i) => x[i]! - y[i]!);
+  write(cell, (v) => v / 2);
+  write(other, (_, i) => x[i]! * y[i]!);
+};
+
 export const changes: Readonly<Record<string, Action>> = {
   whole,
   throughView,
@@ -160,4 +175,5 @@ export const changes: Readonly<Record<string, Action>> = {
   setData,
   withOther,
   byIndex,
+  severalAtOnce,
 };
