@@ -3,6 +3,7 @@ import { functional as F, noGrad, rand, setCacheLimit, softmax, type Tensor, ten
 import { numbers } from '../reference.ts';
 import type { Scenario, Soak } from '../scenario.ts';
 import { MB } from '../verdict.ts';
+import { frac } from '../world/world.ts';
 
 /** A tensor and its values, all multiples of 1/64 below 1 in size: sums and products of two are exact. */
 function exact(shape: readonly number[], seed: number): readonly [Tensor, Float32Array] {
@@ -69,8 +70,6 @@ function inference(soak: Soak): void {
     }
   });
 }
-
-const frac = (x: number): number => x - Math.trunc(x);
 
 const STATE = 50_000;
 

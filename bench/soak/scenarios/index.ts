@@ -5,6 +5,7 @@ import { inPlace } from './in-place.ts';
 import { operands } from './operands.ts';
 import { programs } from './programs.ts';
 import { shapes } from './shapes.ts';
+import { smallCaches } from './small-caches.ts';
 import { threads } from './threads.ts';
 import { throwing } from './throwing.ts';
 import { training } from './training.ts';
@@ -18,5 +19,6 @@ export const scenarios: readonly Scenario[] = [
   ...dropped,
   shapes,
   graphs,
+  smallCaches,
   threads,
 ];

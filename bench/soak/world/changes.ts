@@ -1,9 +1,7 @@
 /** Changes in place: of tensors, through views of them, and by ways round the counting of versions. */
 import { elementwise, inferenceMode, type Scalar, type Tensor } from 'nabla';
 import type { Action } from './results.ts';
-import { type Cell, type Pool, placesOf, valuesOf, type World } from './world.ts';
-
-const frac = (x: number): number => x - Math.trunc(x);
+import { type Cell, frac, type Pool, placesOf, valuesOf, type World } from './world.ts';
 
 const changeable = (cell: Cell): boolean => !cell.frozen;
 

@@ -1,9 +1,8 @@
 /** Gradients over tensors of which most are not in place: pending graphs, accumulation, updates of parameters. */
 import { AutogradError, noGrad, type Tensor } from 'nabla';
 import type { Action } from './results.ts';
-import { type Cell, type Memory, valuesOf, type World } from './world.ts';
+import { type Cell, frac, type Memory, rounding, valuesOf, type World } from './world.ts';
 
-const frac = (x: number): number => x - Math.trunc(x);
 const savable = (cell: Cell): boolean => !cell.inference && !cell.frozen;
 
 /** A graph whose backward pass is still to come, and what its gradient must be. */
@@ -36,7 +35,7 @@ const later: Action = (world, pool) => {
   const leaf = a.tensor.detach().clone().requiresGrad_();
   const c = world.factor();
   const values = valuesOf(b);
-  const round = pool.dtype === 'float32' ? Math.fround : (x: number): number => x;
+  const round = rounding(pool);
   const list = listOf(world);
   list.push({
     loss: leaf.mul(b.tensor.detach()).mul(c).sum(),
@@ -67,7 +66,7 @@ function differentiate(world: World, { loss, leaf, memory, writes, gradient, sto
 /** Accumulates into a gradient that is kept, as are results made of it. */
 const accumulation: Action = (world, pool) => {
   const [a, b, d] = [world.pick(pool, savable), world.pick(pool, savable), world.pick(pool, savable)];
-  const round = pool.dtype === 'float32' ? Math.fround : (x: number): number => x;
+  const round = rounding(pool);
   const leaf = a.tensor.detach().clone().requiresGrad_();
   leaf.mul(b.tensor.detach()).sum().backward();
   const g = leaf.grad as Tensor;
@@ -102,7 +101,7 @@ const ownGradient: Action = (world, pool) => {
   leaf.grad = result;
   leaf.mul(b.tensor.detach().mul(0.5)).sum().backward();
   const other = valuesOf(b);
-  const round = pool.dtype === 'float32' ? Math.fround : (x: number): number => x;
+  const round = rounding(pool);
   world.add(pool, before, half, 'a result of what became a gradient');
   world.add(
     pool,
@@ -116,7 +115,7 @@ const ownGradient: Action = (world, pool) => {
 const update: Action = (world, pool) => {
   const [a, b] = [world.pick(pool, savable), world.pick(pool, savable)];
   const w = a.tensor.detach().clone().requiresGrad_();
-  const round = pool.dtype === 'float32' ? Math.fround : (x: number): number => x;
+  const round = rounding(pool);
   const [x, y] = [valuesOf(a), valuesOf(b)];
   const h = w.mul(b.tensor.detach());
   const k = h.mul(2).frac();

@@ -13,15 +13,10 @@ import {
   vmap,
   where,
 } from 'nabla';
-import { type Cell, type Pool, valuesOf, type World } from './world.ts';
+import { type Cell, frac, type Pool, rounding, valuesOf, type World } from './world.ts';
 
 /** One thing that a program does, with tensors of a pool. */
 export type Action = (world: World, pool: Pool) => void;
-
-const frac = (x: number): number => x - Math.trunc(x);
-
-/** Rounds as the pool's dtype does; every step of a formula of several operations is rounded. */
-const rounding = (pool: Pool): ((x: number) => number) => (pool.dtype === 'float32' ? Math.fround : (x) => x);
 
 /** Element by element of one, two or three tensors of the pool. */
 function elementwise(

@@ -211,6 +211,11 @@ export class World {
   }
 }
 
+export const frac = (x: number): number => x - Math.trunc(x);
+
+/** Rounds as the pool's dtype does; every step of a formula of several operations is rounded. */
+export const rounding = (pool: Pool): ((x: number) => number) => (pool.dtype === 'float32' ? Math.fround : (x) => x);
+
 /** The elements that a tensor must have. */
 export function valuesOf({ memory, places }: Cell): Values {
   if (places === null) return memory.values.slice();
