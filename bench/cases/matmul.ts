@@ -1,5 +1,5 @@
 /** Matrix products: by the system's BLAS where it is found, by the generated kernels, and by the BLAS called directly. */
-import { type DType, randn, setBlas, type Tensor } from 'nabla';
+import { type DType, randn, setBlas, setDeterministic, type Tensor } from 'nabla';
 import { findBlas, NO_TRANSPOSE, ROW_MAJOR } from '../../src/backends/wasm/blas/library.ts';
 import { type Case, onThreads } from '../case.ts';
 
@@ -46,12 +46,35 @@ const plain: readonly Case[] = DTYPES.flatMap((dtype) =>
   ),
 );
 
+/** GFLOP/s of a core that the generated kernels should reach, with fused multiply-adds and without. */
+const ENOUGH = { float32: 45, float64: 22.5 };
+const ENOUGH_DETERMINISTIC = { float32: 36, float64: 18 };
+
 const generated: readonly Case[] = DTYPES.flatMap((dtype) =>
   SIZES.map((n) =>
-    product(`matmul ${n} ${dtype}, generated kernels`, n, () => {
-      setBlas(false);
-      return multiply(n, dtype)();
-    }),
+    product(
+      `matmul ${n} ${dtype}, generated kernels`,
+      n,
+      () => {
+        setBlas(false);
+        return multiply(n, dtype)();
+      },
+      { atLeast: ENOUGH[dtype] },
+    ),
+  ),
+);
+
+const deterministic: readonly Case[] = DTYPES.flatMap((dtype) =>
+  [64, 256, 1024].map((n) =>
+    product(
+      `matmul ${n} ${dtype}, deterministic`,
+      n,
+      () => {
+        setDeterministic(true);
+        return multiply(n, dtype)();
+      },
+      { atLeast: ENOUGH_DETERMINISTIC[dtype] },
+    ),
   ),
 );
 
@@ -95,6 +118,7 @@ export const matmul: readonly Case[] = [
   ...rooflines,
   ...plain,
   ...generated,
+  ...deterministic,
   ...transposed,
   ...batched,
   ...onThreads(
