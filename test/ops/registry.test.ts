@@ -1,6 +1,8 @@
 import { autograd, forwardAd, jvp, type Tensor, vjp, vmap, zerosLike } from 'nabla';
 import { describe, expect, it } from 'vitest';
-import { operations } from '../../src/core/op.ts';
+import { readBytes } from '../../src/backends/wasm/heap.ts';
+import { type Op, operations } from '../../src/core/op.ts';
+import type { Operand, Outputs, TensorBase } from '../../src/core/tensor.ts';
 import { examplesOf, stacked } from '../support/batches.ts';
 import { expectClose, expectNear } from '../support/close.ts';
 import { cotangentsFor, floatOutputs, gradcheck, gradgradcheck, outputsOf } from '../support/gradcheck.ts';
@@ -270,6 +272,34 @@ function checkFloat32(s: Sample): void {
   });
 }
 
+/** An operation whose results may be given up and made again gives the same bits the second time, in memory of their own. */
+function checkAgain(op: Op<never>, { f, xs }: Sample): void {
+  const { forward } = op;
+  const list = (out: Outputs): readonly TensorBase[] => (Array.isArray(out) ? out : [out as TensorBase]);
+  const bytes = (y: TensorBase): Uint8Array => readBytes(y.storage, 0, y.storage.nbytes);
+  Object.assign(op, {
+    forward: (inputs: readonly Operand[], attrs: never): Outputs => {
+      const given = inputs.map((x) => (typeof x === 'number' ? null : bytes(x)));
+      const out = forward.call(op, inputs, attrs);
+      const again = list(forward.call(op, inputs, attrs));
+      list(out).forEach((y, i) => {
+        if (inputs.some((x) => typeof x !== 'number' && x.storage === y.storage)) return;
+        expect(again[i]!.storage).not.toBe(y.storage);
+        expect(Buffer.compare(bytes(again[i]!), bytes(y)), `result ${i}`).toBe(0);
+      });
+      inputs.forEach((x, i) => {
+        if (typeof x !== 'number') expect(bytes(x), `input ${i}`).toEqual(given[i]);
+      });
+      return out;
+    },
+  });
+  try {
+    f(...xs);
+  } finally {
+    Object.assign(op, { forward });
+  }
+}
+
 /** Runs a check on every sample, saying which one failed. */
 function each(list: readonly Sample[], check: (s: Sample) => void): void {
   for (const s of list) {
@@ -293,6 +323,7 @@ for (const [name, op] of operations()) {
   describe(name, () => {
     it('gives the same for every memory layout', () => each(list, checkLayouts));
     it('vmap against a loop', () => each(mapped, (s) => checkVmap((...ts) => outputsOf(s.f(...ts)), s.xs)));
+    if (op.cheap !== undefined) it('is made again with the same bits', () => each(list, (s) => checkAgain(op, s)));
     if (op.backward === null) {
       it('passes no gradient', () =>
         each(list, (s) => {
