@@ -1,10 +1,11 @@
+import { free } from '../backends/wasm/heap.ts';
 import { gradientNode, isLost, retainAt, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { dtypeAt, GradientEdge, isTracked, levelAt, type Place, shapeAt } from '../core/edge.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
 import { haveInference, inferring } from '../core/inference.ts';
 import { numel, sameShape, shapeText } from '../core/shape.ts';
-import { isInference, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
+import { type AutogradMeta, isInference, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { zeros } from '../ops/create.ts';
 import { runBackward } from './engine.ts';
@@ -228,6 +229,8 @@ export function retainGrad(t: TensorBase): void {
 export function gradOf(t: TensorBase): TensorBase | null {
   settle();
   const grad = t.meta?.grad ?? null;
+  // From now on it is the user's.
+  if (grad !== null && grad.storage.owner === t.meta) grad.storage.owner = null;
   if (grad === null && t.node !== null && !t.meta?.retainsGrad) {
     warn(
       'nonLeafGrad',
@@ -241,7 +244,7 @@ export function gradOf(t: TensorBase): TensorBase | null {
 export function setGrad(t: TensorBase, value: TensorBase | null): void {
   settle();
   if (value === null || value === undefined) {
-    if (t.meta !== null) t.meta.grad = null;
+    forgetGrad(t.meta);
     return;
   }
   if (!isTensor(value))
@@ -255,5 +258,16 @@ export function setGrad(t: TensorBase, value: TensorBase | null): void {
     throw new ShapeError(
       `assigned grad has data of a different size: ${shapeText(value.shape)}, the tensor has ${shapeText(t.shape)}`,
     );
+  forgetGrad(t.meta);
   metaOf(t).grad = value;
+}
+
+/** Nobody can miss a gradient that nobody has seen: its memory is free at once. */
+function forgetGrad(meta: AutogradMeta | null): void {
+  const storage = meta?.grad?.storage;
+  if (meta === null || storage === undefined) return;
+  meta.grad = null;
+  if (storage.owner !== meta) return;
+  storage.owner = null;
+  free(storage);
 }

@@ -60,6 +60,12 @@ interface Suspended {
  */
 const made: Storage[] = [];
 
+/** A gradient that nobody has asked for yet belongs to its tensor, which frees it when it is forgotten. */
+function unseen(grad: TensorBase, meta: AutogradMeta): TensorBase {
+  grad.storage.owner = meta;
+  return grad;
+}
+
 /**
  * One backward pass. Each node waits until every consumer has delivered its part, then turns the
  * gradients of its outputs into those of its inputs.
@@ -412,8 +418,9 @@ class BackwardPass implements Pass, Ledger {
     try {
       if (meta.grad === null) {
         if (this.#options.createGraph) meta.grad = g;
-        else if (like.flat && g.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = noView(this.keep(g));
-        else if (g.wrapped === null && !inTransform && forwardLevel === null) meta.grad = copyLike(g, like);
+        else if (like.flat && g.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = unseen(noView(g), meta);
+        else if (g.wrapped === null && !inTransform && forwardLevel === null)
+          meta.grad = unseen(copyLike(g, like), meta);
         else meta.grad = clone(g);
       } else if (this.#options.createGraph || inTransform) meta.grad = add(meta.grad, g);
       else if (forwardLevel !== null) addInPlace(meta.grad, g);

@@ -58,7 +58,7 @@ export class Storage {
   lastChange: string | Change | null = null;
   /** Set where several storages have the same bytes: the first of them. Such bytes are never freed by hand. @internal */
   origin: Storage | null = null;
-  /** The backward pass that made this storage and may release it, and how many pending gradients lie in it. @internal */
+  /** Who may release this storage: the backward pass that made it, or the tensor whose gradient it holds unseen; and how many pending gradients lie in it. @internal */
   owner: object | null = null;
   holds = 0;
   /** @internal */
