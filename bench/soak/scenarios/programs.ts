@@ -38,7 +38,7 @@ const LARGE = [
 ] as const;
 
 /** How much is alive, and how much of that is out of place, is for chance to say. */
-const limits = { leakedBuffers: 24, resident: 64, linear: 20 };
+const limits = { leakedBuffers: 24, buffers: 64, resident: 96, linear: 20 };
 
 export const programs: readonly Scenario[] = [
   {
