@@ -12,6 +12,7 @@ import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
+import { canShare } from '../threads/pool.ts';
 import { inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
 import { type ConvKernels, convKernels } from './kernels.ts';
@@ -80,18 +81,35 @@ export function products(task: Task, parts: readonly Part[]): void {
   const together = places < FEW_PLACES ? Math.min(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
   startOf(weight);
   const wave = groupsTogether(groups, channels, source, together);
-  const frame = frameOf(source, task.before, task.after, together, wave * channels);
+  const lots = lotsTogether(outChannels * channels * together, inner, Math.ceil(images / together));
+  const frame = frameOf(source, task.before, task.after, lots * together, wave * channels);
   const runs = inner.map((part) => new PartProducts(gemm, task, part, frame, address));
-  for (let n = 0; n < images; n += together) {
-    const several = Math.min(together, images - n);
+  for (let n = 0; n < images; n += lots * together) {
+    const several = Math.min(lots * together, images - n);
     for (let g = 0; g < groups; g += wave) {
       const base = frame.at(n, several, g * channels);
-      inWave(runs, Math.min(wave, groups - g), several, (part, first, count, piece, room, run) => {
-        const where = { base: base + first * channels * frame.channel, image: n, images: several };
-        part.run(run, room, { ...where, group: g + first, groups: count }, piece);
-      });
+      inWave(
+        runs,
+        Math.min(wave, groups - g),
+        several,
+        together,
+        (part, [first, count], [from, some], piece, room, run) => {
+          const at = base + first * channels * frame.channel + from * frame.image;
+          part.run(run, room, { base: at, image: n + from, images: some, group: g + first, groups: count }, piece);
+        },
+      );
     }
   }
+}
+
+/** Multiplications that a wave should have, so that its threads do not wait for each other all the time. */
+const WAVE_STEPS = 2 ** 23;
+
+/** How many lots of images make a wave: one, unless threads can share it. */
+function lotsTogether(channels: number, parts: readonly Part[], lots: number): number {
+  if (lots < 2 || !canShare()) return 1;
+  const steps = parts.reduce((sum, { sizes, taps }) => sum + product(sizes) * product(taps.map((t) => t.length)), 0);
+  return Math.max(1, Math.min(lots, Math.ceil(WAVE_STEPS / (channels * steps))));
 }
 
 /** How many groups are looked at together: as many as a frame of moderate size holds. */
@@ -103,27 +121,35 @@ export function groupsTogether(groups: number, channels: number, { shape, dtype 
 /** A stretch of columns, of so many that they are cut into. */
 type Piece = readonly [index: number, of: number];
 
-type Visit = (part: PartProducts, group: number, groups: number, piece: Piece, room: number, run: Run) => void;
+/** Some that follow each other. */
+type Span = readonly [first: number, count: number];
 
-/** Deals the parts of some groups out to tasks, cut into pieces where there are too few. */
-function inWave(parts: readonly PartProducts[], groups: number, images: number, visit: Visit): void {
+type Visit = (part: PartProducts, groups: Span, images: Span, piece: Piece, room: number, run: Run) => void;
+
+/** Deals the parts of some groups of some images, `together` at a time, out to tasks, cut into pieces where there are too few. */
+function inWave(parts: readonly PartProducts[], groups: number, images: number, together: number, visit: Visit): void {
+  const lots = Math.ceil(images / together);
+  const most = Math.min(together, images);
   const steps = groups * parts.reduce((sum, part) => sum + part.stepsOf(images), 0);
-  const tasks = tasksFor(steps, groups * parts.reduce((sum, part) => sum + part.mostPieces(images), 0));
-  const each = Math.ceil(tasks / parts.length);
-  const units: (readonly [PartProducts, group: number, groups: number, Piece])[] = [];
+  const tasks = tasksFor(steps, lots * groups * parts.reduce((sum, part) => sum + part.mostPieces(most), 0));
+  const each = Math.ceil(tasks / (parts.length * lots));
+  const units: (readonly [PartProducts, groups: Span, images: Span, Piece])[] = [];
   for (const part of parts) {
     const ranges = part.spansGroups ? Math.min(groups, each) : groups;
-    const pieces = Math.min(part.mostPieces(images), Math.ceil(each / ranges));
-    for (let r = 0; r < ranges; r++) {
-      const [from, to] = shareOf(r, ranges, groups);
-      for (let p = 0; p < pieces; p++) units.push([part, from, to - from, [p, pieces]]);
+    const pieces = Math.min(part.mostPieces(most), Math.ceil(each / ranges));
+    for (let lot = 0; lot < lots; lot++) {
+      const some: Span = [lot * together, Math.min(together, images - lot * together)];
+      for (let r = 0; r < ranges; r++) {
+        const [from, to] = shareOf(r, ranges, groups);
+        for (let p = 0; p < pieces; p++) units.push([part, [from, to - from], some, [p, pieces]]);
+      }
     }
   }
   inTasks(Math.min(tasks, units.length), (t, run) => {
     const [from, to] = shareOf(t, Math.min(tasks, units.length), units.length);
     for (let u = from; u < to; u++) {
-      const [part, group, count, piece] = units[u];
-      visit(part, group, count, piece, t, run);
+      const [part, some, few, piece] = units[u];
+      visit(part, some, few, piece, t, run);
     }
   });
 }
