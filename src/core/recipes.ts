@@ -18,8 +18,7 @@ import type { DType } from './dtype.ts';
 import { plainly } from './forward.ts';
 import { internally } from './internally.ts';
 import type { Op } from './op.ts';
-import type { Operand, Outputs } from './tensor.ts';
-import { type TensorBase, tensorOver } from './tensor.ts';
+import { type Operand, type Outputs, type TensorBase, tensorOver } from './tensor.ts';
 
 /** Results of up to so many bytes are copied with the page they lie in. */
 export const NO_RECIPE_BYTES = SMALL_BYTES;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { address, memoryStats } from '../../src/backends/wasm/heap.ts';
-import { ones, randn, type Tensor, zeroGrad } from '../../src/index.ts';
+import { address, memoryStats, type Storage } from '../../src/backends/wasm/heap.ts';
+import { metaOf } from '../../src/core/tensor.ts';
+import { autograd, ones, randn, type Tensor, zeroGrad } from '../../src/index.ts';
 
 const N = 100_000;
 
@@ -8,7 +9,7 @@ describe('gradients that are forgotten', () => {
   test('free their memory at once if nobody has seen them', () => {
     const x = randn([N], { requiresGrad: true });
     x.mul(2).sum().backward();
-    const storage = (x as unknown as { meta: { grad: Tensor } }).meta.grad.storage;
+    const storage = metaOf(x).grad?.storage as Storage;
     address(storage);
     x.grad = null;
     expect(() => address(storage)).toThrow('freed');
@@ -45,6 +46,21 @@ describe('gradients that are forgotten', () => {
     x.grad = null;
     randn([N]);
     for (const g of kept) expect(g.sub(2).abs().max().item()).toBe(0);
+  });
+
+  test('live on in what a hook of the accumulating node is given, even if another hook has forgotten them', () => {
+    const x = ones([N], { requiresGrad: true });
+    const kept: (Tensor | null)[] = [];
+    autograd.graph.getGradientEdge(x).node.registerHook((_, [g]) => {
+      kept.push(g ?? null);
+    });
+    x.registerPostAccumulateGradHook((leaf) => {
+      leaf.grad = null;
+    });
+    x.mul(2).sum().backward();
+    randn([N]);
+    expect(kept[0]?.sub(2).abs().max().item()).toBe(0);
+    expect(x.grad).toBe(null);
   });
 
   test('adding to a gradient that nobody has seen keeps it the tensor’s', () => {

@@ -10,6 +10,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, Lease } from './body.ts';
+import { scratchBytes } from './launch.ts';
 import { copyOut, i32, memoryLimits, u8 } from './linear-memory.ts';
 import {
   clock,
@@ -28,8 +29,9 @@ import {
   settle,
 } from './residency.ts';
 
+export { beginLaunch, scratch } from './launch.ts';
 export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
-export { beginLaunch, scratch, setCacheLimit } from './residency.ts';
+export { setCacheLimit } from './residency.ts';
 
 /** Storages of up to so many bytes share pages. */
 export const SMALL_BYTES = 8192;
@@ -355,6 +357,8 @@ export interface MemoryStats extends ResidencyStats {
   readonly blocks: number;
   /** Pages of small storages that are in place. */
   readonly pages: number;
+  /** Temporary room of kernels. */
+  readonly scratchBytes: number;
 }
 
 export function memoryStats(): MemoryStats {
@@ -372,5 +376,5 @@ export function memoryStats(): MemoryStats {
   };
   for (const { body } of openPages) if (body !== FREED) count(body);
   eachBody(count);
-  return { live, blocks, pages, ...residencyStats() };
+  return { live, blocks, pages, scratchBytes: scratchBytes(), ...residencyStats() };
 }

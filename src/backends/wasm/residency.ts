@@ -25,7 +25,7 @@ const MIB = 2 ** 20;
 const spans = new SpanAllocator(1);
 spans.extend(linearMemoryBytes() / LINE - 2);
 
-/** Number of the current launch. It wraps: only equality counts, and a false match merely pins a block for one launch. */
+/** Number of the current launch. It wraps: a false match merely pins a block for one launch, a false order evicts another one. */
 export let clock = 1;
 
 /** How many bytes may be taken before eviction begins; restores raise it as far as the maximum. */
@@ -86,7 +86,8 @@ function extend(lines: number): Span | null {
   return spans.allocate(lines);
 }
 
-function vacate(span: Span): void {
+/** Gives room back. */
+export function vacate(span: Span): void {
   resident -= span.size * LINE;
   spans.release(span);
 }
@@ -183,9 +184,11 @@ const COPIES_WAIT = 2;
 /** Makes room by the body that was not used for longest. */
 function evictOne(): boolean {
   if (exhausted === clock) return false;
+  const cheap = oldestRemakable();
   const body = copied.oldest(clock);
-  if (body === null || age(body) <= COPIES_WAIT * age(remakable.oldest(clock))) {
-    if (forgetOne(true)) return true;
+  if (cheap !== null && (body === null || age(body) <= COPIES_WAIT * age(cheap))) {
+    forget(cheap, true);
+    return true;
   }
   if (body !== null) return evict(body);
   exhausted = clock;
@@ -193,35 +196,25 @@ function evictOne(): boolean {
 }
 
 /** Launches since a body was used. */
-function age(body: Body | null): number {
-  return body === null ? -1 : launchesBetween(body.stamp, clock);
+const age = (body: Body): number => launchesBetween(body.stamp, clock);
+
+/** The body to be forgotten next. Those whose recipes are no longer good become like any other on the way. */
+function oldestRemakable(): Body | null {
+  for (;;) {
+    const body = remakable.oldest(clock);
+    if (body === null || body.leases?.some((lease) => lease.ended) !== true) return body;
+    dropRecipe(body);
+  }
 }
 
 /** Gives up the bytes of a body that its recipe can make again, without a copy. */
-function forgetOne(crowded: boolean): boolean {
-  for (;;) {
-    const body = remakable.oldest(clock);
-    if (body === null) return false;
-    if (mayBeForgotten(body)) {
-      retire(body);
-      body.forgotten = true;
-      body.crowdedOut = crowded;
-      forgotten++;
-      forgottenSince += body.used * GRANULE;
-      return true;
-    }
-  }
-}
-
-/** Whether the recipe is still good. If not, the body is like any other from now on. */
-function mayBeForgotten(body: Body): boolean {
-  if (body.leases === null) return false;
-  if (body.leases.some((lease) => lease.ended)) {
-    dropRecipe(body);
-    return false;
-  }
-  for (const lease of body.leases) lease.needed = true;
-  return true;
+function forget(body: Body, crowded: boolean): void {
+  for (const lease of body.leases ?? []) lease.needed = true;
+  retire(body);
+  body.forgotten = true;
+  body.crowdedOut = crowded;
+  forgotten++;
+  forgottenSince += body.used * GRANULE;
 }
 
 /** From now on a body in place is one whose bytes are copied if it must go. */
@@ -240,7 +233,11 @@ export function keepRecipe(body: Body, leases: readonly Lease[]): void {
   body.leases = leases;
   countLeases(body, 1);
   remakable.add(body);
-  while (remakable.lines * LINE > remakableLimit && forgetOne(false));
+  while (remakable.lines * LINE > remakableLimit) {
+    const oldest = oldestRemakable();
+    if (oldest === null) break;
+    forget(oldest, false);
+  }
   // Once in a while the limit falls a little: what a program missed once it may not need any more.
   if (forgottenSince < 32 * remakableLimit) return;
   forgottenSince = 0;
@@ -319,62 +316,19 @@ export function setCacheLimit(bytes: number, maximum: number = bytes): void {
   while (resident > cacheLimit && evictOne());
 }
 
+// ─── launches ────────────────────────────────────────────────────────────────────────────────────
+
 /** Launches made while another one is: by recipes for what the other one needs. */
 let launchesInside = 0;
 
-// ─── launches ────────────────────────────────────────────────────────────────────────────────────
-
 /**
- * Opens a launch: until the next one begins, every storage that is allocated or addressed stays
- * where it is. Whoever allocates or computes begins a launch first; without it, nothing that was
- * touched since can be evicted.
+ * Moves the clock on, so that what was used until now may be moved out; false inside another launch,
+ * of which whatever is used remains part.
  */
-export function beginLaunch(): void {
-  if (launchesInside > 0) return;
+export function nextLaunch(): boolean {
+  if (launchesInside > 0) return false;
   clock = (clock + 1) & CLOCK_MASK;
-  scratchUsed = 0;
-  if (scratchExtra.length > 0) settleScratch();
-}
-
-// ─── temporary room ──────────────────────────────────────────────────────────────────────────────
-
-const SCRATCH_BYTES = 64 * 1024;
-/** A larger scratch than this is returned after the launch that asked for it. */
-const SCRATCH_KEPT_BYTES = 8 * MIB;
-
-let scratchSpan = reserve(SCRATCH_BYTES / LINE);
-let scratchUsed = 0;
-/** Rooms for what did not fit, until the next launch. */
-const scratchExtra: Span[] = [];
-
-/** The address of uninitialised room for parameters and packing, 64-byte aligned, valid during the current launch. */
-export function scratch(nbytes: number): number {
-  const lines = Math.ceil(nbytes / LINE);
-  if (scratchUsed + lines > scratchSpan.size) return extraScratch(lines);
-  const place = scratchSpan.start + scratchUsed;
-  scratchUsed += lines;
-  return place * LINE;
-}
-
-function extraScratch(lines: number): number {
-  const span = reserve(lines);
-  scratchExtra.push(span);
-  return span.start * LINE;
-}
-
-/** Enlarges the scratch to what the last launch took, so that the next one like it finds it in one piece. */
-function settleScratch(): void {
-  let lines = scratchSpan.size;
-  for (const span of scratchExtra) {
-    lines += span.size;
-    vacate(span);
-  }
-  scratchExtra.length = 0;
-  lines = Math.min(lines, SCRATCH_KEPT_BYTES / LINE);
-  if (lines === scratchSpan.size) return;
-  const larger = reserve(lines);
-  vacate(scratchSpan);
-  scratchSpan = larger;
+  return true;
 }
 
 // ─── figures ─────────────────────────────────────────────────────────────────────────────────────
@@ -385,7 +339,6 @@ export interface ResidencyStats {
   readonly cacheLimit: number;
   readonly cacheMaximum: number;
   readonly linearMemoryBytes: number;
-  readonly scratchBytes: number;
   readonly evictions: number;
   readonly evictedBytes: number;
   readonly restores: number;
@@ -403,7 +356,6 @@ export function residencyStats(): ResidencyStats {
     cacheLimit,
     cacheMaximum,
     linearMemoryBytes: linearMemoryBytes(),
-    scratchBytes: scratchExtra.reduce((sum, span) => sum + span.size, scratchSpan.size) * LINE,
     evictions,
     evictedBytes,
     restores,

@@ -98,32 +98,11 @@ const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
 };
 
 const ADDRESS = 'uintptr_t';
-function gemmOf(library: Library, name: string, real: 'float' | 'double'): Gemm {
-  return library.func(name, 'void', [
-    ...Array<string>(6).fill('int'),
-    real,
-    ADDRESS,
-    'int',
-    ADDRESS,
-    'int',
-    real,
-    ADDRESS,
-    'int',
-  ]) as Gemm;
-}
 
-function gemvOf(library: Library, name: string, real: 'float' | 'double'): Gemv {
-  return library.func(name, 'void', [
-    ...Array<string>(4).fill('int'),
-    real,
-    ADDRESS,
-    'int',
-    ADDRESS,
-    'int',
-    real,
-    ADDRESS,
-    'int',
-  ]) as Gemv;
+/** A product, which takes so many numbers for layout, transposition and sizes before its operands. */
+function productOf<F>(library: Library, name: string, sizes: number, real: 'float' | 'double'): F {
+  const counts = Array<string>(sizes).fill('int');
+  return library.func(name, 'void', [...counts, real, ADDRESS, 'int', ADDRESS, 'int', real, ADDRESS, 'int']) as F;
 }
 
 /** Each library has a name of its own for it; Accelerate has none and decides for itself. */
@@ -151,10 +130,10 @@ function prepareMkl(koffi: Koffi, library: Library): void {
 
 function open(koffi: Koffi, path: string): Blas {
   const library = koffi.load(path);
-  const sgemm = gemmOf(library, 'cblas_sgemm', 'float');
-  const dgemm = gemmOf(library, 'cblas_dgemm', 'double');
-  const sgemv = gemvOf(library, 'cblas_sgemv', 'float');
-  const dgemv = gemvOf(library, 'cblas_dgemv', 'double');
+  const sgemm = productOf<Gemm>(library, 'cblas_sgemm', 6, 'float');
+  const dgemm = productOf<Gemm>(library, 'cblas_dgemm', 6, 'double');
+  const sgemv = productOf<Gemv>(library, 'cblas_sgemv', 4, 'float');
+  const dgemv = productOf<Gemv>(library, 'cblas_dgemv', 4, 'double');
   prepareMkl(koffi, library);
   const setThreads = SET_THREADS.map((name) => optional(library, name)).find((f) => f !== null);
   return {

@@ -1,0 +1,58 @@
+/**
+ * Kernel launches: what one uses stays where it is, and temporary room lasts as long as it does.
+ */
+import type { Span } from './allocator.ts';
+import { LINE, nextLaunch, reserve, vacate } from './residency.ts';
+
+/**
+ * Opens a launch: until the next one begins, every storage that is allocated or addressed stays
+ * where it is. Whoever allocates or computes begins a launch first; without it, nothing that was
+ * touched since can be evicted.
+ */
+export function beginLaunch(): void {
+  if (!nextLaunch()) return;
+  scratchUsed = 0;
+  if (scratchExtra.length > 0) settleScratch();
+}
+
+const SCRATCH_BYTES = 64 * 1024;
+/** A larger scratch than this is returned after the launch that asked for it. */
+const SCRATCH_KEPT_BYTES = 8 * 2 ** 20;
+
+let scratchSpan = reserve(SCRATCH_BYTES / LINE);
+let scratchUsed = 0;
+/** Rooms for what did not fit, until the next launch. */
+const scratchExtra: Span[] = [];
+
+/** The address of uninitialised room for parameters and packing, 64-byte aligned, valid during the current launch. */
+export function scratch(nbytes: number): number {
+  const lines = Math.ceil(nbytes / LINE);
+  if (scratchUsed + lines > scratchSpan.size) return extraScratch(lines);
+  const place = scratchSpan.start + scratchUsed;
+  scratchUsed += lines;
+  return place * LINE;
+}
+
+function extraScratch(lines: number): number {
+  const span = reserve(lines);
+  scratchExtra.push(span);
+  return span.start * LINE;
+}
+
+/** Enlarges the scratch to what the last launch took, so that the next one like it finds it in one piece. */
+function settleScratch(): void {
+  let lines = scratchSpan.size;
+  for (const span of scratchExtra) {
+    lines += span.size;
+    vacate(span);
+  }
+  scratchExtra.length = 0;
+  lines = Math.min(lines, SCRATCH_KEPT_BYTES / LINE);
+  if (lines === scratchSpan.size) return;
+  const larger = reserve(lines);
+  vacate(scratchSpan);
+  scratchSpan = larger;
+}
+
+/** How much temporary room there is at present. */
+export const scratchBytes = (): number => scratchExtra.reduce((sum, span) => sum + span.size, scratchSpan.size) * LINE;
