@@ -85,7 +85,7 @@ export class ElementwiseOp implements Op<undefined> {
   readonly #node: string;
   /** By what `#key` says of the inputs: of one or two floats and numbers, and of all else. */
   readonly #frequent: (Plan | undefined)[] = [];
-  readonly #plans = new Map<number, Plan>();
+  readonly #plans = new Map<number | string, Plan>();
   readonly #converting = new Map<string, MapKernel>();
   readonly #vjps: (Piece | undefined)[] = [];
   readonly #jvps: (Piece | undefined)[] = [];
@@ -190,7 +190,7 @@ export class ElementwiseOp implements Op<undefined> {
 
   /** The hot path at large: plain contiguous tensors of one shape (or rank 0) and float dtype, and numbers. */
   callFlat(inputs: readonly Operand[]): Outputs | null {
-    if (detour) return null;
+    if (detour || inputs.length > COUNTED) return null;
     let like: TensorBase | null = null;
     let key = 0;
     let interesting = false;
@@ -358,7 +358,9 @@ export class ElementwiseOp implements Op<undefined> {
     );
   }
 
-  #key(inputs: readonly Operand[]): number {
+  #key(inputs: readonly Operand[]): number | string {
+    if (inputs.length > COUNTED)
+      return [this.#common(inputs), ...inputs.map((x) => (typeof x === 'number' ? 'number' : x.dtype))].join();
     let key = 0;
     let uniform = true;
     let first: DType | null = null;
@@ -375,7 +377,7 @@ export class ElementwiseOp implements Op<undefined> {
     return uniform && first !== null ? key : -1 - (key * 8 + dtypeInfo(this.#common(inputs)).index);
   }
 
-  #plan(key: number, inputs: readonly Operand[]): Plan {
+  #plan(key: number | string, inputs: readonly Operand[]): Plan {
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       const common = this.#common(inputs);
@@ -387,7 +389,7 @@ export class ElementwiseOp implements Op<undefined> {
       plan = { kernel: this.#kernel(inputs, dtypeInfo(computed).compute, out), flat: [], out };
       this.#plans.set(key, plan);
     }
-    if (key >= 0 && key < 64) this.#frequent[key] = plan;
+    if (typeof key === 'number' && key >= 0 && key < 64) this.#frequent[key] = plan;
     return plan;
   }
 
@@ -401,7 +403,7 @@ export class ElementwiseOp implements Op<undefined> {
   }
 
   /** The kernel that stores its result in a dtype other than the operation's own. */
-  #kernelInto(key: number, inputs: readonly Operand[], out: DType): MapKernel {
+  #kernelInto(key: number | string, inputs: readonly Operand[], out: DType): MapKernel {
     const name = `${key} ${out}`;
     let kernel = this.#converting.get(name);
     if (kernel === undefined) {
@@ -486,6 +488,9 @@ export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...
 }
 
 const SCALAR = 7;
+
+/** Inputs whose kinds, and the common dtype, are digits of a number that is still exact. */
+const COUNTED = 16;
 
 /** Up to so many elements what lies between a call and its kernel shows, and there are shorter ways for what is simple. */
 const FEW = NO_RECIPE_BYTES / 8;
