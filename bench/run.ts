@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { buildAll, out } from './build.ts';
 import { cases } from './cases/index.ts';
 import { peers } from './peers/index.ts';
+import type { Session } from './peers/peer.ts';
 import { loadNow, type Measured, machine, rows, save, summary, text } from './report.ts';
 import { startupCases, startupRound } from './startup.ts';
 import { benchTypes } from './types.ts';
@@ -55,6 +56,17 @@ function note(round: number, what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\rround ${round} of ${rounds}: ${what.padEnd(60)}`);
 }
 
+async function startPeers(versions: Record<string, string>): Promise<{ name: string; session: Session }[]> {
+  const started: { name: string; session: Session }[] = [];
+  for (const { name, start } of peers) {
+    const session = await start(milliseconds);
+    if (session === null) continue;
+    versions[name] = session.version;
+    started.push({ name, session });
+  }
+  return started;
+}
+
 async function benchCases(): Promise<void> {
   const chosen = ({ name }: { readonly name: string }): boolean =>
     (words.length === 0 && options.only.length === 0) ||
@@ -75,27 +87,23 @@ async function benchCases(): Promise<void> {
 
   const versions: Record<string, string> = {};
   for (let round = 1; round <= rounds; round++) {
-    let started: ReadonlyMap<string, number[]> | null = null;
-    if (atStart.length > 0) {
-      note(round, 'startup');
-      started = startupRound(processes);
-    }
-    for (const c of all) {
-      note(round, c.name);
-      c.rounds.push(started?.get(c.name) ?? workerRound(c.name));
-    }
-    if (!options.peers) continue;
-    for (const peer of peers) {
-      note(round, peer.name);
-      const found = peer.round(inProcess, milliseconds);
-      if (found === null) continue;
-      versions[peer.name] = found.version;
+    const beside = options.peers ? await startPeers(versions) : [];
+    try {
+      if (atStart.length > 0) note(round, 'startup');
+      const started = atStart.length > 0 ? startupRound(processes) : null;
       for (const c of all) {
-        const samples = found.samples[c.name];
-        if (samples === undefined) continue;
-        c.peers[peer.name] ??= [];
-        c.peers[peer.name]?.push(samples);
+        note(round, c.name);
+        c.rounds.push(started?.get(c.name) ?? workerRound(c.name));
+        // The peers' samples come from the same seconds as the library's.
+        for (const { name, session } of beside) {
+          const samples = await session.measure(c);
+          if (samples === null) continue;
+          c.peers[name] ??= [];
+          c.peers[name].push(samples);
+        }
       }
+    } finally {
+      for (const { session } of beside) session.close();
     }
   }
   note(rounds, 'done\n');

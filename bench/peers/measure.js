@@ -1,4 +1,5 @@
-/** What the programs of the JavaScript peers have in common: they take milliseconds and case names, and print samples. */
+/** What the programs of the JavaScript peers have in common: they take milliseconds, then names of cases on standard input, and print samples. */
+import { createInterface } from 'node:readline';
 
 /** Batches of about a millisecond for as long as asked, and at least three, in nanoseconds per call. */
 async function samples(call, milliseconds) {
@@ -28,12 +29,12 @@ export const MLPS = [
   [512, 128],
 ];
 
+const answer = (value) => console.log(`answer: ${JSON.stringify(value)}`);
+
 /** Cases are functions that prepare operands and give the call, which may be asynchronous. */
 export async function report(version, cases) {
-  const [milliseconds, ...names] = process.argv.slice(2);
-  const result = {};
-  for (const name of names) {
-    if (Object.hasOwn(cases, name)) result[name] = await samples(await cases[name](), Number(milliseconds));
-  }
-  console.log(JSON.stringify({ version, samples: result }));
+  const milliseconds = Number(process.argv[2]);
+  answer(version);
+  for await (const name of createInterface({ input: process.stdin }))
+    answer(Object.hasOwn(cases, name) ? await samples(await cases[name](), milliseconds) : null);
 }

@@ -1,4 +1,4 @@
-"""The same cases in PyTorch: takes threads, milliseconds and case names, prints samples in nanoseconds or bytes."""
+"""The same cases in PyTorch: takes threads and milliseconds, then names of cases on standard input, and prints samples."""
 
 import json
 import os
@@ -318,12 +318,15 @@ def measured(name, milliseconds):
     return samples(CASES[name](), milliseconds)
 
 
-threads, milliseconds, *names = sys.argv[1:]
-torch.set_num_threads(int(threads))
+def answer(value):
+    print("answer: " + json.dumps(value), flush=True)
+
+
+threads, milliseconds = map(int, sys.argv[1:])
+torch.set_num_threads(threads)
 suffix = f", {threads} threads"
-result = {}
-for name in names:
+answer(torch.__version__)
+for line in sys.stdin:
+    name = line.rstrip("\n")
     known = name[: -len(suffix)] if name.endswith(suffix) else name
-    if known in CASES or known in MEMORY:
-        result[name] = measured(known, int(milliseconds))
-print(json.dumps({"version": torch.__version__, "samples": result}))
+    answer(measured(known, milliseconds) if known in CASES or known in MEMORY else None)
