@@ -85,13 +85,17 @@ async function benchCases(): Promise<void> {
   const loadBefore = loadNow();
   await buildAll();
 
+  // What a goal refers to is measured just before.
+  const referred = ({ goal }: Measured): typeof all =>
+    goal !== undefined && 'of' in goal ? all.filter(({ name }) => name === goal.of) : [];
+  const order = new Set(all.flatMap((c) => [...referred(c), c]));
   const versions: Record<string, string> = {};
   for (let round = 1; round <= rounds; round++) {
     const beside = options.peers ? await startPeers(versions) : [];
     try {
       if (atStart.length > 0) note(round, 'startup');
       const started = atStart.length > 0 ? startupRound(processes) : null;
-      for (const c of all) {
+      for (const c of order) {
         note(round, c.name);
         c.rounds.push(started?.get(c.name) ?? workerRound(c.name));
         // The peers' samples come from the same seconds as the library's.

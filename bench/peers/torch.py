@@ -180,11 +180,16 @@ def matmul(shape, dtype, f=torch.matmul):
 for n in [64, 128, 256, 512, 1024, 2048]:
     for name, dtype in {"float32": torch.float32, "float64": torch.float64}.items():
         CASES[f"matmul {n} {name}"] = CASES[f"matmul {n} {name}, generated kernels"] = matmul((n, n), dtype)
-CASES["matmul 512 float32, a bᵀ"] = matmul((512, 512), torch.float32, lambda a, b: a @ b.t())
-CASES["matmul 512 float32, aᵀ b"] = matmul((512, 512), torch.float32, lambda a, b: a.t() @ b)
-CASES["matmul 512 float32, aᵀ bᵀ"] = matmul((512, 512), torch.float32, lambda a, b: a.t() @ b.t())
+for name, f in {
+    "a bᵀ": lambda a, b: a @ b.t(),
+    "aᵀ b": lambda a, b: a.t() @ b,
+    "aᵀ bᵀ": lambda a, b: a.t() @ b.t(),
+}.items():
+    name = f"matmul 512 float32, {name}"
+    CASES[name] = CASES[f"{name}, generated kernels"] = matmul((512, 512), torch.float32, f)
 for batch, n in [(64, 64), (16, 128)]:
-    CASES[f"matmul {batch}×{n} float32, batched"] = matmul((batch, n, n), torch.float32)
+    name = f"matmul {batch}×{n} float32, batched"
+    CASES[name] = CASES[f"{name}, generated kernels"] = matmul((batch, n, n), torch.float32)
 
 
 # ─── images ──────────────────────────────────────────────────────────────────────────────────────
