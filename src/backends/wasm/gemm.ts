@@ -56,10 +56,13 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
   const byBlas =
     isDeterministic() || isShortSum(n, k)
       ? null
-      : planBlas(out.dtype, { row: aRow, column: aK }, { row: bK, column: bN }, m, n, k);
+      : planBlas(out.dtype, { row: aRow, column: aK }, { row: bK, column: bN }, m, n, k, batches);
   if (batches === 1) {
-    if (byBlas !== null) byBlas(aAt, bAt, c);
-    else product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k);
+    if (byBlas === null) product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k);
+    else {
+      byBlas.run(aAt, bAt, c);
+      byBlas.finish();
+    }
     return;
   }
   // Small products are shared by the batch; a large one is shared in itself.
@@ -77,7 +80,7 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
       by = inTask(kernels, tasks);
     }
     const to = c + batch * m * n * bytes;
-    if (byBlas !== null) byBlas(aOffset, bOffset, to);
+    if (byBlas !== null) byBlas.run(aOffset, bOffset, to);
     else product(by, to, aOffset, aRow, aK, bOffset, bK, bN, m, n, k);
     for (let d = batchDims - 1; d >= 0; d--) {
       aOffset += a.strides[d]! * bytes;
@@ -88,6 +91,7 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
       index[d] = 0;
     }
   }
+  byBlas?.finish();
   if (shares) runTasks(tasks);
 }
 

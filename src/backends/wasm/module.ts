@@ -7,17 +7,25 @@ export type WasmFunction = (...args: number[]) => number;
 /** JavaScript functions a module may call, by import name (slow paths of rare arguments). */
 export type Imports = Readonly<Record<string, (...args: number[]) => number>>;
 
-/** Where the code of a kernel is: a module's bytes, and which of its exports. */
+/**
+ * Where the code of a kernel is: a module's bytes, and which of its exports; or, where `which` is negative,
+ * the description of a native library (`blas/library.ts`), and ~`which` of its functions.
+ */
 export interface Code {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly which: number;
 }
 
-/** What another thread needs to compile a kernel for itself. */
+/** What another thread needs to make a kernel for itself. */
 const codes = new WeakMap<WasmFunction, Code>();
 
 export function codeOf(kernel: WasmFunction): Code | undefined {
   return codes.get(kernel);
+}
+
+/** Says where the code of a function is that was not compiled here. */
+export function setCode(kernel: WasmFunction, code: Code): void {
+  codes.set(kernel, code);
 }
 
 /**

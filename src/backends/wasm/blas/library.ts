@@ -51,8 +51,12 @@ export interface Blas {
   readonly dgemv: Gemv;
   /** Where a view's first byte lies in the process. */
   addressOf(view: Uint8Array): number;
-  setThreads(n: number): void;
+  /** Null if it decides for itself. */
+  readonly setThreads: ((n: number) => void) | null;
 }
+
+/** Functions by the number that other threads know them by. */
+export const FUNCTIONS = ['sgemm', 'dgemm', 'sgemv', 'dgemv'] as const;
 
 // ─── the host ────────────────────────────────────────────────────────────────────────────────────
 
@@ -143,11 +147,42 @@ function open(koffi: Koffi, path: string): Blas {
     sgemv,
     dgemv,
     addressOf: (view) => Number(koffi.address(view)),
-    setThreads: (n) => {
-      setThreads?.(n);
-    },
+    setThreads: setThreads ? (n) => void setThreads(n) : null,
   };
 }
+
+/** The foreign function interface, as seen from a module of the library; null if it is not installed. */
+function koffiFrom(host: Host, module: string): Koffi | null {
+  const modules = host.process?.getBuiltinModule?.('node:module') as Modules | undefined;
+  if (modules === undefined) throw new Error('the host cannot load native libraries');
+  try {
+    return modules.createRequire(module)('koffi') as Koffi;
+  } catch {
+    return null;
+  }
+}
+
+// ─── for other threads ───────────────────────────────────────────────────────────────────────────
+
+/** What another thread needs to load a library: from which module to look for koffi, and what to load. */
+export function describe({ library }: Blas): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Uint16Array.from(`${import.meta.url}\n${library}`, (c) => c.charCodeAt(0)).buffer);
+}
+
+/** The functions of a library that was described so, which compute on the thread that calls them. */
+export function functionsOf(description: Uint8Array<ArrayBuffer>): readonly (Gemm | Gemv)[] {
+  const [module, path] = String.fromCharCode(...new Uint16Array(description.buffer)).split('\n');
+  const missing = missingPermission(globalThis as Host);
+  if (missing !== undefined) throw new Error(`no --allow-${missing}`);
+  const koffi = koffiFrom(globalThis as Host, module);
+  if (koffi === null) throw new Error('no koffi');
+  const blas = open(koffi, path);
+  // Some libraries count the threads of each thread that calls them.
+  blas.setThreads?.(1);
+  return FUNCTIONS.map((name) => blas[name]);
+}
+
+// ─── what the system has ─────────────────────────────────────────────────────────────────────────
 
 /**
  * The system's BLAS, or why there is none. `NABLA_BLAS` in the environment names a library to use
@@ -160,14 +195,8 @@ export function findBlas(): Blas | string {
     const { process } = globalThis as Host;
     const wanted = process?.env?.NABLA_BLAS;
     if (wanted === 'off') return 'NABLA_BLAS=off';
-    const modules = process?.getBuiltinModule?.('node:module') as Modules | undefined;
-    if (modules === undefined) return 'the host cannot load native libraries';
-    let koffi: Koffi;
-    try {
-      koffi = modules.createRequire(import.meta.url)('koffi') as Koffi;
-    } catch {
-      return "the package 'koffi' is not installed";
-    }
+    const koffi = koffiFrom(globalThis as Host, import.meta.url);
+    if (koffi === null) return "the package 'koffi' is not installed";
     const paths = wanted ? [wanted] : (CANDIDATES[process?.platform ?? ''] ?? []);
     for (const path of paths) {
       try {

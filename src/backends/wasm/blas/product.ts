@@ -1,8 +1,9 @@
 /** Large products of floats go to the system's BLAS, in place: it reads and writes the linear memory. */
 import { ArgumentError } from '../../../core/errors.ts';
 import { u8 } from '../linear-memory.ts';
-import { getNumThreads } from '../threads/pool.ts';
+import type { Call } from '../threads/pool.ts';
 import { type Blas, findBlas, NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './library.ts';
+import { callable, cutsProducts, introduce, piecesOf, runCalls } from './threads.ts';
 
 /** Multiplications from which on a library is faster: a call through the foreign function interface costs about a microsecond. */
 const WORTH_A_CALL = 24 ** 3;
@@ -16,15 +17,16 @@ const PAGE = 4096;
 /** Looked for by the first product that is large enough, and never by importing the library. */
 let found: Blas | string | null = null;
 let wanted = true;
-/** The threads that the library was last told to use. */
-let threads = 0;
 
 /** The view whose address is known; growth makes a new one, and may move the memory. */
 let viewed: Uint8Array | null = null;
 let base = 0;
 
 function current(): Blas | null {
-  found ??= findBlas();
+  if (found === null) {
+    found = findBlas();
+    if (typeof found !== 'string') introduce(found);
+  }
   return typeof found === 'string' ? null : found;
 }
 
@@ -60,7 +62,6 @@ export function isBlasWanted(): boolean {
 /** Puts another library in place of the system's, or lets it be looked for again (null). @internal */
 export function replaceBlas(blas: Blas | null): void {
   found = blas;
-  threads = 0;
   viewed = null;
 }
 
@@ -80,75 +81,107 @@ function leading({ row, column }: Strides, rows: number, columns: number, bytes:
   return 0;
 }
 
-/** Makes one product of a batch from the addresses of its operands and its result. */
-type Run = (a: number, b: number, c: number) => void;
+/** How products of a batch are made. */
+interface Plan {
+  /** Makes one from the addresses of its operands and its result, or notes it for `finish`. */
+  run(a: number, b: number, c: number): void;
+  finish(): void;
+}
 
-/** The library, ready for a call with addresses that begin at `origin`. */
-function ready(blas: Blas): { readonly blas: Blas; readonly origin: number } {
-  if (threads !== getNumThreads()) {
-    threads = getNumThreads();
-    blas.setThreads(threads);
-  }
+const nothing = (): void => undefined;
+
+/** The address that offsets in the linear memory count from. */
+function originOf(blas: Blas): number {
   const view = u8();
   if (viewed !== view) {
     base = blas.addressOf(view);
     viewed = view;
   }
-  return { blas, origin: base };
+  return base;
 }
 
 /**
  * How to compute products of m times k and k times n elements with such strides, or null if the
  * generated kernels are to do it: they are better at small ones, and read any strides.
  */
-export function planBlas(dtype: string, a: Strides, b: Strides, m: number, n: number, k: number): Run | null {
+export function planBlas(
+  dtype: string,
+  a: Strides,
+  b: Strides,
+  m: number,
+  n: number,
+  k: number,
+  batches: number,
+): Plan | null {
   if (!wanted || dtype === 'int32') return null;
   const bytes = dtype === 'float64' ? 8 : 4;
-  if (n === 1) return planVector(bytes, a, b.row, m, k);
+  if (n === 1) return planVector(bytes, a, b.row, m, k, batches);
   if (m === 1) {
-    const run = planVector(bytes, { row: b.column, column: b.row }, a.column, n, k);
-    return run === null ? null : (atA, atB, atC) => run(atB, atA, atC);
+    const plan = planVector(bytes, { row: b.column, column: b.row }, a.column, n, k, batches);
+    return plan === null ? null : { run: (atA, atB, atC) => plan.run(atB, atA, atC), finish: plan.finish };
   }
   if (m * n * k < WORTH_A_CALL) return null;
   const lda = leading(a, m, k, bytes);
   const ldb = leading(b, k, n, bytes);
   if (lda === 0 || ldb === 0) return null;
   if (ldb < 0 && m * bytes <= FEW_ROWS_BYTES && b.column % PAGE === 0) return null;
-  const library = current();
-  if (library === null) return null;
-  const { blas, origin } = ready(library);
+  const blas = current();
+  if (blas === null) return null;
+  const origin = originOf(blas);
   const gemm = dtype === 'float64' ? blas.dgemm : blas.sgemm;
-  return (atA, atB, atC) =>
-    gemm(
-      ROW_MAJOR,
-      lda > 0 ? NO_TRANSPOSE : TRANSPOSE,
-      ldb > 0 ? NO_TRANSPOSE : TRANSPOSE,
-      m,
-      n,
-      k,
-      1,
-      origin + atA,
-      Math.abs(lda),
-      origin + atB,
-      Math.abs(ldb),
-      0,
-      origin + atC,
-      n,
-    );
+  const layA = lda > 0 ? NO_TRANSPOSE : TRANSPOSE;
+  const layB = ldb > 0 ? NO_TRANSPOSE : TRANSPOSE;
+  const [stepA, stepB] = [Math.abs(lda), Math.abs(ldb)];
+  if (!cutsProducts(blas, batches * m * n * k)) {
+    const run = (x: number, y: number, z: number): void =>
+      gemm(ROW_MAJOR, layA, layB, m, n, k, 1, origin + x, stepA, origin + y, stepB, 0, origin + z, n);
+    return { run, finish: nothing };
+  }
+  const calls: Call[] = [];
+  const pieces = batches === 1 ? piecesOf(m, n, k) : [[0, Math.max(m, n)] as const];
+  return {
+    run: (x, y, z) => {
+      for (const [from, to] of pieces) {
+        const [rows, columns] = m >= n ? [to - from, n] : [m, to - from];
+        const [atA, atB, atC] =
+          m >= n ? [x + from * a.row, y, z + from * n * bytes] : [x, y + from * b.column, z + from * bytes];
+        const sizes = [ROW_MAJOR, layA, layB, rows, columns, k, 1];
+        const args = [...sizes, origin + atA, stepA, origin + atB, stepB, 0, origin + atC, n];
+        calls.push({ kernel: callable(gemm), args });
+      }
+    },
+    finish: () => runCalls(blas, calls),
+  };
 }
 
 /**
  * The same for the inner products of a matrix's rows, which have no gaps, with a vector. For combinations of
  * rows the generated kernels are as fast as the memory.
  */
-function planVector(bytes: number, a: Strides, step: number, m: number, k: number): Run | null {
+function planVector(bytes: number, a: Strides, step: number, m: number, k: number, batches: number): Plan | null {
   if (m * k < WORTH_A_VECTOR || m === 1) return null;
   const lda = a.column === bytes ? leading(a, m, k, bytes) : 0;
   if (lda <= 0 || step <= 0 || step % bytes !== 0) return null;
-  const library = current();
-  if (library === null) return null;
-  const { blas, origin } = ready(library);
+  const blas = current();
+  if (blas === null) return null;
+  const origin = originOf(blas);
   const gemv = bytes === 8 ? blas.dgemv : blas.sgemv;
-  return (atA, atX, atY) =>
-    gemv(ROW_MAJOR, NO_TRANSPOSE, m, k, 1, origin + atA, lda, origin + atX, step / bytes, 0, origin + atY, 1);
+  if (!cutsProducts(blas, batches * m * k)) {
+    const run = (x: number, y: number, z: number): void =>
+      gemv(ROW_MAJOR, NO_TRANSPOSE, m, k, 1, origin + x, lda, origin + y, step / bytes, 0, origin + z, 1);
+    return { run, finish: nothing };
+  }
+  const calls: Call[] = [];
+  const pieces = batches === 1 ? piecesOf(m, 1, k) : [[0, m] as const];
+  return {
+    run: (x, y, z) => {
+      for (const [from, to] of pieces) {
+        const [atX, atZ] = [x + from * a.row, z + from * bytes];
+        const args = [ROW_MAJOR, NO_TRANSPOSE, to - from, k, 1, origin + atX, lda];
+        args.push(origin + y, step / bytes, 0, origin + atZ, 1);
+        calls.push({ kernel: callable(gemv), args });
+      }
+    },
+    finish: () => runCalls(blas, calls),
+  };
 }

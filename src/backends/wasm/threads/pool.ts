@@ -145,6 +145,27 @@ function idOf(kernel: WasmFunction, { kernels }: Omit<Shared, 'index'>): number 
   return id;
 }
 
+/**
+ * Whether all workers can call a native function by now. Asking has them load its library, which takes some
+ * milliseconds; null means that they will not be able to.
+ */
+export function canShareNative(kernel: WasmFunction): boolean | null {
+  if (trouble !== null) return null;
+  if (!canShare() || shared === null) return false;
+  const { control } = shared;
+  const needed = idOf(kernel, shared) + 1;
+  if (needed === 0) return null;
+  if (Atomics.load(control, CONTROL.needed) !== needed) {
+    // One library is asked for in the life of a program; whoever puts another in its place goes without.
+    if (Atomics.load(control, CONTROL.needed) !== 0) return null;
+    Atomics.store(control, CONTROL.needed, needed);
+    Atomics.add(control, CONTROL.epoch, 1);
+    Atomics.notify(control, CONTROL.epoch);
+  }
+  if (Atomics.load(control, CONTROL.unmade) > 0) return null;
+  return Atomics.load(control, CONTROL.made) === startedFor;
+}
+
 // ─── jobs ────────────────────────────────────────────────────────────────────────────────────────
 
 /** Turns of the loop before the caller sleeps. */

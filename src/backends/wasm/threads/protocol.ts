@@ -22,6 +22,10 @@ export const CONTROL = {
   failed: 5,
   /** Workers that are ready. */
   ready: 6,
+  /** A kernel that workers are to make at once, its number plus one; how many have, and how many could not. */
+  needed: 7,
+  made: 8,
+  unmade: 9,
   words: 16,
 } as const;
 
@@ -33,7 +37,7 @@ export const MOST_TASKS = TICKET_MASK;
 /** Numbers in the program: where each task begins, then tasks: calls, and per call kernel, arguments and these. */
 export const PROGRAM_LENGTH = 1 << 16;
 
-/** Kernels that workers can know of, each with address, length and which export it is. */
+/** Kernels that workers can know of, each with address and length of its code and which function of it it is. */
 export const MOST_KERNELS = 4096;
 export const KERNEL_WORDS = 3;
 
@@ -68,10 +72,10 @@ export function runTask(program: Float64Array, task: number, kernelOf: (id: numb
   const calls = program[at++];
   for (let c = 0; c < calls; c++) {
     const kernel = kernelOf(program[at]);
-    const n = program[at + 1];
+    const args = new Array<number>(program[at + 1]);
     at += 2;
-    kernel(...program.subarray(at, at + n));
-    at += n;
+    for (let i = 0; i < args.length; i++) args[i] = program[at++];
+    kernel(...args);
   }
 }
 

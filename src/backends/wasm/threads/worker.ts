@@ -2,6 +2,7 @@
  * A worker: waits for jobs, takes tasks, runs kernels. It never returns to its event loop: kernels it
  * has not met are compiled from their bytes in the shared memory.
  */
+import { functionsOf } from '../blas/library.ts';
 import { mathProvided } from '../math-slow.ts';
 import { CONTROL, finish, jobNumber, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
 
@@ -11,22 +12,39 @@ const SPINS = 20_000;
 function serve({ memory, control, program, kernels, index }: Shared): void {
   const known: (Kernel | undefined)[] = [];
 
-  const compile = (id: number): Kernel => {
+  const compile = (bytes: Uint8Array<ArrayBuffer>, which: number): Kernel => {
+    const module = new WebAssembly.Module(bytes);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory, ...mathProvided } });
+    return Object.values(exports)[which] as Kernel;
+  };
+  const make = (id: number): Kernel => {
     const [address, length, which] = kernels.subarray(KERNEL_WORDS * id, KERNEL_WORDS * (id + 1));
     // A view from before the memory grew would end too early.
     const bytes = new Uint8Array(length);
     bytes.set(new Uint8Array(memory.buffer, address, length));
-    const module = new WebAssembly.Module(bytes);
-    const { exports } = new WebAssembly.Instance(module, { env: { memory, ...mathProvided } });
-    const made = Object.values(exports)[which] as Kernel;
+    const made = which < 0 ? (functionsOf(bytes)[~which] as Kernel) : compile(bytes, which);
     known[id] = made;
     return made;
   };
-  const kernelOf = (id: number): Kernel => known[id] ?? compile(id);
+  const kernelOf = (id: number): Kernel => known[id] ?? make(id);
+
+  let asked = 0;
+  const makeNeeded = (): void => {
+    const needed = Atomics.load(control, CONTROL.needed);
+    if (needed === asked) return;
+    asked = needed;
+    try {
+      kernelOf(needed - 1);
+      Atomics.add(control, CONTROL.made, 1);
+    } catch {
+      Atomics.add(control, CONTROL.unmade, 1);
+    }
+  };
 
   let epoch = Atomics.load(control, CONTROL.epoch);
   Atomics.add(control, CONTROL.ready, 1);
   for (;;) {
+    makeNeeded();
     let spins = SPINS;
     while (Atomics.load(control, CONTROL.epoch) === epoch) {
       if (--spins > 0) continue;

@@ -1,0 +1,71 @@
+/**
+ * Threads of this library call the BLAS, each for a piece of a product, and the BLAS computes on the thread
+ * that calls it: threads of its own would compete for the processors with those here. How a product is cut
+ * depends on its size and the number of threads that are wanted, not on which of them are ready.
+ */
+import { setCode, type WasmFunction } from '../module.ts';
+import { type Call, canShareNative, getNumThreads, runTasks } from '../threads/pool.ts';
+import { shareOf } from '../threads/share.ts';
+import { type Blas, describe, FUNCTIONS } from './library.ts';
+
+/** Multiplications from which on products are shared. */
+const SHARED_STEPS = 2 ** 20;
+/** Multiplications from which on there are two pieces for each thread, so that none waits long for another. */
+const LARGE_STEPS = 2 ** 26;
+/** Rows or columns of a piece are a multiple of this, so that tiles of the library stay whole. */
+const UNIT = 32;
+
+/** Lets workers find the functions of a library. */
+export function introduce(blas: Blas): void {
+  const bytes = describe(blas);
+  FUNCTIONS.forEach((name, i) => {
+    setCode(blas[name] as unknown as WasmFunction, { bytes, which: ~i });
+  });
+}
+
+/** Threads that the library was last told to use; it has all it finds until then. */
+const told = new WeakMap<Blas, number>();
+
+/** Whether work of so many multiplications is cut for threads of this library; if not, it has those of its own. */
+export function cutsProducts(blas: Blas, steps: number): boolean {
+  const threads = getNumThreads();
+  const shares = threads > 1 && steps >= SHARED_STEPS;
+  const known = told.get(blas);
+  // A library does small work on one thread whatever it was told.
+  if (!shares && (known === 1 || (known !== undefined && threads > 1))) return false;
+  const cuts = shares && blas.setThreads !== null && canShareNative(callable(blas.sgemm)) !== null;
+  const use = shares && !cuts ? threads : 1;
+  if (known !== use) {
+    told.set(blas, use);
+    blas.setThreads?.(use);
+  }
+  return cuts;
+}
+
+/** A native function as what workers call. */
+export const callable = (f: Blas[(typeof FUNCTIONS)[number]]): WasmFunction => f as unknown as WasmFunction;
+
+/** The pieces of `m` rows or `n` columns, whichever are more: where each begins and ends. */
+export function piecesOf(m: number, n: number, k: number): readonly (readonly [from: number, to: number])[] {
+  const units = Math.floor(Math.max(m, n) / UNIT);
+  const wanted = getNumThreads() * (m * n * k >= LARGE_STEPS ? 2 : 1);
+  const count = Math.max(1, Math.min(wanted, units));
+  const at = (i: number): number => (i === count ? Math.max(m, n) : UNIT * Math.floor((i * units) / count));
+  return Array.from({ length: count }, (_, i) => [at(i), at(i + 1)]);
+}
+
+/** Calls that are shared at a time. */
+const CALLS_AT_ONCE = 2048;
+
+/** Makes calls that do not depend on each other, on all threads that can. */
+export function runCalls(blas: Blas, calls: readonly Call[]): void {
+  if (canShareNative(callable(blas.sgemm)) !== true) {
+    for (const { kernel, args } of calls) kernel(...args);
+    return;
+  }
+  for (let at = 0; at < calls.length; at += CALLS_AT_ONCE) {
+    const some = calls.slice(at, at + CALLS_AT_ONCE);
+    const tasks = Math.min(some.length, 4 * getNumThreads());
+    runTasks(Array.from({ length: tasks }, (_, t) => some.slice(...shareOf(t, tasks, some.length))));
+  }
+}
