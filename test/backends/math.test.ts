@@ -90,6 +90,7 @@ describe('functions against correctly rounded values', () => {
     { width: 'f32', strict: false },
     { width: 'f32', strict: true },
     { width: 'f64', strict: false },
+    { width: 'f64', strict: true },
   ] as const;
   for (const { width, strict } of ways) {
     for (const [name, data] of Object.entries(reference[width])) {
@@ -146,8 +147,20 @@ describe('functions for a part of their arguments, or for sums', () => {
 
   it('both at float64', () => {
     const xs = upTo(-30);
-    const decays = evaluate('decay', 'f64', [xs]);
-    expect(Math.max(...decays.map((y, i) => ulps(y, Math.exp(xs[i]), 'f64')))).toBeLessThan(2);
+    for (const strict of [false, true]) {
+      setDeterministic(strict);
+      const decays = evaluate('decay', 'f64', [xs]);
+      expect(Math.max(...decays.map((y, i) => ulps(y, Math.exp(xs[i]), 'f64')))).toBeLessThan(2);
+      expect(evaluate('decay', 'f64', [[0, -0, -709, -750, -1e308, -Infinity, Number.NaN]])).toEqual([
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+        Number.NaN,
+      ]);
+    }
     expect(evaluate('normal', 'f64', [[1.25, -40]])).toEqual([0.39435022633314476, -0.5]);
   });
 });
@@ -163,7 +176,10 @@ describe('functions against JavaScript over many arguments', () => {
     ['expm1', Math.expm1, -5, 5],
     ['log1p', Math.log1p, -0.999, 10],
   ];
-  it.each(sweeps)('%s', (op, reference, low, high) => {
+  const ways = [false, true].flatMap((strict) => sweeps.map(([op, ...rest]) => [op, strict, ...rest] as const));
+  afterEach(() => setDeterministic(false));
+  it.each(ways)('%s, deterministic: %s', (op, strict, reference, low, high) => {
+    setDeterministic(strict);
     const xs = Float64Array.from({ length: 50_000 }, (_, i) => low + (high - low) * ((i * 0.6180339887498949) % 1));
     const ys = evaluate(op, 'f64', [xs]);
     let worst = 0;

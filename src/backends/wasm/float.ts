@@ -19,7 +19,7 @@ export class Float {
     this.graph = graph;
     this.width = width;
     this.bitsWidth = width === 'f32x4' ? 'i32x4' : 'i64x2';
-    this.fused = graph.fused && width === 'f32x4';
+    this.fused = graph.fused;
     this.#sign = this.bits(width === 'f32x4' ? 0x80000000n : 0x8000000000000000n);
   }
 
@@ -57,13 +57,13 @@ export class Float {
   /** a b + c, rounded once where that may be. */
   madd(a: Operand, b: Operand, c: Operand): Vec {
     if (!this.fused) return this.add(this.mul(a, b), c);
-    return this.graph.op('f32x4.relaxed_madd', this.vec(a), this.vec(b), this.vec(c));
+    return this.graph.op(`${this.width}.relaxed_madd`, this.vec(a), this.vec(b), this.vec(c));
   }
 
   /** c − a b, rounded once where that may be. */
   nmadd(a: Operand, b: Operand, c: Operand): Vec {
     if (!this.fused) return this.sub(c, this.mul(a, b));
-    return this.graph.op('f32x4.relaxed_nmadd', this.vec(a), this.vec(b), this.vec(c));
+    return this.graph.op(`${this.width}.relaxed_nmadd`, this.vec(a), this.vec(b), this.vec(c));
   }
 
   neg(x: Vec): Vec {

@@ -4,7 +4,7 @@
  */
 import type { Float } from './float.ts';
 import { inHalves } from './halves.ts';
-import { MAGIC, scaleNormal, splitExponent } from './math-f64-explog.ts';
+import { MAGIC, MAGIC_EXPONENT, scaleNormal, splitExponent } from './math-f64-explog.ts';
 import { powCases } from './math-f64-pow.ts';
 import { LARGE, PIO2_1, TWO_OVER_PI } from './math-f64-trig.ts';
 import { SLOW } from './math-slow.ts';
@@ -28,8 +28,8 @@ export function pow(f: Float, x: Vec, y: Vec): Vec {
     const log2 = h.add(k, h.mul(s, h.poly(h.mul(s, s), LOG2_S)));
     // Past ±200 the float32 is 0 or ∞.
     const power = h.pmin(h.pmax(h.mul(b, log2), -200), 200);
-    const shifted = h.add(power, MAGIC);
-    return scaleNormal(h, h.poly(h.sub(power, h.sub(shifted, MAGIC)), EXP2_R), shifted);
+    const shifted = h.add(power, MAGIC_EXPONENT);
+    return scaleNormal(h, h.poly(h.sub(power, h.sub(shifted, MAGIC_EXPONENT)), EXP2_R), shifted);
   });
   return powCases(f, x, y, magnitude);
 }

@@ -1,12 +1,16 @@
 /**
- * Exponentials and logarithms on f64x2. The approximations are those of fdlibm (Sun Microsystems,
- * e_exp.c, s_expm1.c, e_log.c) and FreeBSD's e_log2.c and e_log10.c, put without branches.
+ * Exponentials and logarithms on f64x2. The exponentials are 2ⁿ times a polynomial, fused multiply-adds
+ * rounding once where they may; the other approximations are those of fdlibm (Sun Microsystems,
+ * s_expm1.c, e_log.c) and FreeBSD's e_log2.c and e_log10.c, put without branches.
  */
-import type { Float, Operand } from './float.ts';
+import type { Float } from './float.ts';
 import type { Vec } from './vector.ts';
 
 /** Adding it leaves a double's integer part, rounded half to even, in the low bits. */
 export const MAGIC = 1.5 * 2 ** 52;
+/** Added to the exponent in a double's bits; exponents that are to be split in two have it twice. */
+const BIAS = 1023;
+const TWO_BIASES = 2 * BIAS;
 const ONE_BITS = 0x3ff0000000000000n;
 
 const LOG2E = 1.4426950408889634;
@@ -14,54 +18,62 @@ const LOG2E = 1.4426950408889634;
 const LN2_HI = 6.9314718036912381649e-1;
 const LN2_LO = 1.90821492927058770002e-10;
 
-const EXP_P = [
-  1.66666666666666019037e-1, -2.77777777770155933842e-3, 6.61375632143793436117e-5, -1.6533902205465251539e-6,
-  4.13813679705723846039e-8,
+/** (e^r − 1 − r) / r² for |r| ≤ ½ ln 2, minimax with its first coefficient fixed: error of e^r below 2⁻⁵⁷. */
+const EXP_Q = [
+  0.5, 0.16666666666666433, 0.041666666666604, 0.008333333333499914, 0.0013888888926778555, 0.0001984126946643619,
+  2.4801508706861773e-5, 2.7557640730686587e-6, 2.7625176416947006e-7, 2.4978401771423993e-8,
 ];
 
-/** e^(hi − lo) for |hi − lo| ≤ ½ ln 2: 1 + r + r c / (2 − c) with c = r − r² P(r²). */
-export function expKernel(f: Float, hi: Vec, lo: Operand): Vec {
-  const r = f.sub(hi, lo);
-  const z = f.mul(r, r);
-  const c = f.sub(r, f.mul(z, f.poly(z, EXP_P)));
-  const q = f.div(f.mul(r, c), f.sub(2, c));
-  return f.sub(1, f.sub(f.sub(lo, q), hi));
+/** e^r for |r| ≤ ½ ln 2. */
+const expKernel = (f: Float, r: Vec): Vec => f.add(f.madd(f.mul(r, r), f.poly(r, EXP_Q), r), 1);
+
+/**
+ * x · 2ⁿ from n + MAGIC + 2046 for |n| ≤ 1100: the exponents of two factors, neither of which leaves the
+ * range. They become factors and are not added to the bits of x: a NaN has to stay one.
+ */
+function scale(f: Float, x: Vec, shifted: Vec): Vec {
+  const exponents = f.shl(shifted, 52);
+  const half = f.and(f.shru(exponents, 1), f.bits(0x7ff0000000000000n));
+  return f.mul(f.mul(x, half), f.isub(exponents, half));
 }
 
-/** x · 2ⁿ for integers −1100 ≤ n ≤ 1100, in two steps so that neither factor leaves the exponent range. */
-export function scaleByPower(f: Float, x: Vec, n: Vec): Vec {
-  const half = f.add(f.mul(n, 0.5), MAGIC);
-  const rest = f.add(f.sub(n, f.sub(half, MAGIC)), MAGIC);
-  return f.mul(f.mul(x, powerOfTwo(f, half)), powerOfTwo(f, rest));
-}
+/** Adding it leaves what `scaleNormal` takes in the low bits. */
+export const MAGIC_EXPONENT = MAGIC + BIAS;
 
-/** x · 2ⁿ from n + MAGIC, for −1022 ≤ n ≤ 1023. */
-export function scaleNormal(f: Float, x: Vec, shifted: Vec): Vec {
-  return f.mul(x, powerOfTwo(f, shifted));
-}
+/** x · 2ⁿ from n + MAGIC_EXPONENT, for −1022 ≤ n ≤ 1023; 0 for n = −1023. */
+export const scaleNormal = (f: Float, x: Vec, shifted: Vec): Vec => f.mul(x, f.shl(shifted, 52));
 
-/** 2ⁿ from n + MAGIC, for −1022 ≤ n ≤ 1023. */
-function powerOfTwo(f: Float, shifted: Vec): Vec {
-  return f.iadd(f.shl(shifted, 52), f.bits(ONE_BITS));
+/** x · 2ⁿ for integers −1100 ≤ n ≤ 1100. */
+export const scaleByPower = (f: Float, x: Vec, n: Vec): Vec => scale(f, x, f.add(n, MAGIC + TWO_BIASES));
+
+/** x = n ln 2 + r, and n + MAGIC + bias. */
+function reduce(f: Float, x: Vec, bias: number): { r: Vec; shifted: Vec } {
+  const shifted = f.madd(x, LOG2E, MAGIC + bias);
+  const n = f.sub(shifted, MAGIC + bias);
+  return { r: f.nmadd(n, LN2_LO, f.nmadd(n, LN2_HI, x)), shifted };
 }
 
 /** e^(x + tail) · 2^shift, for a tail much smaller than x. */
 export function expScaled(f: Float, x: Vec, tail?: Vec, shift = 0): Vec {
   // Beyond these bounds the result is 0 or ∞ anyway, and n stays small.
-  const bounded = f.pmin(f.pmax(x, -750), 712);
-  const n = f.sub(f.add(f.mul(bounded, LOG2E), MAGIC), MAGIC);
-  const hi = f.sub(bounded, f.mul(n, LN2_HI));
-  const lo = f.mul(n, LN2_LO);
-  const y = expKernel(f, hi, tail === undefined ? lo : f.sub(lo, tail));
-  return scaleByPower(f, y, shift === 0 ? n : f.add(n, shift));
+  const { r, shifted } = reduce(f, f.pmin(f.pmax(x, -750), 712), TWO_BIASES);
+  const y = expKernel(f, tail === undefined ? r : f.add(r, tail));
+  return scale(f, y, shift === 0 ? shifted : f.add(shifted, shift));
 }
 
 export const exp = (f: Float, x: Vec): Vec => expScaled(f, x);
 
+/** e^x for x ≤ 0, and 0 for what is no normal number. */
+export function decay(f: Float, x: Vec): Vec {
+  const { r, shifted } = reduce(f, f.pmax(x, -709), BIAS);
+  return scaleNormal(f, expKernel(f, r), shifted);
+}
+
 export function exp2(f: Float, x: Vec): Vec {
   const bounded = f.pmin(f.pmax(x, -1080), 1030);
-  const n = f.nearest(bounded);
-  return scaleByPower(f, expKernel(f, f.mul(f.sub(bounded, n), Math.LN2), 0), n);
+  const shifted = f.add(bounded, MAGIC + TWO_BIASES);
+  const r = f.mul(f.sub(bounded, f.sub(shifted, MAGIC + TWO_BIASES)), Math.LN2);
+  return scale(f, expKernel(f, r), shifted);
 }
 
 const EXPM1_Q = [
@@ -84,7 +96,7 @@ export function expm1(f: Float, x: Vec): Vec {
   const q = f.mul(halfSquare, f.div(f.sub(r1, t), f.sub(6, f.mul(r, t))));
   // e^r − 1 = r − e
   const e = f.sub(f.sub(f.mul(r, f.sub(q, tail)), tail), halfSquare);
-  const offset = f.sub(1, powerOfTwo(f, f.sub(MAGIC, f.pmin(k, 60))));
+  const offset = f.sub(1, f.shl(f.sub(MAGIC_EXPONENT, f.pmin(k, 60)), 52));
   const sum = f.add(offset, r);
   const lost = f.sub(r, f.sub(sum, offset));
   const y = scaleByPower(f, f.sub(sum, f.sub(e, lost)), k);

@@ -2,7 +2,7 @@
 import type { MathTable } from './emit-float.ts';
 import type { Float } from './float.ts';
 import { erf, erfc } from './math-f64-erf.ts';
-import { exp, exp2, expm1, expScaled, log, log1p, log2, log10 } from './math-f64-explog.ts';
+import { decay, exp, exp2, expm1, expScaled, log, log1p, log2, log10 } from './math-f64-explog.ts';
 import { pow } from './math-f64-pow.ts';
 import { acos, asin, atan, atan2, cos, sin, tan } from './math-f64-trig.ts';
 import { hyperbolic } from './math-hyperbolic.ts';
@@ -56,7 +56,7 @@ export const mathF64: MathTable = {
   sigmoid,
   erf,
   erfc,
-  decay: exp,
+  decay,
   normal: (f, x) => f.mul(erf(f, f.mul(x, Math.SQRT1_2)), 0.5),
   pow,
   atan2,

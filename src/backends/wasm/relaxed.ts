@@ -22,7 +22,7 @@ export function isDeterministic(): boolean {
   return deterministic;
 }
 
-/** Whether code multiplies and adds float32 in one step: kernels are generated for either case when it is needed. */
+/** Whether code multiplies and adds in one step: kernels are generated for either case when it is needed. */
 export function fusing(): boolean {
   fused ??= !deterministic && hasRelaxedSimd();
   return fused;

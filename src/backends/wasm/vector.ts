@@ -25,7 +25,7 @@ const nothing = (): void => undefined;
 
 /** A graph under construction. Every graph has its own numbering: nodes of two graphs never mix. */
 export class VectorGraph {
-  /** Whether products and sums of float32 may be fused. */
+  /** Whether products and sums may be fused. */
   readonly fused: boolean;
   readonly #nodes = new Map<string, Vec>();
 
