@@ -9,8 +9,8 @@ export interface Lines {
   readonly length: number;
 }
 
-/** The lines that a function over `dims` works on: null where the dimensions are not the last ones, or a line is too long. */
-export function linesOver(shape: Shape, dims: readonly number[]): Lines | null {
+/** The lines that a function over `dims` works on: null where the dimensions are not the last ones. */
+export function asLines(shape: Shape, dims: readonly number[]): Lines | null {
   let lines = 1;
   let length = 1;
   for (let d = 0; d < shape.length; d++) {
@@ -18,7 +18,13 @@ export function linesOver(shape: Shape, dims: readonly number[]): Lines | null {
     else if (length > 1 && shape[d] > 1) return null;
     else lines *= shape[d];
   }
-  return length > LONGEST_LINE ? null : { lines, length };
+  return { lines, length };
+}
+
+/** The same, and null where a line is too long to stay in the cache. */
+export function linesOver(shape: Shape, dims: readonly number[]): Lines | null {
+  const found = asLines(shape, dims);
+  return found !== null && found.length > LONGEST_LINE ? null : found;
 }
 
 /** A plain tensor with its elements in order. */

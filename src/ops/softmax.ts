@@ -11,7 +11,8 @@ import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, compare, constant, type Expr, select, unary } from '../kernels/expr.ts';
 import { toDType } from './copy.ts';
 import { add, exp, mul, sub } from './elementwise.ts';
-import { inOrder, linesOver } from './lines.ts';
+import { ElementwiseOp } from './elementwise-op.ts';
+import { asLines, inOrder, type Lines, linesOver } from './lines.ts';
 import {
   type Dims,
   keepdims,
@@ -49,6 +50,8 @@ interface Kernels {
   /** The softmax of lines, and its logarithm. */
   readonly lines: LineKernel;
   readonly logLines: LineKernel;
+  /** The log-sum-exp of lines. */
+  readonly sumLines: LineKernel;
   /** Their gradients from y and ȳ. */
   readonly gradient: LineKernel;
   readonly logGradient: LineKernel;
@@ -84,6 +87,7 @@ function kernelsFor(dtype: DType): Kernels {
       combine: map('logSumExpCombine', 2, binary('add', arg(0), unary('log', arg(1)))),
       lines: onLines('softmax', dtype),
       logLines: onLines('logSoftmax', dtype),
+      sumLines: sumOnLines(dtype),
       gradient: gradientOnLines('softmax', dtype),
       logGradient: gradientOnLines('logSoftmax', dtype),
     };
@@ -111,6 +115,28 @@ function onLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKernel {
       name === 'softmax'
         ? [max, { ...total, store: 0, post: binary('div', constant(1), s) }, { map: binary('mul', y, s), store: 0 }]
         : [max, { ...total, post: unary('log', s) }, { map: less(less(x, m), s), store: 0 }],
+  });
+}
+
+/** m, then m + log Σ exp(x − m). Beside an infinite m nothing is subtracted, and what is infinite itself counts as 1. */
+function sumOnLines(dtype: DType): LineKernel {
+  const [x, m, n, s] = [arg(0), arg(2), arg(3), arg(4)];
+  return new LineKernel({
+    name: 'logsumexp',
+    compute: computeOf(dtype),
+    ins: [{ dtype, extent: 'each' }],
+    scalars: 0,
+    outs: [{ dtype, extent: 'line' }],
+    passes: [
+      { map: x, fold: 'greatest' },
+      { map: select(compare('eq', unary('abs', m), Number.POSITIVE_INFINITY), 0, m) },
+      {
+        map: unary('decay', binary('min', less(x, n), constant(0))),
+        fold: 'sum',
+        post: binary('add', m, unary('log', s)),
+        keep: 0,
+      },
+    ],
   });
 }
 
@@ -149,6 +175,32 @@ function gradientAtOnce(g: TensorBase, y: TensorBase, dim: number, logarithm: bo
   });
 }
 
+/** Elements of a long line that go through the first-level cache together. */
+const STRETCH = 2 ** 12;
+
+/**
+ * The log-sum-exp of lines of a tensor whose elements lie in order. A long line is cut into stretches, and
+ * is the log-sum-exp of theirs.
+ */
+function overLines(x: TensorBase, { lines, length }: Lines): TensorBase {
+  const { sumLines } = kernelsFor(x.dtype);
+  if (length <= 2 * STRETCH) {
+    const y = fresh([lines], x.dtype);
+    sumLines.run(lines, length, [y], [x]);
+    return y;
+  }
+  const whole = Math.floor(length / STRETCH);
+  const rest = length - whole * STRETCH;
+  const parts = rest > 0 ? whole + 1 : whole;
+  const y = fresh([lines * parts], x.dtype);
+  const from = (t: TensorBase, at: number): TensorBase => alias(t, t.shape, t.strides, t.offset + at);
+  for (let i = 0; i < lines; i++) {
+    sumLines.run(whole, STRETCH, [from(y, i * parts)], [from(x, i * length)]);
+    if (rest > 0) sumLines.run(1, rest, [from(y, i * parts + whole)], [from(x, i * length + whole * STRETCH)]);
+  }
+  return overLines(y, { lines, length: parts });
+}
+
 /** Σ exp(x − m), with the reduced dimensions kept as in m. */
 function total(x: TensorBase, m: TensorBase, attrs: ReduceAttrs): TensorBase {
   const s = fresh(m.shape, x.dtype);
@@ -169,6 +221,22 @@ function floatInput(op: string, x: TensorBase, dtype: DType | undefined): Tensor
   return input;
 }
 
+/** t exp(x − y) for x ≤ y, in one kernel. */
+let share: ElementwiseOp | null = null;
+
+function shareOf(inputs: readonly TensorBase[]): TensorBase {
+  const [t, x, y] = [arg(0), arg(1), arg(2)];
+  share ??= new ElementwiseOp(
+    {
+      name: 'logsumexpShare',
+      args: ['value', 'value', 'value'],
+      outs: [binary('mul', t, unary('decay', less(x, y)))],
+    },
+    { kind: 'float', differentiable: true },
+  );
+  return share.invoke(inputs) as TensorBase;
+}
+
 // y = log Σ exp x        x̄ = ȳ exp(x − y)        ẏ = Σ ẋ exp(x − y)
 const logsumexpOp: Op<ReduceAttrs> = defineOp({
   name: 'logsumexp',
@@ -179,6 +247,8 @@ const logsumexpOp: Op<ReduceAttrs> = defineOp({
     if (x.count === 0)
       return reduce({ name: 'logSum', fold: 'sum', post: unary('log', arg(0)) }, x, x.dtype, x.dtype, attrs);
     return internally(() => {
+      const lines = asLines(x.shape, attrs.dims);
+      if (lines !== null) return alias(overLines(inOrder(x), lines), shape, contiguousStrides(shape));
       const kept = { ...attrs, keepdim: true };
       const m = reduce({ name: 'finiteMax', fold: 'max', post: finiteOrZero }, x, x.dtype, x.dtype, kept);
       const y = mapped(kernelsFor(x.dtype).combine, m.shape, x.dtype, [m, total(x, m, kept)]);
@@ -186,19 +256,12 @@ const logsumexpOp: Op<ReduceAttrs> = defineOp({
     });
   },
   vjp: {
-    x: [
-      ['x', 'y'],
-      (g, [x, y], { attrs }) => mul(keepdims(g, x.shape, attrs), exp(sub(x, keepdims(y, x.shape, attrs)))),
-    ],
+    x: [['x', 'y'], (g, [x, y], { attrs }) => shareOf([keepdims(g, x.shape, attrs), x, keepdims(y, x.shape, attrs)])],
   },
   jvp: ({ inputs: [x], tangents: [tx], outputs: [y], attrs }) =>
     tx === null
       ? null
-      : sumOver(
-          mul(tx, exp(sub(x as TensorBase, keepdims(y, (x as TensorBase).shape, attrs)))),
-          attrs.dims,
-          attrs.keepdim,
-        ),
+      : sumOver(shareOf([tx, x as TensorBase, keepdims(y, (x as TensorBase).shape, attrs)]), attrs.dims, attrs.keepdim),
   vmap: ([x], _, attrs) => apply1(logsumexpOp, [x], shifted(attrs)),
 });
 

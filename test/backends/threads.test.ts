@@ -61,6 +61,9 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'softmax of columns': () => tall.softmax(0),
   'softmax of one long line': () => long.softmax(0),
   'logarithm of a softmax': () => tall.float().logSoftmax(1),
+  'log-sum-exp of lines': () => tall.logsumexp(1),
+  'log-sum-exp of long lines': () =>
+    cat([long.logsumexp(0).reshape([1]), tall.reshape([7, 129_043]).logsumexp(1).float()]),
   'layer norm': () => F.layerNorm(tall, [301]),
   'layer norm with weights': () => F.layerNorm(tall, [301], { weight: tall.select(0, 1), bias: tall.select(0, 2) }),
   'gradients of a layer norm': () => {

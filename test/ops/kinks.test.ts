@@ -1,4 +1,4 @@
-import { grad, hessian, jvp, type Tensor, tensor, where } from 'nabla';
+import { full, grad, hessian, jvp, type Tensor, tensor, where } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectValues } from '../support/close.ts';
 import { f64 } from '../support/numbers.ts';
@@ -187,6 +187,57 @@ describe('reductions', () => {
         expect(x.logSoftmax(0).toArray()).toEqual(logs);
         expect(column.softmax(0).select(1, 0).toArray()).toEqual(shares);
         expect(column.logSoftmax(0).select(1, 2).toArray()).toEqual(logs);
+      }
+    }
+  });
+
+  it('logsumexp of infinities and NaN, in rows, columns and long lines', () => {
+    const nan = Number.NaN;
+    for (const dtype of ['float32', 'float64'] as const) {
+      for (const [row, value, slope] of [
+        [[inf, 1], inf, [nan, 0]],
+        [[inf, inf], inf, [nan, nan]],
+        [[inf, -inf], inf, [nan, 0]],
+        [[-inf, -inf], -inf, [nan, nan]],
+        [[-inf, 1], 1, [0, 1]],
+        [[nan, 1], nan, [nan, nan]],
+        [[nan, inf], nan, [nan, nan]],
+        [[nan, nan], nan, [nan, nan]],
+        [[3e38, inf], inf, [0, nan]],
+      ] as const) {
+        const x: Tensor = tensor([...row], { dtype });
+        expect(x.logsumexp(0).item()).toBe(value);
+        expect(grad((t: Tensor) => t.logsumexp(0))(x).toArray()).toEqual(slope);
+        const column = x.reshape([2, 1]).expand([2, 3]);
+        expect(column.logsumexp(0).toArray()).toEqual([value, value, value]);
+        // Padding that counts for nothing, before and behind.
+        const long = full([20_000], -inf, { dtype });
+        for (const at of [0, 4095, 9000, 19_998]) {
+          const padded = long.clone();
+          padded.slice(0, at, at + 2).copy_(x);
+          expect(padded.logsumexp().item()).toBe(value);
+        }
+      }
+    }
+  });
+
+  it('logsumexp of lines of every length', () => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      for (const n of [1, 2, 7, 64, 1001, 4096, 8192, 8193, 12_288, 12_289, 70_001]) {
+        const xs = Float64Array.from({ length: 2 * n }, (_, i) =>
+          Math.fround(Math.sin((i + 1) * 12.9898) * 30 + (i >= n ? 500 : 0)),
+        );
+        const x = tensor(xs, { dtype }).reshape([2, n]);
+        const exact = [0, 1].map((r) => {
+          const row = xs.subarray(r * n, (r + 1) * n);
+          const top = row.reduce((a, b) => Math.max(a, b));
+          return top + Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0));
+        });
+        const digits = dtype === 'float32' ? 6 : 14;
+        for (const y of [x.logsumexp(1), x.T.contiguous().T.logsumexp(1), x.T.logsumexp(0)])
+          (y.toArray() as number[]).forEach((v, r) => {
+            expect(v / exact[r]).toBeCloseTo(1, digits);
+          });
       }
     }
   });
