@@ -7,11 +7,12 @@ import { full } from './create.ts';
 import { add, div, eq, mul, neg, where } from './elementwise.ts';
 import { gather, indexSelect } from './indexing.ts';
 import { named } from './named.ts';
+import { pickLoss, type Reduction } from './nll.ts';
 import { sum } from './reduce.ts';
 import { logSoftmax } from './softmax.ts';
 import { expand, reshape, squeeze, unsqueeze } from './view.ts';
 
-export type Reduction = 'none' | 'mean' | 'sum';
+export type { Reduction } from './nll.ts';
 
 const reductions: readonly string[] = ['none', 'mean', 'sum'];
 
@@ -64,15 +65,18 @@ export function nllLoss(
       `nllLoss: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${shapeText(weight.shape)}`,
     );
   }
+  if (!isFloat(x.dtype))
+    throw new DTypeError(
+      `nllLoss: "nll_loss_out_frame" not implemented for '${x.dtype}'; convert with x.to('float32') first`,
+    );
   const classOf = toDType(target, 'int32');
+  if (weight === null) return pickLoss(x, classOf, ignoreIndex, reduction);
   const ignored = eq(classOf, ignoreIndex);
   const safe = where(ignored, 0, classOf);
   const picked = squeeze(gather(x, classDim, unsqueeze(safe, classDim)), classDim);
-  const ones = (): TensorBase => expand(full([], 1, x.dtype), target.shape);
-  const chosen =
-    weight === null ? ones() : reshape(indexSelect(weight, 0, reshape(safe, [numel(target.shape)])), target.shape);
+  const chosen = reshape(indexSelect(weight, 0, reshape(safe, [numel(target.shape)])), target.shape);
   const w = where(ignored, 0, chosen);
-  const losses = neg(where(ignored, 0, weight === null ? picked : mul(picked, w)));
+  const losses = neg(where(ignored, 0, mul(picked, w)));
   const y = reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : div(sum(losses), sum(w));
   return named(y, rank > 2 ? 'NllLoss2DBackward0' : 'NllLossBackward0');
 }

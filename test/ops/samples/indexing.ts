@@ -227,9 +227,34 @@ const arranging: Readonly<Record<string, readonly Sample[]>> = {
     sample('rank 0', [x([])], (t) => F.pad(t, [])),
     sample('blocks', [x([2, 1]), x([3], 2), x([], 3)], (...ts) => blockDiag(ts)),
   ],
+  nllLoss: [
+    ...(['none', 'sum', 'mean'] as const).flatMap((reduction) => [
+      sample(`classes, ${reduction}`, [x([3, 4]), int([1, -100, 3], [3])], (t, i) => nllLoss(t, i, { reduction })),
+      sample(`one, ${reduction}`, [x([4]), int([2], [])], (t, i) => nllLoss(t, i, { reduction })),
+      sample(`of an image, ${reduction}`, [x([2, 3, 2, 2]), int([0, 2, 1, 1, 2, 0, 2, 1], [2, 2, 2])], (t, i) =>
+        nllLoss(t, i, { reduction, ignoreIndex: 1 }),
+      ),
+    ]),
+    sample('transposed', [x([4, 3]), int([1, 0, 3], [3])], (t, i) => nllLoss(t.T, i)),
+    sample('nothing, sum', [x([0, 3]), int([], [0])], (t, i) => nllLoss(t, i, { reduction: 'sum' })),
+  ],
+  nllLossBackward: (['none', 'sum', 'mean'] as const).flatMap((reduction) => [
+    sample(
+      `classes, ${reduction}`,
+      [x(reduction === 'none' ? [3] : []), int([1, -100, 3], [3])],
+      inner('nllLossBackward', { shape: [3, 4], ignoreIndex: -100, reduction, spatial: false }),
+    ),
+    sample(
+      `of an image, ${reduction}`,
+      [x(reduction === 'none' ? [2, 2, 2] : []), int([0, 2, 1, 1, 2, 0, 2, 1], [2, 2, 2])],
+      inner('nllLossBackward', { shape: [2, 3, 2, 2], ignoreIndex: 1, reduction, spatial: true }),
+    ),
+  ]),
   named: [
     sample('identity', [x([2, 3])], inner('named', { node: 'NameBackward0' })),
-    sample('a loss', [x([3, 4])], (t) => nllLoss(t, int([1, 0, 3], [3]))),
+    sample('a loss with weights', [x([3, 4])], (t) =>
+      nllLoss(t, int([1, 0, 3], [3]), { weight: tensor([1, 2, 0.5, 3]).to(t.dtype) }),
+    ),
     sample('rolled as one row', [x([2, 3])], (t) => t.roll(2)),
     sample('rolled along both', [x([2, 3])], (t) => t.roll([1, -1], [0, 1])),
     sample('rolled not at all', [x([2, 3])], (t) => t.roll(3, 1)),
