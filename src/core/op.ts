@@ -39,11 +39,8 @@ export interface Op<A = never> {
   readonly backward: Backward | null;
   /** Whether the results are views of the (only) input. */
   readonly view?: (attrs: A) => boolean;
-  /**
-   * Results may be given up and made again: `forward` depends on nothing but its inputs and attributes,
-   * and costs little more than a copy of its result.
-   */
-  readonly cheap?: true | ((inputs: readonly Operand[], attrs: A) => boolean);
+  /** Whether results may be given up and made again: see `OpDefinition`. */
+  readonly cheap?: true | ((inputs: readonly Operand[], attrs: A) => boolean | 'at need');
   /** How many of the first inputs gradients go to, if not to all: the node has an edge for each of these. */
   readonly edges?: number;
   /** Tangents of the outputs (null: zero). */
@@ -113,9 +110,10 @@ export interface OpDefinition<A> {
   readonly view?: true | ((attrs: A) => boolean);
   /**
    * Results may be given up and made again: `forward` depends on nothing but its inputs and attributes,
-   * and costs little more than a copy of its result; a function where that depends on the call.
+   * and costs little more than a copy of its result. Where it costs many times as much, results can be given
+   * up `'at need'`, which is when they would have to be copied. A function where that depends on the call.
    */
-  readonly cheap?: true | ((inputs: readonly TensorBase[], attrs: A) => boolean);
+  readonly cheap?: true | ((inputs: readonly TensorBase[], attrs: A) => boolean | 'at need');
   vmap(inputs: readonly TensorBase[], batched: readonly boolean[], attrs: A, size: number): Outputs;
 }
 

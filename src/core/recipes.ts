@@ -82,12 +82,22 @@ interface Costs {
 
 /** Gives results of an operation on plain tensors that are large and cheap their recipes. */
 export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, outputs: Outputs): void {
-  if (inArena() || op.cheap === undefined || (op.cheap !== true && !op.cheap(inputs, attrs))) return;
-  if (!Array.isArray(outputs)) rememberOne(op as Op<never>, inputs, attrs, outputs as TensorBase, -1);
-  else for (let i = 0; i < outputs.length; i++) rememberOne(op as Op<never>, inputs, attrs, outputs[i], i);
+  if (inArena() || op.cheap === undefined) return;
+  const cheap = op.cheap === true || op.cheap(inputs, attrs);
+  if (cheap === false) return;
+  const atNeed = cheap === 'at need';
+  if (!Array.isArray(outputs)) rememberOne(op as Op<never>, inputs, attrs, outputs as TensorBase, -1, atNeed);
+  else for (let i = 0; i < outputs.length; i++) rememberOne(op as Op<never>, inputs, attrs, outputs[i], i, atNeed);
 }
 
-function rememberOne(op: Op<never>, inputs: readonly Operand[], attrs: unknown, y: TensorBase, index: number): void {
+function rememberOne(
+  op: Op<never>,
+  inputs: readonly Operand[],
+  attrs: unknown,
+  y: TensorBase,
+  index: number,
+  atNeed: boolean,
+): void {
   const s = y.storage;
   if (s.nbytes <= NO_RECIPE_BYTES || s.recipe !== null || s.source !== null || s.origin !== null) return;
   const readings: (Reading | number)[] = [];
@@ -110,11 +120,11 @@ function rememberOne(op: Op<never>, inputs: readonly Operand[], attrs: unknown, 
     source.reads++;
     const good = hasRecipe(storage);
     if (good) depth = Math.max(depth, (storage.recipe?.depth ?? 0) + 1);
-    // Parameters outlive what is computed from them.
+    // Parameters outlive what is computed from them, but a change would copy them.
     const whole = x.meta?.base ?? x;
-    if (!whole.tracked || whole.node !== null)
+    if (atNeed || !whole.tracked || whole.node !== null)
       needs += (good ? (storage.recipe?.needs ?? 0) : storage.nbytes) / source.reads;
   }
   if (depth > DEEPEST || needs > KEPT * s.nbytes + KEPT_BESIDE) return;
-  giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, needs }), leases);
+  giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, needs }), leases, atNeed);
 }

@@ -5,7 +5,7 @@ import type { Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
 import { add, sum } from './engine-ops.ts';
-import { SHORT_SUM } from './matmul.ts';
+import { cheapSums } from './matmul.ts';
 import { expand, movedim, reshape } from './view.ts';
 
 /*
@@ -57,14 +57,14 @@ const tangentOf =
     return terms.filter((t) => t !== null).reduce<TensorBase | null>((a, t) => (a === null ? t : add(a, t)), null);
   };
 
-/** Whether each result is a short sum over channels and taps. */
-const sumsShortly = (channels: number, { kernel, groups }: ConvAttrs): boolean =>
-  (channels / groups) * kernel.reduce((p, n) => p * n, 1) <= SHORT_SUM;
+/** Each result is a sum over channels and taps. */
+const cheapConv = (channels: number, { kernel, groups }: ConvAttrs): true | 'at need' =>
+  cheapSums((channels / groups) * kernel.reduce((p, n) => p * n, 1));
 
 // y = x ∗ w + b        x̄ = ȳ ∗ᵀ w,  w̄ = ∂⟨ȳ, x ∗ w⟩/∂w,  b̄ = Σ ȳ
 const convOp: Op<ConvAttrs> = defineOp({
   name: 'convolution',
-  cheap: ([x], attrs) => sumsShortly(x.shape[1], attrs),
+  cheap: ([x], attrs) => cheapConv(x.shape[1], attrs),
   node: 'ConvolutionBackward0',
   inputs: ['x', 'w', 'b'],
   forward: ([x, w, b], attrs) => {
@@ -84,7 +84,7 @@ const convOp: Op<ConvAttrs> = defineOp({
 // x = y ∗ᵀ w + b        ȳ = x̄ ∗ w,  w̄ = ∂⟨y, x̄ ∗ w⟩/∂w,  b̄ = Σ x̄
 const convInputOp: Op<ConvAttrs> = defineOp({
   name: 'convolutionInput',
-  cheap: ([y], attrs) => sumsShortly(y.shape[1], attrs),
+  cheap: ([y], attrs) => cheapConv(y.shape[1], attrs),
   node: 'ConvolutionBackward0',
   inputs: ['y', 'w', 'b'],
   forward: ([y, w, b], attrs) => {

@@ -99,18 +99,20 @@ export const gradientOfRight = (g: TensorBase, a: TensorBase, { right }: Layout)
   right ? t(mm(t(g), a)) : mm(t(a), g);
 
 /**
- * Terms of a sum up to which a product is worth making again: copying out what is dead costs as much as
+ * Terms of a sum up to which a product is soon made again: copying out what is dead costs as much as
  * some tens of them, and most of what is given up is dead.
  */
-export const SHORT_SUM = 512;
+const SHORT_SUM = 512;
 
-/** Whether sums over the last dimension of `a` are short. */
-export const sumsShortly = (a: TensorBase): boolean => (a.shape.at(-1) ?? 1) <= SHORT_SUM;
+/** When products may be made again that are sums of so many terms each. */
+export const cheapSums = (terms: number): true | 'at need' => terms <= SHORT_SUM || 'at need';
+
+const cheapProduct = ([a]: readonly TensorBase[]): true | 'at need' => cheapSums(a.shape[a.shape.length - 1]);
 
 // y = a b        ā = ȳ bᵀ,  b̄ = aᵀ ȳ
 const mmOp: Op<Layout> = defineOp({
   name: 'mm',
-  cheap: ([a]) => sumsShortly(a),
+  cheap: cheapProduct,
   inputs: ['a', 'b'],
   forward: ([a, b]) => product(gemm, [a.shape[0], b.shape[1]], a, b),
   vjp: {
@@ -177,7 +179,7 @@ export function mv(a: TensorBase, x: TensorBase): TensorBase {
 // yₙ = aₙ bₙ        āₙ = ȳₙ bₙᵀ,  b̄ₙ = aₙᵀ ȳₙ
 const bmmOp: Op<undefined> = defineOp({
   name: 'bmm',
-  cheap: ([a]) => sumsShortly(a),
+  cheap: cheapProduct,
   inputs: ['a', 'b'],
   forward: ([a, b]) => product(gemm, [a.shape[0], a.shape[1], b.shape[2]], a, b),
   vjp: {

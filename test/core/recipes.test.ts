@@ -244,14 +244,41 @@ describe('recipes', () => {
     expect(x.mul(2).storage.recipe).not.toBe(null);
   });
 
-  test('are for products of short sums', () => {
+  test('for products of short sums are followed soon, for others at need', () => {
+    const soon = (y: Tensor): boolean => y.storage.recipe !== null && !y.storage.body.atNeed;
+    const atNeed = (y: Tensor): boolean => y.storage.recipe !== null && y.storage.body.atNeed;
     const short = randn([100, 50]);
-    expect(short.matmul(short.T).storage.recipe).not.toBe(null);
-    const long = randn([100, 1000]);
-    expect(long.matmul(long.T).storage.recipe).toBe(null);
+    expect(soon(short.matmul(short.T))).toBe(true);
     const weight = randn([500, 50], { requiresGrad: true });
     expect(weight.T.storage.recipe).toBe(null);
-    expect(short.matmul(weight.T).storage.recipe).not.toBe(null);
+    expect(soon(short.matmul(weight.T))).toBe(true);
+    const square = randn([600, 600]);
+    expect(atNeed(square.matmul(square))).toBe(true);
+    // Operands of many times the size are not kept for a result, nor copied for it when they change.
+    const long = randn([100, 1000]);
+    expect(long.matmul(long.T).storage.recipe).toBe(null);
+    const wide = randn([1000, 1000], { requiresGrad: true });
+    expect(long.matmul(wide).storage.recipe).toBe(null);
+  });
+
+  test('at need wait until results would be copied', () => {
+    const x = randn([600, 600]);
+    const first = x.matmul(x);
+    const bits = first.toTypedArray().slice();
+    for (let i = 0; i < 10; i++) x.matmul(x);
+    expect(isForgotten(first)).toBe(false);
+    setCacheLimit(8 * MIB, 3072 * MIB);
+    const before = memoryStats();
+    for (let i = 0; i < 20; i++) x.matmul(x);
+    expect(memoryStats().evictedBytes - before.evictedBytes).toBeLessThan(MIB);
+    expect(isForgotten(first)).toBe(true);
+    x.zero_();
+    expect(first.toTypedArray()).toEqual(bits);
+    const second = x.matmul(x);
+    x.add_(1);
+    giveUp();
+    expect(second.storage.body.copy).not.toBe(null);
+    expect(second.sum().item()).toBe(0);
   });
 
   test('are not needed for what is small', () => {

@@ -40,6 +40,8 @@ export class Body {
   registered = false;
   /** What the recipe of its bytes reads; null if there is no recipe. */
   leases: readonly Lease[] | null = null;
+  /** The recipe takes long to follow: the bytes are not given up before they would have to be copied. */
+  atNeed = false;
   /** Its bytes are nowhere: the recipe makes them again. */
   forgotten = false;
   /** Whether that was because the cache was full. */

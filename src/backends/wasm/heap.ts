@@ -261,10 +261,10 @@ export function sourceOf(s: Storage): Source | null {
   return s.source;
 }
 
-/** Gives a storage of more than SMALL_BYTES that was just filled its recipe. */
-export function giveRecipe(s: Storage, recipe: Recipe, leases: readonly Lease[]): void {
+/** Gives a storage of more than SMALL_BYTES that was just filled its recipe, to be followed soon or `atNeed`. */
+export function giveRecipe(s: Storage, recipe: Recipe, leases: readonly Lease[], atNeed: boolean): void {
   s.recipe = recipe;
-  keepRecipe(s.body, leases);
+  keepRecipe(s.body, leases, atNeed);
 }
 
 /** Whether the bytes of `s` have a recipe that is still good. */

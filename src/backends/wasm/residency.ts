@@ -51,8 +51,8 @@ let forgotten = 0;
 let remakes = 0;
 let finalized = 0;
 
-/** Bodies that move out as copies, and those whose recipes make them again. */
-const copied = new Ring();
+/** Bodies that stay as long as there is room, and those whose recipes soon make them again. */
+const lasting = new Ring();
 const remakable = new Ring();
 
 /** The launch during which nothing more was found to evict; until the next one the search is spared. */
@@ -146,8 +146,8 @@ export function enroll(body: Body, owner: object): void {
   ringOf(body).add(body);
 }
 
-function ringOf({ leases }: Body): Ring {
-  return leases === null ? copied : remakable;
+function ringOf({ leases, atNeed }: Body): Ring {
+  return leases === null || atNeed ? lasting : remakable;
 }
 
 function withdraw(body: Body): void {
@@ -185,12 +185,19 @@ const COPIES_WAIT = 2;
 function evictOne(): boolean {
   if (exhausted === clock) return false;
   const cheap = oldestRemakable();
-  const body = copied.oldest(clock);
+  const body = lasting.oldest(clock);
   if (cheap !== null && (body === null || age(body) <= COPIES_WAIT * age(cheap))) {
     forget(cheap, true);
     return true;
   }
-  if (body !== null) return evict(body);
+  if (body !== null && isGood(body.leases)) {
+    forget(body, true);
+    return true;
+  }
+  if (body !== null) {
+    dropRecipe(body);
+    return evict(body);
+  }
   exhausted = clock;
   return false;
 }
@@ -198,11 +205,14 @@ function evictOne(): boolean {
 /** Launches since a body was used. */
 const age = (body: Body): number => launchesBetween(body.stamp, clock);
 
+/** Whether there is a recipe and what it reads is still there. */
+const isGood = (leases: readonly Lease[] | null): boolean => leases?.every((lease) => !lease.ended) === true;
+
 /** The body to be forgotten next. Those whose recipes are no longer good become like any other on the way. */
 function oldestRemakable(): Body | null {
   for (;;) {
     const body = remakable.oldest(clock);
-    if (body === null || body.leases?.some((lease) => lease.ended) !== true) return body;
+    if (body === null || isGood(body.leases)) return body;
     dropRecipe(body);
   }
 }
@@ -222,16 +232,18 @@ export function dropRecipe(body: Body): void {
   if (body.leases === null) return;
   countLeases(body, -1);
   body.leases = null;
-  if (body.ring === null) return;
-  body.ring.remove(body);
-  copied.add(body);
+  if (body.ring !== remakable) return;
+  remakable.remove(body);
+  lasting.add(body);
 }
 
-/** Notes that a recipe can make the bytes of a body in place again, by reading `leases`. */
-export function keepRecipe(body: Body, leases: readonly Lease[]): void {
-  body.ring?.remove(body);
+/** Notes that a recipe can make the bytes of a body in place again, soon or at need, by reading `leases`. */
+export function keepRecipe(body: Body, leases: readonly Lease[], atNeed: boolean): void {
   body.leases = leases;
+  body.atNeed = atNeed;
   countLeases(body, 1);
+  if (atNeed) return;
+  body.ring?.remove(body);
   remakable.add(body);
   while (remakable.lines * LINE > remakableLimit) {
     const oldest = oldestRemakable();
@@ -368,6 +380,6 @@ export function residencyStats(): ResidencyStats {
 
 /** Visits every evictable body that is in place. */
 export function eachBody(visit: (body: Body) => void): void {
-  copied.each(visit);
+  lasting.each(visit);
   remakable.each(visit);
 }

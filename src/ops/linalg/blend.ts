@@ -11,6 +11,7 @@ import { add, mul, ops } from '../elementwise.ts';
 import { inPlaceOf } from '../inplace.ts';
 import {
   bmm,
+  cheapSums,
   gradientOfLeft,
   gradientOfRight,
   type Layout,
@@ -19,7 +20,6 @@ import {
   mm,
   mv,
   onBatch,
-  sumsShortly,
 } from '../matmul.ts';
 import { sum } from '../reduce.ts';
 import { mT, reshape, squeeze, t, unsqueeze } from '../view.ts';
@@ -71,7 +71,7 @@ function defineBlend(product: Product): Blended {
   const [a, b] = product.inputs;
   const op: Op<Factors> = defineOp<Factors>({
     name,
-    cheap: ([, left]) => sumsShortly(left),
+    cheap: ([, left]) => cheapSums(left.shape.at(-1) ?? 1),
     inputs: ['x', a, b],
     forward: ([x, left, right], factors) =>
       internally(() => {
