@@ -40,6 +40,11 @@ const image = randn([2, 24, 60, 61]) as Tensor;
 /** Work large enough to be shared. */
 const work: Readonly<Record<string, () => readonly Tensor[]>> = {
   'by tiles': convolution([2, 32, 45, 38], [40, 32, 3, 3], { padding: 1 }),
+  'by tiles, many blocks of several images': convolution([41, 20, 13, 9], [28, 20, 3, 3], { padding: 1 }),
+  'by tiles, images in several waves': convolution([5, 64, 120, 66], [36, 64, 3, 3], { padding: [0, 2] }),
+  'by tiles, weights in pieces': convolution([4, 300, 9, 10], [320, 300, 3, 3], { padding: 1 }),
+  'by tiles, groups': convolution([3, 64, 30, 31], [96, 32, 3, 3], { padding: 1, groups: 2 }),
+  'by tiles, one block': convolution([1, 200, 14, 14], [204, 200, 3, 3], { padding: 1 }),
   'packed windows': convolution([2, 20, 40, 41], [24, 20, 5, 3], { padding: 2 }),
   'packed windows, stride 2': convolution([2, 32, 50, 51], [36, 32, 3, 3], { stride: 2, padding: 1 }),
   'many places': convolution([1, 3, 160, 150], [16, 3, 4, 4], {}),
@@ -59,7 +64,7 @@ describe('the bits of a convolution do not depend on the number of threads', () 
     for (const [name, f] of Object.entries(work)) alone.set(name, bits(f()));
   });
 
-  for (const n of [2, 3]) {
+  for (const n of [2, 3, 5]) {
     describe(`${n} threads`, () => {
       beforeAll(() => withThreads(n));
       for (const [name, f] of Object.entries(work)) it(name, () => expect(bits(f()) === alone.get(name)).toBe(true));

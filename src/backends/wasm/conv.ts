@@ -11,7 +11,8 @@ import type { Strided } from '../../kernels/strided.ts';
 import { type Part, products, type Task } from './conv/products.ts';
 import { steps } from './conv/tables.ts';
 import { weightProducts } from './conv/weights.ts';
-import { convolveTiles, gradientByTiles, gradientSuitsTiles, suitsTiles } from './conv/winograd.ts';
+import { convolveTiles, suitsTiles } from './conv/winograd.ts';
+import { gradientByTiles, gradientSuitsTiles } from './conv/winograd-gradient.ts';
 
 /** How windows lie: stride s, zeros in front a, dilation d along each spatial dimension, and groups of channels. */
 export interface Windows {

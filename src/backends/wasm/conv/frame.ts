@@ -1,11 +1,12 @@
 /** Images as windows see them: with zeros around. */
 
-import { dtypeInfo } from '../../../core/dtype.ts';
+import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { inTasks, shareOf, tasksFor } from '../threads/share.ts';
+import { LINE } from '../residency.ts';
+import { inTasks, now, shareOf, tasksFor } from '../threads/share.ts';
 import { type Mover, mover } from './move.ts';
 import { product, steps, sums } from './tables.ts';
 
@@ -32,6 +33,30 @@ export function frameLayout(
   const strides = [1];
   for (const n of sizes.toReversed()) strides.unshift(n * strides[0]);
   return { strides, inside: before.reduce((sum, n, d) => sum + n * strides[d + 2], 0) };
+}
+
+/** Sets what lies before and after the inside of all images to zero; strides are in elements. */
+function clearBorders(
+  frame: number,
+  dtype: DType,
+  shape: readonly number[],
+  before: readonly number[],
+  after: readonly number[],
+  strides: readonly number[],
+): void {
+  const { bytes } = dtypeInfo(dtype);
+  const zero = scratch(LINE);
+  clear(zero, LINE);
+  const sizes = shape.map((n, d) => (d < 2 ? n : before[d - 2] + n + after[d - 2]));
+  const still = shape.map(() => 0);
+  const slab = (dim: number, from: number, count: number): void => {
+    const some = sizes.with(dim, count);
+    mover('put', dtype, some, strides, still)(now, frame + from * strides[dim] * bytes, zero);
+  };
+  for (let dim = 2; dim < shape.length; dim++) {
+    slab(dim, 0, before[dim - 2]);
+    slab(dim, before[dim - 2] + shape[dim], after[dim - 2]);
+  }
 }
 
 /**
@@ -63,7 +88,7 @@ export function frameOf(
   const [frameImage, frameChannel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
   const all = frameImage * images;
   const frame = scratch(all);
-  clear(frame, all);
+  clearBorders(frame, x.dtype, [images, channels, ...inner], before, after, strides);
   const size = product(inner);
   const movers = new Map<string, Mover>();
   const moverOf = (count: number, some: number): Mover => {

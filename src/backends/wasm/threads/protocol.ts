@@ -35,7 +35,7 @@ export const TICKET_MASK: number = (1 << TICKET_BITS) - 1;
 export const MOST_TASKS = TICKET_MASK;
 
 /** Numbers in the program: where each task begins, then tasks: calls, and per call kernel, arguments and these. */
-export const PROGRAM_LENGTH = 1 << 16;
+export const PROGRAM_LENGTH = 1 << 18;
 
 /** Kernels that workers can know of, each with address and length of its code and which function of it it is. */
 export const MOST_KERNELS = 4096;

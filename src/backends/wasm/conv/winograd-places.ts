@@ -1,0 +1,246 @@
+/**
+ * What convolutions by Winograd's transforms share (`winograd-kernels.ts`): the matrices of all places of a tile,
+ * how patches are transformed into them and how they are multiplied, and which tiles are looked at together.
+ */
+import type { Strided } from '../../../kernels/strided.ts';
+import type { GemmKernels } from '../gemm-kernels.ts';
+import { BLOCK_ROWS, blockLength } from '../gemm-product.ts';
+import { TILE_ROWS } from '../gemm-tile.ts';
+import { i32, scratch } from '../heap.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+import { canShare } from '../threads/pool.ts';
+import { inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
+import { type Frame, placesIn } from './frame.ts';
+import { place, product, steps, sums } from './tables.ts';
+import {
+  A,
+  B_T,
+  emitPackPatches,
+  emitTiles,
+  emitWeights,
+  G,
+  G_REVERSED,
+  OUTPUTS,
+  PLACES,
+  TAPS,
+} from './winograd-kernels.ts';
+
+/** With fewer channels or tiles than these, transforms cost more than they save. */
+export const FEWEST_CHANNELS = 16;
+export const FEWEST_TILES = 16;
+/** Bytes of transformed weights at a time. */
+const WEIGHT_BYTES = 12 << 20;
+/** Bytes of transformed tiles and of their products at a time. */
+const TILE_BYTES = 1 << 20;
+const MOST_TILES = 256;
+
+export const BYTES = 4;
+export const WEIGHT_PATCH = TAPS * TAPS * BYTES;
+export const VECTOR = 4;
+const LINE = 64;
+/** What transforming a patch takes, in multiplications of a matrix product. */
+export const TRANSFORM_STEPS = 128;
+
+interface Kernels {
+  readonly weights: WasmFunction;
+  readonly reversed: WasmFunction;
+  readonly inputs: WasmFunction;
+  readonly outputs: WasmFunction;
+  readonly toTiles: WasmFunction;
+  readonly toWeights: WasmFunction;
+}
+
+const compiled = new WeakMap<GemmKernels, Kernels>();
+
+export function kernelsOf(gemm: GemmKernels): Kernels {
+  let kernels = compiled.get(gemm);
+  if (kernels === undefined) {
+    const { lanes, columns } = gemm;
+    const made = instantiate([
+      emitPackPatches('weights', lanes, G, TILE_ROWS),
+      emitPackPatches('reversed', lanes, G_REVERSED, TILE_ROWS),
+      emitPackPatches('inputs', lanes, B_T, columns),
+      emitPackPatches('outputs', lanes, A, TILE_ROWS),
+      emitTiles(lanes),
+      emitWeights(lanes),
+    ]);
+    kernels = {
+      weights: made.weights!,
+      reversed: made.reversed!,
+      inputs: made.inputs!,
+      outputs: made.outputs!,
+      toTiles: made.tiles!,
+      toWeights: made.gradients!,
+    };
+    compiled.set(gemm, kernels);
+  }
+  return kernels;
+}
+
+export const ceil = (n: number, to: number): number => Math.ceil(n / to) * to;
+
+/** The tiles of images of `sizes`, and how many are transformed together: at least so many, if there are. */
+export function tiling(sizes: readonly number[], images: number, channels: number, rows: number, least = FEWEST_TILES) {
+  const counts = sizes.map((n) => Math.ceil(n / OUTPUTS));
+  const perImage = product(counts);
+  const fitting = Math.floor(TILE_BYTES / (BYTES * PLACES * (channels + rows)));
+  const block = Math.min(MOST_TILES, Math.max(ceil(least, 8), ceil(fitting, 8)), ceil(perImage * images, 8));
+  return { counts, perImage, block, together: Math.min(images, Math.ceil(block / perImage)) };
+}
+
+/** Rows whose transformed weights are held at a time: all, or pieces of about one size. */
+export function rowsAtOnce(rows: number, channels: number): number {
+  const fitting = Math.max(TILE_ROWS, Math.floor(WEIGHT_BYTES / (BYTES * PLACES * channels)));
+  return Math.min(rows, ceil(rows / Math.ceil(rows / fitting), TILE_ROWS));
+}
+
+/** The matrices of all places, packed or as they are: each `place` bytes from the last. */
+export interface Matrices {
+  readonly at: number;
+  readonly place: number;
+}
+
+/** Room for matrices, an odd number of cache lines apart: transforms touch all of them at once, and would else find them in one set of the cache. */
+export function matrices(rows: number, columns: number): Matrices {
+  const bytes = (Math.ceil((rows * columns * BYTES) / LINE) | 1) * LINE;
+  return { at: scratch(PLACES * bytes), place: bytes };
+}
+
+/**
+ * Does work of so many steps in `units` that do not depend on each other: by `run`, which is part of a task,
+ * or, without one, dealt out to tasks.
+ */
+export function deal(
+  run: Run | null,
+  steps: number,
+  units: number,
+  work: (run: Run, from: number, to: number) => void,
+): void {
+  if (run !== null) {
+    work(run, 0, units);
+    return;
+  }
+  const tasks = tasksFor(steps, units);
+  inTasks(tasks, (t, later) => work(later, ...shareOf(t, tasks, units)));
+}
+
+/** c = a b (or c += a b) for places `from` to `end`; a and b are panels of `k`, whose blocks follow each other. */
+export function multiplyPlaces(
+  run: Run,
+  { columns: width, packed }: GemmKernels,
+  c: Matrices & { readonly row: number },
+  a: Matrices,
+  b: Matrices,
+  rows: number,
+  columns: number,
+  k: number,
+  accumulate: boolean,
+  from: number,
+  end: number,
+): void {
+  const step = blockLength(k);
+  for (let p = from; p < end; p++) {
+    for (let at = 0; at < k; at += step) {
+      const length = Math.min(step, k - at);
+      const aBlock = a.at + p * a.place + ceil(rows, TILE_ROWS) * at * BYTES;
+      const bBlock = b.at + p * b.place + ceil(columns, width) * at * BYTES;
+      const [aPanel, bPanel] = [TILE_ROWS * length * BYTES, width * length * BYTES];
+      for (let i = 0; i < rows; i += BLOCK_ROWS) {
+        const height = Math.min(BLOCK_ROWS, rows - i);
+        const [x, y] = [aBlock + i * length * BYTES, c.at + p * c.place + i * c.row];
+        run(
+          packed,
+          x,
+          0,
+          0,
+          aPanel,
+          bBlock,
+          0,
+          bPanel,
+          y,
+          c.row,
+          height,
+          columns,
+          length,
+          Number(accumulate || at > 0),
+        );
+      }
+    }
+  }
+}
+
+/** `count` places x, by a table, in panels of `width`. */
+interface Panels {
+  readonly xs: number;
+  readonly count: number;
+  readonly width: number;
+}
+
+/** Transforms patches into panels, block by block of k. */
+export function packPlaces(
+  by: Run | null,
+  pack: WasmFunction,
+  to: Matrices,
+  base: number,
+  { xs, count, width }: Panels,
+  ks: number,
+  k: number,
+  rowStep: number,
+): void {
+  const step = blockLength(k);
+  const panels = Math.ceil(count / width);
+  deal(by, TRANSFORM_STEPS * count * k, panels, (run, from, end) => {
+    for (let at = 0; at < k; at += step) {
+      const length = Math.min(step, k - at);
+      const block = to.at + (panels * at + from * length) * width * BYTES;
+      run(pack, base, xs + 4 * width * from, ks + 4 * at, block, length, end - from, rowStep, to.place);
+    }
+  });
+}
+
+/** Where tiles lie in a frame, for so many images; filled up to whole panels by the last one. */
+export function tileTable(frame: Frame, origin: readonly number[], counts: readonly number[], images: number): number {
+  const corners = counts.map((n, d) => steps(n, OUTPUTS, origin[d]));
+  return place(placesIn(frame, { images }, corners), 8);
+}
+
+/** Where lots of so many images begin, and how many images each has. */
+export const lotsOf = (images: number, together: number): [first: number, images: number][] =>
+  steps(Math.ceil(images / together), together).map((first) => [first, Math.min(together, images - first)]);
+
+/** How many images are looked at together: some lots of `most` bytes, if threads can share them. */
+export function waveOf({ shape }: Strided, images: number, together: number, channels: number, most: number): number {
+  if (!canShare()) return together;
+  const lot = together * channels * product(shape.slice(2)) * BYTES;
+  return Math.min(images, together * Math.max(1, Math.floor(most / lot)));
+}
+
+/** A word in memory that kernels set when they see what is not finite. */
+export function oddWord(): { readonly at: number; seen(): boolean } {
+  const at = scratch(4);
+  i32()[at >>> 2] = 0;
+  return { at, seen: () => i32()[at >>> 2] !== 0 };
+}
+
+/** Something that is made once for each number of images. */
+export function perImages<T>(make: (images: number) => T): (images: number) => T {
+  const made = new Map<number, T>();
+  return (images) => {
+    let one = made.get(images);
+    if (one === undefined) {
+      one = make(images);
+      made.set(images, one);
+    }
+    return one;
+  };
+}
+
+export const table = (count: number, step: number, multiple = 1): number => place(sums([steps(count, step)]), multiple);
+
+/** How far tiles reach beyond the end of the images, along each dimension. */
+export const zerosBehind = (
+  x: Strided,
+  before: readonly number[],
+  origin: readonly number[],
+  counts: readonly number[],
+) => counts.map((n, d) => Math.max(0, origin[d]! + OUTPUTS * n + TAPS - 1 - before[d]! - x.shape[d + 2]!));
