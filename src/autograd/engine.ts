@@ -1,4 +1,4 @@
-import { free, type Storage } from '../backends/wasm/heap.ts';
+import { free, moveInto, type Storage } from '../backends/wasm/heap.ts';
 import { swapArena } from '../core/arena.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { dtypeInfo } from '../core/dtype.ts';
@@ -307,7 +307,13 @@ class BackwardPass implements Pass, Ledger {
   #end(leaf: TensorBase, attached: Attached | null, g: Gradients): void {
     if (attached !== null) callPrehooks(attached, g, this);
     if (g[0] !== null) {
-      this.#accumulate(metaOf(leaf), leaf, leaf.wrapped !== null, g[0]);
+      this.#accumulate(
+        metaOf(leaf),
+        leaf,
+        leaf.wrapped !== null,
+        g[0],
+        attached === null || attached.post.length === 0,
+      );
       // What hooks of the node are about to see is not the tensor's to free when a hook forgets it before.
       if (attached !== null && attached.post.length > 0) this.keep(g[0]);
       if (attached !== null) callAccumulateHooks(attached, leaf);
@@ -387,7 +393,7 @@ class BackwardPass implements Pass, Ledger {
       // After a change in place another node makes it.
       if (retained.meta.retained !== retained) continue;
       const gt = g[retained.index];
-      if (gt !== null) this.#accumulate(retained.meta, retained.like, retained.inTransform, gt);
+      if (gt !== null) this.#accumulate(retained.meta, retained.like, retained.inTransform, gt, false);
     }
   }
 
@@ -414,8 +420,8 @@ class BackwardPass implements Pass, Ledger {
     return g;
   }
 
-  /** Adds to the gradient of what lies as `like` does. */
-  #accumulate(meta: AutogradMeta, like: TensorBase, inTransform: boolean, g: TensorBase): void {
+  /** Adds to the gradient of what lies as `like` does; `last` if nobody looks at `g` afterwards. */
+  #accumulate(meta: AutogradMeta, like: TensorBase, inTransform: boolean, g: TensorBase, last: boolean): void {
     const outer = swapArena(null);
     try {
       if (meta.grad === null) {
@@ -428,12 +434,24 @@ class BackwardPass implements Pass, Ledger {
       else if (forwardLevel !== null) addInPlace(meta.grad, g);
       else {
         willChange(meta.grad);
-        addInto(meta.grad, g);
+        if (!last || !this.#movesInto(meta.grad, g)) addInto(meta.grad, g);
         noteChange(meta.grad, 'backward');
       }
     } finally {
       swapArena(outer);
     }
+  }
+
+  /** What was cleared takes over what comes first, which saves adding it to zeros (and keeps the signs of its own). */
+  #movesInto(grad: TensorBase, g: TensorBase): boolean {
+    return (
+      grad.flat &&
+      g.flat &&
+      grad.dtype === g.dtype &&
+      this.#owns(g) &&
+      g.storage.holds === 1 &&
+      moveInto(grad.storage, g.storage)
+    );
   }
 
   #leave(finished: boolean): void {

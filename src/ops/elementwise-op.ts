@@ -38,6 +38,8 @@ export interface ElementwiseOptions {
   readonly refuse?: (dtype: DType) => string | null;
   /** Looks at the inputs of every call that is not of floats alone, and throws what must not be computed. */
   readonly guard?: (inputs: readonly Operand[]) => void;
+  /** Writes over `target` without the kernel; false where it cannot. */
+  readonly shortcut?: (target: TensorBase, inputs: readonly Operand[]) => boolean;
 }
 
 interface Plan {
@@ -261,6 +263,7 @@ export class ElementwiseOp implements Op<undefined> {
   writeInto(target: TensorBase, inputs: readonly Operand[]): void {
     this.#options.guard?.(inputs);
     if (inputs.length === 2 && this.#writeFlat(target, inputs[0], inputs[1])) return;
+    if (this.#options.shortcut?.(target, inputs) === true) return;
     const shape = this.#shape(inputs);
     if (!sameShape(shape, target.shape)) {
       throw new ShapeError(

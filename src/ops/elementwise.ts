@@ -1,4 +1,5 @@
-import { type DType, isFloat } from '../core/dtype.ts';
+import { vanish } from '../backends/wasm/heap.ts';
+import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError } from '../core/errors.ts';
 import { resultType } from '../core/promotion.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
@@ -35,6 +36,14 @@ function refuseNegativePower(inputs: readonly Operand[]): void {
   if (typeof b !== 'number' || b >= 0 || !Number.isInteger(b) || typeof a === 'number' || isFloat(a.dtype)) return;
   throw new DTypeError(
     `pow: Integers to negative integer powers are not allowed. Convert first: x.to('float32').pow(${b})`,
+  );
+}
+
+/** Whether the target had only to give up its memory to be filled with zeros. */
+function cleared(target: TensorBase, [x, value]: readonly Operand[]): boolean {
+  const { flat, count, dtype, storage } = target;
+  return (
+    x === target && Object.is(value, 0) && flat && count * dtypeInfo(dtype).bytes === storage.nbytes && vanish(storage)
   );
 }
 
@@ -103,7 +112,7 @@ export const ops = {
   maskedFill: op(f.maskedFill, 'first', { node: 'MaskedFillBackward0' }),
   maskedFillTensor: op(f.maskedFillTensor, 'first', { node: 'MaskedFillBackward1' }),
   copy: op(f.copy, 'first', { node: 'CopyBackwards' }),
-  fill: op(f.fill, 'first'),
+  fill: op(f.fill, 'first', { shortcut: cleared }),
   eq: op(f.eq, 'bool'),
   ne: op(f.ne, 'bool'),
   lt: op(f.lt, 'bool'),

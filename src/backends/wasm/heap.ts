@@ -13,12 +13,15 @@ import { Body, Lease } from './body.ts';
 import { scratchBytes } from './launch.ts';
 import { copyOut, i32, memoryLimits, u8 } from './linear-memory.ts';
 import {
+  appear,
   clock,
   discard,
   dropRecipe,
   eachBody,
   enroll,
   GRANULE,
+  handOver,
+  hasVanished,
   keepRecipe,
   LINE,
   type ResidencyStats,
@@ -136,6 +139,7 @@ function touch(s: Storage): void {
   if (body === FREED) throw new DeviceError('this storage has been freed: its memory may hold other data by now');
   if (body.copy !== null) restore(body, body.copy, s.page ?? s.origin ?? s);
   else if (body.forgotten) followRecipe(s, body);
+  else if (body.span === null) appear(body, s.page ?? s.origin ?? s);
   body.stamp = clock;
 }
 
@@ -241,6 +245,35 @@ export function twin(s: Storage): Storage {
   const t = new Storage(s.nbytes, s.body, s.place, s.page);
   t.origin = s.origin;
   return t;
+}
+
+// ─── zeros ───────────────────────────────────────────────────────────────────────────────────────
+
+/*
+ * A large storage that is filled with zeros has no room until somebody asks for it. Gradients are cleared
+ * after every step of a training, and what they receive next is then moved in instead of added up.
+ */
+
+/** Makes all bytes of a storage zero by giving up its room, if it has a block of its own; otherwise false. */
+export function vanish(s: Storage): boolean {
+  if (s.page !== null || s.origin !== null || s.body === FREED || hasRecipe(s) || isNeeded(s)) return false;
+  discard(s.body);
+  return true;
+}
+
+/**
+ * Moves the bytes of `from`, which is as good as freed then, to a storage of the same size that has
+ * vanished; false if it has not.
+ */
+export function moveInto(s: Storage, from: Storage): boolean {
+  const { body } = from;
+  if (s.page !== null || s.origin !== null || s.body === FREED || !hasVanished(s.body)) return false;
+  if (from.page !== null || from.origin !== null || from.nbytes !== s.nbytes || from === s) return false;
+  if (body === FREED || body.span === null || from.recipe !== null || from.source !== null) return false;
+  s.body = body;
+  from.body = FREED;
+  handOver(body, s);
+  return true;
 }
 
 // ─── recipes ─────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,5 @@
 import { encodeModule, type FunctionBody, type Import } from './encoder.ts';
-import { memory, memoryLimits } from './heap.ts';
+import { memory, memoryLimits } from './linear-memory.ts';
 
 /** A compiled kernel: numbers in, nothing out but what it wrote to memory (or one number). */
 export type WasmFunction = (...args: number[]) => number;

@@ -7,6 +7,7 @@
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { type Span, SpanAllocator } from './allocator.ts';
 import { type Body, CLOCK_MASK, type Lease, launchesBetween, NOWHERE, Ring } from './body.ts';
+import { clear } from './clear.ts';
 import { copyOut, growMemory, linearMemoryBytes, u8 } from './linear-memory.ts';
 
 /**
@@ -171,11 +172,31 @@ function countLeases({ leases, span }: Body, sign: 1 | -1): void {
   for (const lease of leases) lease.lines += sign * span.size;
 }
 
-/** Drops a body that no storage needs. */
+/**
+ * Gives up the bytes of a body that no storage needs, or that are to be zero: then it has neither room
+ * nor a copy nor a recipe until somebody asks for it.
+ */
 export function discard(body: Body): void {
   if (body.copy === null && !body.forgotten) retire(body);
   body.copy = null;
   body.forgotten = false;
+}
+
+/** Whether the bytes of a body are zero because it has vanished. */
+export const hasVanished = ({ span, copy, forgotten }: Body): boolean => span === null && copy === null && !forgotten;
+
+/** Gives a body that has vanished room, and its zeros. */
+export function appear(body: Body, owner: object): void {
+  const bytes = body.used * GRANULE;
+  settle(body, reserve(Math.ceil(bytes / LINE)));
+  clear(body.place * GRANULE, bytes);
+  enroll(body, owner);
+}
+
+/** Another owner for an enrolled body. */
+export function handOver(body: Body, owner: object): void {
+  withdraw(body);
+  enroll(body, owner);
 }
 
 /** How much longer unused a body must be to be copied while there is one that can be forgotten. */
