@@ -8,9 +8,10 @@ import { forwardLevel } from '../core/forward.ts';
 import type { Attached } from '../core/hooks.ts';
 import { type GradScope, scopeOf } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
+import type { Backward } from '../core/op.ts';
 import { sameShape } from '../core/shape.ts';
 import { type AutogradMeta, alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
-import { watch } from '../core/watch.ts';
+import { type Watch, watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
 import { add, addInPlace, addInto, clone, copyLike, isDense, sumTo, toDType } from '../ops/engine-ops.ts';
 import {
@@ -379,7 +380,7 @@ class BackwardPass implements Pass, Ledger {
       const to = node.next[i];
       if (to !== null && this.#wants(to)) wanted |= 1 << i;
     }
-    return watch === null ? backward.run(node, g, wanted) : watch.run(node, g, () => backward.run(node, g, wanted));
+    return watch === null ? backward.run(node, g, wanted) : watched(watch, backward, node, g, wanted);
   }
 
   #wantsGrad(node: Node): boolean {
@@ -472,6 +473,17 @@ class BackwardPass implements Pass, Ledger {
       node.following = following;
     }
   }
+}
+
+// Apart, for what a closure holds is allocated whether it is made or not.
+function watched(
+  by: Watch,
+  backward: Backward,
+  node: Node,
+  g: readonly (TensorBase | null)[],
+  wanted: number,
+): readonly (TensorBase | null)[] {
+  return by.run(node, g, () => backward.run(node, g, wanted));
 }
 
 /** A gradient as it is kept in `.grad`: a view of nothing. */

@@ -178,8 +178,19 @@ function isAll<A>(vjp: Readonly<Record<string, VjpRule<A>>> | VjpAll<A>): vjp is
   return 'saves' in vjp && 'rule' in vjp;
 }
 
-function contextOf<A>(node: Node): RuleContext<A> {
-  return { attrs: node.attrs as A, node, shape: (i) => node.inShape(i) };
+/** Made for every node that a pass runs: a method of a class costs it nothing, a function would. */
+class NodeContext<A> implements RuleContext<A> {
+  readonly attrs: A;
+  readonly node: Node;
+
+  constructor(node: Node) {
+    this.attrs = node.attrs as A;
+    this.node = node;
+  }
+
+  shape(i: number): Shape {
+    return this.node.inShape(i);
+  }
 }
 
 /** What rules get that save nothing. */
@@ -193,7 +204,7 @@ function backwardOfAll<A>(vjp: VjpAll<A>, resolve: (name: string) => number): Ba
       vjp.rule(
         g,
         plan.map((_, k) => node.unpack(k) as TensorBase),
-        contextOf<A>(node),
+        new NodeContext<A>(node),
         wanted,
       ),
   };
@@ -207,19 +218,21 @@ function backwardOfRules<A>(
   const byInput = names.map((n) => rules[n] as VjpRule<A> | undefined);
   const saves = byInput.map((r) => (r === undefined ? [] : r[0].map(resolve)));
   const plans: (readonly number[] | undefined)[] = [];
+  const alone = new Set(saves.flat()).size === saves.flat().length;
   return {
     plan(needs) {
       plans[needs] ??= [...new Set(saves.filter((_, i) => (needs >> i) & 1).flat())];
       return plans[needs];
     },
-    run(node, [g], wanted) {
+    run(node, cotangents, wanted) {
       const n = byInput.length;
+      const g = cotangents[0];
       const out: (TensorBase | null)[] =
         n === 1 ? [null] : n === 2 ? [null, null] : new Array<TensorBase | null>(n).fill(null);
       if (g === null) return out;
-      const context = contextOf<A>(node);
-      // Once for all rules: hooks see one unpacking of each saved tensor in a pass.
-      const unpacked: (TensorBase | undefined)[] = [];
+      const context = new NodeContext<A>(node);
+      // What several rules save, once for all of them: hooks see one unpacking of each saved tensor in a pass.
+      const unpacked: (TensorBase | undefined)[] | null = alone ? null : [];
       for (let i = 0; i < n; i++) {
         const rule = byInput[i];
         if (rule === undefined || ((wanted >> i) & 1) === 0) continue;
@@ -229,8 +242,9 @@ function backwardOfRules<A>(
           const list = new Array<TensorBase>(places.length);
           for (let j = 0; j < list.length; j++) {
             const k = node.plan.indexOf(places[j]);
-            unpacked[k] ??= node.unpack(k) as TensorBase;
-            list[j] = unpacked[k];
+            const x = unpacked?.[k] ?? (node.unpack(k) as TensorBase);
+            if (unpacked !== null) unpacked[k] = x;
+            list[j] = x;
           }
           saved = list;
         }

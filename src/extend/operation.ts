@@ -210,9 +210,12 @@ function own(name: string, inputs: readonly TensorBase[], returned: unknown): Ou
 function gradients<N extends readonly string[], O, R>({ name, inputs, node, vjp }: OperationDefinition<N, O, R>) {
   if (vjp === notDifferentiable) return notDifferentiable;
   const nodeName = node ?? name;
-  const call = ({ attrs, shape }: RuleContext<O>): OperationCall<O> => ({ options: attrs, shape });
-  const checked = (g: unknown, i: number, { shape }: RuleContext<O>): TensorBase | null =>
-    checkedGradient(nodeName, i, g, shape(i));
+  const call = (context: RuleContext<O>): OperationCall<O> => ({
+    options: context.attrs,
+    shape: (i) => context.shape(i),
+  });
+  const checked = (g: unknown, i: number, context: RuleContext<O>): TensorBase | null =>
+    checkedGradient(nodeName, i, g, context.shape(i));
   if (isAll(vjp)) {
     const { saves, rule } = vjp;
     return {

@@ -98,9 +98,9 @@ const qrOp: Op<QrAttrs> = defineOp({
     }),
   vjp: {
     saves: ['y0', 'y1'],
-    rule: ([gq, gr], [q, r], { attrs, shape }) => {
-      const [m, n] = shape(0).slice(-2);
-      checkDifferentiable(attrs.mode, m, n);
+    rule: ([gq, gr], [q, r], context) => {
+      const [m, n] = context.shape(0).slice(-2);
+      checkDifferentiable(context.attrs.mode, m, n);
       if (gq === null && gr === null) return [null];
       return [(m >= n ? tallGradient : wideGradient)(gq, gr, q, r)];
     },
