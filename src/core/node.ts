@@ -1,3 +1,4 @@
+import { awaitBytes } from '../backends/wasm/heap.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { DType } from './dtype.ts';
 import { ArgumentError, AutogradError } from './errors.ts';
@@ -209,6 +210,7 @@ export class Node {
       this.savedVersions = withNumber(this.savedVersions, k, PACKED);
     } else {
       saved[k] = frozen(t);
+      if (t.wrapped === null) awaitBytes(t.storage, true);
       if (version !== 0) this.savedVersions = withNumber(this.savedVersions, k, version);
     }
   }
@@ -243,7 +245,14 @@ export class Node {
 
   /** Lets go of saved values; a later backward through this node is an error. */
   release(): void {
-    if (this.saved !== null) {
+    const { saved } = this;
+    if (saved !== null) {
+      for (let k = 0; k < saved.length; k++) {
+        const t = saved[k];
+        if (typeof t === 'number' || this.savedVersions[k] === PACKED) continue;
+        const { wrapped, storage } = t as TensorBase;
+        if (wrapped === null) awaitBytes(storage, false);
+      }
       this.saved = null;
       this.savedVersions = NOTHING;
       this.freed = true;

@@ -30,8 +30,14 @@ export const NO_RECIPE_BYTES = SMALL_BYTES;
 const KEPT = 2;
 const KEPT_BESIDE = 2 ** 15;
 
+/**
+ * The same for parameters, which outlive what is computed from them: only where they are changed meanwhile
+ * must their old values be kept for its sake.
+ */
+const PARAMETERS_KEPT = 8;
+
 /** Chains of recipes are cut, or a long loop could not let go of what it began with. */
-const DEEPEST = 16;
+const DEEPEST = 32;
 
 /** A tensor as it was when an operation read it. */
 interface Reading {
@@ -45,6 +51,7 @@ interface Reading {
 class ResultRecipe implements Recipe {
   readonly depth: number;
   readonly needs: number;
+  readonly parameters: number;
   readonly #op: Op<never>;
   readonly #attrs: unknown;
   readonly #inputs: readonly (Reading | number)[];
@@ -55,6 +62,7 @@ class ResultRecipe implements Recipe {
   constructor(op: Op<never>, attrs: unknown, inputs: readonly (Reading | number)[], index: number, costs: Costs) {
     this.depth = costs.depth;
     this.needs = costs.needs;
+    this.parameters = costs.parameters;
     this.#op = op;
     this.#attrs = attrs;
     this.#inputs = inputs;
@@ -75,10 +83,7 @@ class ResultRecipe implements Recipe {
   }
 }
 
-interface Costs {
-  readonly depth: number;
-  readonly needs: number;
-}
+type Costs = Pick<Recipe, 'depth' | 'needs' | 'parameters'>;
 
 /** Gives results of an operation on plain tensors that are large and cheap their recipes. */
 export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, outputs: Outputs): void {
@@ -104,6 +109,8 @@ function rememberOne(
   const leases: Source['lease'][] = [];
   let depth = 1;
   let needs = 0;
+  let own = 0;
+  let inherited = 0;
   for (const x of inputs) {
     if (typeof x === 'number') {
       readings.push(x);
@@ -118,13 +125,18 @@ function rememberOne(
     if (leases.includes(source.lease)) continue;
     leases.push(source.lease);
     source.reads++;
-    const good = hasRecipe(storage);
-    if (good) depth = Math.max(depth, (storage.recipe?.depth ?? 0) + 1);
-    // Parameters outlive what is computed from them, but a change would copy them.
+    const before = hasRecipe(storage) ? storage.recipe : null;
+    if (before !== null) {
+      depth = Math.max(depth, before.depth + 1);
+      inherited = Math.max(inherited, before.parameters);
+    }
+    const share = (before === null ? storage.nbytes : before.needs) / source.reads;
     const whole = x.meta?.base ?? x;
-    if (atNeed || !whole.tracked || whole.node !== null)
-      needs += (good ? (storage.recipe?.needs ?? 0) : storage.nbytes) / source.reads;
+    if (!atNeed && whole.tracked && whole.node === null) own += share;
+    else needs += share;
   }
+  const parameters = own + inherited;
   if (depth > DEEPEST || needs > KEPT * s.nbytes + KEPT_BESIDE) return;
-  giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, needs }), leases, atNeed);
+  if (parameters > PARAMETERS_KEPT * s.nbytes + KEPT_BESIDE) return;
+  giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, needs, parameters }), leases, atNeed);
 }

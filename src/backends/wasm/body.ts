@@ -46,6 +46,8 @@ export class Body {
   forgotten = false;
   /** Whether that was because the cache was full. */
   crowdedOut = false;
+  /** How many nodes of graphs have saved tensors that lie here, and have not let go of them. */
+  awaited = 0;
 
   constructor(sizeClass: number) {
     this.sizeClass = sizeClass;
@@ -121,5 +123,38 @@ export class Ring {
 
   each(visit: (body: Body) => void): void {
     for (let i = this.count, body = this.#hand; i > 0 && body !== null; i--, body = body.next) visit(body);
+  }
+}
+
+/** A ring that learns how many bytes of what can be made again are worth keeping in place. */
+export class RemakableRing extends Ring {
+  readonly #fewest: number;
+  #limit: number;
+  /** Lines forgotten since the last that was missed or the limit last fell. */
+  #forgotten = 0;
+
+  /** `fewest`: lines that are kept in any case. */
+  constructor(fewest: number) {
+    super();
+    this.#fewest = fewest;
+    this.#limit = fewest;
+  }
+
+  get isFull(): boolean {
+    return this.lines > this.#limit;
+  }
+
+  /** Once in a while the limit falls a little: what a program missed once it may not need any more. */
+  noteForgotten(lines: number): void {
+    this.#forgotten += lines;
+    if (this.#forgotten < 32 * this.#limit) return;
+    this.#forgotten = 0;
+    this.#limit = Math.max(this.#fewest, 0.75 * this.#limit);
+  }
+
+  /** What was missed raises the limit, unless room was short. */
+  noteMissed(lines: number, most: number): void {
+    this.#forgotten = 0;
+    this.#limit = Math.min(most, this.#limit + lines);
   }
 }

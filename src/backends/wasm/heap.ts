@@ -19,6 +19,7 @@ import {
   dropRecipe,
   eachBody,
   enroll,
+  expect,
   GRANULE,
   handOver,
   hasVanished,
@@ -30,6 +31,7 @@ import {
   residencyStats,
   restore,
   settle,
+  unexpect,
 } from './residency.ts';
 
 export { beginLaunch, scratch } from './launch.ts';
@@ -106,8 +108,9 @@ export interface Change {
 export interface Recipe {
   /** Recipes that may have to be followed for this one, itself included. */
   readonly depth: number;
-  /** Bytes that are kept for its sake at most. */
+  /** Bytes that are kept for its sake at most, and beside them of parameters, should they be changed. */
   readonly needs: number;
+  readonly parameters: number;
   /** A new storage with the same bytes. */
   make(): Storage;
 }
@@ -303,6 +306,12 @@ export function giveRecipe(s: Storage, recipe: Recipe, leases: readonly Lease[],
 /** Whether the bytes of `s` have a recipe that is still good. */
 export function hasRecipe(s: Storage): boolean {
   return s.recipe !== null && s.body.leases !== null;
+}
+
+/** Notes that a backward pass is going to read `s`, or, with false, that one that was has no more need of it. */
+export function awaitBytes(s: Storage, on: boolean): void {
+  if (on) expect(s.body);
+  else unexpect(s.body);
 }
 
 function followRecipe(s: Storage, body: Body): void {

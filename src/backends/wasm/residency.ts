@@ -6,7 +6,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { type Span, SpanAllocator } from './allocator.ts';
-import { type Body, CLOCK_MASK, type Lease, launchesBetween, NOWHERE, Ring } from './body.ts';
+import { type Body, CLOCK_MASK, type Lease, launchesBetween, NOWHERE, RemakableRing, Ring } from './body.ts';
 import { clear } from './clear.ts';
 import { copyOut, growMemory, linearMemoryBytes, u8 } from './linear-memory.ts';
 
@@ -33,15 +33,6 @@ export let clock = 1;
 let cacheLimit = 64 * MIB;
 let cacheMaximum = 3072 * MIB;
 
-/**
- * How many bytes of results that can be made again are kept in place: few, so that a loop that drops
- * its results finds the memory of the next one in the processor's cache. What is missed raises it.
- */
-const FEWEST_REMAKABLE = 4 * MIB;
-let remakableLimit = FEWEST_REMAKABLE;
-/** Bytes forgotten since the last that was missed or the limit last fell. */
-let forgottenSince = 0;
-
 /** Bytes of the linear memory that are taken: blocks, pages and scratch. */
 let resident = 0;
 let evictions = 0;
@@ -52,9 +43,17 @@ let forgotten = 0;
 let remakes = 0;
 let finalized = 0;
 
-/** Bodies that stay as long as there is room, and those whose recipes soon make them again. */
+/** Bodies that stay as long as there is room. */
 const lasting = new Ring();
-const remakable = new Ring();
+
+/**
+ * Bodies whose recipes make them again. Few of them are kept in place, so that a loop that drops its
+ * results finds the memory of the next one in the processor's cache; what is missed raises the number.
+ * What a backward pass is going to read is kept apart, and joins the others when it has been read: most
+ * of it is dead by then.
+ */
+const spare = new RemakableRing((4 * MIB) / LINE);
+const awaited = new RemakableRing((32 * MIB) / LINE);
 
 /** The launch during which nothing more was found to evict; until the next one the search is spared. */
 let exhausted = 0;
@@ -147,9 +146,11 @@ export function enroll(body: Body, owner: object): void {
   ringOf(body).add(body);
 }
 
-function ringOf({ leases, atNeed }: Body): Ring {
-  return leases === null || atNeed ? lasting : remakable;
+function ringOf(body: Body): Ring {
+  return body.leases === null || body.atNeed ? lasting : remakableRingOf(body);
 }
+
+const remakableRingOf = (body: Body): RemakableRing => (body.awaited > 0 ? awaited : spare);
 
 function withdraw(body: Body): void {
   if (body.registered) registry?.unregister(body);
@@ -205,7 +206,7 @@ const COPIES_WAIT = 2;
 /** Makes room by the body that was not used for longest. */
 function evictOne(): boolean {
   if (exhausted === clock) return false;
-  const cheap = oldestRemakable();
+  const cheap = oldestIn(spare) ?? oldestIn(awaited);
   const body = lasting.oldest(clock);
   if (cheap !== null && (body === null || age(body) <= COPIES_WAIT * age(cheap))) {
     forget(cheap, true);
@@ -230,9 +231,9 @@ const age = (body: Body): number => launchesBetween(body.stamp, clock);
 const isGood = (leases: readonly Lease[] | null): boolean => leases?.every((lease) => !lease.ended) === true;
 
 /** The body to be forgotten next. Those whose recipes are no longer good become like any other on the way. */
-function oldestRemakable(): Body | null {
+function oldestIn(ring: RemakableRing): Body | null {
   for (;;) {
-    const body = remakable.oldest(clock);
+    const body = ring.oldest(clock);
     if (body === null || isGood(body.leases)) return body;
     dropRecipe(body);
   }
@@ -245,7 +246,16 @@ function forget(body: Body, crowded: boolean): void {
   body.forgotten = true;
   body.crowdedOut = crowded;
   forgotten++;
-  forgottenSince += body.used * GRANULE;
+}
+
+/** Forgets what a ring holds too much of. */
+function trim(ring: RemakableRing): void {
+  while (ring.isFull) {
+    const body = oldestIn(ring);
+    if (body === null) return;
+    ring.noteForgotten(body.span?.size ?? 0);
+    forget(body, false);
+  }
 }
 
 /** From now on a body in place is one whose bytes are copied if it must go. */
@@ -253,8 +263,8 @@ export function dropRecipe(body: Body): void {
   if (body.leases === null) return;
   countLeases(body, -1);
   body.leases = null;
-  if (body.ring !== remakable) return;
-  remakable.remove(body);
+  if (body.ring === null || body.ring === lasting) return;
+  body.ring.remove(body);
   lasting.add(body);
 }
 
@@ -265,16 +275,25 @@ export function keepRecipe(body: Body, leases: readonly Lease[], atNeed: boolean
   countLeases(body, 1);
   if (atNeed) return;
   body.ring?.remove(body);
-  remakable.add(body);
-  while (remakable.lines * LINE > remakableLimit) {
-    const oldest = oldestRemakable();
-    if (oldest === null) break;
-    forget(oldest, false);
-  }
-  // Once in a while the limit falls a little: what a program missed once it may not need any more.
-  if (forgottenSince < 32 * remakableLimit) return;
-  forgottenSince = 0;
-  remakableLimit = Math.max(FEWEST_REMAKABLE, 0.75 * remakableLimit);
+  const ring = remakableRingOf(body);
+  ring.add(body);
+  trim(ring);
+}
+
+/** Notes that a backward pass is going to read a body. */
+export function expect(body: Body): void {
+  if (body.awaited++ === 0 && body.ring === spare) move(body, awaited);
+}
+
+/** Takes back one `expect`. */
+export function unexpect(body: Body): void {
+  if (--body.awaited === 0 && body.ring === awaited) move(body, spare);
+}
+
+function move(body: Body, to: RemakableRing): void {
+  body.ring?.remove(body);
+  to.add(body);
+  trim(to);
 }
 
 function evict(body: Body): boolean {
@@ -321,11 +340,12 @@ export function remake(body: Body, owner: object, make: () => Body): void {
   body.forgotten = false;
   remakes++;
   const bytes = body.used * GRANULE;
-  if (body.crowdedOut) cacheLimit = Math.min(cacheMaximum, cacheLimit + bytes);
-  else remakableLimit = Math.min(cacheMaximum, remakableLimit + bytes);
-  forgottenSince = 0;
   countLeases(body, 1);
   enroll(body, owner);
+  // Nobody missed what only another one is made from.
+  if (launchesInside > 0) return;
+  if (body.crowdedOut) cacheLimit = Math.min(cacheMaximum, cacheLimit + bytes);
+  else remakableRingOf(body).noteMissed(Math.ceil(bytes / LINE), cacheMaximum / LINE);
 }
 
 export function settle(body: Body, span: Span): void {
@@ -401,6 +421,5 @@ export function residencyStats(): ResidencyStats {
 
 /** Visits every evictable body that is in place. */
 export function eachBody(visit: (body: Body) => void): void {
-  lasting.each(visit);
-  remakable.each(visit);
+  for (const ring of [lasting, spare, awaited]) ring.each(visit);
 }
