@@ -1,6 +1,7 @@
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { attention, fitsAttention } from '../ops/attention.ts';
 import { add, ge, mul, where } from '../ops/elementwise.ts';
 import { matmul } from '../ops/matmul.ts';
 import { softmax } from '../ops/softmax.ts';
@@ -50,6 +51,8 @@ export function scaledDotProductAttention(
     );
   }
   const scale = options?.scale ?? 1 / Math.sqrt(query.shape.at(-1) as number);
+  if (attnMask === null && !(dropoutP > 0) && fitsAttention(query, key, value))
+    return attention(query, key, value, scale, isCausal) as Tensor;
   // Scaling the queries is less work than scaling the scores.
   let scores = matmul(mul(query, scale), mT(key));
   const mask = isCausal ? causalMask(query.shape.at(-2) as number, key.shape.at(-2) as number) : attnMask;

@@ -33,7 +33,12 @@ const IN_PYTORCH: Readonly<Record<string, string>> = {
 };
 
 /** A result of some shape, made by a kernel. Bytes are multiplied as int32: both wrap, so that the low byte of a sum is right. */
-function product(kernel: typeof gemm, shape: Shape, a: TensorBase, b: TensorBase): TensorBase {
+function product(
+  kernel: (...operands: Parameters<typeof gemm>) => unknown,
+  shape: Shape,
+  a: TensorBase,
+  b: TensorBase,
+): TensorBase {
   if (a.dtype === 'uint8')
     return internally(() => toDType(product(kernel, shape, toDType(a, 'int32'), toDType(b, 'int32')), 'uint8'));
   const y = fresh(shape, a.dtype);

@@ -37,7 +37,7 @@ export function bytesMoved(inputs: readonly Operand[], outputs: Outputs): number
   return total(ins) + total(outs);
 }
 
-const size = (x: Operand, d: number): number => (x instanceof TensorBase ? (x.shape.at(d) ?? 1) : 1);
+const size = (x: Operand | undefined, d: number): number => (x instanceof TensorBase ? (x.shape.at(d) ?? 1) : 1);
 const count = (x: Operand | undefined): number => (x instanceof TensorBase ? x.count : 0);
 
 type Counter = (inputs: readonly Operand[], outputs: readonly TensorBase[]) => number;
@@ -48,6 +48,7 @@ const contractions: Readonly<Record<string, Counter>> = {
   mv: ([a]) => 2 * count(a),
   mm: ([a, b]) => 2 * count(a) * size(b, -1),
   bmm: ([a, b]) => 2 * count(a) * size(b, -1),
+  attention: ([q, , v], [, p]) => 2 * count(p) * (size(q, -1) + size(v, -1)),
   convolution: ([, w], [y]) => windowed(y, w),
   convolutionInput: ([y, w]) => windowed(y, w),
   convolutionWeight: ([, y], [w]) => windowed(y, w),

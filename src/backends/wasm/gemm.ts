@@ -8,6 +8,7 @@
  * of one row and one column is made like `dot`, in lanes.) Where the system has a BLAS that may be used,
  * it gets the large products of floats, and their bits are its own.
  */
+import { isContiguous } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { planBlas } from './blas/product.ts';
 import { clear } from './clear.ts';
@@ -20,8 +21,9 @@ import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts'
 /**
  * `out[…, m, n] = Σ_k a[…, m, k] · b[…, k, n]` for float32, float64 and int32 (which wraps). The batch
  * dimensions of all three agree (broadcast ones have stride 0), a and b have any strides, out is contiguous.
+ * Where its rows or its matrices are apart, only the system's BLAS can do it: false if that does not.
  */
-export function gemm(out: Strided, a: Strided, b: Strided): void {
+export function gemm(out: Strided, a: Strided, b: Strided): boolean {
   const kernels = kernelsFor('matmul', out.dtype);
   const { bytes } = kernels;
   const rank = out.shape.length;
@@ -38,8 +40,9 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
   const bAt = address(b.storage) + b.offset * bytes;
 
   // Batches that share b and follow each other in a are rows of one product.
+  const closed = isContiguous(out.shape, out.strides);
   let batchDims = rank - 2;
-  while (batchDims > 0) {
+  while (closed && batchDims > 0) {
     const size = out.shape[batchDims - 1]!;
     if (size !== 1 && (b.strides[batchDims - 1] !== 0 || a.strides[batchDims - 1]! * bytes !== m * aRow || m === 0))
       break;
@@ -48,22 +51,32 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
   }
   let batches = 1;
   for (let d = 0; d < batchDims; d++) batches *= out.shape[d]!;
-  if (batches === 0 || m === 0 || n === 0) return;
+  if (batches === 0 || m === 0 || n === 0) return true;
   if (k === 0) {
-    clear(c, batches * m * n * bytes);
-    return;
+    if (closed) clear(c, batches * m * n * bytes);
+    return closed;
   }
   const byBlas =
     isDeterministic() || isShortSum(n, k)
       ? null
-      : planBlas(out.dtype, { row: aRow, column: aK }, { row: bK, column: bN }, m, n, k, batches);
+      : planBlas(
+          out.dtype,
+          { row: aRow, column: aK },
+          { row: bK, column: bN },
+          m,
+          n,
+          k,
+          batches,
+          closed ? n : out.strides[rank - 2]!,
+        );
+  if (byBlas === null && !closed) return false;
   if (batches === 1) {
     if (byBlas === null) product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k);
     else {
       byBlas.run(aAt, bAt, c);
       byBlas.finish();
     }
-    return;
+    return true;
   }
   // Small products are shared by the batch; a large one is shared in itself.
   const shares =
@@ -74,25 +87,28 @@ export function gemm(out: Strided, a: Strided, b: Strided): void {
   const index = new Array<number>(batchDims).fill(0);
   let aOffset = aAt;
   let bOffset = bAt;
+  let to = c;
   for (let batch = 0; batch < batches; batch++) {
     if (shares && batch % perTask === 0) {
       leaveRooms();
       by = inTask(kernels, tasks);
     }
-    const to = c + batch * m * n * bytes;
     if (byBlas !== null) byBlas.run(aOffset, bOffset, to);
     else product(by, to, aOffset, aRow, aK, bOffset, bK, bN, m, n, k);
     for (let d = batchDims - 1; d >= 0; d--) {
       aOffset += a.strides[d]! * bytes;
       bOffset += b.strides[d]! * bytes;
+      to += out.strides[d]! * bytes;
       if (++index[d]! < out.shape[d]!) break;
       aOffset -= a.strides[d]! * bytes * out.shape[d]!;
       bOffset -= b.strides[d]! * bytes * out.shape[d]!;
+      to -= out.strides[d]! * bytes * out.shape[d]!;
       index[d] = 0;
     }
   }
   byBlas?.finish();
   if (shares) runTasks(tasks);
+  return true;
 }
 
 /** `out = Σ a · b` for vectors of equal length, any strides; out has one element. */

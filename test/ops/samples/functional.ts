@@ -42,6 +42,16 @@ const standardized =
 const outputsOfLayerNorm = (inputs: readonly Tensor[]): readonly Tensor[] =>
   apply(operations().get('layerNorm') as never, inputs, { dims: [1], eps: 0.01 } as never) as readonly Tensor[];
 
+/** Both outputs of `attention`: the result and the weights. */
+const attending =
+  (scale: number, causal: boolean) =>
+  (...inputs: readonly Tensor[]): readonly Tensor[] =>
+    apply(operations().get('attention') as never, inputs, { scale, causal } as never) as readonly Tensor[];
+
+/** Queries, keys and values. */
+const ofQueries = (...shapes: readonly (readonly number[])[]): Tensor[] =>
+  shapes.map((shape, i) => spreadTensor(shape, -1, 1, 11 + i));
+
 /** An input of a layer norm, a weight and a bias. */
 const ofLines = (shape: readonly number[], own: readonly number[]): Tensor[] => [
   spreadTensor(shape, -2, 2, 7),
@@ -96,6 +106,18 @@ export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('weight without bias', [spreadTensor([2, 3], -2, 2, 7), spreadTensor([3], 0.5, 1, 8)], (x, weight) =>
       F.layerNorm(x, [3], { weight }),
     ),
+  ],
+  attention: [
+    sample('one head', ofQueries([3, 2], [4, 2], [4, 3]), attending(0.7, false)),
+    sample('causal', ofQueries([2, 4, 2], [2, 4, 2], [2, 4, 3]), attending(1, true)),
+    sample('causal, more keys', ofQueries([2, 1, 2, 3], [2, 1, 4, 3], [2, 1, 4, 2]), attending(0.5, true)),
+    sample('heads side by side', ofQueries([2, 3, 12]), (x) => {
+      const [q, k, v] = x.split(4, 2).map((t: Tensor) => t.reshape([2, 3, 2, 2]).transpose(1, 2)) as Tensor[];
+      return F.scaledDotProductAttention(q as Tensor, k as Tensor, v as Tensor, { isCausal: true });
+    }),
+    sample('no heads', ofQueries([0, 3, 2], [0, 3, 2], [0, 3, 2]), attending(1, true)),
+    sample('no queries', ofQueries([0, 2], [3, 2], [3, 2]), attending(1, false)),
+    sample('no keys', ofQueries([2, 2], [0, 2], [0, 3]), attending(1, false)),
   ],
   layerNorm: [
     sample('rows', ofLines([2, 3], [3]), (x, weight, bias) => F.layerNorm(x, [3], { weight, bias })),

@@ -102,7 +102,8 @@ function originOf(blas: Blas): number {
 
 /**
  * How to compute products of m times k and k times n elements with such strides, or null if the
- * generated kernels are to do it: they are better at small ones, and read any strides.
+ * generated kernels are to do it: they are better at small ones, and read any strides. Rows of a result are
+ * `apart` elements apart.
  */
 export function planBlas(
   dtype: string,
@@ -112,9 +113,11 @@ export function planBlas(
   n: number,
   k: number,
   batches: number,
+  apart: number = n,
 ): Plan | null {
   if (!wanted || dtype === 'int32') return null;
   const bytes = dtype === 'float64' ? 8 : 4;
+  if (apart !== n && (m === 1 || n === 1)) return null;
   if (n === 1) return planVector(bytes, a, b.row, m, k, batches);
   if (m === 1) {
     const plan = planVector(bytes, { row: b.column, column: b.row }, a.column, n, k, batches);
@@ -134,7 +137,7 @@ export function planBlas(
   const [stepA, stepB] = [Math.abs(lda), Math.abs(ldb)];
   if (!cutsProducts(blas, batches * m * n * k)) {
     const run = (x: number, y: number, z: number): void =>
-      gemm(ROW_MAJOR, layA, layB, m, n, k, 1, origin + x, stepA, origin + y, stepB, 0, origin + z, n);
+      gemm(ROW_MAJOR, layA, layB, m, n, k, 1, origin + x, stepA, origin + y, stepB, 0, origin + z, apart);
     return { run, finish: nothing };
   }
   const calls: Call[] = [];
@@ -144,9 +147,9 @@ export function planBlas(
       for (const [from, to] of pieces) {
         const [rows, columns] = m >= n ? [to - from, n] : [m, to - from];
         const [atA, atB, atC] =
-          m >= n ? [x + from * a.row, y, z + from * n * bytes] : [x, y + from * b.column, z + from * bytes];
+          m >= n ? [x + from * a.row, y, z + from * apart * bytes] : [x, y + from * b.column, z + from * bytes];
         const sizes = [ROW_MAJOR, layA, layB, rows, columns, k, 1];
-        const args = [...sizes, origin + atA, stepA, origin + atB, stepB, 0, origin + atC, n];
+        const args = [...sizes, origin + atA, stepA, origin + atB, stepB, 0, origin + atC, apart];
         calls.push({ kernel: callable(gemm), args });
       }
     },
