@@ -59,7 +59,7 @@ const pickOp: Op<PickAttrs> = defineOp({
       const counted = pickClasses(losses, inOrder(x), inOrder(target), classesOf(x.shape, ignoreIndex));
       return reduction === 'none' ? losses : total(losses, reduction === 'mean' ? counted : null);
     }),
-  vjp: { x: [['target'], (g, [t], { attrs, shape }) => apply1(spreadOp, [g, t], { ...attrs, shape: shape(0) })] },
+  vjp: { x: [['target'], (g, [t], c) => apply1(spreadOp, [g, t], { ...c.attrs, shape: c.shape(0) })] },
   jvp: linearBut(() => pickOp, 1),
   vmap: ([x, target], [inX, inT], attrs, size) => {
     const { ignoreIndex, reduction } = attrs;
