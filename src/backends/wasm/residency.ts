@@ -52,7 +52,7 @@ const lasting = new Ring();
  * What a backward pass is going to read is kept apart, and joins the others when it has been read: most
  * of it is dead by then.
  */
-const spare = new RemakableRing((4 * MIB) / LINE);
+const spare = new RemakableRing(MIB / LINE);
 const awaited = new RemakableRing((32 * MIB) / LINE);
 
 /** The launch during which nothing more was found to evict; until the next one the search is spared. */
@@ -113,37 +113,49 @@ function collected(body: Body): void {
   retire(body);
 }
 
-// Registration costs several times as much as an allocation, and most blocks are freed by the engine
-// soon after. So it waits, for so many bodies and bytes, until those are gone that will not need it.
-const WAITING_BODIES = 64;
+// Registration costs several times as much as an allocation, and most blocks are given up soon after. So it
+// waits, for so many bodies and bytes, until those are gone that will not need it.
+const WAITING_BODIES = 256;
 const WAITING_LINES = (4 * MIB) / LINE;
 /** So much costs more to fill than to register; and what waits stays alive, with all that its recipe reads. */
 const WAITS_LINES = MIB / LINE;
 const waiting: Body[] = [];
 let waitingLines = 0;
 
+/** Lets those go that wait for nothing any more, and registers the others unless that left few. */
 function registerWaiting(): void {
+  let left = 0;
+  waitingLines = 0;
   for (const body of waiting) {
-    const owner = body.owner;
-    if (owner === null) continue;
-    body.owner = null;
-    body.registered = true;
-    registry?.register(owner, body, body);
+    if (body.owner === null) continue;
+    waiting[left++] = body;
+    waitingLines += body.used / GRANULES_PER_LINE;
   }
+  waiting.length = left;
+  if (2 * left < WAITING_BODIES && 2 * waitingLines < WAITING_LINES) return;
+  for (const body of waiting) if (body.owner !== null) register(body, body.owner);
   waiting.length = 0;
   waitingLines = 0;
 }
 
+function register(body: Body, owner: object): void {
+  body.owner = null;
+  body.registered = true;
+  registry?.register(owner, body, body);
+}
+
 /** Makes a body evictable; `owner` is what dies with the last storage of the body. */
 export function enroll(body: Body, owner: object): void {
-  if (registry !== null) {
-    const lines = body.span?.size ?? 0;
-    body.owner = owner;
-    waiting.push(body);
-    waitingLines += lines;
-    if (waiting.length >= WAITING_BODIES || waitingLines >= WAITING_LINES || lines >= WAITS_LINES) registerWaiting();
-  }
   ringOf(body).add(body);
+  const lines = body.span?.size ?? 0;
+  if (lines >= WAITS_LINES) {
+    register(body, owner);
+    return;
+  }
+  body.owner = owner;
+  waiting.push(body);
+  waitingLines += lines;
+  if (waiting.length >= WAITING_BODIES || waitingLines >= WAITING_LINES) registerWaiting();
 }
 
 function ringOf(body: Body): Ring {
