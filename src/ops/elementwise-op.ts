@@ -1,7 +1,6 @@
 import { address, beginLaunch } from '../backends/wasm/heap.ts';
 import { launch, MASKED, MapKernel } from '../backends/wasm/map.ts';
 import type { WasmFunction } from '../backends/wasm/module.ts';
-import { fusing } from '../backends/wasm/relaxed.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { type Compute, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
@@ -50,7 +49,7 @@ interface Plan {
 }
 
 function compiled(plan: Plan, repeated: number): WasmFunction {
-  const which = fusing() ? 2 * repeated + 1 : 2 * repeated;
+  const which = plan.kernel.fuses ? 2 * repeated + 1 : 2 * repeated;
   const known = plan.flat[which];
   if (known !== undefined) return known;
   const made = plan.kernel.flat(repeated);

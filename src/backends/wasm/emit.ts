@@ -13,6 +13,7 @@ import { IntLowering } from './emit-int.ts';
 import type { FunctionBody, Local } from './encoder.ts';
 import { fusing } from './relaxed.ts';
 import { type Vec, VectorGraph } from './vector.ts';
+import { hasFunctions } from './weight.ts';
 
 export {
   lanesOf,
@@ -69,7 +70,7 @@ export function emitAbreast(
 }
 
 function lowerAll(compute: Compute, exprs: readonly Expr[]): readonly [graph: VectorGraph, roots: readonly Vec[]] {
-  const graph = new VectorGraph(fusing());
+  const graph = new VectorGraph(hasFunctions(exprs) && fusing());
   const lowering = compute === 'i32' ? new IntLowering(graph) : new FloatLowering(graph, compute);
   const lowered = new Map<Expr, Vec>();
   const vec = (e: Expr): Vec => lowered.get(e) as Vec;

@@ -20,9 +20,17 @@ import {
 import { storeFirst } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 
-export interface GemmKernels {
+/** The kernels of inner products, which go without fused multiply-adds. */
+export interface InnerKernels {
   readonly dtype: GemmDType;
   readonly bytes: number;
+  /** `(from, stride, to, n)`: copies elements that lie apart next to each other. */
+  readonly gather: WasmFunction;
+  /** `(a, b, n)`: the inner product, as f64 for floats. */
+  readonly dot: WasmFunction;
+}
+
+export interface GemmKernels extends InnerKernels {
   /** The instructions that the kernels are made of, for others that sum alike. */
   readonly lanes: Lanes;
   /** Columns of a panel of b. */
@@ -42,25 +50,26 @@ export interface GemmKernels {
   readonly rows: WasmFunction;
   /** `(from, to, n)`: to += from. */
   readonly add: WasmFunction;
-  /** `(from, stride, to, n)`: copies elements that lie apart next to each other. */
-  readonly gather: WasmFunction;
-  /** `(a, b, n)`: the inner product, as f64 for floats. */
-  readonly dot: WasmFunction;
+}
+
+export function innerKernels(dtype: GemmDType): InnerKernels {
+  const lanes = lanesFor(dtype, false);
+  const { gather, dot } = instantiate([emitGather(lanes), emitDot(lanes)]);
+  return { dtype, bytes: lanes.bytes, gather: gather!, dot: dot! };
 }
 
 /** The kernels of one dtype. Those for tiles are a larger module, compiled when a product first asks for one. */
-export function gemmKernels(dtype: GemmDType, relaxed: boolean): GemmKernels {
-  const lanes = lanesFor(dtype, relaxed);
+export function gemmKernels(inner: InnerKernels, relaxed: boolean): GemmKernels {
+  const lanes = lanesFor(inner.dtype, relaxed);
   const columns = tileColumns(lanes);
-  const vectors = instantiate([emitRows(lanes), emitAdd(lanes), emitGather(lanes), emitDot(lanes)]);
+  const { rows, add } = instantiate([emitRows(lanes), emitAdd(lanes)]);
   let tiles: Readonly<Record<string, WasmFunction>> | null = null;
   const tile = (name: string): WasmFunction => {
     tiles ??= tileKernels(lanes, columns);
     return tiles[name]!;
   };
   return {
-    dtype,
-    bytes: lanes.bytes,
+    ...inner,
     lanes,
     columns,
     get strided() {
@@ -75,10 +84,8 @@ export function gemmKernels(dtype: GemmDType, relaxed: boolean): GemmKernels {
     get packB() {
       return tile(packName(columns));
     },
-    rows: vectors.rows!,
-    add: vectors.add!,
-    gather: vectors.gather!,
-    dot: vectors.dot!,
+    rows: rows!,
+    add: add!,
   };
 }
 

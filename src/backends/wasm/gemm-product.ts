@@ -1,7 +1,7 @@
 /**
  * One product of two matrices, as calls of the kernels: blocks, packing, and what goes without.
  */
-import type { GemmKernels } from './gemm-kernels.ts';
+import type { GemmKernels, InnerKernels } from './gemm-kernels.ts';
 import { TILE_ROWS } from './gemm-tile.ts';
 import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
 import type { WasmFunction } from './module.ts';
@@ -308,7 +308,7 @@ function rowsOf(
 
 /** `c = Σ a b`. */
 export function inner(
-  kernels: GemmKernels,
+  kernels: InnerKernels,
   c: number,
   a: number,
   aStep: number,
@@ -326,7 +326,7 @@ export function inner(
 }
 
 function gathered(
-  kernels: GemmKernels,
+  kernels: InnerKernels,
   which: typeof FOR_A | typeof FOR_B,
   from: number,
   step: number,

@@ -13,7 +13,7 @@ import type { Strided } from '../../kernels/strided.ts';
 import { planBlas } from './blas/product.ts';
 import { clear } from './clear.ts';
 import { inner, inTask, isShortSum, leaveRooms, openLaunch, product, SHARED_PRODUCT } from './gemm-product.ts';
-import { kernelsFor } from './gemm-select.ts';
+import { innerKernelsFor, kernelsFor } from './gemm-select.ts';
 import { address } from './heap.ts';
 import { isDeterministic } from './relaxed.ts';
 import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts';
@@ -113,7 +113,7 @@ export function gemm(out: Strided, a: Strided, b: Strided): boolean {
 
 /** `out = Σ a · b` for vectors of equal length, any strides; out has one element. */
 export function dot(out: Strided, a: Strided, b: Strided): void {
-  const kernels = kernelsFor('dot', out.dtype);
+  const kernels = innerKernelsFor('dot', out.dtype);
   const { bytes } = kernels;
   openLaunch();
   const c = address(out.storage) + out.offset * bytes;

@@ -15,6 +15,7 @@ import { findLoops, innermostTile, loopCount, sizes, steps, tileInnermost } from
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { canShare, runTasks, type Task } from './threads/pool.ts';
+import { hasFunctions } from './weight.ts';
 
 /**
  * The type a conversion computes in, so that it rounds once: float64 if either side is, else float32
@@ -47,6 +48,7 @@ export class MapKernel {
   /** Element types, outputs first; what stands for a scalar has no meaning. */
   readonly #dtypes: readonly DType[];
   readonly #scalars: readonly boolean[];
+  readonly #hasFunctions: boolean;
   /** What was compiled, without fused multiply-adds and with them. */
   readonly #compiled: readonly [Compiled, Compiled] = [new Compiled(), new Compiled()];
 
@@ -55,6 +57,12 @@ export class MapKernel {
     this.#compute = compute;
     this.#dtypes = [...outs, ...ins.map((d) => (d === 'scalar' ? 'float64' : d))];
     this.#scalars = ins.map((d) => d === 'scalar');
+    this.#hasFunctions = hasFunctions(fn.outs);
+  }
+
+  /** Whether it is computed with fused multiply-adds. A host is not asked for them before that matters. */
+  get fuses(): boolean {
+    return this.#hasFunctions && fusing();
   }
 
   /**
@@ -63,7 +71,7 @@ export class MapKernel {
    * element used for all.
    */
   flat(repeated: number): WasmFunction {
-    const compiled = this.#compiled[fusing() ? 1 : 0];
+    const compiled = this.#compiled[this.fuses ? 1 : 0];
     if (repeated === 0 && compiled.plain !== undefined) return compiled.plain;
     const known = compiled.flat.get(repeated);
     if (known !== undefined) return known;
@@ -202,7 +210,7 @@ export class MapKernel {
       code = 3 * code + (unit ? 0 : step === 0 ? 1 : 2);
     }
     const key = tensors.length <= MASKED ? code : `${depth} ${accesses.join()}`;
-    const { nested } = this.#compiled[fusing() ? 1 : 0];
+    const { nested } = this.#compiled[this.fuses ? 1 : 0];
     const known = nested.get(key);
     if (known !== undefined) return known;
     let t = outs;

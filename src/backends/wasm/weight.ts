@@ -1,4 +1,5 @@
-/** What an expression costs, roughly, in instructions per vector: chooses how far loops are unrolled. */
+/** What expressions are made of: functions, or instructions alone. */
+import { topological } from '../../kernels/dag.ts';
 import { type Expr, operands } from '../../kernels/expr.ts';
 
 /** Operations of one instruction or few; the others are polynomials and calls. */
@@ -7,6 +8,11 @@ const CHEAP: ReadonlySet<string> = new Set<Expr['op']>([
   ...(['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'xor', 'not', 'select'] as const),
 ]);
 
+/** Whether expressions contain functions that take more than an instruction or two: only those multiply and add in one step. */
+export const hasFunctions = (exprs: readonly Expr[]): boolean =>
+  topological(exprs, operands).some(({ op }) => op !== 'arg' && op !== 'const' && !CHEAP.has(op));
+
+/** What expressions cost, roughly, in instructions per vector: chooses how far loops are unrolled. */
 export function weight(exprs: readonly Expr[]): number {
   const seen = new Set<Expr>();
   const stack = [...exprs];
