@@ -41,6 +41,9 @@ const image = randn([4, 8, 40, 40]);
 const filters = randn([16, 8, 3, 3]);
 const whole = long.mul(1e6).to('int32');
 
+const both = ({ values, indices }: { readonly values: Tensor; readonly indices: Tensor }): Tensor =>
+  cat([values.double(), indices.double()]);
+
 /** Work large enough to be shared, of every family. */
 const work: Readonly<Record<string, () => Tensor>> = {
   'map, contiguous': () => long.exp().mul(long).add(0.5),
@@ -83,7 +86,19 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'matmul with few columns': () => tall.mm(tall.slice(0, 0, 9).T),
   'batched matmul': () => many.bmm(others),
   convolution: () => F.conv2d(image, filters, null, { padding: 1 }),
-  cumsum: () => tall.cumsum(0),
+  'cumsum of columns': () => tall.cumsum(0),
+  'cumsum of rows': () => tall.cumsum(1),
+  'cumsum in the middle': () => many.cumsum(1),
+  'running maxima of rows': () => both(tall.cummax(1)),
+  'sort of rows': () => both(tall.sort(1)),
+  'sort of columns': () => both(many.sort(1)),
+  'largest of rows': () => both(tall.topk(7, 1)),
+  'medians of rows': () => both(tall.median(1)),
+  'gather from rows': () => tall.gather(1, tall.argsort(1)),
+  'scatter into rows': () => tall.clone().scatter(1, tall.argsort(1), tall),
+  'added into rows': () => tall.scatterAdd(1, tall.argsort(1).mul(0.5).to('int32'), tall),
+  'rows that are selected': () => tall.indexSelect(0, whole.slice(0, 0, 4000).abs().remainder(3001)),
+  'rows that are added': () => tall.indexAdd(0, whole.slice(0, 0, 3001).abs().remainder(3001), tall),
 };
 
 describe('threads', () => {
@@ -133,6 +148,18 @@ describe('threads', () => {
     for (const fails of [0, 7, 39]) expect(() => runTasks(tasks(fails))).toThrow();
     expect(() => runTasks(tasks(-1))).not.toThrow();
     expect(bits(work.matmul()) === alone.get('matmul')).toBe(true);
+  });
+
+  it('an index out of range is the same error', async () => {
+    const index = tall.argsort(1);
+    index.select(0, 2000).fill_(301);
+    index.select(0, 17).slice(0, 100).fill_(-5);
+    const message = 'index -5 is out of bounds for dimension 1 with size 301';
+    for (const n of [1, 3]) {
+      await withThreads(n);
+      expect(() => tall.gather(1, index)).toThrow(message);
+      expect(() => tall.scatterAdd(1, index, tall)).toThrow(message);
+    }
   });
 
   it('change no bit of deterministic products either', async () => {

@@ -72,8 +72,8 @@ const FEW_COLUMNS = 32;
 const ROWS_ALONE = 4;
 export const LONGEST_K = 384;
 const BLOCK_K = 256;
-/** Multiplications from which on a product is shared between threads: some hundred microseconds of work. */
-export const SHARED_PRODUCT = 2 ** 21;
+/** Multiplications from which on a product is shared between threads: some forty microseconds of work. */
+export const SHARED_PRODUCT = 2 ** 20;
 
 /** Blocks of k are of about equal length, and depend on nothing else. */
 export function blockLength(k: number): number {
@@ -168,7 +168,7 @@ function shortSums(
   const { bytes } = kernels;
   const cRow = n * bytes;
   const chunk = Math.min(n, Math.floor(SMALL_BYTES / (k * bytes)));
-  const shares = m * n * k >= SHARED_PRODUCT && canShare();
+  const shares = m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
   const band = shares ? Math.ceil(m / (4 * getNumThreads())) : m;
   for (let j = 0; j < n; j += chunk) {
     const width = Math.min(chunk, n - j);
@@ -207,7 +207,7 @@ function blocked(
   const cRow = n * bytes;
   const step = blockLength(k);
   const inPlace = m < FEW_ROWS || (n <= FEW_COLUMNS && aK === bytes) || m * k * bytes <= SMALL_BYTES;
-  const shares = m >= FEW_ROWS && m * n * k >= SHARED_PRODUCT && canShare();
+  const shares = m >= FEW_ROWS && m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
   const blockColumns = Math.min(n, BLOCK_COLUMNS);
   const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
   // Rows that are packed at a time; when the product is shared, every band of rows has panels of its own.

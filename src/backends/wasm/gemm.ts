@@ -80,7 +80,11 @@ export function gemm(out: Strided, a: Strided, b: Strided): boolean {
   }
   // Small products are shared by the batch; a large one is shared in itself.
   const shares =
-    byBlas === null && m * n * k < SHARED_PRODUCT && batches * m * n * k >= SHARED_PRODUCT && m * n > 1 && canShare();
+    byBlas === null &&
+    m * n * k < SHARED_PRODUCT &&
+    batches * m * n * k >= SHARED_PRODUCT &&
+    m * n > 1 &&
+    canShare(batches * m * n * k);
   const perTask = Math.ceil(batches / (4 * getNumThreads()));
   const tasks: Call[][] = [];
   let by = kernels;

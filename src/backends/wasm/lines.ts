@@ -41,7 +41,7 @@ export class LineKernel {
     const kernel = this.#compiled[which] ?? compileLines(this.#program);
     this.#compiled[which] = kernel;
     const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
-    if (lines * length < 2 * PIECE || !canShare()) {
+    if (lines * length < 2 * PIECE || !canShare(4 * lines * length)) {
       kernel(lines, length, ...starts, ...scalars);
       return;
     }

@@ -96,7 +96,7 @@ export class MapKernel {
     if (n === 0) return;
     const repeated = flatness(outs, ins, n);
     if (repeated >= 0) {
-      if (n >= 2 * PIECE && canShare()) this.#shareFlat(n, outs, ins, repeated);
+      if (n >= 2 * PIECE && canShare(4 * n)) this.#shareFlat(n, outs, ins, repeated);
       else launch(this.flat(repeated), n, outs, ins);
     } else this.#runNested(outs, ins);
   }
@@ -157,7 +157,8 @@ export class MapKernel {
     const depth = Math.max(0, loopCount - 1);
     const kernel = this.#variant(depth, tensors, outs.length);
     const turns = loopCount === 0 ? 1 : sizes[depth];
-    if (loopCount > 0 && numel(outs[0].shape) >= 2 * PIECE && canShare()) this.#shareNested(kernel, depth, outs, ins);
+    const n = numel(outs[0].shape);
+    if (loopCount > 0 && n >= 2 * PIECE && canShare(4 * n)) this.#shareNested(kernel, depth, outs, ins);
     else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]));
   }
 

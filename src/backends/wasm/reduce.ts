@@ -119,7 +119,7 @@ export class ReduceKernel {
     const planned = this.#current.plans.get(tensors, inShape, axes, () => this.#plan(tensors, inShape, axes));
     if (planned === null) return;
     const run = new Run(this, this.#code, planned, out, tensors, scalars, postScalars, this.#paramBytes);
-    if (numel(inShape) >= SHARED_ELEMENTS && canShare()) run.shared();
+    if (numel(inShape) >= SHARED_ELEMENTS && canShare(numel(inShape))) run.shared();
     else run.all();
   }
 

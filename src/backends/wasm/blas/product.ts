@@ -140,6 +140,7 @@ export function planBlas(
       gemm(ROW_MAJOR, layA, layB, m, n, k, 1, origin + x, stepA, origin + y, stepB, 0, origin + z, apart);
     return { run, finish: nothing };
   }
+  const steps = batches * m * n * k;
   const calls: Call[] = [];
   const pieces = batches === 1 ? piecesOf(m, n, k) : [[0, Math.max(m, n)] as const];
   return {
@@ -153,7 +154,7 @@ export function planBlas(
         calls.push({ kernel: callable(gemm), args });
       }
     },
-    finish: () => runCalls(blas, calls),
+    finish: () => runCalls(blas, calls, steps),
   };
 }
 
@@ -174,6 +175,7 @@ function planVector(bytes: number, a: Strides, step: number, m: number, k: numbe
       gemv(ROW_MAJOR, NO_TRANSPOSE, m, k, 1, origin + x, lda, origin + y, step / bytes, 0, origin + z, 1);
     return { run, finish: nothing };
   }
+  const steps = batches * m * k;
   const calls: Call[] = [];
   const pieces = batches === 1 ? piecesOf(m, 1, k) : [[0, m] as const];
   return {
@@ -185,6 +187,6 @@ function planVector(bytes: number, a: Strides, step: number, m: number, k: numbe
         calls.push({ kernel: callable(gemv), args });
       }
     },
-    finish: () => runCalls(blas, calls),
+    finish: () => runCalls(blas, calls, steps),
   };
 }

@@ -4,7 +4,7 @@
  * depends on its size and the number of threads that are wanted, not on which of them are ready.
  */
 import { setCode, type WasmFunction } from '../module.ts';
-import { type Call, canShareNative, getNumThreads, runTasks } from '../threads/pool.ts';
+import { type Call, canShare, canShareNative, getNumThreads, runTasks } from '../threads/pool.ts';
 import { shareOf } from '../threads/share.ts';
 import { type Blas, describe, FUNCTIONS } from './library.ts';
 
@@ -58,8 +58,8 @@ export function piecesOf(m: number, n: number, k: number): readonly (readonly [f
 const CALLS_AT_ONCE = 2048;
 
 /** Makes calls that do not depend on each other, on all threads that can. */
-export function runCalls(blas: Blas, calls: readonly Call[]): void {
-  if (canShareNative(callable(blas.sgemm)) !== true) {
+export function runCalls(blas: Blas, calls: readonly Call[], steps: number): void {
+  if (!canShare(steps) || canShareNative(callable(blas.sgemm)) !== true) {
     for (const { kernel, args } of calls) kernel(...args);
     return;
   }

@@ -11,7 +11,7 @@ import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { inTasks, shareOf, tasksFor } from '../threads/share.ts';
+import { deal, type Run } from '../threads/share.ts';
 import { DOT_WIDTHS } from './direct.ts';
 import { frameOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
@@ -57,8 +57,24 @@ interface Group {
   readonly base: number;
 }
 
-/** Sums the products of so many places, for some groups. */
-type SumProducts = (groups: readonly Group[], places: number, accumulate: boolean) => void;
+/** Sums the products of so many places, for some groups: as part of task `task`, or in tasks of its own. */
+type SumProducts = (
+  by: Run | null,
+  task: number,
+  groups: readonly Group[],
+  places: number,
+  accumulate: boolean,
+) => void;
+
+/**
+ * Where there are few sums, those of so many parts of the images are made apart, by threads that need not wait
+ * for each other, and added up in order.
+ */
+const PARTS = 4;
+const PART_SUMS = 2 ** 16;
+/** Images whose sums are made in one go, in lots of them and bytes of their frame. */
+const LOTS_AT_ONCE = 64;
+const LOTS_BYTES = 1 << 22;
 
 /** `out[o, c, k] = Σ x[n, c, s p − a + d k] y[n, o, p]` over images n and places p. */
 export function weightProducts(task: WeightTask): void {
@@ -81,7 +97,11 @@ export function weightProducts(task: WeightTask): void {
   if (groups * rows * count === 0) return;
   const together = places < PLACES_TOGETHER ? Math.min(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
   const wave = groupsTogether(groups, channels, x, together);
-  const frame = frameOf(x, task.before, task.after, together, wave * channels);
+  const lots = Math.ceil(images / together);
+  const parts = groups === 1 && rows * count <= PART_SUMS && lots >= PARTS ? PARTS : 1;
+  const lotBytes = together * channels * product(x.shape.slice(2)) * bytes;
+  const atOnce = parts === 1 ? 1 : Math.min(lots, LOTS_AT_ONCE, Math.max(PARTS, Math.floor(LOTS_BYTES / lotBytes)));
+  const frame = frameOf(x, task.before, task.after, atOnce * together, wave * channels);
   const row = startOf(y);
   const [imageStep, rowStep, ...spatial] = y.strides.map((s) => s * bytes) as [number, number, ...number[]];
   const operands: Sums = {
@@ -101,18 +121,37 @@ export function weightProducts(task: WeightTask): void {
     ),
   };
   const sum = rows < FEW_ROWS ? innerProducts(gemm, operands) : packedProducts(gemm, operands);
-  for (let n = 0; n < images; n += together) {
-    const several = Math.min(together, images - n);
+  /** A lot of images, numbered from the first one that lies in the frame at `base`; its sums go to those of its part. */
+  const sumLot = (by: Run | null, t: number, first: number, lot: number, base: number, g: number): void => {
+    const n = first + lot * together;
+    const i = n / together;
+    const some = Array.from({ length: Math.min(wave, groups - g) }, (_, j) => ({
+      c: sumsOf[i % parts] + (g + j) * rows * count * bytes,
+      row: row + n * imageStep + (g + j) * rows * rowStep,
+      base: base + lot * together * frame.image + j * channels * frame.channel,
+    }));
+    sum(by, t, some, Math.min(together, images - n) * places, i >= parts);
+  };
+  const sumsOf = Array.from({ length: parts }, (_, part) => (part === 0 ? c : scratch(rows * count * bytes)));
+  for (let n = 0; n < images; n += atOnce * together) {
+    const several = Math.min(atOnce * together, images - n);
+    const some = Math.ceil(several / together);
     for (let g = 0; g < groups; g += wave) {
       const base = frame.at(n, several, g * channels);
-      const some = Array.from({ length: Math.min(wave, groups - g) }, (_, i) => ({
-        c: c + (g + i) * rows * count * bytes,
-        row: row + n * imageStep + (g + i) * rows * rowStep,
-        base: base + i * channels * frame.channel,
-      }));
-      sum(some, several * places, n > 0);
+      if (parts === 1) {
+        sumLot(null, 0, n, 0, base, g);
+        continue;
+      }
+      deal(null, rows * count * several * places, Math.min(parts, some), (run, from, end, t) => {
+        for (let part = from; part < end; part++) {
+          // Of the lots in the frame those of this part, which is where the first of all goes and every fourth after it.
+          const first = (part + parts - ((n / together) % parts)) % parts;
+          for (let lot = first; lot < some; lot += parts) sumLot(run, t, n, lot, base, g);
+        }
+      });
     }
   }
+  for (const more of sumsOf.slice(1)) gemm.add(more, c, rows * count);
 }
 
 /** Places whose rows are packed at a time. */
@@ -129,36 +168,44 @@ function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums
   const columnTable = place(of.columns, columns);
   const columnPlaces = place(of.columnPlaces);
   const rowPanels = Math.ceil(rows / TILE_ROWS);
-  const a = scratch(rowPanels * TILE_ROWS * Math.min(of.rowPlaces.length, LONGEST_ROWS) * bytes);
+  const packedRows: number[] = [];
   const rooms: number[] = [];
   const cRow = count * bytes;
 
   /** The products of places `start` to `end` in blocks of `step`. */
-  const stretch = ({ c, row, base }: Group, start: number, end: number, step: number, accumulate: boolean): void => {
+  const stretch = (
+    by: Run | null,
+    task: number,
+    { c, row, base }: Group,
+    start: number,
+    end: number,
+    step: number,
+    accumulate: boolean,
+  ): void => {
+    packedRows[task] ??= scratch(rowPanels * TILE_ROWS * Math.min(of.rowPlaces.length, LONGEST_ROWS) * bytes);
+    const a = packedRows[task];
     const eachBlock = (visit: (at: number, length: number, rowsAt: number) => void): void => {
       for (let at = start; at < end; at += step) {
         visit(at, Math.min(step, end - at), a + rowPanels * TILE_ROWS * (at - start) * bytes);
       }
     };
     const blocks = Math.ceil((end - start) / step);
-    const packs = tasksFor(4 * rows * (end - start), blocks);
-    inTasks(packs, (t, run) => {
-      const [first, last] = shareOf(t, packs, blocks);
+    deal(by, 4 * rows * (end - start), blocks, (run, first, last) => {
       eachBlock((at, length, to) => {
         const block = (at - start) / step;
         if (block >= first && block < last) run(packRows, row, rowTable, rowPlaces + 4 * at, to, length, rowPanels);
       });
     });
     const units = Math.ceil(count / columns);
-    const tasks = tasksFor(rows * count * (end - start), units);
-    inTasks(tasks, (t, run) => {
-      const [from, to] = shareOf(t, tasks, units).map((unit) => Math.min(count, unit * columns)) as [number, number];
-      rooms[t] ??= scratch(Math.ceil(BLOCK_COLUMNS / columns) * columns * LONGEST_K * bytes);
+    deal(by, rows * count * (end - start), units, (run, first, last, t) => {
+      const [from, to] = [Math.min(count, first * columns), Math.min(count, last * columns)];
+      const room = task + t;
+      rooms[room] ??= scratch(Math.ceil(BLOCK_COLUMNS / columns) * columns * LONGEST_K * bytes);
       for (let j = from; j < to; j += BLOCK_COLUMNS) {
         const width = Math.min(BLOCK_COLUMNS, to - j);
         eachBlock((at, length, rowsAt) => {
           const panels = Math.ceil(width / columns);
-          run(packColumns, base, columnTable + 4 * j, columnPlaces + 4 * at, rooms[t], length, panels);
+          run(packColumns, base, columnTable + 4 * j, columnPlaces + 4 * at, rooms[room], length, panels);
           for (let i = 0; i < rows; i += BLOCK_ROWS) {
             const height = Math.min(BLOCK_ROWS, rows - i);
             const [aPanel, bPanel] = [TILE_ROWS * length * bytes, columns * length * bytes];
@@ -169,7 +216,7 @@ function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums
               0,
               0,
               aPanel,
-              rooms[t],
+              rooms[room],
               0,
               bPanel,
               y,
@@ -184,12 +231,12 @@ function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums
       }
     });
   };
-  return (groups, places, accumulate) => {
+  return (by, task, groups, places, accumulate) => {
     const step = blockLength(places);
     const most = Math.max(1, Math.floor(LONGEST_ROWS / step)) * step;
     for (const group of groups) {
       for (let start = 0; start < places; start += most) {
-        stretch(group, start, Math.min(places, start + most), step, accumulate);
+        stretch(by, task, group, start, Math.min(places, start + most), step, accumulate);
       }
     }
   };
@@ -201,16 +248,14 @@ function innerProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums)
   const kernels = convKernels(gemm);
   const columnTable = place(of.columns);
   const blocks = new Map<number, readonly Block[]>();
-  return (groups, places, accumulate) => {
+  return (by, _task, groups, places, accumulate) => {
     let list = blocks.get(places);
     if (list === undefined) {
       list = runsOf(of.rowPlaces, of.columnPlaces, places, bytes);
       blocks.set(places, list);
     }
     const units = groups.length * rows;
-    const tasks = tasksFor(units * count * places, units);
-    inTasks(tasks, (t, run) => {
-      const [from, to] = shareOf(t, tasks, units);
+    deal(by, units * count * places, units, (run, from, to) => {
       for (let unit = from; unit < to; unit++) {
         const { c, row, base } = groups[Math.floor(unit / rows)];
         const r = unit % rows;

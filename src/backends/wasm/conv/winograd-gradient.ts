@@ -4,6 +4,7 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { canShare } from '../threads/pool.ts';
+import { deal } from '../threads/share.ts';
 import { frameOf } from './frame.ts';
 import { product, steps } from './tables.ts';
 import type { WeightTask } from './weights.ts';
@@ -11,7 +12,6 @@ import { OUTPUTS, PLACES, TAPS } from './winograd-kernels.ts';
 import {
   BYTES,
   ceil,
-  deal,
   FEWEST_CHANNELS,
   FEWEST_TILES,
   kernelsOf,

@@ -9,7 +9,7 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import { i32, scratch } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { canShare } from '../threads/pool.ts';
-import { inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
+import { deal, type Run } from '../threads/share.ts';
 import { type Frame, placesIn } from './frame.ts';
 import { place, product, steps, sums } from './tables.ts';
 import {
@@ -104,24 +104,6 @@ export interface Matrices {
 export function matrices(rows: number, columns: number): Matrices {
   const bytes = (Math.ceil((rows * columns * BYTES) / LINE) | 1) * LINE;
   return { at: scratch(PLACES * bytes), place: bytes };
-}
-
-/**
- * Does work of so many steps in `units` that do not depend on each other: by `run`, which is part of a task,
- * or, without one, dealt out to tasks.
- */
-export function deal(
-  run: Run | null,
-  steps: number,
-  units: number,
-  work: (run: Run, from: number, to: number) => void,
-): void {
-  if (run !== null) {
-    work(run, 0, units);
-    return;
-  }
-  const tasks = tasksFor(steps, units);
-  inTasks(tasks, (t, later) => work(later, ...shareOf(t, tasks, units)));
 }
 
 /** c = a b (or c += a b) for places `from` to `end`; a and b are panels of `k`, whose blocks follow each other. */

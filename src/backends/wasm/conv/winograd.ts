@@ -9,7 +9,7 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { getNumThreads } from '../threads/pool.ts';
-import { inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
+import { deal, inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { frameOf } from './frame.ts';
 import type { Part, Task } from './products.ts';
 import { place, product, steps } from './tables.ts';
@@ -17,7 +17,6 @@ import { OUTPUTS, PLACES, TAPS } from './winograd-kernels.ts';
 import {
   BYTES,
   ceil,
-  deal,
   FEWEST_CHANNELS,
   FEWEST_TILES,
   kernelsOf,

@@ -5,11 +5,16 @@
  */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { IndexError } from '../../../core/errors.ts';
+import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { beginLaunch, f32, f64, i32, scratch, u8 } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder } from '../loops.ts';
+import { inTasks, shareOf, tasksFor } from '../threads/share.ts';
 import { asVectors, HEAD, headWords, type Inner, type Join, kernelFor, type Move } from './move-code.ts';
 import { startOf, writeNest } from './nest.ts';
+
+/** What moving an element takes, in steps of `tasksFor`. */
+const MOVE_STEPS = 8;
 
 interface Task {
   readonly shape: readonly number[];
@@ -43,24 +48,47 @@ function run(move: Move, task: Task): void {
   const loops = joinLoops(memoryOrder(loopsOver(shape, all, [strides(to), strides(from), indexStrides])));
   const { bytes } = dtypeInfo(to.dtype);
   const starts = [startOf(to), typeof from === 'number' ? cell(to.dtype, from) : startOf(from), startOf(index)];
-  const params = writeNest(headWords(dims.length), loops, starts, [bytes, bytes, 4]);
+  const kernel = kernelFor({
+    move,
+    dtype: to.dtype,
+    depth: Math.max(0, loops.length - 1),
+    inner: innerOf(move, to.dtype, loops.at(-1)),
+    rows: dims.length,
+    wraps,
+  });
+  const block = (some: readonly Loop[], at: readonly number[]): number => {
+    const params = writeNest(headWords(dims.length), some, at, [bytes, bytes, 4]);
+    const words = i32();
+    const w = params >>> 2;
+    words[w + HEAD.bad] = 0;
+    words[w + HEAD.rowStep] = 4 * rowStep;
+    for (const [k, d] of dims.entries()) {
+      words[w + HEAD.dims + 2 * k] = indexed.shape[d];
+      words[w + HEAD.dims + 2 * k + 1] = indexed.strides[d] * bytes;
+    }
+    if (move === 'scaled') writeNumber(to.dtype, params + 4 * HEAD.alpha, alpha);
+    return params;
+  };
+  // Turns of the outermost loop that write to places of their own may be dealt out.
+  const [outermost, ...within] = loops;
+  const apartAll = outermost !== undefined && outermost.steps[0] !== 0;
+  const tasks = apartAll ? tasksFor(MOVE_STEPS * numel(shape), outermost.size) : 1;
+  const blocks: number[] = [];
+  inTasks(tasks, (t, later) => {
+    if (tasks === 1 || outermost === undefined) blocks.push(block(loops, starts));
+    else {
+      const [first, end] = shareOf(t, tasks, outermost.size);
+      const begin = starts.map((start, k) => start + first * outermost.steps[k] * (k === 2 ? 4 : bytes));
+      blocks.push(block([{ ...outermost, size: end - first }, ...within], begin));
+    }
+    later(kernel, blocks[t]);
+  });
+  const failed = blocks.find((at) => i32()[(at >>> 2) + HEAD.bad] !== 0);
+  if (failed === undefined) return;
   const words = i32();
-  const w = params >>> 2;
-  words[w + HEAD.bad] = 0;
-  words[w + HEAD.rowStep] = 4 * rowStep;
-  for (const [k, d] of dims.entries()) {
-    words[w + HEAD.dims + 2 * k] = indexed.shape[d];
-    words[w + HEAD.dims + 2 * k + 1] = indexed.strides[d] * bytes;
-  }
-  if (move === 'scaled') writeNumber(to.dtype, params + 4 * HEAD.alpha, alpha);
-  const inner = innerOf(move, to.dtype, loops.at(-1));
-  const depth = Math.max(0, loops.length - 1);
-  kernelFor({ move, dtype: to.dtype, depth, inner, rows: dims.length, wraps })(params);
-  const bad = i32()[w + HEAD.bad];
-  if (bad === 0) return;
-  const dim = dims[bad - 1];
+  const dim = dims[words[(failed >>> 2) + HEAD.bad] - 1];
   const size = indexed.shape[dim];
-  const value = i32()[w + HEAD.badValue];
+  const value = words[(failed >>> 2) + HEAD.badValue];
   const complaint = task.complaint?.(value, size) ?? '';
   throw new IndexError(`${complaint}index ${value} is out of bounds for dimension ${dim} with size ${size}`);
 }

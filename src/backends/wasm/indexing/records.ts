@@ -6,6 +6,7 @@
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { advance, copyOf, times, whilst } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
+import { scratch } from '../heap.ts';
 
 /** Lists up to this length are sorted by insertion. */
 export const INSERTION = 48;
@@ -307,4 +308,20 @@ export function makeRecord(b: FunctionBody, i: Local, into: Held): void {
 export function pushPlace(b: FunctionBody, { key, place }: Held): void {
   if (place !== null) b.get(place);
   else b.get(key).op('i32.wrap_i64');
+}
+
+/** Where the records of a row lie, the records on their way, and counters. */
+export interface Room {
+  readonly keys: number;
+  readonly places: number;
+  readonly spareKeys: number;
+  readonly sparePlaces: number;
+  readonly counters: number;
+}
+
+/** Room for so many records, for the current launch. */
+export function roomFor(records: Records, count: number): Room {
+  const at = (bytes: number): number => (bytes === 8 || records.wide ? scratch(bytes * count + 16) : 0);
+  const [keys, places, spareKeys, sparePlaces] = [at(8), at(4), at(8), at(4)];
+  return { keys, places, spareKeys, sparePlaces, counters: scratch(4 * BUCKETS * records.digits.length) };
 }

@@ -6,6 +6,7 @@
  * lane scans a column of its own: that is taken where other dimensions are contiguous.
  */
 import { type Compute, type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
 import {
@@ -22,12 +23,17 @@ import { FunctionBody, type Local } from '../encoder.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder, stridesOver, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { inBlocks, linesOf, tasksFor } from '../threads/share.ts';
 import { startOf } from './nest.ts';
 import { codeOf, computeOf, type Scan } from './scan-code.ts';
 
 /** Columns that one call scans across; their states lie in scratch. */
 const TILE = 1024;
 const STATE_BYTES = 16 * TILE;
+/** Columns that a thread scans across are whole lines of the cache. */
+const FEWEST_COLUMNS = 16;
+/** What an element takes, in steps of `tasksFor`. */
+const SCAN_STEPS = 12;
 
 /**
  * Words of the parameter block: states; lines (rows or columns) and turns of the scan; then address,
@@ -267,26 +273,28 @@ function run(
   const kernel = kernelFor({ scan, from: input.dtype, out: out.dtype }, kind);
   const bytes = tensors.map((t) => dtypeInfo(t.dtype).bytes);
   const starts = tensors.map(startOf);
-  const state = scratch(STATE_BYTES);
-  const params = scratch(4 * PARAM.words);
-  const words = i32();
-  const w = params >>> 2;
-  words[w + PARAM.state] = state;
-  words[w + PARAM.turns] = turns;
-  const tile = across ? TILE : lines.size;
+  const positions = around.reduce((p, { size }) => p * size, 1);
+  const least = across ? FEWEST_COLUMNS : 1;
+  const tasks = tasksFor(SCAN_STEPS * numel(shape), positions * Math.ceil(lines.size / least));
+  const piece = linesOf(lines.size, positions, tasks, least);
+  const tile = across ? Math.min(TILE, piece) : piece;
+  const tiles = Math.ceil(lines.size / tile);
+  const states = Array.from({ length: tasks }, () => scratch(STATE_BYTES));
   const walk = new Walk(around, 4);
-  do {
-    for (let line = 0; line < lines.size; line += tile) {
-      words[w + PARAM.lines] = Math.min(tile, lines.size - line);
-      for (let k = 0; k < 4; k++) {
-        const v = w + PARAM.out + 3 * k;
-        words[v] = starts[k] + (walk.places[k] + line * lines.steps[k]) * bytes[k];
-        words[v + 1] = lines.steps[k] * bytes[k];
-        words[v + 2] = steps[k] * bytes[k];
-      }
-      kernel(params);
+  inBlocks(kernel, PARAM.words, positions * tiles, tasks, (i, task, w) => {
+    const line = (i % tiles) * tile;
+    if (line === 0 && i > 0) walk.next();
+    const words = i32();
+    words[w + PARAM.state] = states[task];
+    words[w + PARAM.turns] = turns;
+    words[w + PARAM.lines] = Math.min(tile, lines.size - line);
+    for (let k = 0; k < 4; k++) {
+      const v = w + PARAM.out + 3 * k;
+      words[v] = starts[k] + (walk.places[k] + line * lines.steps[k]) * bytes[k];
+      words[v + 1] = lines.steps[k] * bytes[k];
+      words[v + 2] = steps[k] * bytes[k];
     }
-  } while (walk.next());
+  });
 }
 
 function longest(loops: readonly Loop[]): number {

@@ -4,12 +4,14 @@
  * their order, so that of equal elements the one is found that a stable sort would put at the rank.
  */
 import { type DType, dtypeInfo, isFloat } from '../../../core/dtype.ts';
+import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
-import { beginLaunch, i32, scratch } from '../heap.ts';
+import { beginLaunch, i32 } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { inBlocks, linesOf, tasksFor } from '../threads/share.ts';
 import { MOVE, startOf } from './nest.ts';
 import {
   BUCKETS,
@@ -19,7 +21,9 @@ import {
   makeRecord,
   pushKey,
   pushPlace,
+  type Room,
   recordsOf,
+  roomFor,
   sortFunction,
   storeRecord,
   upTo,
@@ -228,6 +232,11 @@ function kernelFor(dtype: DType, choice: Choice): WasmFunction {
   return kernel;
 }
 
+/** Room of all tasks together. */
+const ROOM_BYTES = 64 << 20;
+/** What an element takes, in steps of `tasksFor`. */
+const SELECT_STEPS = 50;
+
 /**
  * One element of every line of `input` along `dim`, and where it is (int32): outputs have the size 1
  * there, or lack the dimension if the input has none. `rank` counts from 0 and must be one of the line's.
@@ -254,26 +263,25 @@ export function selectRank(
   const loops = joinLoops(memoryOrder(loopsOver(shape, others, strides)));
   const lines: Loop = loops.pop() ?? { size: 1, steps: [0, 0, 0] };
   const starts = tensors.map(startOf);
-  const [keys, places, spareKeys, sparePlaces] = [8, 4, 8, 4].map((each) =>
-    each === 8 || records.wide ? scratch(each * (n + 1) + 16) : 0,
-  );
-  const counters = scratch(4 * BUCKETS * records.digits.length);
-  const params = scratch(4 * PARAM.words);
-  const words = i32();
-  const set = (name: keyof typeof PARAM, value: number): void => {
-    words[(params >>> 2) + PARAM[name]] = value;
-  };
-  set('rows', lines.size);
-  set('n', n);
-  set('rank', rank);
-  set('keys', keys);
-  set('places', places);
-  set('spareKeys', spareKeys);
-  set('sparePlaces', sparePlaces);
-  set('counters', counters);
+  const positions = loops.reduce((p, { size }) => p * size, 1);
+  const most = Math.max(1, Math.floor(ROOM_BYTES / (24 * n)));
+  const tasks = tasksFor(SELECT_STEPS * numel(shape), Math.min(most, positions * lines.size));
+  const piece = linesOf(lines.size, positions, tasks);
+  const pieces = Math.ceil(lines.size / piece);
+  const rooms = Array.from({ length: tasks }, () => roomFor(records, n + 1));
   const walk = new Walk(loops, 3);
-  do {
-    const at = (t: number): number => starts[t] + walk.places[t] * bytes[t];
+  inBlocks(kernel, PARAM.words, positions * pieces, tasks, (i, task, w) => {
+    const line = (i % pieces) * piece;
+    if (line === 0 && i > 0) walk.next();
+    const words = i32();
+    const set = (name: keyof typeof PARAM, value: number): void => {
+      words[w + PARAM[name]] = value;
+    };
+    const at = (t: number): number => starts[t] + (walk.places[t] + line * lines.steps[t]) * bytes[t];
+    set('rows', Math.min(piece, lines.size - line));
+    set('n', n);
+    set('rank', rank);
+    for (const [name, place] of Object.entries(rooms[task])) set(name as keyof Room, place);
     set('input', at(0));
     set('inputRow', lines.steps[0] * bytes[0]);
     set('inputStep', (strides[0][dim] ?? 0) * bytes[0]);
@@ -281,6 +289,5 @@ export function selectRank(
     set('valuesRow', lines.steps[1] * bytes[1]);
     set('indices', at(2));
     set('indicesRow', lines.steps[2] * bytes[2]);
-    kernel(params);
-  } while (walk.next());
+  });
 }

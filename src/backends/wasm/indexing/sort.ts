@@ -3,15 +3,16 @@
  * `topk` keeps a list of candidates that is sorted and cut whenever it is full.
  */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, loadWord, times } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
-import { beginLaunch, i32, scratch } from '../heap.ts';
+import { beginLaunch, i32 } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { inBlocks, linesOf, tasksFor } from '../threads/share.ts';
 import { MOVE, startOf } from './nest.ts';
 import {
-  BUCKETS,
   hold,
   INSERTION,
   loadRecord,
@@ -19,7 +20,9 @@ import {
   pushKey,
   pushPlace,
   type Records,
+  type Room,
   recordsOf,
+  roomFor,
   sortFunction,
   storeRecord,
   upTo,
@@ -141,6 +144,11 @@ function kernelFor(dtype: DType, records: Records): WasmFunction {
   return kernel;
 }
 
+/** Room of all tasks together. */
+const ROOM_BYTES = 64 << 20;
+/** What an element takes, in steps of `tasksFor`. */
+const SORT_STEPS = 100;
+
 function run(values: Strided | null, indices: Strided, input: Strided, dim: number, k: number, down: boolean): void {
   beginLaunch();
   const { shape } = input;
@@ -157,37 +165,34 @@ function run(values: Strided | null, indices: Strided, input: Strided, dim: numb
   // A full list of twice as many candidates is sorted and cut to k.
   const capacity = 8 * k < n ? Math.max(2 * k, INSERTION) : n + 1;
   const starts = tensors.map(startOf);
-  const at = (bytesEach: number): number => scratch(bytesEach * capacity + 16);
-  const [keys, places, spareKeys, sparePlaces] = [8, 4, 8, 4].map((each) =>
-    each === 8 || records.wide ? at(each) : 0,
-  );
-  const counters = scratch(4 * BUCKETS * records.digits.length);
-  const params = scratch(4 * PARAM.words);
-  const words = i32();
-  const w = params >>> 2;
-  const write = (name: keyof typeof PARAM, value: number): void => {
-    words[w + PARAM[name]] = value;
-  };
-  write('rows', lines.size);
-  write('n', n);
-  write('k', k);
-  write('capacity', capacity);
-  write('keys', keys);
-  write('places', places);
-  write('spareKeys', spareKeys);
-  write('sparePlaces', sparePlaces);
-  write('counters', counters);
-  write('flip', down ? -1 : 0);
+  const positions = loops.reduce((p, { size }) => p * size, 1);
+  const most = Math.max(1, Math.floor(ROOM_BYTES / (24 * capacity)));
+  const tasks = tasksFor(SORT_STEPS * numel(shape), Math.min(most, positions * lines.size));
+  const piece = linesOf(lines.size, positions, tasks);
+  const pieces = Math.ceil(lines.size / piece);
+  const rooms = Array.from({ length: tasks }, () => roomFor(records, capacity));
   const walk = new Walk(loops, 3);
-  do {
+  inBlocks(kernel, PARAM.words, positions * pieces, tasks, (i, task, w) => {
+    const line = (i % pieces) * piece;
+    if (line === 0 && i > 0) walk.next();
+    const words = i32();
+    const write = (name: keyof typeof PARAM, value: number): void => {
+      words[w + PARAM[name]] = value;
+    };
+    write('rows', Math.min(piece, lines.size - line));
+    write('n', n);
+    write('k', k);
+    write('capacity', capacity);
+    write('flip', down ? -1 : 0);
+    for (const [name, place] of Object.entries(rooms[task])) write(name as keyof Room, place);
     for (const [t, name] of (['input', 'values', 'indices'] as const).entries()) {
       const wanted = name !== 'values' || values !== null;
-      words[w + PARAM[name]] = wanted ? starts[t] + walk.places[t] * elementBytes[t] : 0;
+      const place = walk.places[t] + line * lines.steps[t];
+      words[w + PARAM[name]] = wanted ? starts[t] + place * elementBytes[t] : 0;
       words[w + PARAM[name] + 1] = lines.steps[t] * elementBytes[t];
       words[w + PARAM[name] + 2] = (strides[t][dim] ?? 0) * elementBytes[t];
     }
-    kernel(params);
-  } while (walk.next());
+  });
 }
 
 /** Sorts along `dim`, stably; `indices` (int32) tell where the values were. NaN is the largest. */

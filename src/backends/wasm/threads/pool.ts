@@ -85,14 +85,30 @@ export function readyWorkers(): number {
   return shared === null ? 0 : Math.min(Atomics.load(shared.control, CONTROL.ready), getNumThreads() - 1);
 }
 
+/** Steps (multiplications, or elements moved four times) that are worth waking a sleeping worker, which takes some 30 µs. */
+const WORTH_WAKING = 2 ** 21;
+/** Steps that were done alone since, because everybody slept. */
+let missed = 0;
+
 /**
- * Whether a job would be shared now. Asking starts the workers if there are none: a launch that
- * finds them on their way is done by the calling thread alone.
+ * Whether a job of so many steps would be shared now. Asking starts the workers if there are none: a launch
+ * that finds them on their way is done by the calling thread alone. So are short ones while everybody sleeps,
+ * unless there have been many of them.
  */
-export function canShare(): boolean {
+export function canShare(steps: number = Number.POSITIVE_INFINITY): boolean {
   if (trouble !== null || getNumThreads() === 1) return false;
+  if (steps < WORTH_WAKING && nobodyWaits()) {
+    missed += steps;
+    if (missed < WORTH_WAKING) return false;
+  }
+  missed = 0;
   if (startedFor < getNumThreads() - 1) startWorkers();
   return readyWorkers() > 0;
+}
+
+/** Whether no worker looks for work at this moment. */
+function nobodyWaits(): boolean {
+  return shared === null || Atomics.load(shared.control, CONTROL.asleep) >= Atomics.load(shared.control, CONTROL.ready);
 }
 
 /** Where the worker is, for who runs the library from its sources. @internal */

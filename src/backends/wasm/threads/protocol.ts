@@ -26,6 +26,8 @@ export const CONTROL = {
   needed: 7,
   made: 8,
   unmade: 9,
+  /** Workers that sleep. */
+  asleep: 10,
   words: 16,
 } as const;
 

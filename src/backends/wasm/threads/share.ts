@@ -2,6 +2,7 @@
  * Work cut into tasks: kernels are called at once on one thread, or noted and run on all that are ready.
  * What is computed must not depend on which.
  */
+import { scratch } from '../heap.ts';
 import type { WasmFunction } from '../module.ts';
 import { type Call, canShare, getNumThreads, runTasks, type Task } from './pool.ts';
 
@@ -10,14 +11,14 @@ export type Run = (kernel: WasmFunction, ...args: number[]) => void;
 
 export const now: Run = (kernel, ...args) => void kernel(...args);
 
-/** Steps of work (multiplications, elements moved four times) from which on it is shared: some hundred microseconds. */
-const SHARED_STEPS = 2 ** 21;
+/** Steps of work (multiplications, elements moved four times) from which on it is shared: some twenty microseconds. */
+const SHARED_STEPS = 2 ** 19;
 /** More tasks than threads, so that none waits long for the last. */
 const TASKS_PER_THREAD = 4;
 
 /** Into how many tasks to cut work of so many steps, at most `most`. */
 export function tasksFor(steps: number, most: number): number {
-  if (steps < SHARED_STEPS || most < 2 || !canShare()) return 1;
+  if (steps < SHARED_STEPS || most < 2 || !canShare(steps)) return 1;
   return Math.min(most, TASKS_PER_THREAD * getNumThreads());
 }
 
@@ -38,4 +39,63 @@ export function inTasks(count: number, body: (task: number, run: Run) => void): 
 /** The first and the one behind the last of the units of a task, when `units` are dealt out evenly. */
 export function shareOf(task: number, tasks: number, units: number): readonly [from: number, to: number] {
   return [Math.floor((task * units) / tasks), Math.floor(((task + 1) * units) / tasks)];
+}
+
+/**
+ * Does work of so many steps in `units` that do not depend on each other: by `run`, which is part of a task,
+ * or, without one, dealt out to tasks.
+ */
+export function deal(
+  run: Run | null,
+  steps: number,
+  units: number,
+  work: (run: Run, from: number, to: number, task: number) => void,
+): void {
+  if (run !== null) {
+    work(run, 0, units, 0);
+    return;
+  }
+  const tasks = tasksFor(steps, units);
+  inTasks(tasks, (t, later) => work(later, ...shareOf(t, tasks, units), t));
+}
+
+/** Parameter blocks that are written before threads begin. */
+const BLOCKS_AT_ONCE = 1024;
+
+/**
+ * Calls a kernel for each of some units that do not depend on each other, with a block of parameters for each:
+ * `write` fills it, from this word of the memory on, for the task that the unit is in; units come in order.
+ */
+export function inBlocks(
+  kernel: WasmFunction,
+  words: number,
+  units: number,
+  tasks: number,
+  write: (unit: number, task: number, word: number) => void,
+): void {
+  if (tasks === 1) {
+    const block = scratch(4 * words);
+    for (let unit = 0; unit < units; unit++) {
+      write(unit, 0, block >>> 2);
+      kernel(block);
+    }
+    return;
+  }
+  const blocks = Array.from({ length: Math.min(units, BLOCKS_AT_ONCE) }, () => scratch(4 * words));
+  for (let first = 0; first < units; first += BLOCKS_AT_ONCE) {
+    const some = Math.min(BLOCKS_AT_ONCE, units - first);
+    const count = Math.min(tasks, some);
+    inTasks(count, (task, run) => {
+      const [from, end] = shareOf(task, count, some);
+      for (let i = from; i < end; i++) {
+        write(first + i, task, blocks[i] >>> 2);
+        run(kernel, blocks[i]);
+      }
+    });
+  }
+}
+
+/** How the lines at each of some positions are cut, so that there are enough pieces for all tasks: lines of a piece, a multiple of `unit`. */
+export function linesOf(lines: number, positions: number, tasks: number, unit = 1): number {
+  return Math.ceil(lines / Math.ceil(tasks / positions) / unit) * unit;
 }

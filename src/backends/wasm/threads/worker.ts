@@ -6,8 +6,8 @@ import { functionsOf } from '../blas/library.ts';
 import { mathProvided } from '../math-slow.ts';
 import { CONTROL, finish, jobNumber, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
 
-/** Turns of the loop before a worker goes to sleep: some tens of microseconds, in which the next job mostly comes. */
-const SPINS = 20_000;
+/** Turns of the loop before a worker goes to sleep: some hundred microseconds, in which the next job mostly comes. */
+const SPINS = 40_000;
 
 function serve({ memory, control, program, kernels, index }: Shared): void {
   const known: (Kernel | undefined)[] = [];
@@ -48,7 +48,9 @@ function serve({ memory, control, program, kernels, index }: Shared): void {
     let spins = SPINS;
     while (Atomics.load(control, CONTROL.epoch) === epoch) {
       if (--spins > 0) continue;
+      Atomics.add(control, CONTROL.asleep, 1);
       Atomics.wait(control, CONTROL.epoch, epoch);
+      Atomics.sub(control, CONTROL.asleep, 1);
     }
     epoch = Atomics.load(control, CONTROL.epoch);
     if (index >= Atomics.load(control, CONTROL.limit)) continue;
