@@ -62,9 +62,11 @@ export function inTask(kernels: GemmKernels, tasks: Call[][]): GemmKernels {
 
 /** Bytes of a small operand, which stays in the first-level cache however it is read. */
 const SMALL_BYTES = 16384;
-/** Rows of a and columns of b that are packed at a time; with blocks of k they fill half the second-level cache. */
+/** Rows of a that are packed at a time; with blocks of k they fill an eighth of the second-level cache. */
 export const BLOCK_ROWS = 128;
+/** Columns of b that convolutions pack at a time, and bytes of those that products do: b's panels pass by once for all these rows. */
 export const BLOCK_COLUMNS = 512;
+const BLOCK_ROW_BYTES = 4096;
 /** With fewer rows than this, a is read where it is, as it is if it is small, or read along its rows for few columns. */
 const FEW_ROWS = 16;
 const FEW_COLUMNS = 32;
@@ -208,7 +210,7 @@ function blocked(
   const step = blockLength(k);
   const inPlace = m < FEW_ROWS || (n <= FEW_COLUMNS && aK === bytes) || m * k * bytes <= SMALL_BYTES;
   const shares = m >= FEW_ROWS && m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
-  const blockColumns = Math.min(n, BLOCK_COLUMNS);
+  const blockColumns = Math.min(n, BLOCK_ROW_BYTES / bytes);
   const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
   // Rows that are packed at a time; when the product is shared, every band of rows has panels of its own.
   const most = shares ? tiles(m / (2 * getNumThreads())) : tiles(m);
