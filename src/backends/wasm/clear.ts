@@ -2,9 +2,19 @@ import { whilst } from './control.ts';
 import { FunctionBody } from './encoder.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 
-let kernel: WasmFunction | null = null;
+let kernels: { readonly clear: WasmFunction; readonly fill: WasmFunction } | null = null;
 
-function compile(): WasmFunction {
+/** Bytes from which on the host's own way is quicker. */
+const MANY = 512;
+
+/** A function of its own: one that may call the host is slower to enter. */
+function fillFunction(): FunctionBody {
+  const body = new FunctionBody('fill', ['i32', 'i32'], []);
+  const [at, bytes] = body.params;
+  return body.get(at).i32(0).get(bytes).memoryFill();
+}
+
+function compile(): NonNullable<typeof kernels> {
   const body = new FunctionBody('clear', ['i32', 'i32'], []);
   const [at, left] = body.params;
   const store = (bytes: number, value: () => void): void => {
@@ -24,11 +34,13 @@ function compile(): WasmFunction {
     () => body.get(left),
     () => store(1, () => body.i32(0)),
   );
-  return instantiate([body]).clear;
+  const { clear, fill } = instantiate([body, fillFunction()]);
+  return { clear, fill };
 }
 
 /** Sets bytes to zero. (JavaScript's own `fill` goes byte by byte where memory is shared.) */
 export function clear(address: number, bytes: number): void {
-  kernel ??= compile();
-  kernel(address, bytes);
+  kernels ??= compile();
+  if (bytes >= MANY) kernels.fill(address, bytes);
+  else kernels.clear(address, bytes);
 }

@@ -97,6 +97,12 @@ export class FunctionBody {
     return this;
   }
 
+  /** Fills bytes: pops address, value and count. */
+  memoryFill(): this {
+    this.#code.push(0xfc, 0x0b, 0x00);
+    return this;
+  }
+
   i32(value: number): this {
     this.#code.push(0x41);
     sleb(this.#code, BigInt(value | 0));
