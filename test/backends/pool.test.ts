@@ -112,7 +112,7 @@ describe('maxima of windows', () => {
     const odd = [Number.NaN, 3, 3, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     fc.assert(
       fc.property(regular, fc.integer({ min: 1, max: 3 }), fc.nat(), (last, height, seed) => {
-        const rows: Reach = { size: height, start: [0, height - 1], count: [height, 1], step: 1 };
+        const rows: Reach = { size: height, start: [height - 1, 0], count: [1, height], step: 1 };
         const numbers = Array.from({ length: 2 * height * last.size }, (_, i) => {
           const n = (Math.imul(i + seed, 2654435761) >>> 8) % 50;
           return odd[n] ?? n;

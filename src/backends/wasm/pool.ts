@@ -69,15 +69,24 @@ const LANES = 4;
  */
 type Walk = 'single' | 'adjacent' | 'alternate' | 'apart';
 
+/** Windows of up to so many elements that are whole are walked without loops. */
+const UNROLLED = 16;
+
+/** The elements of a window along each dimension, and whether they lie side by side along the last. */
+interface Usual {
+  readonly sizes: readonly number[];
+  readonly dense: boolean;
+}
+
 const kernels = new Map<string, WasmFunction>();
 
-function kernelFor(op: string, dtype: DType, walk: Walk): WasmFunction {
-  const key = `${dtype} ${walk}`;
+function kernelFor(op: string, dtype: DType, walk: Walk, usual: Usual | null): WasmFunction {
+  const key = `${dtype} ${walk} ${usual === null ? '' : `${usual.sizes.join('×')} ${usual.dense}`}`;
   let kernel = kernels.get(key);
   if (kernel === undefined) {
     const element = ELEMENTS[dtype];
     if (element === null) throw new DTypeError(`${op}: not implemented for '${dtype}'; convert with .to('uint8')`);
-    kernel = instantiate([new Maxima(element, walk).body]).max!;
+    kernel = instantiate([new Maxima(element, walk, usual).body]).max!;
     kernels.set(key, kernel);
   }
   return kernel;
@@ -87,27 +96,33 @@ function kernelFor(op: string, dtype: DType, walk: Walk): WasmFunction {
 type Dim = readonly [table: Local, outputs: Local, step: Local];
 
 /**
- * `(values, indices, x, planes, planeBytes, (table, outputs, step) for each dimension, before, groups, apart)`:
+ * `(values, indices, x, planes, planeBytes, (table, outputs, step) for each dimension, before, groups, rest, apart)`:
  * tables hold the byte offset of a window's first element and the number of its elements, steps are in
- * bytes. Of the windows along the last dimension `before` go alone, then `groups` times four together
- * that begin `apart` bytes apart, then the rest alone.
+ * bytes. Of the windows along the last dimension `before` go alone, then `groups` times four and `rest`
+ * together that begin `apart` bytes apart, then all others alone.
  */
 class Maxima {
   readonly body: FunctionBody;
   readonly #element: Element;
   readonly #walk: Walk;
+  readonly #usual: Usual | null;
+  /** Of walks by four: from an index to the next in a window, and from one window to the next. */
+  readonly #forward: Local;
+  readonly #between: Local;
   readonly #values: Local;
   readonly #indices: Local;
   readonly #x: Local;
   readonly #dims: readonly Dim[];
   readonly #before: Local;
   readonly #groups: Local;
+  readonly #rest: Local;
   readonly #apart: Local;
 
-  constructor(element: Element, walk: Walk) {
+  constructor(element: Element, walk: Walk, usual: Usual | null) {
     this.#element = element;
     this.#walk = walk;
-    const b = new FunctionBody('max', new Array(8 + 3 * RANK).fill('i32'), []);
+    this.#usual = usual;
+    const b = new FunctionBody('max', new Array(9 + 3 * RANK).fill('i32'), []);
     this.body = b;
     const [values, indices, x, planes, planeBytes, ...more] = b.params as [
       Local,
@@ -119,7 +134,17 @@ class Maxima {
     ];
     [this.#values, this.#indices, this.#x] = [values, indices, x];
     this.#dims = Array.from({ length: RANK }, (_, d) => more.slice(3 * d, 3 * d + 3) as unknown as Dim);
-    [this.#before, this.#groups, this.#apart] = more.slice(3 * RANK) as Locals<3>;
+    [this.#before, this.#groups, this.#rest, this.#apart] = more.slice(3 * RANK) as Locals<4>;
+    [this.#forward, this.#between] = [b.local('v128'), b.local('v128')];
+    if (walk !== 'single') {
+      const indices = (bytes: Local): void => void b.get(bytes).i32(2).op('i32.shr_u', 'i32x4.splat');
+      indices(this.#dims[RANK - 1]![2]);
+      b.set(this.#forward);
+      indices(this.#apart);
+      b.v128(new Uint8Array(Int32Array.of(0, 1, 2, 3).buffer))
+        .op('i32x4.mul')
+        .set(this.#between);
+    }
     times(b, planes, () => {
       this.#outputs(x, [], 0);
       advance(b, x, planeBytes);
@@ -147,9 +172,18 @@ class Maxima {
     else {
       const alone = copyOf(b, this.#before);
       windows(alone, 1, (place, all) => this.#single(place, all));
+      const fours = (): void => windows(alone, LANES, (place, all) => this.#four(place, all));
       b.get(this.#groups).set(alone);
-      windows(alone, LANES, (place, all) => this.#four(place, all));
-      b.get(left).get(this.#before).op('i32.sub').get(this.#groups).i32(LANES).op('i32.mul', 'i32.sub').set(left);
+      fours();
+      // Fewer than four that are left go with some of those before, whose results are written again.
+      b.get(this.#rest).if(() => {
+        b.get(this.#rest).i32(LANES).op('i32.sub').i32(2).op('i32.shl').set(alone);
+        for (const place of [this.#values, this.#indices, table, table]) advance(b, place, alone);
+        b.i32(1).set(alone);
+        fours();
+      });
+      b.get(left).get(this.#before).get(this.#rest).op('i32.add').get(this.#groups).i32(LANES);
+      b.op('i32.mul', 'i32.add', 'i32.sub').set(left);
       windows(left, 1, (place, all) => this.#single(place, all));
       b.release(alone);
     }
@@ -213,58 +247,132 @@ class Maxima {
 
   #four(at: Local, counts: readonly Local[]): void {
     const b = this.body;
-    const [best, value, where, here, larger, forward, between] = Array.from({ length: 7 }, () =>
-      b.local('v128'),
-    ) as Locals<7>;
-    const shifted = (bytes: Local): void => void b.get(bytes).i32(2).op('i32.shr_u');
-    shifted(this.#dims[RANK - 1]![2]);
-    b.op('i32x4.splat').set(forward);
-    shifted(this.#apart);
-    b.op('i32x4.splat')
-      .v128(new Uint8Array(Int32Array.of(0, 1, 2, 3).buffer))
-      .op('i32x4.mul')
-      .set(between);
-    /** The indices of the elements at a place of the four windows. */
-    const indicesAt = (place: Local): void => {
-      b.get(place).get(this.#x).op('i32.sub').i32(2).op('i32.shr_u', 'i32x4.splat');
-      b.get(between).op('i32x4.add').set(here);
+    const found = { best: b.local('v128'), where: b.local('v128') };
+    const [value, here] = [b.local('v128'), b.local('v128')];
+    const looped = (): void => {
+      this.#load(at);
+      b.set(found.best);
+      this.#indicesAt(at, found.where);
+      this.#window(
+        at,
+        counts,
+        (place) => {
+          this.#load(place);
+          b.set(value);
+          this.#compare(found, value, here);
+          b.get(here).get(this.#forward).op('i32x4.add').set(here);
+        },
+        (place) => this.#indicesAt(place, here),
+      );
     };
-    this.#load(at);
-    b.set(best);
-    indicesAt(at);
-    b.get(here).set(where);
-    this.#window(
-      at,
-      counts,
-      (place) => {
-        this.#load(place);
-        b.set(value);
-        b.get(value).get(best).op('f32x4.gt').get(value).get(value).op('f32x4.ne', 'v128.or').set(larger);
-        b.get(value).get(best).get(larger).op('v128.bitselect').set(best);
-        b.get(here).get(where).get(larger).op('v128.bitselect').set(where);
-        b.get(here).get(forward).op('i32x4.add').set(here);
-      },
-      indicesAt,
-    );
-    b.get(this.#values).get(best).mem('v128.store');
-    b.get(this.#indices).get(where).mem('v128.store');
+    const usual = this.#usual;
+    if (usual === null) looped();
+    else {
+      // Along the last dimension windows that go together are whole.
+      counts.slice(0, -1).forEach((count, d) => {
+        b.get(count).i32(usual.sizes[d]!).op('i32.eq');
+        if (d > 0) b.op('i32.and');
+      });
+      b.if(() => this.#unrolled(at, usual, found, value, here), looped);
+    }
+    b.get(this.#values).get(found.best).mem('v128.store');
+    b.get(this.#indices).get(found.where).mem('v128.store');
     advance(b, this.#values, 16);
     advance(b, this.#indices, 16);
-    b.release(best, value, where, here, larger, forward, between);
+    b.release(found.best, found.where, value, here);
+  }
+
+  /** The indices of the elements at a place of the four windows. */
+  #indicesAt(place: Local, to: Local): void {
+    const b = this.body;
+    b.get(place).get(this.#x).op('i32.sub').i32(2).op('i32.shr_u', 'i32x4.splat');
+    b.get(this.#between).op('i32x4.add').set(to);
+  }
+
+  #compare({ best, where }: Found, value: Local, here: Local): void {
+    const b = this.body;
+    const larger = b.local('v128');
+    b.get(value).get(best).op('f32x4.gt').get(value).get(value).op('f32x4.ne', 'v128.or').set(larger);
+    b.get(value).get(best).get(larger).op('v128.bitselect').set(best);
+    b.get(here).get(where).get(larger).op('v128.bitselect').set(where);
+    b.release(larger);
+  }
+
+  /** Four whole windows, element after element. */
+  #unrolled(at: Local, { sizes, dense }: Usual, found: Found, value: Local, here: Local): void {
+    const b = this.body;
+    const place = b.local('i32');
+    const [near, far] = [b.local('v128'), b.local('v128')];
+    const [planes, rows, columns] = sizes as [number, number, number];
+    const [[, , toPlane], [, , toRow], [, , toColumn]] = this.#dims as [Dim, Dim, Dim];
+    // Of windows that begin two elements apart, vectors have elements of two places.
+    const paired = this.#walk === 'alternate' && dense;
+    const plane = copyOf(b, at);
+    for (let i = 0; i < planes; i++) {
+      const row = copyOf(b, plane);
+      for (let j = 0; j < rows; j++) {
+        b.get(row).set(place);
+        this.#indicesAt(row, here);
+        for (let k = 0; k < columns; k++) {
+          if (!paired) this.#load(place);
+          else {
+            if (k % 2 === 0) b.get(place).mem('v128.load').set(near).get(place).mem('v128.load', 16).set(far);
+            b.get(near)
+              .get(far)
+              .shuffle(k % 2 === 0 ? EVEN_DWORDS : ODD_DWORDS);
+            if (k % 2 === 1) advance(b, place, 2 * 4);
+          }
+          if (i + j + k === 0) b.set(found.best).get(here).set(found.where);
+          else {
+            b.set(value);
+            this.#compare(found, value, here);
+          }
+          if (k === columns - 1) continue;
+          b.get(here).get(this.#forward).op('i32x4.add').set(here);
+          if (!paired) advance(b, place, toColumn);
+        }
+        advance(b, row, toRow);
+      }
+      b.release(row);
+      advance(b, plane, toPlane);
+    }
+    b.release(plane, place, near, far);
   }
 }
 
-const EVEN_DWORDS = [0, 2, 4, 6].flatMap((d) => [4 * d, 4 * d + 1, 4 * d + 2, 4 * d + 3]);
+/** What was largest so far in four windows, and where. */
+interface Found {
+  readonly best: Local;
+  readonly where: Local;
+}
 
-/** Windows along a dimension that are alike and begin equally far apart: the first one, and how many fours there are. */
-function alike({ start, count }: Reach): { readonly before: number; readonly groups: number; readonly apart: number } {
+const dwords = (list: readonly number[]): number[] => list.flatMap((d) => [4 * d, 4 * d + 1, 4 * d + 2, 4 * d + 3]);
+const EVEN_DWORDS = dwords([0, 2, 4, 6]);
+const ODD_DWORDS = dwords([1, 3, 5, 7]);
+
+/** The windows that most are like, if they are small. */
+function usualOf(reach: readonly Reach[]): Usual | null {
+  const sizes = reach.map(({ count }) => count[count.length >> 1] ?? 0);
+  const elements = sizes.reduce((p, n) => p * n, 1);
+  return elements >= 1 && elements <= UNROLLED ? { sizes, dense: reach.at(-1)?.step === 1 } : null;
+}
+
+/** Windows along a dimension that are alike and begin equally far apart: the first one, and how many there are. */
+interface Alike {
+  readonly before: number;
+  readonly groups: number;
+  readonly rest: number;
+  readonly apart: number;
+}
+
+function alike({ start, count }: Reach): Alike {
   const usual = count[count.length >> 1];
   const before = count.findIndex((n, o) => n === usual && count[o + 1] === usual);
-  if (before < 0) return { before: 0, groups: 0, apart: 0 };
+  if (before < 0) return { before: 0, groups: 0, rest: 0, apart: 0 };
   const apart = start[before + 1]! - start[before]!;
   let end = before + 1;
   while (end < start.length && count[end] === usual && start[end]! - start[end - 1]! === apart) end++;
-  return { before, groups: Math.floor((end - before) / LANES), apart };
+  return { before, groups: Math.floor((end - before) / LANES), rest: (end - before) % LANES, apart };
 }
 
 /**
@@ -273,16 +381,16 @@ function alike({ start, count }: Reach): { readonly before: number; readonly gro
  */
 export function maxPool(op: string, values: Strided, indices: Strided, x: Strided, reach: readonly Reach[]): void {
   const { bytes } = dtypeInfo(x.dtype);
-  const { before, groups, apart } = alike(reach.at(-1) ?? SINGLE);
+  const { before, groups, rest, apart } = alike(reach.at(-1) ?? SINGLE);
   const together = x.dtype === 'float32' && groups > 0;
   const walk = !together ? 'single' : apart === 1 ? 'adjacent' : apart === 2 ? 'alternate' : 'apart';
-  const kernel = kernelFor(op, x.dtype, walk);
+  const all = [...new Array<Reach>(RANK - reach.length).fill(SINGLE), ...reach];
+  const kernel = kernelFor(op, x.dtype, walk, together ? usualOf(all) : null);
   beginLaunch();
   const plane = reach.reduce((p, { size }) => p * size, 1);
   const planes = x.shape.slice(0, x.shape.length - reach.length).reduce((p, n) => p * n, 1);
   const [to, at, from] = [startOf(values), startOf(indices), startOf(x)];
   if (planes === 0 || reach.some(({ start }) => start.length === 0)) return;
-  const all = [...new Array<Reach>(RANK - reach.length).fill(SINGLE), ...reach];
   const words = all.map((dim, d) => {
     const step = all.slice(d + 1).reduce((p, { size }) => p * size, bytes);
     return [tableOf(dim, step), dim.start.length, dim.step * step];
@@ -293,7 +401,7 @@ export function maxPool(op: string, values: Strided, indices: Strided, x: Stride
   inTasks(tasks, (t, run) => {
     const [p, end] = shareOf(t, tasks, planes);
     const places = [to + p * outputs * bytes, at + p * outputs * 4, from + p * plane * bytes];
-    run(kernel, ...places, end - p, plane * bytes, ...words.flat(), before, groups, apart * bytes);
+    run(kernel, ...places, end - p, plane * bytes, ...words.flat(), before, groups, rest, apart * bytes);
   });
 }
 
