@@ -3,6 +3,7 @@
  * good for stands in `backends/wasm/heap.ts`.
  */
 import {
+  expectResult,
   free,
   giveRecipe,
   hasRecipe,
@@ -14,11 +15,12 @@ import {
 } from '../backends/wasm/heap.ts';
 import { settingsNow, withSettings } from '../backends/wasm/settings.ts';
 import { inArena } from './arena.ts';
-import type { DType } from './dtype.ts';
+import { type DType, dtypeInfo } from './dtype.ts';
 import { plainly } from './forward.ts';
 import { internally } from './internally.ts';
 import type { Op } from './op.ts';
-import { type Operand, type Outputs, type TensorBase, tensorOver } from './tensor.ts';
+import { numel } from './shape.ts';
+import { fresh, type Operand, type Outputs, type TensorBase, tensorOver } from './tensor.ts';
 
 /** Results of up to so many bytes are copied with the page they lie in. */
 export const NO_RECIPE_BYTES = SMALL_BYTES;
@@ -84,6 +86,18 @@ class ResultRecipe implements Recipe {
 }
 
 type Costs = Pick<Recipe, 'depth' | 'needs' | 'parameters'>;
+
+/** Room for the result of a cheap operation on plain tensors; where `remember` will find others too many, they go first. */
+export function freshResult(inputs: readonly Operand[], shape: readonly number[], dtype: DType): TensorBase {
+  const size = numel(shape);
+  const nbytes = size * dtypeInfo(dtype).bytes;
+  if (nbytes > NO_RECIPE_BYTES && !inArena()) {
+    const sources: Storage[] = [];
+    for (const x of inputs) if (typeof x !== 'number') sources.push(x.storage);
+    expectResult(nbytes, sources);
+  }
+  return fresh(shape, dtype, size);
+}
 
 /** Gives results of an operation on plain tensors that are large and cheap their recipes. */
 export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, outputs: Outputs): void {

@@ -10,7 +10,7 @@ import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
 import { canCast, resultType } from '../core/promotion.ts';
-import { NO_RECIPE_BYTES } from '../core/recipes.ts';
+import { freshResult, NO_RECIPE_BYTES } from '../core/recipes.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp, type Source } from '../kernels/derive.ts';
@@ -234,7 +234,7 @@ export class ElementwiseOp implements Op<undefined> {
     const shape = this.#shape(inputs);
     const plan = this.#plan(this.#key(inputs), inputs);
     if (this.fn.outs.length === 1) {
-      const out = fresh(shape, plan.out);
+      const out = freshResult(inputs, shape, plan.out);
       plan.kernel.run([out], inputs);
       return out;
     }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { writeBytes } from '../../src/backends/wasm/heap.ts';
 import { type Fold, ReduceKernel } from '../../src/backends/wasm/reduce.ts';
 import { type DType, dtypeInfo, dtypes, isFloat } from '../../src/core/dtype.ts';
 import { numel } from '../../src/core/shape.ts';
@@ -118,6 +119,9 @@ function plainNumbers(n: number, dtype: DType): number[] {
     return low + ((state >>> 12) % span);
   });
 }
+
+const floatArray = (dtype: 'float32' | 'float64', x: number): Float32Array | Float64Array =>
+  dtype === 'float32' ? Float32Array.of(x) : Float64Array.of(x);
 
 const subsets = (rank: number): number[][] =>
   Array.from({ length: 2 ** rank }, (_, bits) => [...Array(rank).keys()].filter((d) => (bits >> d) & 1));
@@ -259,6 +263,22 @@ describe('special values', () => {
             expectFolds(fold, columns, [0]);
           }
         }
+      }
+    }
+  });
+
+  it('so they do in long rows, of which two runs are read side by side', () => {
+    const n = 300_077;
+    const xs = Array.from({ length: n }, (_, i) => Math.fround(Math.sin(i)));
+    xs[1234] = Number.POSITIVE_INFINITY;
+    xs[1235] = Number.NEGATIVE_INFINITY;
+    for (const dtype of ['float32', 'float64'] as const) {
+      const x = lay(dtype, [n], xs, { ...contiguous(1), offset: 3 });
+      expect([reduce('max', x, [0]), reduce('min', x, [0])]).toEqual([[Infinity], [-Infinity]]);
+      for (const at of [0, 1234, 70_000, 149_999, 150_015, 150_016, 220_000, 300_031, 300_032, n - 1]) {
+        writeBytes(x.storage, (3 + at) * dtypeInfo(dtype).bytes, floatArray(dtype, Number.NaN));
+        expect([reduce('max', x, [0]), reduce('min', x, [0])]).toEqual([[Number.NaN], [Number.NaN]]);
+        writeBytes(x.storage, (3 + at) * dtypeInfo(dtype).bytes, floatArray(dtype, xs[at]));
       }
     }
   });

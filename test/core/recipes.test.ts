@@ -50,6 +50,18 @@ describe('results that can be made again', () => {
     expect(after.remakes).toBe(before.remakes + 1);
   });
 
+  test('that are large take the place of those they crowd out, but not of what they are made from', () => {
+    const x = randn([1_000_000]);
+    const places = new Set<number>();
+    for (let i = 0; i < 20; i++) places.add(x.add(1).storage.body.place);
+    expect(places.size).toBeLessThanOrEqual(2);
+    const before = memoryStats();
+    let y = x.add(1);
+    for (let i = 0; i < 10; i++) y = y.mul(0.5);
+    expect(memoryStats().remakes).toBe(before.remakes);
+    expect(y.mul(1024).sub(1).sub(x).abs().max().item()).toBeLessThan(1e-5);
+  });
+
   test('that a loop drops are never copied out', () => {
     const x = randn([100_000]);
     const before = memoryStats();

@@ -140,8 +140,9 @@ export class RemakableRing extends Ring {
     this.#limit = fewest;
   }
 
-  get isFull(): boolean {
-    return this.lines > this.#limit;
+  /** Whether so many lines more would be too many. */
+  isFullWith(more: number): boolean {
+    return this.lines + more > this.#limit;
   }
 
   /** Once in a while the limit falls a little: what a program missed once it may not need any more. */

@@ -10,7 +10,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, Lease } from './body.ts';
-import { scratchBytes } from './launch.ts';
+import { beginLaunch, scratchBytes } from './launch.ts';
 import { copyOut, i32, memoryLimits, u8 } from './linear-memory.ts';
 import {
   appear,
@@ -23,8 +23,10 @@ import {
   GRANULE,
   handOver,
   hasVanished,
+  isCrowding,
   keepRecipe,
   LINE,
+  makeWay,
   type ResidencyStats,
   remake,
   reserve,
@@ -295,6 +297,14 @@ export function sourceOf(s: Storage): Source | null {
   if (s.origin !== null) return null;
   s.source ??= new Source(s);
   return s.source;
+}
+
+/** To be called before a result of so many bytes that will have a recipe is allocated, with what it is made from. */
+export function expectResult(nbytes: number, sources: readonly Storage[]): void {
+  if (!isCrowding(nbytes)) return;
+  beginLaunch();
+  for (const s of sources) address(s);
+  makeWay(nbytes);
 }
 
 /** Gives a storage of more than SMALL_BYTES that was just filled its recipe, to be followed soon or `atNeed`. */

@@ -152,7 +152,7 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
   body.get(body.params[0]).set(left);
   for (const o of operands) o.enter(body, compute);
   const cost = weight(fn.outs);
-  const turns = variant.accesses.includes('stride') || cost > LONG ? 1 : 4;
+  const turns = variant.accesses.includes('stride') || cost > LONG ? 1 : cost <= CHEAP ? 8 : 4;
   if (turns > 1) {
     const elements = turns * lanes;
     body.block(() => {

@@ -30,19 +30,22 @@ function erf(f: Float, x: Vec): Vec {
   return f.select(f.lt(a, 1.1), near, far);
 }
 
-/** (Φ(x) − ½) / x = P(x²) / Q(x²) for |x| ≤ 5.8: a minimax fit whose error, times x, is below 2⁻²⁵; from 5.7 on it is above ½ / x. */
+/**
+ * (Φ(x) − ½) / x = P(x²) / (Q(x²) + x¹⁰) for |x| ≤ 5.8: a minimax fit whose error, times x, is below 2⁻²⁵; from 5.7
+ * on it is above ½ / x.
+ */
 const NORMAL_P = [
-  0.39894214272499084, 0.03490612283349037, 0.004745936021208763, 0.00018014265515375882, 6.481489435827825e-6,
-  2.22322764642513e-8,
+  334661.20171442314, 29281.752323418747, 3981.2305645843176, 151.11654297034818, 5.437136895784763,
+  0.01865002355367243,
 ];
-const NORMAL_Q = [
-  1, 0.25416138768196106, 0.02925972267985344, 0.0019478824688121676, 7.755885599181056e-5, 1.1920776614715578e-6,
-];
+const NORMAL_Q = [838871.5201369951, 213208.74964489482, 24545.148043235567, 1634.0231276606662, 65.06191542593642];
+const NORMAL_MOST = 5.8 ** 2;
 
+/** What can be an addition, or integer arithmetic, is not done where multiplications are. */
 function normal(f: Float, x: Vec): Vec {
-  const a = f.pmin(f.pmax(x, -5.8), 5.8);
-  const z = f.mul(a, a);
-  const y = f.div(f.mul(a, f.horner(z, NORMAL_P)), f.horner(z, NORMAL_Q));
+  const z = f.lesserBits(f.mul(x, x), NORMAL_MOST);
+  const divisor = f.horner(z, NORMAL_Q.slice(0, -1), f.add(z, NORMAL_Q.at(-1) as number));
+  const y = f.div(f.mul(x, f.horner(z, NORMAL_P)), divisor);
   return f.pmin(f.pmax(y, -0.5), 0.5);
 }
 

@@ -17,6 +17,7 @@ import { type ArgCode, argCode } from './reduce/arg.ts';
 import { Bundle } from './reduce/bundle.ts';
 import { columnsFunction } from './reduce/columns.ts';
 import { type Fold, type FoldCode, foldCode, TILE } from './reduce/fold.ts';
+import { eachPart, PART_ELEMENTS, type Part } from './reduce/parts.ts';
 import { planReduction, Recent, type ReductionPlan } from './reduce/plan.ts';
 import { type Access, HEAD, INPUT_WORDS, type MapSpec } from './reduce/reader.ts';
 import { type RowsShape, rowsFunction } from './reduce/rows.ts';
@@ -43,20 +44,19 @@ export interface ReduceSpec {
 /** A plan, the kernel it calls for, and the walks around it, which are always at their start between runs. */
 interface Planned extends ReductionPlan {
   readonly fold: WasmFunction;
+  /** The kernel for two runs side by side, if such are folded. */
+  readonly abreast: WasmFunction | null;
   readonly keptWalk: Walk;
   readonly foldWalk: Walk;
 }
 
 /** Elements from which on the work is shared between threads. */
 const SHARED_ELEMENTS = 2 ** 17;
-/** Elements of a part, where vectors run along the fold, and rows of a part, where they run across. */
-const PART_ELEMENTS = 2 ** 17;
-const PART_ROWS = 2 ** 12;
-
 /** How rows are folded, by what their elements cost. */
+const EIGHT: RowsShape = { width: 4, depth: 2 };
 const FOUR: RowsShape = { width: 4, depth: 1 };
 const TWO: RowsShape = { width: 2, depth: 1 };
-const CHEAP_SHAPES: readonly RowsShape[] = [{ width: 4, depth: 2 }, FOUR];
+const CHEAP = 4;
 
 class Compiled {
   /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
@@ -132,12 +132,19 @@ export class ReduceKernel {
     const plan = planReduction(tensors, inShape, axes, this.#code.lanes, ordered);
     if (plan === null) return null;
     const operands = tensors.length + 1;
+    const abreast = plan.kind === 'rows' && plan.inner.size >= 2 * PART_ELEMENTS && this.#readsFast(plan.access);
     return {
       ...plan,
       fold: this.kernel(plan.kind, plan.access),
+      abreast: abreast ? this.kernel('abreast', plan.access) : null,
       keptWalk: new Walk(plan.keptAround, operands),
       foldWalk: new Walk(plan.foldAround, operands),
     };
+  }
+
+  /** Whether memory, and not the arithmetic, is what a fold along rows waits for. */
+  #readsFast(access: readonly Access[]): boolean {
+    return !('extreme' in this.#code) && !access.includes('strided') && weight([this.#map.pre]) <= CHEAP;
   }
 
   /** Everything of one contiguous tensor in one part: no plan to make. */
@@ -162,7 +169,7 @@ export class ReduceKernel {
   }
 
   /** The fold kernel for one way of running through the inputs. @internal */
-  kernel(kind: 'rows' | 'columns', access: readonly Access[]): WasmFunction {
+  kernel(kind: 'rows' | 'abreast' | 'columns', access: readonly Access[]): WasmFunction {
     const key = `${kind} ${access.join()}`;
     const { variants } = this.#current;
     const known = variants.get(key);
@@ -170,10 +177,12 @@ export class ReduceKernel {
     const cost = weight([this.#map.pre]);
     const isArg = 'extreme' in this.#code;
     const body =
-      kind === 'rows'
-        ? rowsFunction(this.#map, this.#code, access, cost <= 4 ? CHEAP_SHAPES : cost <= 24 ? [FOUR] : [TWO])
-        : columnsFunction(this.#map, this.#code, access, access.includes('strided') ? 1 : cost <= 8 && !isArg ? 4 : 2);
-    const made = instantiate([body], mathImports, mathProvided)[kind];
+      kind === 'columns'
+        ? columnsFunction(this.#map, this.#code, access, access.includes('strided') ? 1 : cost <= 8 && !isArg ? 4 : 2)
+        : kind === 'abreast'
+          ? rowsFunction(this.#map, this.#code, access, [EIGHT], true)
+          : rowsFunction(this.#map, this.#code, access, cost <= CHEAP ? [EIGHT, FOUR] : cost <= 24 ? [FOUR] : [TWO]);
+    const made = instantiate([body], mathImports, mathProvided)[body.name];
     variants.set(key, made);
     return made;
   }
@@ -286,9 +295,9 @@ class Run {
   /** `count` outputs from number `k` on. */
   #tile(places: readonly number[], k: number, count: number): void {
     let state = this.#state;
-    this.#eachPart((around, o, outerTurns, f, innerTurns) => {
-      this.#part(this.#params, places, k, count, around, o, outerTurns, f, innerTurns, state);
-      this.#plan.fold(this.#params);
+    this.#eachPart((part) => {
+      this.#part(this.#params, places, k, count, part, state);
+      this.#kernelFor(part)(this.#params);
       if (state === this.#slot) this.#kernel.merge(this.#params, this.#state, state, count);
       state = this.#slot;
     });
@@ -303,27 +312,13 @@ class Run {
     return [this.#out + (places[tensors] + k * outputs.steps[tensors]) * this.#outBytes, step];
   }
 
-  /** The parts of a fold, in order. */
-  #eachPart(
-    visit: (around: readonly number[], o: number, outerTurns: number, f: number, innerTurns: number) => void,
-  ): void {
-    const { kind, outer, inner, foldWalk } = this.#plan;
-    const limit = kind === 'rows' ? PART_ELEMENTS : PART_ROWS;
-    // Parts are runs of the inner loop, the last one up to twice as long, or turns of the outer loop.
-    const innerPart = inner.size < 2 * limit ? inner.size : limit;
-    const outerPart = innerPart < inner.size ? 1 : Math.max(1, Math.min(outer.size, Math.floor(limit / inner.size)));
-    const innerParts = innerPart === 0 ? 1 : Math.floor(inner.size / innerPart);
-    const outerParts = Math.max(1, Math.ceil(outer.size / outerPart));
-    do {
-      for (let p = 0; p < outerParts; p++) {
-        const o = p * outerPart;
-        for (let q = 0; q < innerParts; q++) {
-          const f = q * innerPart;
-          const turns = q === innerParts - 1 ? inner.size - f : innerPart;
-          visit(foldWalk.places, o, Math.min(outerPart, outer.size - o), f, turns);
-        }
-      }
-    } while (foldWalk.next());
+  #eachPart(visit: (part: Part) => void): void {
+    eachPart(this.#plan, this.#plan.foldWalk, this.#plan.abreast !== null, visit);
+  }
+
+  #kernelFor({ far }: Part): WasmFunction {
+    const { fold, abreast } = this.#plan;
+    return far > 0 && abreast !== null ? abreast : fold;
   }
 
   /**
@@ -331,19 +326,19 @@ class Run {
    * bundle of them is done, states are merged in order, as one thread would have merged them.
    */
   shared(): void {
-    const { outputs, keptWalk, fold } = this.#plan;
+    const { outputs, keptWalk } = this.#plan;
     const bundle = new Bundle(this.#paramBytes, this.#slotBytes);
     do {
       for (let k = 0; k < outputs.size; k += TILE) {
         const count = Math.min(TILE, outputs.size - k);
         const into = bundle.state();
         let state = into;
-        this.#eachPart((around, o, outerTurns, f, innerTurns) => {
+        this.#eachPart((part) => {
           if (bundle.full) bundle.run();
           const own = state;
           const params = bundle.params();
-          this.#part(params, keptWalk.places, k, count, around, o, outerTurns, f, innerTurns, own);
-          bundle.add({ kernel: fold, args: [params] });
+          this.#part(params, keptWalk.places, k, count, part, own);
+          bundle.add({ kernel: this.#kernelFor(part), args: [params] });
           if (own !== into) {
             bundle.afterwards(() => {
               this.#kernel.merge(this.#params, into, own, count);
@@ -363,34 +358,24 @@ class Run {
     bundle.run();
   }
 
-  /** Writes the parameters of a fold of `outerTurns` × `innerTurns` elements, from the o-th and f-th on, of `count` outputs from number `k` on. */
-  #part(
-    params: number,
-    places: readonly number[],
-    k: number,
-    count: number,
-    around: readonly number[],
-    o: number,
-    outerTurns: number,
-    f: number,
-    innerTurns: number,
-    state: number,
-  ): void {
+  /** Writes the parameters of a part of the fold of `count` outputs from number `k` on. */
+  #part(params: number, places: readonly number[], k: number, count: number, part: Part, state: number): void {
     const { outputs, outer, inner } = this.#plan;
     const tensors = this.#starts.length;
     const words = i32();
     const w = params >>> 2;
     words[w + HEAD.state] = state;
     words[w + HEAD.outputs] = count;
-    words[w + HEAD.outer] = outerTurns;
-    words[w + HEAD.inner] = innerTurns;
-    words[w + HEAD.base] = around[tensors] + o * outer.steps[tensors] + f;
+    words[w + HEAD.outer] = part.outerTurns;
+    words[w + HEAD.inner] = part.innerTurns;
+    words[w + HEAD.base] = part.around[tensors] + part.outer * outer.steps[tensors] + part.inner;
     words[w + HEAD.baseStep] = outer.steps[tensors];
+    words[w + HEAD.far] = part.far;
     for (let i = 0; i < tensors; i++) {
       const v = w + HEAD.words + INPUT_WORDS * i;
       const bytes = this.#bytes[i];
-      const place = places[i] + around[i] + k * outputs.steps[i] + o * outer.steps[i] + f * inner.steps[i];
-      words[v] = this.#starts[i] + place * bytes;
+      const first = places[i] + part.around[i] + k * outputs.steps[i];
+      words[v] = this.#starts[i] + (first + part.outer * outer.steps[i] + part.inner * inner.steps[i]) * bytes;
       words[v + 1] = outputs.steps[i] * bytes;
       words[v + 2] = outer.steps[i] * bytes;
       words[v + 3] = inner.steps[i] * bytes;

@@ -260,9 +260,9 @@ function forget(body: Body, crowded: boolean): void {
   forgotten++;
 }
 
-/** Forgets what a ring holds too much of. */
-function trim(ring: RemakableRing): void {
-  while (ring.isFull) {
+/** Forgets what a ring holds too much of, or would with so many lines more. */
+function trim(ring: RemakableRing, more = 0): void {
+  while (ring.lines > 0 && ring.isFullWith(more)) {
     const body = oldestIn(ring);
     if (body === null) return;
     ring.noteForgotten(body.span?.size ?? 0);
@@ -290,6 +290,17 @@ export function keepRecipe(body: Body, leases: readonly Lease[], atNeed: boolean
   const ring = remakableRingOf(body);
   ring.add(body);
   trim(ring);
+}
+
+/** Whether a result of so many bytes that can be made again is going to crowd out others. */
+export const isCrowding = (bytes: number): boolean => spare.lines > 0 && spare.isFullWith(Math.ceil(bytes / LINE));
+
+/**
+ * Forgets what such a result is going to crowd out before it has a place: it takes theirs, which is in the
+ * processor's cache. What the current launch uses stays.
+ */
+export function makeWay(bytes: number): void {
+  trim(spare, Math.ceil(bytes / LINE));
 }
 
 /** Notes that a backward pass is going to read a body. */

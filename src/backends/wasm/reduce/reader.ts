@@ -21,8 +21,8 @@ export interface MapSpec {
   readonly ins: readonly (DType | 'scalar')[];
 }
 
-/** The parameter block, in 32-bit words: a head, four words for every tensor, two for every scalar. */
-export const HEAD = { state: 0, outputs: 1, outer: 2, inner: 3, base: 4, baseStep: 5, words: 6 } as const;
+/** The parameter block, in 32-bit words: a head of an even number, four words for every tensor, two for every scalar. */
+export const HEAD = { state: 0, outputs: 1, outer: 2, inner: 3, base: 4, baseStep: 5, far: 6, words: 8 } as const;
 export const INPUT_WORDS = 4;
 
 interface Input {

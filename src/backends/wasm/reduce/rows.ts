@@ -102,14 +102,19 @@ export interface RowsShape {
   readonly depth: 1 | 2 | 4;
 }
 
-/** The kernel: states ← folds of rows, in blocks of the first shape as long as a row has room for them, then of the next. */
+/**
+ * The kernel: states ← folds of rows, in blocks of the first shape as long as a row has room for them, then
+ * of the next. With `abreast` a row is two runs of whole steps of the only shape, `HEAD.far` turns apart:
+ * half of the accumulators run through the one, half through the other.
+ */
 export function rowsFunction(
   spec: MapSpec,
   code: FoldCode | ArgCode,
   access: readonly Access[],
   shapes: readonly RowsShape[],
+  abreast = false,
 ): FunctionBody {
-  const b = new FunctionBody('rows', ['i32'], []);
+  const b = new FunctionBody(abreast ? 'abreast' : 'rows', ['i32'], []);
   const narrow = 'extreme' in code ? code.extreme : code;
   const { lanes } = narrow;
   const strided = access.includes('strided');
@@ -123,6 +128,7 @@ export function rowsFunction(
   const output = reader.start;
   const row = reader.copy(output);
   const places = reader.copy(output);
+  const far = abreast ? { turns: loadWord(b, HEAD.far), places: reader.copy(output) } : null;
   const outerLeft = b.local('i32');
   const outerIndex = b.local('i32');
   const left = b.local('i32');
@@ -161,9 +167,12 @@ export function rowsFunction(
     if (narrow.marksNaN) b.get(accs[0]).get(nan).op('v128.or').set(accs[0]);
     collector.close(accs[0], left);
   };
+  const runs = far === null ? [places] : [places, far.places];
   const foldBlocks = ({ width, depth }: RowsShape): void => {
-    const vectors = width * depth;
+    // Of every run in a step.
+    const vectors = (width * depth) / runs.length;
     const group = lanes * vectors;
+    const element = (i: number): Local => reader.element(runs[Math.floor(i / vectors)], i % vectors);
     whilst(
       b,
       () => b.get(left).i32(group).op('i32.ge_s'),
@@ -174,11 +183,11 @@ export function rowsFunction(
         b.get(left).get(steps).i32(group).op('i32.mul', 'i32.sub').set(left);
         times(b, steps, () => {
           for (let i = 0; i < width; i++) {
-            const xs = Array.from({ length: depth }, (_, k) => reader.element(places, i * depth + k));
+            const xs = Array.from({ length: depth }, (_, k) => element(i * depth + k));
             if (depth === 1) take(accs[i], xs[0]);
             else takeTogether(accs[i], xs);
           }
-          reader.stepVectors(places, vectors);
+          for (const run of runs) reader.stepVectors(run, vectors);
         });
         endBlock(width);
       },
@@ -188,8 +197,13 @@ export function rowsFunction(
   const foldRow = (): void => {
     b.get(inner).set(left);
     reader.loadRepeated(places);
+    if (far !== null) {
+      reader.assign(far.places, places);
+      reader.stepBy(far.places, 'inner', far.turns);
+    }
     if (strided) foldBlocks({ width: 1, depth: 1 });
     else for (const shape of shapes) foldBlocks(shape);
+    if (far !== null) return;
     b.get(left).if(() => {
       beginBlock(1);
       if (!strided) {
