@@ -2,6 +2,7 @@
  * Recipes for the results of operations: which results get one, and how it is followed. What recipes are
  * good for stands in `backends/wasm/heap.ts`.
  */
+import { division } from '../backends/wasm/division.ts';
 import {
   expectResult,
   free,
@@ -30,7 +31,7 @@ export const NO_RECIPE_BYTES = SMALL_BYTES;
  * several results were made from each of them keeps a share of.
  */
 const KEPT = 2;
-const KEPT_BESIDE = 2 ** 15;
+const KEPT_BESIDE = division.keptBeside;
 
 /**
  * The same for parameters, which outlive what is computed from them: only where they are changed meanwhile

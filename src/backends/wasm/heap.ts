@@ -10,6 +10,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, Lease } from './body.ts';
+import { division } from './division.ts';
 import { beginLaunch, scratchBytes } from './launch.ts';
 import { copyOut, i32, memoryLimits, u8 } from './linear-memory.ts';
 import {
@@ -41,7 +42,7 @@ export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
 export { setCacheLimit } from './residency.ts';
 
 /** Storages of up to so many bytes share pages. */
-export const SMALL_BYTES = 8192;
+export const SMALL_BYTES = division.small;
 const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
 
 /**
@@ -165,7 +166,7 @@ for (let c = CLASS_GRANULES.length - 1; c >= 0; c--) classOf.fill(c, 0, CLASS_GR
 
 /** The page of each class that storages come from at present; a full one of no class to begin with. */
 const openPages: Page[] = CLASS_GRANULES.map(() => new Page(FREED));
-FREED.used = SMALL_BYTES;
+FREED.used = PAGE_GRANULES.at(-1)!;
 
 /**
  * Takes memory for `nbytes` bytes: uninitialised, its address a multiple of 16, with room up to the

@@ -8,6 +8,7 @@ import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { type Span, SpanAllocator } from './allocator.ts';
 import { type Body, CLOCK_MASK, type Lease, launchesBetween, NOWHERE, RemakableRing, Ring } from './body.ts';
 import { clear } from './clear.ts';
+import { division } from './division.ts';
 import { copyOut, growMemory, linearMemoryBytes, u8 } from './linear-memory.ts';
 
 /**
@@ -52,8 +53,8 @@ const lasting = new Ring();
  * What a backward pass is going to read is kept apart, and joins the others when it has been read: most
  * of it is dead by then.
  */
-const spare = new RemakableRing(MIB / LINE);
-const awaited = new RemakableRing((32 * MIB) / LINE);
+const spare = new RemakableRing(division.spare / LINE);
+const awaited = new RemakableRing(division.awaited / LINE);
 
 /** The launch during which nothing more was found to evict; until the next one the search is spared. */
 let exhausted = 0;
