@@ -1,7 +1,7 @@
 /**
  * The functions of a matrix multiplication module, for one element type.
  */
-import { advance, whilst } from './control.ts';
+import { advance, times, whilst } from './control.ts';
 import { FunctionBody, type Locals } from './encoder.ts';
 import { emitDot } from './gemm-dot.ts';
 import { emitPack, packName } from './gemm-pack.ts';
@@ -42,6 +42,11 @@ export interface GemmKernels extends InnerKernels {
   readonly strided: WasmFunction;
   /** The same for packed operands, whose strides are implied. */
   readonly packed: WasmFunction;
+  /**
+   * `(a, aPanel, b, bPanel, c, cRow, m, n, k, accumulate, count, aStep, bStep, cStep)`: `packed` for `count`
+   * products, whose operands and results are steps apart.
+   */
+  readonly repeated: WasmFunction;
   /** `(from, kStride, xStride, to, k, rows)`: panels of a. */
   readonly packA: WasmFunction;
   /** `(from, kStride, xStride, to, k, columns)`: panels of b. */
@@ -78,6 +83,9 @@ export function gemmKernels(inner: InnerKernels, relaxed: boolean): GemmKernels 
     get packed() {
       return tile('packed');
     },
+    get repeated() {
+      return tile('repeated');
+    },
     get packA() {
       return tile(packName(TILE_ROWS));
     },
@@ -98,9 +106,23 @@ function tileKernels(lanes: ReturnType<typeof lanesFor>, columns: number): Reado
   }
   const index = (name: string): number => functions.findIndex((f) => f.name === name);
   functions.push(emitTiles(lanes, 'packed', index), emitTiles(lanes, 'strided', index));
+  functions.push(emitRepeated(index('packed')));
   functions.push(emitPack(lanes, TILE_ROWS));
   if (columns !== TILE_ROWS) functions.push(emitPack(lanes, columns));
   return instantiate(functions);
+}
+
+function emitRepeated(packed: number): FunctionBody {
+  const body = new FunctionBody('repeated', new Array(14).fill('i32'), []);
+  const [a, aPanel, b, bPanel, c, cRow, m, n, k, accumulate, count, aStep, bStep, cStep] = body.params as Locals<14>;
+  times(body, count, () => {
+    body.get(a).i32(0).i32(0).get(aPanel).get(b).i32(0).get(bPanel);
+    body.get(c).get(cRow).get(m).get(n).get(k).get(accumulate).call(packed);
+    advance(body, a, aStep);
+    advance(body, b, bStep);
+    advance(body, c, cStep);
+  });
+  return body;
 }
 
 /** Vectors of columns that one or two rows alone take at a time, for enough sums to be under way at once. */

@@ -109,7 +109,7 @@ export function matrices(rows: number, columns: number): Matrices {
 /** c = a b (or c += a b) for places `from` to `end`; a and b are panels of `k`, whose blocks follow each other. */
 export function multiplyPlaces(
   run: Run,
-  { columns: width, packed }: GemmKernels,
+  { columns: width, repeated }: GemmKernels,
   c: Matrices & { readonly row: number },
   a: Matrices,
   b: Matrices,
@@ -121,31 +121,20 @@ export function multiplyPlaces(
   end: number,
 ): void {
   const step = blockLength(k);
-  for (let p = from; p < end; p++) {
+  // Where a place takes more than one call, it takes all of them before the next.
+  const together = k <= step && rows <= BLOCK_ROWS ? end - from : 1;
+  for (let p = from; p < end; p += together) {
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
+      const more = Number(accumulate || at > 0);
       const aBlock = a.at + p * a.place + ceil(rows, TILE_ROWS) * at * BYTES;
       const bBlock = b.at + p * b.place + ceil(columns, width) * at * BYTES;
       const [aPanel, bPanel] = [TILE_ROWS * length * BYTES, width * length * BYTES];
       for (let i = 0; i < rows; i += BLOCK_ROWS) {
         const height = Math.min(BLOCK_ROWS, rows - i);
         const [x, y] = [aBlock + i * length * BYTES, c.at + p * c.place + i * c.row];
-        run(
-          packed,
-          x,
-          0,
-          0,
-          aPanel,
-          bBlock,
-          0,
-          bPanel,
-          y,
-          c.row,
-          height,
-          columns,
-          length,
-          Number(accumulate || at > 0),
-        );
+        const sizes = [height, columns, length, more, together] as const;
+        run(repeated, x, aPanel, bBlock, bPanel, y, c.row, ...sizes, a.place, b.place, c.place);
       }
     }
   }
