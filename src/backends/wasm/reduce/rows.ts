@@ -150,9 +150,8 @@ export function rowsFunction(
     narrow.step(b, acc, x);
     b.release(x);
   };
-  /** Neighbours join each other until one vector is left, and one that tells where NaNs were. */
+  /** Neighbours join each other until one vector is left. */
   const takeTogether = (acc: Local, xs: readonly Local[]): void => {
-    if (narrow.marksNaN) joinMarks(b, narrow, nan, xs);
     for (let half = xs.length >> 1; half > 0; half >>= 1) {
       for (let i = 0; i < half; i++) narrow.step(b, xs[i], xs[i + half]);
     }
@@ -168,11 +167,48 @@ export function rowsFunction(
     collector.close(accs[0], left);
   };
   const runs = far === null ? [places] : [places, far.places];
+  const watches = narrow.marksNaN && shapes.some(({ depth }) => depth > 1);
+  const sum = b.local('v128');
+  const block = { steps: b.local('i32'), runs: watches ? runs.map((run) => reader.copy(run)) : [] };
+  /** The vectors of a step in one sum: few accumulators leave all of them in registers. */
+  const watch = (xs: readonly Local[]): void => {
+    const joined = xs.map((x) => {
+      const l = b.local('v128');
+      b.get(x).set(l);
+      return l;
+    });
+    for (let half = xs.length >> 1; half > 0; half >>= 1) {
+      for (let i = 0; i < half; i++) narrow.watch(b, joined[i], joined[i + half]);
+    }
+    narrow.watch(b, sum, joined[0]);
+    b.release(...joined);
+  };
+  /** If a block that has been folded may have had a NaN, goes through it once more to mark where. */
+  const lookAgain = (element: (i: number) => Local, vectors: number): void => {
+    narrow.mark(b, nan, sum);
+    b.get(nan)
+      .op('v128.any_true')
+      .if(() => {
+        b.i32x4(0).set(nan);
+        runs.forEach((run, r) => {
+          reader.assign(run, block.runs[r]);
+        });
+        times(b, block.steps, () => {
+          for (let i = 0; i < runs.length * vectors; i++) {
+            const x = element(i);
+            narrow.mark(b, nan, x);
+            b.release(x);
+          }
+          for (const run of runs) reader.stepVectors(run, vectors);
+        });
+      });
+  };
   const foldBlocks = ({ width, depth }: RowsShape): void => {
     // Of every run in a step.
     const vectors = (width * depth) / runs.length;
     const group = lanes * vectors;
     const element = (i: number): Local => reader.element(runs[Math.floor(i / vectors)], i % vectors);
+    const watching = watches && depth > 1;
     whilst(
       b,
       () => b.get(left).i32(group).op('i32.ge_s'),
@@ -181,14 +217,28 @@ export function rowsFunction(
         b.get(left).i32(group).op('i32.div_u').tee(steps).i32(BLOCK_STEPS).get(steps).i32(BLOCK_STEPS);
         b.op('i32.lt_u', 'select').set(steps);
         b.get(left).get(steps).i32(group).op('i32.mul', 'i32.sub').set(left);
+        if (watching) {
+          b.i32x4(0).set(sum);
+          b.get(steps).set(block.steps);
+          runs.forEach((run, r) => {
+            reader.assign(block.runs[r], run);
+          });
+        }
         times(b, steps, () => {
-          for (let i = 0; i < width; i++) {
-            const xs = Array.from({ length: depth }, (_, k) => element(i * depth + k));
-            if (depth === 1) take(accs[i], xs[0]);
-            else takeTogether(accs[i], xs);
+          if (watching) {
+            const xs = Array.from({ length: width * depth }, (_, i) => element(i));
+            watch(xs);
+            for (let i = 0; i < width; i++) takeTogether(accs[i], xs.slice(i * depth, (i + 1) * depth));
+          } else {
+            for (let i = 0; i < width; i++) {
+              const xs = Array.from({ length: depth }, (_, k) => element(i * depth + k));
+              if (depth === 1) take(accs[i], xs[0]);
+              else takeTogether(accs[i], xs);
+            }
           }
           for (const run of runs) reader.stepVectors(run, vectors);
         });
+        if (watching) lookAgain(element, vectors);
         endBlock(width);
       },
     );
@@ -242,22 +292,4 @@ export function rowsFunction(
     reader.step(output, 'output');
   });
   return b;
-}
-
-/** nan ← nan or "one of these is NaN", the vectors' marks among themselves first. */
-function joinMarks(b: FunctionBody, narrow: FoldCode, nan: Local, xs: readonly Local[]): void {
-  const marks = xs.map(() => b.local('v128'));
-  xs.forEach((x, i) => {
-    b.i32x4(0).set(marks[i]);
-    narrow.mark(b, marks[i], x);
-  });
-  for (let half = xs.length >> 1; half > 0; half >>= 1) {
-    for (let i = 0; i < half; i++)
-      b.get(marks[i])
-        .get(marks[i + half])
-        .op('v128.or')
-        .set(marks[i]);
-  }
-  b.get(nan).get(marks[0]).op('v128.or').set(nan);
-  b.release(...marks);
 }
