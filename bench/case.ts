@@ -25,6 +25,8 @@ export interface Case {
   readonly goal?: Goal;
   /** How many calls a process makes at least, where one is long. */
   readonly minCalls?: number;
+  /** How many times as long as others it must run until all that it calls is compiled: engines count calls, of which it makes few. */
+  readonly warmUps?: number;
   /** One by default. */
   readonly threads?: number;
   /** Measures the most memory that the process held instead of time, all of it or what came after the import. */

@@ -45,8 +45,10 @@ setNumThreads(threads);
 const atImport = peak();
 const call = found.setup();
 if (threads > 1) await waitForThreads(threads, call);
-if (memory === undefined) console.log(JSON.stringify(await times(found, call, Number(milliseconds), Number(warmUp))));
-else {
+if (memory === undefined) {
+  const first = Number(warmUp) * (found.warmUps ?? 1);
+  console.log(JSON.stringify(await times(found, call, Number(milliseconds), first)));
+} else {
   for (let i = 0; i < STEPS_OF_MEMORY; i++) call();
   console.log(JSON.stringify([peak() - (memory === 'process' ? 0 : atImport)]));
 }
