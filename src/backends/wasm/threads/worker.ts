@@ -6,8 +6,19 @@ import { functionsOf } from '../blas/library.ts';
 import { mathProvided } from '../math-slow.ts';
 import { CONTROL, finish, jobNumber, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
 
-/** Turns of the loop before a worker goes to sleep: some hundred microseconds, in which the next job mostly comes. */
-const SPINS = 40_000;
+/**
+ * Turns of the loop before a worker goes to sleep, at least and at most: some microseconds, in which it is not
+ * worth it, to some hundred. Who spins keeps a core from others.
+ */
+const FEWEST_SPINS = 1000;
+const MOST_SPINS = 40_000;
+interface Clock {
+  readonly performance?: { now(): number };
+}
+const now = (): number => (globalThis as Clock).performance?.now() ?? Date.now();
+
+/** Milliseconds within which the next job mostly comes if it is worth spinning for. */
+const SOON = 0.2;
 
 function serve({ memory, control, program, kernels, index }: Shared): void {
   const known: (Kernel | undefined)[] = [];
@@ -43,9 +54,12 @@ function serve({ memory, control, program, kernels, index }: Shared): void {
 
   let epoch = Atomics.load(control, CONTROL.epoch);
   Atomics.add(control, CONTROL.ready, 1);
+  /** Grows while jobs follow each other soon, and shrinks while they do not. */
+  let patience = MOST_SPINS / 2;
   for (;;) {
     makeNeeded();
-    let spins = SPINS;
+    const since = now();
+    let spins = patience;
     while (Atomics.load(control, CONTROL.epoch) === epoch) {
       if (--spins > 0) continue;
       Atomics.add(control, CONTROL.asleep, 1);
@@ -53,6 +67,8 @@ function serve({ memory, control, program, kernels, index }: Shared): void {
       Atomics.sub(control, CONTROL.asleep, 1);
     }
     epoch = Atomics.load(control, CONTROL.epoch);
+    const soon = now() - since < SOON;
+    patience = soon ? Math.min(MOST_SPINS, 2 * patience) : Math.max(FEWEST_SPINS, patience / 2);
     if (index >= Atomics.load(control, CONTROL.limit)) continue;
     const job = jobNumber(epoch);
     for (let task = take(control, job); task >= 0; task = take(control, job)) {
