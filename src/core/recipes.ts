@@ -38,9 +38,15 @@ const KEPT_BESIDE = division.keptBeside;
  * must their old values be kept for its sake.
  */
 const PARAMETERS_KEPT = 8;
+const PARAMETERS_BESIDE = 2 ** 18;
 
-/** Chains of recipes are cut, or a long loop could not let go of what it began with. */
-const DEEPEST = 32;
+/**
+ * Chains of recipes are cut, or a long loop could not let go of what it began with. Whoever follows one has
+ * all its results in place at once, so that of large ones it has fewer links.
+ */
+const DEEPEST = 64;
+const DEEPEST_LARGE = 16;
+const LONGEST_BYTES = 64 * 2 ** 20;
 
 /** A tensor as it was when an operation read it. */
 interface Reading {
@@ -53,6 +59,7 @@ interface Reading {
 
 class ResultRecipe implements Recipe {
   readonly depth: number;
+  readonly bytes: number;
   readonly needs: number;
   readonly parameters: number;
   readonly #op: Op<never>;
@@ -64,6 +71,7 @@ class ResultRecipe implements Recipe {
 
   constructor(op: Op<never>, attrs: unknown, inputs: readonly (Reading | number)[], index: number, costs: Costs) {
     this.depth = costs.depth;
+    this.bytes = costs.bytes;
     this.needs = costs.needs;
     this.parameters = costs.parameters;
     this.#op = op;
@@ -86,7 +94,7 @@ class ResultRecipe implements Recipe {
   }
 }
 
-type Costs = Pick<Recipe, 'depth' | 'needs' | 'parameters'>;
+type Costs = Pick<Recipe, 'depth' | 'bytes' | 'needs' | 'parameters'>;
 
 /** Room for the result of a cheap operation on plain tensors; where `remember` will find others too many, they go first. */
 export function freshResult(inputs: readonly Operand[], shape: readonly number[], dtype: DType): TensorBase {
@@ -123,6 +131,7 @@ function rememberOne(
   const readings: (Reading | number)[] = [];
   const leases: Source['lease'][] = [];
   let depth = 1;
+  let longest = 0;
   let needs = 0;
   let own = 0;
   let inherited = 0;
@@ -143,6 +152,7 @@ function rememberOne(
     const before = hasRecipe(storage) ? storage.recipe : null;
     if (before !== null) {
       depth = Math.max(depth, before.depth + 1);
+      longest = Math.max(longest, before.bytes);
       inherited = Math.max(inherited, before.parameters);
     }
     const share = (before === null ? storage.nbytes : before.needs) / source.reads;
@@ -151,7 +161,9 @@ function rememberOne(
     else needs += share;
   }
   const parameters = own + inherited;
-  if (depth > DEEPEST || needs > KEPT * s.nbytes + KEPT_BESIDE) return;
-  if (parameters > PARAMETERS_KEPT * s.nbytes + KEPT_BESIDE) return;
-  giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, needs, parameters }), leases, atNeed);
+  const bytes = s.nbytes + longest;
+  if (depth > (bytes > LONGEST_BYTES ? DEEPEST_LARGE : DEEPEST)) return;
+  if (needs > KEPT * s.nbytes + KEPT_BESIDE) return;
+  if (parameters > PARAMETERS_KEPT * s.nbytes + PARAMETERS_BESIDE) return;
+  giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, bytes, needs, parameters }), leases, atNeed);
 }

@@ -11,5 +11,5 @@ export const division = {
   /** The same of what a backward pass is going to read. */
   awaited: 2 ** 25,
   /** A recipe may keep so many bytes beside what its result is worth. */
-  keptBeside: 2 ** 15,
+  keptBeside: 2 ** 16,
 };

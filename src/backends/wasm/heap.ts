@@ -12,7 +12,7 @@ import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, Lease } from './body.ts';
 import { division } from './division.ts';
 import { beginLaunch, scratchBytes } from './launch.ts';
-import { copyOut, i32, memoryLimits, u8 } from './linear-memory.ts';
+import { copyOut, i32, memoryLimits, noteMovedOut, u8 } from './linear-memory.ts';
 import {
   appear,
   clock,
@@ -109,8 +109,9 @@ export interface Change {
 
 /** How the bytes of a storage are made again. */
 export interface Recipe {
-  /** Recipes that may have to be followed for this one, itself included. */
+  /** Recipes that may have to be followed for this one, itself included, and the bytes that they make along the longest way. */
   readonly depth: number;
+  readonly bytes: number;
   /** Bytes that are kept for its sake at most, and beside them of parameters, should they be changed. */
   readonly needs: number;
   readonly parameters: number;
@@ -363,6 +364,7 @@ export function separate(s: Storage): void {
 
 /** A storage whose bytes are outside the linear memory, as if evicted. */
 function apart({ buffer, byteLength }: Uint8Array<ArrayBuffer>): Storage {
+  noteMovedOut(byteLength);
   const body = new Body(-1);
   body.used = Math.ceil(byteLength / GRANULE);
   body.copy = buffer;

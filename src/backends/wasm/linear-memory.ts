@@ -107,3 +107,18 @@ export function copyOut(address: number, length: number): ArrayBuffer {
   copy.set(bytes.subarray(address, address + length));
   return copy.buffer;
 }
+
+// V8 collects young buffers when its young generation is full, or when 32 MB of them have come together. What
+// moves out is garbage soon, mostly, and would stand that high; a large buffer that nobody touches takes no
+// memory, and lets V8 look for garbage before the next one is made.
+const ENOUGH_TO_COLLECT = 33 * 2 ** 20;
+const MOVED_BETWEEN = 12 * 2 ** 20;
+let movedOut = 0;
+
+/** To be told of copies made outside the linear memory for what is probably dead. */
+export function noteMovedOut(length: number): void {
+  movedOut += length;
+  if (movedOut < MOVED_BETWEEN) return;
+  movedOut = 0;
+  (globalThis as BufferHost).Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT);
+}

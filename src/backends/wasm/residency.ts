@@ -9,7 +9,7 @@ import { type Span, SpanAllocator } from './allocator.ts';
 import { type Body, CLOCK_MASK, type Lease, launchesBetween, NOWHERE, RemakableRing, Ring } from './body.ts';
 import { clear } from './clear.ts';
 import { division } from './division.ts';
-import { copyOut, growMemory, linearMemoryBytes, u8 } from './linear-memory.ts';
+import { copyOut, growMemory, linearMemoryBytes, noteMovedOut, u8 } from './linear-memory.ts';
 
 /**
  * Small storages are placed in granules, spans in lines. Places are counted in these and not in
@@ -31,7 +31,7 @@ spans.extend(linearMemoryBytes() / LINE - 2);
 export let clock = 1;
 
 /** How many bytes may be taken before eviction begins; restores raise it as far as the maximum. */
-let cacheLimit = 64 * MIB;
+let cacheLimit = 40 * MIB;
 let cacheMaximum = 3072 * MIB;
 
 /** Bytes of the linear memory that are taken: blocks, pages and scratch. */
@@ -327,6 +327,7 @@ function evict(body: Body): boolean {
     exhausted = clock; // JavaScript's heap is full as well; `reserve` goes on to grow the linear memory
     return false;
   }
+  noteMovedOut(body.copy.byteLength);
   evictions++;
   evictedBytes += body.used * GRANULE;
   retire(body);
