@@ -72,6 +72,9 @@ export const floor = primitive('floor');
 export const ceil = primitive('ceil');
 /** To the nearest whole number, ties to the even one. */
 export const round = primitive('round');
+/** Of x in units of 1/y, and in units of y. */
+export const roundDecimals = of2('roundDecimals', m.div(m.unary('round', m.mul(x, y)), y));
+export const roundTens = of2('roundTens', m.mul(m.unary('round', m.div(x, y)), y));
 export const trunc = primitive('trunc');
 /** The fractional part, with the sign of x. */
 export const frac = of1('frac', m.sub(x, m.trunc(x)));

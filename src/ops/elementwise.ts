@@ -20,6 +20,8 @@ function refuseBool(inputs: readonly Operand[]): void {
   );
 }
 
+const IN_PYTORCH: Readonly<Partial<Record<DType, string>>> = { int32: 'Int', uint8: 'Byte', bool: 'Bool' };
+
 /** Whole numbers have no value for x / 0; floats do. */
 function refuseZeroDivisor(inputs: readonly Operand[]): void {
   const [a, b] = inputs;
@@ -89,6 +91,8 @@ export const ops = {
   floor: op(f.floor, 'same'),
   ceil: op(f.ceil, 'same'),
   round: op(f.round, 'same'),
+  roundDecimals: op(f.roundDecimals, 'same', { node: 'RoundBackward1' }),
+  roundTens: op(f.roundTens, 'same', { node: 'RoundBackward1' }),
   trunc: op(f.trunc, 'same'),
   frac: op(f.frac, 'same'),
   add: op(f.add, 'same'),
@@ -189,7 +193,29 @@ export const erfc: Unary = unary(ops.erfc);
 export const relu: Unary = unary(ops.relu);
 export const floor: Unary = unary(ops.floor);
 export const ceil: Unary = unary(ops.ceil);
-export const round: Unary = unary(ops.round);
+
+/** The operation and inputs of rounding to so many decimals; negative ones are places before the point. */
+export function roundCall(
+  x: TensorBase,
+  decimals: number,
+): readonly [ElementwiseOp, readonly [TensorBase, ...Operand[]]] {
+  if (!Number.isInteger(decimals))
+    throw new ArgumentError(`round: decimals must be a whole number, got ${String(decimals)}`);
+  if (decimals === 0) return [ops.round, [x]];
+  if (!isFloat(x.dtype))
+    throw new DTypeError(
+      `round: "round_cpu" not implemented for '${IN_PYTORCH[x.dtype]}' with decimals, this tensor is ${x.dtype}; convert with x.to('float32') first`,
+    );
+  // A literal is rounded correctly, which a power of 10 need not be.
+  const unit = Number(`1e${Math.abs(decimals)}`);
+  return [decimals > 0 ? ops.roundDecimals : ops.roundTens, [x, unit]];
+}
+
+export function round(x: TensorBase, decimals = 0): TensorBase {
+  const [o, inputs] = roundCall(x, decimals);
+  return o.call(...inputs);
+}
+
 export const trunc: Unary = unary(ops.trunc);
 export const frac: Unary = unary(ops.frac);
 export const logicalNot: Unary = unary(ops.logicalNot);

@@ -289,9 +289,13 @@ export abstract class TensorArithmetic<S extends Shape = Untyped> extends Tensor
     return as(e.ceil(this));
   }
 
-  /** The nearest whole number, ties to even. */
-  round(): Tensor<S> {
-    return as(e.round(this));
+  /**
+   * The nearest whole number, ties to even; of floats the nearest number of so many `decimals`, round(x · 10ᵈ) / 10ᵈ
+   * computed in the dtype of x. Negative ones are places before the point. The gradient is 0.
+   */
+  round(options?: { readonly decimals?: number }): Tensor<S> {
+    checkOptions('round', options, ['decimals']);
+    return as(e.round(this, options?.decimals));
   }
 
   /** x without its fraction. */
@@ -498,8 +502,9 @@ export abstract class TensorArithmetic<S extends Shape = Untyped> extends Tensor
     return this;
   }
 
-  round_(): this {
-    inPlace(e.ops.round, [this]);
+  round_(options?: { readonly decimals?: number }): this {
+    checkOptions('round_', options, ['decimals']);
+    inPlace(...e.roundCall(this, options?.decimals ?? 0));
     return this;
   }
 

@@ -87,6 +87,14 @@ const domains: Readonly<Record<string, readonly (Range | 'mask')[]>> = {
     [3.3, 3.7],
     [1.2, 1.6],
   ],
+  roundDecimals: [
+    [3.3, 3.7],
+    [1.2, 1.6],
+  ],
+  roundTens: [
+    [3.3, 3.7],
+    [1.2, 1.6],
+  ],
   clampMin: [above, far],
   clampMax: [above, far],
   clamp: [

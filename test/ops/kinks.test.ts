@@ -55,10 +55,45 @@ describe('functions of one number', () => {
       (x: Tensor) => x.floor(),
       (x: Tensor) => x.ceil(),
       (x: Tensor) => x.round(),
+      (x: Tensor) => x.round({ decimals: 1 }),
+      (x: Tensor) => x.round({ decimals: -1 }),
       (x: Tensor) => x.trunc(),
     ])
       slopes(f, [0, 1, 0.5, -2], [0, 0, 0, 0]);
     slopes((x) => x.frac(), [0, 1.5], [1, 1]);
+  });
+
+  it('rounding to decimals, as PyTorch rounds', () => {
+    const nan = Number.NaN;
+    const xs = [123.456, -2.5, 0.125, inf, nan, -0.04];
+    const rounded: readonly (readonly [number, readonly number[]])[] = [
+      [0, [123, -2, 0, inf, nan, -0]],
+      [1, [123.5, -2.5, 0.1, inf, nan, -0]],
+      [2, [123.46, -2.5, 0.12, inf, nan, -0.04]],
+      [-1, [120, -0, 0, inf, nan, -0]],
+      [-2, [100, -0, 0, inf, nan, -0]],
+      [310, xs.map(() => nan)],
+      [-310, xs.map(() => nan)],
+    ];
+    for (const [decimals, expected] of rounded) {
+      const x = f64(xs, [6]);
+      expect(x.round({ decimals }).toArray()).toEqual(expected);
+      expect(x.round_({ decimals }).toArray()).toEqual(expected);
+    }
+    // Powers of ten that float32 has no room for.
+    expect(tensor([1.5, 0]).round({ decimals: 40 }).toArray()).toEqual([nan, nan]);
+    expect(tensor([5, 25], { dtype: 'int32' }).round({ decimals: 0 }).toArray()).toEqual([5, 25]);
+    for (const [dtype, name] of [
+      ['int32', 'Int'],
+      ['uint8', 'Byte'],
+      ['bool', 'Bool'],
+    ] as const)
+      expect(() => tensor([1, 0], { dtype }).round({ decimals: -1 })).toThrow(
+        `"round_cpu" not implemented for '${name}'`,
+      );
+    expect(() => tensor([1.5]).round({ decimals: 0.5 })).toThrow('round: decimals must be a whole number, got 0.5');
+    const y: Tensor = tensor([1.26, 2.5], { requiresGrad: true }).round({ decimals: 1 });
+    expect(`${y}`).toBe('tensor([1.3000, 2.5000], grad_fn=<RoundBackward1>)');
   });
 
   it('sqrt and log have infinite slope at 0', () => {

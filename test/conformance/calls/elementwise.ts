@@ -12,7 +12,6 @@ import {
   type Self,
   type Signatures,
   tensorFirst,
-  without,
 } from './arguments.ts';
 
 export const elementwise: Calls = {
@@ -44,10 +43,7 @@ export const elementwise: Calls = {
   'torch.logical_not': ({ self }: Self) => self.logicalNot(),
   'torch.neg': ({ self }: Self) => self.neg(),
   'torch.reciprocal': ({ self }: Self) => self.reciprocal(),
-  'torch.round': ({ self, decimals }: Rounding) => {
-    without('decimals', decimals, 0);
-    return self.round();
-  },
+  'torch.round': ({ self, decimals }: Rounding) => self.round({ decimals }),
   'torch.rsqrt': ({ self }: Self) => self.rsqrt(),
   'torch.sgn': ({ self }: Self) => self.sgn(),
   'torch.sigmoid': ({ self }: Self) => self.sigmoid(),

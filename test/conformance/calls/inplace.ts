@@ -1,15 +1,4 @@
-import {
-  type Binary,
-  type Bounded,
-  type Calls,
-  type Divide,
-  type Operand,
-  type Rounding,
-  type Scaled,
-  type Self,
-  type Signatures,
-  without,
-} from './arguments.ts';
+import type { Binary, Bounded, Calls, Divide, Operand, Rounding, Scaled, Self, Signatures } from './arguments.ts';
 
 export const inplace: Calls = {
   'Tensor.abs_': ({ self }: Self) => self.abs_(),
@@ -35,10 +24,7 @@ export const inplace: Calls = {
   'Tensor.neg_': ({ self }: Self) => self.neg_(),
   'Tensor.pow_': ({ self, exponent }: Self & { readonly exponent: Operand }) => self.pow_(exponent),
   'Tensor.reciprocal_': ({ self }: Self) => self.reciprocal_(),
-  'Tensor.round_': ({ self, decimals }: Rounding) => {
-    without('decimals', decimals, 0);
-    return self.round_();
-  },
+  'Tensor.round_': ({ self, decimals }: Rounding) => self.round_({ decimals }),
   'Tensor.rsqrt_': ({ self }: Self) => self.rsqrt_(),
   'Tensor.sigmoid_': ({ self }: Self) => self.sigmoid_(),
   'Tensor.sign_': ({ self }: Self) => self.sign_(),

@@ -150,6 +150,8 @@ export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
   floor: unary(ops.floor, steps),
   ceil: unary(ops.ceil, steps),
   round: unary(ops.round, steps),
+  roundDecimals: binary(ops.roundDecimals, steps, divisor, 10),
+  roundTens: binary(ops.roundTens, steps, divisor, 10),
   trunc: unary(ops.trunc, steps),
   frac: unary(ops.frac, steps),
   add: binary(ops.add, any, any, 2),
