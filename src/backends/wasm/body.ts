@@ -148,7 +148,7 @@ export class RemakableRing extends Ring {
   /** Once in a while the limit falls a little: what a program missed once it may not need any more. */
   noteForgotten(lines: number): void {
     this.#forgotten += lines;
-    if (this.#forgotten < 32 * this.#limit) return;
+    if (this.#forgotten < 512 * this.#limit) return;
     this.#forgotten = 0;
     this.#limit = Math.max(this.#fewest, 0.75 * this.#limit);
   }
