@@ -46,7 +46,7 @@ const PARAMETERS_BESIDE = 2 ** 18;
  */
 const DEEPEST = 64;
 const DEEPEST_LARGE = 16;
-const LONGEST_BYTES = 64 * 2 ** 20;
+const LONGEST_BYTES = 32 * 2 ** 20;
 
 /** A tensor as it was when an operation read it. */
 interface Reading {
