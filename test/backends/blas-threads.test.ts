@@ -1,10 +1,11 @@
 /** Products by the system's BLAS on several threads of this library. Where there is no BLAS, the generated kernels stand in for it. */
-import { getNumThreads, randn, setBlas, setNumThreads, type Tensor } from 'nabla';
+import { getNumThreads, randn, setNumThreads, type Tensor } from 'nabla';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Blas, findBlas } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
 import { callable, introduce, piecesOf } from '../../src/backends/wasm/blas/threads.ts';
 import { canShareNative } from '../../src/backends/wasm/threads/pool.ts';
+import { generated } from '../support/blas.ts';
 import { withThreads } from '../support/worker.ts';
 
 const threads = getNumThreads();
@@ -24,15 +25,6 @@ async function workersHave({ sgemm }: Blas): Promise<boolean | null> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   return canShareNative(callable(sgemm));
-}
-
-function generated(f: () => Tensor): Tensor {
-  setBlas(false);
-  try {
-    return f();
-  } finally {
-    setBlas(true);
-  }
 }
 
 const bits = (t: Tensor): string => {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Blas, findBlas, type Gemm, type Gemv, NO_TRANSPOSE } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
 import { memory } from '../../src/backends/wasm/linear-memory.ts';
+import { generated } from '../support/blas.ts';
 
 interface Call {
   readonly precision: 'single' | 'double';
@@ -66,16 +67,6 @@ function standIn(calls: Call[], views: Uint8Array[] = []): Blas {
 }
 
 const error = (x: Tensor, y: Tensor): number => +x.sub(y).abs().max();
-
-/** The product as the generated kernels make it. */
-function generated(f: () => Tensor): Tensor {
-  setBlas(false);
-  try {
-    return f();
-  } finally {
-    setBlas(true);
-  }
-}
 
 afterEach(() => {
   setBlas(true);

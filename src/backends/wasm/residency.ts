@@ -309,9 +309,9 @@ export function expect(body: Body): void {
   if (body.awaited++ === 0 && body.ring === spare) move(body, awaited);
 }
 
-/** Takes back one `expect`. */
+/** Takes back one `expect`; the storage may have another body by now, which nobody awaits. */
 export function unexpect(body: Body): void {
-  if (--body.awaited === 0 && body.ring === awaited) move(body, spare);
+  if (body.awaited > 0 && --body.awaited === 0 && body.ring === awaited) move(body, spare);
 }
 
 function move(body: Body, to: RemakableRing): void {
