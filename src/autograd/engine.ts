@@ -23,6 +23,7 @@ import {
   type Ledger,
 } from './hooks.ts';
 import { enterPass, leavePass, mustWait, type Pass, runWaiting, settle, waiting } from './nesting.ts';
+import { Reach } from './reach.ts';
 import { ReadyQueue } from './ready-queue.ts';
 
 export interface RunOptions {
@@ -46,15 +47,6 @@ const NO_NODES: Node[] = [];
 /** The results of a pass that returns none. */
 const NONE: (TensorBase | null)[] = [];
 
-/** What an outer backward pass had noted on a node that an inner pass also visits. */
-interface Suspended {
-  readonly node: Node;
-  readonly run: object | null;
-  readonly pending: (TensorBase | null)[] | null;
-  readonly dependencies: number;
-  readonly following: Node | null;
-}
-
 /**
  * What the nodes in progress have allocated, innermost last: a pass inside a pass is over before the
  * outer one goes on.
@@ -75,17 +67,11 @@ function unseen(grad: TensorBase, meta: AutogradMeta): TensorBase {
  * gradient lies in it, which no user can notice. With `createGraph` everything becomes part of a
  * graph and nothing is freed.
  */
-class BackwardPass implements Pass, Ledger {
+class BackwardPass extends Reach implements Pass, Ledger {
   readonly #options: RunOptions;
-  /** The nodes that the roots lead to: a list that goes on with `node.following`. */
-  #first: Node | null = null;
-  #last: Node | null = null;
-  #suspended: Suspended[] | null = null;
   readonly #ready = new ReadyQueue();
   /** Leaves that have received all they will. */
   #leaves: Node[] = NO_NODES;
-  /** Nodes on a path to a requested input; null when all are wanted. */
-  #needed: Set<Node> | null = null;
   /** Requested inputs by node: `[output index, position in the result]`. */
   readonly #targets: Map<Node, [index: number, position: number][]> | null;
   readonly #results: (TensorBase | null)[];
@@ -93,6 +79,7 @@ class BackwardPass implements Pass, Ledger {
   readonly #releases: boolean;
 
   constructor(options: RunOptions, releases: boolean) {
+    super();
     this.#options = options;
     const { inputs } = options;
     this.#results = inputs === null ? NONE : new Array<TensorBase | null>(inputs.length).fill(null);
@@ -127,7 +114,7 @@ class BackwardPass implements Pass, Ledger {
     let finished = false;
     try {
       const starts = roots.length === 1 ? [nodeAt(roots[0])] : roots.map(nodeAt);
-      this.#discover(starts);
+      this.discover(starts, this.#targets);
       for (let i = 0; i < roots.length; i++) {
         if (starts[i].run === this) this.#deliver(starts[i], indexAt(roots[i]), this.#seed(roots[i], cotangents[i]));
       }
@@ -153,13 +140,13 @@ class BackwardPass implements Pass, Ledger {
       scope.enabled = enabled;
       swapArena(outerArena);
       leavePass(outer, finished);
-      this.#leave(finished);
+      this.leave(finished);
     }
     return this.#results;
   }
 
   willRun(node: Node): boolean {
-    return node.run === this && this.#wants(node);
+    return node.run === this && this.wants(node);
   }
 
   /** The cotangent of a root, 1 when none was given, in the dtype of the root. */
@@ -170,69 +157,6 @@ class BackwardPass implements Pass, Ledger {
       given !== null ? toDType(given, dtype) : isTensor(root) ? onesLike(root) : full(shapeAt(root), 1, dtype);
     if (this.#releases) seed.storage.owner = this;
     return seed;
-  }
-
-  /** Visits what the roots lead to and counts, per node, the deliveries it must wait for. */
-  #discover(roots: readonly Node[]): void {
-    for (let i = 0; i < roots.length; i++) this.#visit(roots[i]);
-    // What a node leads to is put at the end of the list, where this walk will come by.
-    for (let node = this.#first; node !== null; node = node.following) {
-      const { next } = node;
-      for (let i = 0; i < next.length; i++) {
-        const to = next[i];
-        if (to === null) continue;
-        this.#visit(to);
-        to.dependencies += 1;
-      }
-    }
-    if (this.#options.inputs !== null) this.#restrict();
-  }
-
-  #visit(node: Node): void {
-    if (node.run === this) return;
-    if (node.run !== null) {
-      this.#suspended ??= [];
-      const { run, pending, dependencies, following } = node;
-      this.#suspended.push({ node, run, pending, dependencies, following });
-    }
-    node.run = this;
-    node.pending = null;
-    node.dependencies = 0;
-    node.following = null;
-    if (this.#last === null) this.#first = node;
-    else this.#last.following = node;
-    this.#last = node;
-  }
-
-  #visited(): Node[] {
-    const nodes: Node[] = [];
-    for (let node = this.#first; node !== null; node = node.following) nodes.push(node);
-    return nodes;
-  }
-
-  /** Keeps only nodes that are requested or lead to a requested one, and counts deliveries among these. */
-  #restrict(): void {
-    const needed = new Set<Node>();
-    const visited = this.#visited();
-    // Edges lead to smaller sequence numbers, so in ascending order successors come first.
-    for (const node of visited.toSorted((a, b) => a.sequence - b.sequence)) {
-      if (this.#targets?.has(node) || node.next.some((to) => to !== null && needed.has(to))) needed.add(node);
-    }
-    this.#needed = needed;
-    for (const node of visited) node.dependencies = 0;
-    for (const node of visited) {
-      if (!this.#expands(node)) continue;
-      for (const to of node.next) if (to !== null && this.#wants(to)) to.dependencies += 1;
-    }
-  }
-
-  #wants(node: Node): boolean {
-    return this.#needed === null || this.#needed.has(node);
-  }
-
-  /** Whether the node must compute, and not only hand over what arrived at it. */
-  #expands(node: Node): boolean {
-    return this.#needed === null || (this.#needed.has(node) && node.next.some((to) => to !== null && this.#wants(to)));
   }
 
   #deliver(node: Node, index: number, g: TensorBase): void {
@@ -255,7 +179,7 @@ class BackwardPass implements Pass, Ledger {
     if (this.#releases) sum.storage.owner = this;
     pending[index] = sum;
     sum.storage.holds += 1;
-    this.#drop(before);
+    this.drop(before);
   }
 
   /** Whether `t` is the whole of a storage that this pass made, in whatever order. */
@@ -265,7 +189,8 @@ class BackwardPass implements Pass, Ledger {
     );
   }
 
-  #drop(t: TensorBase): void {
+  /** Lets go of a gradient that had arrived at a node. */
+  drop(t: TensorBase): void {
     t.storage.holds -= 1;
     this.#freeIfDone(t.storage);
   }
@@ -293,14 +218,14 @@ class BackwardPass implements Pass, Ledger {
       if (g !== null && !this.#options.accumulate) this.#capture(node, g);
       if (node.leaf !== null) {
         if (g !== null && this.#options.accumulate && this.#wantsGrad(node)) this.#end(node.leaf, attached, g);
-      } else if (this.#expands(node)) this.#expand(node, g);
+      } else if (this.expands(node)) this.#expand(node, g);
       else if (attached !== null && g !== null && this.#options.accumulate) {
         // A requested result whose node would compute what nobody asked for: only its hooks run.
         callPrehooks(attached, g, this);
         callPosthooks(attached, new Array<TensorBase | null>(node.next.length).fill(null), g, this);
       }
     } finally {
-      if (g !== null) for (const t of g) if (t !== null) this.#drop(t);
+      if (g !== null) for (const t of g) if (t !== null) this.drop(t);
     }
   }
 
@@ -347,7 +272,7 @@ class BackwardPass implements Pass, Ledger {
         const to = node.next[i];
         const gi = grads === null ? null : grads[i];
         if (gi) gi.storage.holds -= 1;
-        if (to === null || !this.#wants(to)) continue;
+        if (to === null || !this.wants(to)) continue;
         if (gi) {
           const index = node.nextIndex[i];
           const fit = fitted(gi, to, index);
@@ -378,7 +303,7 @@ class BackwardPass implements Pass, Ledger {
     let wanted = 0;
     for (let i = 0; i < node.next.length; i++) {
       const to = node.next[i];
-      if (to !== null && this.#wants(to)) wanted |= 1 << i;
+      if (to !== null && this.wants(to)) wanted |= 1 << i;
     }
     return watch === null ? backward.run(node, g, wanted) : watched(watch, backward, node, g, wanted);
   }
@@ -402,7 +327,7 @@ class BackwardPass implements Pass, Ledger {
     const before = g[i];
     if (by !== null) by.storage.holds += 1;
     g[i] = by;
-    if (before !== null) this.#drop(before);
+    if (before !== null) this.drop(before);
   }
 
   /** Hands requested inputs their gradients. */
@@ -453,25 +378,6 @@ class BackwardPass implements Pass, Ledger {
       g.storage.holds === 1 &&
       moveInto(grad.storage, g.storage)
     );
-  }
-
-  #leave(finished: boolean): void {
-    for (let node = this.#first; node !== null; ) {
-      if (!finished && node.pending !== null) for (const t of node.pending) if (t !== null) this.#drop(t);
-      const { following }: Node = node;
-      node.run = null;
-      node.pending = null;
-      node.dependencies = 0;
-      node.following = null;
-      node = following;
-    }
-    if (this.#suspended === null) return;
-    for (const { node, run, pending, dependencies, following } of this.#suspended) {
-      node.run = run;
-      node.pending = pending;
-      node.dependencies = dependencies;
-      node.following = following;
-    }
   }
 }
 

@@ -3,7 +3,7 @@ import type { DType } from '../core/dtype.ts';
 import { checkShape, type Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
-import { filled, fillKernel } from './elementwise-op.ts';
+import { filled, fillKernel } from './filled.ts';
 import { expand } from './view.ts';
 
 /** Plain tensors made from nothing. They are constants to every transform. */

@@ -1,30 +1,22 @@
 import { address, beginLaunch } from '../backends/wasm/heap.ts';
-import { launch, MASKED, MapKernel } from '../backends/wasm/map.ts';
-import type { WasmFunction } from '../backends/wasm/module.ts';
+import { launch, MASKED } from '../backends/wasm/map.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
-import { type Compute, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
+import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { detour } from '../core/forward.ts';
 import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
-import { canCast, resultType } from '../core/promotion.ts';
+import { canCast } from '../core/promotion.ts';
 import { freshResult, NO_RECIPE_BYTES } from '../core/recipes.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
-import { type Derived, type Differentiation, deriveJvp, deriveVjp, type Source } from '../kernels/derive.ts';
-import type { Expr, ScalarFunction } from '../kernels/expr.ts';
+import { type Derived, type Differentiation, deriveJvp, deriveVjp } from '../kernels/derive.ts';
+import type { ScalarFunction } from '../kernels/expr.ts';
 import { clone } from './copy.ts';
-
-/**
- * What dtype an elementwise operation computes in and gives:
- * - `same`: the promoted dtype of its inputs;
- * - `float`: the same, integers becoming float32 (division, exp, sin, …);
- * - `bool`: computes in the promoted dtype, gives truth values;
- * - `first`: computes in the promoted dtype, gives the dtype of its first input.
- */
-export type ElementwiseKind = 'same' | 'float' | 'bool' | 'first';
+import { cotangent, type Piece, runPiece, takeApart } from './derived.ts';
+import { COUNTED, compiled, type ElementwiseKind, type Plan, Plans, SCALAR } from './elementwise-plans.ts';
 
 export interface ElementwiseOptions {
   readonly kind: ElementwiseKind;
@@ -41,35 +33,6 @@ export interface ElementwiseOptions {
   readonly shortcut?: (target: TensorBase, inputs: readonly Operand[]) => boolean;
 }
 
-interface Plan {
-  readonly kernel: MapKernel;
-  /** Compiled for contiguous inputs, by which of them are one element repeated (a bit mask) and whether additions fuse. */
-  readonly flat: (WasmFunction | undefined)[];
-  readonly out: DType;
-}
-
-function compiled(plan: Plan, repeated: number): WasmFunction {
-  const which = plan.kernel.fuses ? 2 * repeated + 1 : 2 * repeated;
-  const known = plan.flat[which];
-  if (known !== undefined) return known;
-  const made = plan.kernel.flat(repeated);
-  plan.flat[which] = made;
-  return made;
-}
-
-/** Pieces of a derived function: outputs that are only an argument or a constant need no kernel. */
-interface Piece {
-  readonly op: ElementwiseOp | null;
-  readonly sources: readonly Source[];
-  /** What of the inputs (i) and outputs (~k) the sources are, and per source its place among these, −1 for what is given. */
-  readonly saves: readonly number[];
-  readonly places: readonly number[];
-  /** One output, which `op` computes: the common case. */
-  readonly single: boolean;
-  /** Per derived output: an argument passed through, a constant, or output `k` of `op`. */
-  readonly outs: readonly ({ readonly pass: number } | { readonly constant: number } | { readonly computed: number })[];
-}
-
 /**
  * An operation given by a scalar function. Kernels, gradients of every order, tangents and batching
  * all follow from the function.
@@ -84,10 +47,9 @@ export class ElementwiseOp implements Op<undefined> {
   readonly cheap = true as const;
   readonly #options: ElementwiseOptions;
   readonly #node: string;
-  /** By what `#key` says of the inputs: of one or two floats and numbers, and of all else. */
-  readonly #frequent: (Plan | undefined)[] = [];
-  readonly #plans = new Map<number | string, Plan>();
-  readonly #converting = new Map<string, MapKernel>();
+  /** The plans of one or two floats and numbers, by key. */
+  readonly #frequent: (Plan | undefined)[];
+  readonly #plans: Plans;
   readonly #vjps: (Piece | undefined)[] = [];
   readonly #jvps: (Piece | undefined)[] = [];
 
@@ -97,6 +59,8 @@ export class ElementwiseOp implements Op<undefined> {
     this.fn = fn;
     this.kind = options.kind;
     this.#options = options;
+    this.#plans = new Plans(fn, options.kind, options.refuse);
+    this.#frequent = this.#plans.frequent;
     this.#node = options.node ?? defaultNodeName(fn.name);
     this.backward = options.differentiable
       ? { plan: (needs) => this.#savePlan(needs), run: (node, g, wanted) => this.runBackward(node, g, wanted) }
@@ -126,7 +90,7 @@ export class ElementwiseOp implements Op<undefined> {
   call1(a: TensorBase): TensorBase {
     if (a?.wrapped !== null || !a.flat || a.count > FEW || detour) return this.apply([a]) as TensorBase;
     const key = dtypeInfo(a.dtype).index;
-    const plan = this.#frequent[key] ?? this.#plan(key, [a]);
+    const plan = this.#frequent[key] ?? this.#plans.plan(key, [a]);
     const out = fresh(a.shape, plan.out, a.count, a.strides);
     const flat = compiled(plan, 0);
     beginLaunch();
@@ -157,7 +121,7 @@ export class ElementwiseOp implements Op<undefined> {
       } else return this.apply([a, b]) as TensorBase;
     }
     const key = index * 8 + index;
-    const plan = this.#frequent[key] ?? this.#plan(key, [a, b]);
+    const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
     const out = fresh(like.shape, plan.out, like.count, like.strides);
     const flat = compiled(plan, repeated);
     beginLaunch();
@@ -175,7 +139,7 @@ export class ElementwiseOp implements Op<undefined> {
     const { index, bytes, kind } = dtypeInfo(t.dtype);
     if (kind !== 'float') return this.apply(first ? [x, t] : [t, x]) as TensorBase;
     const key = first ? SCALAR * 8 + index : index * 8 + SCALAR;
-    const plan = this.#frequent[key] ?? this.#plan(key, first ? [x, t] : [t, x]);
+    const plan = this.#frequent[key] ?? this.#plans.plan(key, first ? [x, t] : [t, x]);
     const out = fresh(t.shape, plan.out, t.count, t.strides);
     const flat = compiled(plan, 0);
     beginLaunch();
@@ -214,7 +178,7 @@ export class ElementwiseOp implements Op<undefined> {
       if (x.shape.length > 0 || i >= MASKED) return null;
       repeated |= 1 << i;
     }
-    const plan = this.#frequent[key] ?? this.#plan(key, inputs);
+    const plan = this.#frequent[key] ?? this.#plans.plan(key, inputs);
     const { shape, count, strides } = like;
     const outs: TensorBase[] = new Array<TensorBase>(this.fn.outs.length);
     for (let i = 0; i < outs.length; i++) outs[i] = fresh(shape, plan.out, count, strides);
@@ -232,7 +196,7 @@ export class ElementwiseOp implements Op<undefined> {
   forward(inputs: readonly Operand[]): Outputs {
     this.#options.guard?.(inputs);
     const shape = this.#shape(inputs);
-    const plan = this.#plan(this.#key(inputs), inputs);
+    const plan = this.#plans.plan(this.#plans.key(inputs), inputs);
     if (this.fn.outs.length === 1) {
       const out = freshResult(inputs, shape, plan.out);
       plan.kernel.run([out], inputs);
@@ -269,21 +233,21 @@ export class ElementwiseOp implements Op<undefined> {
         `${this.name}_: output with shape ${shapeText(target.shape)} doesn't match the broadcast shape ${shapeText(shape)}; an in-place operation keeps its tensor's shape`,
       );
     }
-    const key = this.#key(inputs);
-    const plan = this.#plan(key, inputs);
+    const key = this.#plans.key(inputs);
+    const plan = this.#plans.plan(key, inputs);
     if (!canCast(plan.out, target.dtype)) {
       throw new DTypeError(
         `${this.name}_: result type ${plan.out} can't be cast to the desired output type ${target.dtype}; write x.${this.name}(…) or convert with x.to('${plan.out}') first`,
       );
     }
-    const kernel = plan.out === target.dtype ? plan.kernel : this.#kernelInto(key, inputs, target.dtype);
+    const kernel = plan.out === target.dtype ? plan.kernel : this.#plans.kernelInto(key, inputs, target.dtype);
     kernel.run([target], inputs);
   }
 
   /** Runs the kernel with `targets` as its outputs, outside any graph. */
   writeAll(targets: readonly TensorBase[], inputs: readonly Operand[]): void {
     const shape = this.#shape(inputs);
-    const plan = this.#plan(this.#key(inputs), inputs);
+    const plan = this.#plans.plan(this.#plans.key(inputs), inputs);
     for (const t of targets) {
       if (!sameShape(shape, t.shape))
         throw new ShapeError(
@@ -304,7 +268,7 @@ export class ElementwiseOp implements Op<undefined> {
     if (!sameShape(a.shape, b.shape) || !sameShape(a.shape, target.shape)) return false;
     const { index, bytes } = dtypeInfo(a.dtype);
     const key = index * 8 + index;
-    const plan = this.#frequent[key] ?? this.#plan(key, [a, b]);
+    const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
     if (plan.out !== target.dtype) return false;
     const flat = compiled(plan, 0);
     beginLaunch();
@@ -352,74 +316,6 @@ export class ElementwiseOp implements Op<undefined> {
     return this.apply(aligned);
   }
 
-  /** The promoted dtype of value arguments (mask arguments do not take part). */
-  #common(inputs: readonly Operand[]): DType {
-    return resultType(
-      this.name,
-      inputs.filter((_, i) => this.fn.args[i] === 'value'),
-    );
-  }
-
-  #key(inputs: readonly Operand[]): number | string {
-    if (inputs.length > COUNTED)
-      return [this.#common(inputs), ...inputs.map((x) => (typeof x === 'number' ? 'number' : x.dtype))].join();
-    let key = 0;
-    let uniform = true;
-    let first: DType | null = null;
-    for (const x of inputs) {
-      const number = typeof x === 'number';
-      key = key * 8 + (number ? SCALAR : dtypeInfo(x.dtype).index);
-      if (!number) {
-        if (first === null) first = x.dtype;
-        else if (first !== x.dtype) uniform = false;
-        if (!isFloat(x.dtype)) uniform = false;
-      }
-    }
-    // With one float dtype throughout the common dtype is no question; otherwise it is part of the key.
-    return uniform && first !== null ? key : -1 - (key * 8 + dtypeInfo(this.#common(inputs)).index);
-  }
-
-  #plan(key: number | string, inputs: readonly Operand[]): Plan {
-    let plan = this.#plans.get(key);
-    if (plan === undefined) {
-      const common = this.#common(inputs);
-      const reason = this.#options.refuse?.(common) ?? null;
-      if (reason !== null) throw new DTypeError(`${this.name}: ${reason}`);
-      const computed = this.kind === 'float' && !isFloat(common) ? 'float32' : common;
-      const out: DType =
-        this.kind === 'bool' ? 'bool' : this.kind === 'first' ? (inputs[0] as TensorBase).dtype : computed;
-      plan = { kernel: this.#kernel(inputs, dtypeInfo(computed).compute, out), flat: [], out };
-      this.#plans.set(key, plan);
-    }
-    if (typeof key === 'number' && key >= 0 && key < 64) this.#frequent[key] = plan;
-    return plan;
-  }
-
-  #kernel(inputs: readonly Operand[], compute: Compute, out: DType): MapKernel {
-    return new MapKernel(
-      this.fn,
-      compute,
-      inputs.map((x) => (typeof x === 'number' ? 'scalar' : x.dtype)),
-      this.fn.outs.map(() => out),
-    );
-  }
-
-  /** The kernel that stores its result in a dtype other than the operation's own. */
-  #kernelInto(key: number | string, inputs: readonly Operand[], out: DType): MapKernel {
-    const name = `${key} ${out}`;
-    let kernel = this.#converting.get(name);
-    if (kernel === undefined) {
-      const common = this.#common(inputs);
-      kernel = this.#kernel(
-        inputs,
-        dtypeInfo(this.kind === 'float' && !isFloat(common) ? 'float32' : common).compute,
-        out,
-      );
-      this.#converting.set(name, kernel);
-    }
-    return kernel;
-  }
-
   #shape(inputs: readonly Operand[]): Shape {
     let shape: Shape | null = null;
     for (const x of inputs) {
@@ -435,6 +331,10 @@ export class ElementwiseOp implements Op<undefined> {
       `${this.name}.vjp${needs}`,
     );
     return this.#vjps[needs] as Piece;
+  }
+
+  #piece(derived: Derived, name: string): Piece {
+    return takeApart(derived, name, (fn, node) => new ElementwiseOp(fn, { kind: 'float', differentiable: true, node }));
   }
 
   #savePlan(needs: number): readonly number[] {
@@ -460,27 +360,6 @@ export class ElementwiseOp implements Op<undefined> {
     for (let i = 0; i < out.length; i++) if ((wanted >> i) & 1) out[i] = grads[k++];
     return out;
   }
-
-  #piece(derived: Derived, name: string): Piece {
-    const { fn, sources } = derived;
-    const computed = fn.outs.filter((e) => e.op !== 'const' && e.op !== 'arg');
-    let n = 0;
-    const outs: Piece['outs'] = fn.outs.map((e) => {
-      if (e.op === 'const') return { constant: e.value };
-      if (e.op === 'arg') return { pass: e.index };
-      return { computed: n++ };
-    });
-    const op =
-      computed.length === 0
-        ? null
-        : new ElementwiseOp(
-            { name, args: fn.args, outs: computed },
-            { kind: 'float', differentiable: true, node: nodeNameOf(computed[0]) },
-          );
-    const saves = savedBy(sources);
-    const places = sources.map((s) => saves.indexOf(savedAs(s) as number));
-    return { op, sources, saves, places, outs, single: outs.length === 1 && op !== null };
-  }
 }
 
 /** Opens the node of an in-place application. What backward needs of the target is copied, for it is about to be overwritten. */
@@ -489,80 +368,11 @@ export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...
   return openNode(op as Op<undefined>, inputs, undefined, null, (x) => (x === target ? clone(target) : x));
 }
 
-const SCALAR = 7;
-
-/** Inputs whose kinds, and the common dtype, are digits of a number that is still exact. */
-const COUNTED = 16;
-
 /** Up to so many elements what lies between a call and its kernel shows, and there are shorter ways for what is simple. */
 const FEW = NO_RECIPE_BYTES / 8;
 
 function bits(mask: number, n: number): boolean[] {
   return Array.from({ length: n }, (_, i) => ((mask >> i) & 1) === 1);
-}
-
-/** What PyTorch, which computes step by step, would name a node after: the last step that is not a choice. */
-function nodeNameOf(e: Expr): string {
-  let last = e;
-  while (last.op === 'select') last = last.a.op === 'const' ? last.b : last.a;
-  return defaultNodeName(last.op === 'arg' ? 'where' : last.op);
-}
-
-/** What must be kept for a derived function: inputs `i` and outputs `~j`. */
-function savedBy(sources: readonly Source[]): readonly number[] {
-  return [...new Set(sources.map(savedAs))].filter((place) => place !== null);
-}
-
-/** Under what a node saves a source, null for what is given to it. */
-function savedAs({ kind, index }: Source): number | null {
-  return kind === 'primal' ? index : kind === 'output' ? ~index : null;
-}
-
-/** The gradient that arrived at an output, zeros if none did (of functions with several outputs). */
-function cotangent(g: readonly (TensorBase | null)[], index: number, node: Node): TensorBase {
-  return g[index] ?? filled(node.outShape(index), 0, node.outDtype(index));
-}
-
-function runPiece(piece: Piece, args: readonly Operand[], shape: Shape, dtype: DType): readonly TensorBase[] {
-  const { op, outs } = piece;
-  const results = op === null ? null : op.invoke(args);
-  if (piece.single) return [results as TensorBase];
-  const list =
-    results === null ? [] : Array.isArray(results) ? (results as readonly TensorBase[]) : [results as TensorBase];
-  return outs.map((o) => {
-    if ('computed' in o) return list[o.computed];
-    const value = 'constant' in o ? o.constant : args[o.pass];
-    return typeof value === 'number' ? filled(shape, value, dtype) : value;
-  });
-}
-
-/** A new tensor with one number everywhere. */
-export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
-  const out = fresh(shape, dtype);
-  const fill = fillKernel(dtype).flat(0);
-  beginLaunch();
-  if (out.count > 0) fill(out.count, address(out.storage), value);
-  return out;
-}
-
-/** By the index of the dtype. */
-const fillKernels: (MapKernel | undefined)[] = [];
-
-/** Writes a number everywhere. */
-export function fillKernel(dtype: DType): MapKernel {
-  const { index } = dtypeInfo(dtype);
-  let kernel = fillKernels[index];
-  if (kernel === undefined) {
-    const compute = dtype === 'float32' ? 'f32' : dtype === 'float64' ? 'f64' : 'i32';
-    kernel = new MapKernel(
-      { name: 'fill', args: ['value'], outs: [{ op: 'arg', sort: 'value', index: 0 }] },
-      compute,
-      ['scalar'],
-      [dtype],
-    );
-    fillKernels[index] = kernel;
-  }
-  return kernel;
 }
 
 /** A plain view with `n` dimensions of size 1 after the first. */

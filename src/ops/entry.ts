@@ -1,10 +1,6 @@
 import type { ElementwiseFunction } from '../kernels/functions.ts';
-import {
-  defineElementwise,
-  type ElementwiseKind,
-  type ElementwiseOp,
-  type ElementwiseOptions,
-} from './elementwise-op.ts';
+import { defineElementwise, type ElementwiseOp, type ElementwiseOptions } from './elementwise-op.ts';
+import type { ElementwiseKind } from './elementwise-plans.ts';
 
 /** Registers the operation of a line in the tables of `kernels/`. */
 export function op(

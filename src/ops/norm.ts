@@ -7,7 +7,7 @@ import { arg, binary, compare, type Expr, select, unary } from '../kernels/expr.
 import { toDType } from './copy.ts';
 import { zerosLike } from './create.ts';
 import { abs, div, eq, mul, pow, sgn, where } from './elementwise.ts';
-import { fillKernel } from './elementwise-op.ts';
+import { fillKernel } from './filled.ts';
 import {
   type Dims,
   keepdims,

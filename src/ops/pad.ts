@@ -5,7 +5,7 @@ import { shapeText } from '../core/shape.ts';
 import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
 import { zeros } from './create.ts';
-import { filled } from './elementwise-op.ts';
+import { filled } from './filled.ts';
 import { cat } from './join.ts';
 import { named } from './named.ts';
 import { reshape } from './view.ts';

@@ -8,7 +8,7 @@ import { alias, fresh, type Place, type TensorBase, viewOf } from '../core/tenso
 import { copyKernel } from './copy.ts';
 import { zerosLike } from './create.ts';
 import { addInto, div, maximum } from './elementwise.ts';
-import { filled, fillKernel } from './elementwise-op.ts';
+import { filled, fillKernel } from './filled.ts';
 import { expand, unsqueeze } from './view.ts';
 
 /*

@@ -14,7 +14,8 @@ import {
 } from '../core/shape.ts';
 import { alias, fresh, type Place, placeOf, shadowOf, TensorBase, viewOf } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
-import { fillKernel, reshapeView } from './elementwise-op.ts';
+import { reshapeView } from './elementwise-op.ts';
+import { fillKernel } from './filled.ts';
 import { inferShape, viewStrides } from './reshaping.ts';
 
 /*

@@ -5,7 +5,7 @@ import { sameShape, shapeText } from '../../core/shape.ts';
 import { alias, TensorBase } from '../../core/tensor.ts';
 import { warn } from '../../core/warnings.ts';
 import { copyKernel } from '../../ops/copy.ts';
-import { fillKernel } from '../../ops/elementwise-op.ts';
+import { fillKernel } from '../../ops/filled.ts';
 import { readElement } from '../../ops/inspect.ts';
 import { fromHost, hostArray } from '../../tensor/data.ts';
 import type { Tensor } from '../../tensor/tensor.ts';

@@ -1,0 +1,82 @@
+import type { DType } from '../core/dtype.ts';
+import type { Node } from '../core/node.ts';
+import { defaultNodeName } from '../core/op.ts';
+import type { Shape } from '../core/shape.ts';
+import type { Operand, Outputs, TensorBase } from '../core/tensor.ts';
+import type { Derived, Source } from '../kernels/derive.ts';
+import type { Expr, ScalarFunction } from '../kernels/expr.ts';
+import { filled } from './filled.ts';
+
+/** What computes the outputs of a derived function: an elementwise operation. */
+interface Computation {
+  invoke(inputs: readonly Operand[]): Outputs;
+}
+
+/** Pieces of a derived function: outputs that are only an argument or a constant need no kernel. */
+export interface Piece {
+  readonly op: Computation | null;
+  readonly sources: readonly Source[];
+  /** What of the inputs (i) and outputs (~k) the sources are, and per source its place among these, −1 for what is given. */
+  readonly saves: readonly number[];
+  readonly places: readonly number[];
+  /** One output, which `op` computes: the common case. */
+  readonly single: boolean;
+  /** Per derived output: an argument passed through, a constant, or output `k` of `op`. */
+  readonly outs: readonly ({ readonly pass: number } | { readonly constant: number } | { readonly computed: number })[];
+}
+
+/** Takes a derived function apart; `make` gives the operation for what must be computed. */
+export function takeApart(
+  derived: Derived,
+  name: string,
+  make: (fn: ScalarFunction, node: string) => Computation,
+): Piece {
+  const { fn, sources } = derived;
+  const computed = fn.outs.filter((e) => e.op !== 'const' && e.op !== 'arg');
+  let n = 0;
+  const outs: Piece['outs'] = fn.outs.map((e) => {
+    if (e.op === 'const') return { constant: e.value };
+    if (e.op === 'arg') return { pass: e.index };
+    return { computed: n++ };
+  });
+  const op = computed.length === 0 ? null : make({ name, args: fn.args, outs: computed }, nodeNameOf(computed[0]));
+  const saves = savedBy(sources);
+  const places = sources.map((s) => saves.indexOf(savedAs(s) as number));
+  return { op, sources, saves, places, outs, single: outs.length === 1 && op !== null };
+}
+
+/** What PyTorch, which computes step by step, would name a node after: the last step that is not a choice. */
+function nodeNameOf(e: Expr): string {
+  let last = e;
+  while (last.op === 'select') last = last.a.op === 'const' ? last.b : last.a;
+  return defaultNodeName(last.op === 'arg' ? 'where' : last.op);
+}
+
+/** What must be kept for a derived function: inputs `i` and outputs `~j`. */
+function savedBy(sources: readonly Source[]): readonly number[] {
+  return [...new Set(sources.map(savedAs))].filter((place) => place !== null);
+}
+
+/** Under what a node saves a source, null for what is given to it. */
+function savedAs({ kind, index }: Source): number | null {
+  return kind === 'primal' ? index : kind === 'output' ? ~index : null;
+}
+
+/** The gradient that arrived at an output, zeros if none did (of functions with several outputs). */
+export function cotangent(g: readonly (TensorBase | null)[], index: number, node: Node): TensorBase {
+  return g[index] ?? filled(node.outShape(index), 0, node.outDtype(index));
+}
+
+/** The outputs of a derived function, given its sources; constants among them in this shape and dtype. */
+export function runPiece(piece: Piece, args: readonly Operand[], shape: Shape, dtype: DType): readonly TensorBase[] {
+  const { op, outs } = piece;
+  const results = op === null ? null : op.invoke(args);
+  if (piece.single) return [results as TensorBase];
+  const list =
+    results === null ? [] : Array.isArray(results) ? (results as readonly TensorBase[]) : [results as TensorBase];
+  return outs.map((o) => {
+    if ('computed' in o) return list[o.computed];
+    const value = 'constant' in o ? o.constant : args[o.pass];
+    return typeof value === 'number' ? filled(shape, value, dtype) : value;
+  });
+}

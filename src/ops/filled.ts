@@ -1,0 +1,34 @@
+import { address, beginLaunch } from '../backends/wasm/heap.ts';
+import { MapKernel } from '../backends/wasm/map.ts';
+import { type DType, dtypeInfo } from '../core/dtype.ts';
+import type { Shape } from '../core/shape.ts';
+import { fresh, type TensorBase } from '../core/tensor.ts';
+
+/** A new tensor with one number everywhere. */
+export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
+  const out = fresh(shape, dtype);
+  const fill = fillKernel(dtype).flat(0);
+  beginLaunch();
+  if (out.count > 0) fill(out.count, address(out.storage), value);
+  return out;
+}
+
+/** By the index of the dtype. */
+const fillKernels: (MapKernel | undefined)[] = [];
+
+/** Writes a number everywhere. */
+export function fillKernel(dtype: DType): MapKernel {
+  const { index } = dtypeInfo(dtype);
+  let kernel = fillKernels[index];
+  if (kernel === undefined) {
+    const compute = dtype === 'float32' ? 'f32' : dtype === 'float64' ? 'f64' : 'i32';
+    kernel = new MapKernel(
+      { name: 'fill', args: ['value'], outs: [{ op: 'arg', sort: 'value', index: 0 }] },
+      compute,
+      ['scalar'],
+      [dtype],
+    );
+    fillKernels[index] = kernel;
+  }
+  return kernel;
+}
