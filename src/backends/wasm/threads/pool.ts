@@ -8,6 +8,7 @@ import { ArgumentError, DeviceError } from '../../../core/errors.ts';
 import { memory, memoryLimits, u8 } from '../linear-memory.ts';
 import { codeOf, type WasmFunction } from '../module.ts';
 import { LINE, reserve } from '../residency.ts';
+import { encodeProbe } from './probe.ts';
 import {
   CONTROL,
   finish,
@@ -124,6 +125,7 @@ function startWorkers(): void {
       control: new Int32Array(new SharedArrayBuffer(4 * CONTROL.words)),
       program: new Float64Array(new SharedArrayBuffer(8 * PROGRAM_LENGTH)),
       kernels: new Float64Array(new SharedArrayBuffer(8 * KERNEL_WORDS * MOST_KERNELS)),
+      probe: encodeProbe(),
     };
     while (startedFor < getNumThreads() - 1) {
       startWorker({ ...shared, index: startedFor }, giveUp);

@@ -49,6 +49,8 @@ export interface Shared {
   readonly control: Int32Array;
   readonly program: Float64Array;
   readonly kernels: Float64Array;
+  /** Code by which a worker finds a good depth of its stack. */
+  readonly probe: Uint8Array<ArrayBuffer>;
   /** Of this worker, from 0. */
   readonly index: number;
 }

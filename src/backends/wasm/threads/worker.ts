@@ -4,6 +4,7 @@
  */
 import { functionsOf } from '../blas/library.ts';
 import { mathProvided } from '../math-slow.ts';
+import { deeper, goodDepth } from './depth.ts';
 import { CONTROL, finish, jobNumber, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
 
 /**
@@ -92,9 +93,10 @@ interface Scope {
 
 const scope = globalThis as Scope;
 const threads = scope.process?.getBuiltinModule?.('node:worker_threads') as NodeThreads | undefined;
-if (threads?.workerData) serve(threads.workerData);
+const begin = (shared: Shared): void => deeper(goodDepth(shared.probe, now), () => serve(shared));
+if (threads?.workerData) begin(threads.workerData);
 else
   scope.onmessage = ({ data }) => {
     scope.onmessage = null;
-    serve(data);
+    begin(data);
   };
