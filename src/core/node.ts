@@ -247,6 +247,8 @@ export class Node {
   release(): void {
     const { saved } = this;
     if (saved !== null) {
+      const [first] = saved;
+      if (typeof first === 'number' && saved.length === 1 && this.op.backward?.setting === this.plan[0]) return;
       for (let k = 0; k < saved.length; k++) {
         const t = saved[k];
         if (typeof t === 'number' || this.savedVersions[k] === PACKED) continue;

@@ -17,6 +17,8 @@ export interface Backward {
   plan(needs: number, inputs: number): readonly number[];
   /** Gradients of the inputs in `wanted` (others may be null), given those of the outputs (null: none arrived). */
   run(node: Node, cotangents: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[];
+  /** An input that is a setting if it is a number: PyTorch does not save it, so that it is there for every pass. */
+  readonly setting?: number | undefined;
   /** Run the rule also when a pass comes by and has brought nothing: custom functions are told so. */
   readonly unreached?: true;
 }

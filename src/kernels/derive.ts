@@ -25,10 +25,15 @@ export type Differentiation = Rule;
 
 /**
  * Cotangents of the arguments marked in `wanted`, in order: x̄ᵢ = Σⱼ ȳⱼ ∂fⱼ/∂xᵢ. Where a
- * subexpression is an output of `fn`, the output is used instead of being computed again. An argument
- * that no output depends on has the constant 0.
+ * subexpression is an output of `fn`, the output is used instead of being computed again, unless `reuse`
+ * is false. An argument that no output depends on has the constant 0.
  */
-export function deriveVjp(fn: ScalarFunction, wanted: readonly boolean[], custom?: Differentiation): Derived {
+export function deriveVjp(
+  fn: ScalarFunction,
+  wanted: readonly boolean[],
+  custom?: Differentiation,
+  reuse = true,
+): Derived {
   const frame = new Frame(fn, 'cotangent', custom);
   const args = fn.args.map((sort, i) => (wanted[i] && sort === 'value' ? frame.argument(i) : null));
   const active = frame.dependents(args);
@@ -53,6 +58,7 @@ export function deriveVjp(fn: ScalarFunction, wanted: readonly boolean[], custom
   return frame.close(
     `${fn.name}.vjp`,
     args.filter((_, i) => wanted[i]).map((x) => (x && cotangents.get(x)) ?? constant(0)),
+    reuse,
   );
 }
 
@@ -168,10 +174,10 @@ class Frame {
   }
 
   /** The expressions as a function of what they use, outputs of the function put in for what computes them. */
-  close(name: string, exprs: readonly Expr[]): Derived {
+  close(name: string, exprs: readonly Expr[], reuse = true): Derived {
     const outputs = new Map<Expr, Expr>();
     this.outs.forEach((e, j) => {
-      if (e.sort === 'value' && e.op !== 'arg' && e.op !== 'const') outputs.set(e, this.#output(j));
+      if (reuse && e.sort === 'value' && e.op !== 'arg' && e.op !== 'const') outputs.set(e, this.#output(j));
     });
     const open = rewrite(exprs, (e) => outputs.get(e));
     const used = new Set<number>();

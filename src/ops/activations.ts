@@ -31,7 +31,7 @@ export const activations = {
   geluTanh: op(f.geluTanh, 'same', { ...floats('GeluKernelImpl'), node: 'GeluBackward0' }),
   hardsigmoid: op(f.hardsigmoid, 'same', floats('hardsigmoid_cpu')),
   hardswish: op(f.hardswish, 'same', floats('hardswish_cpu')),
-  softsign: op(f.softsign, 'float', { node: 'DivBackward0' }),
+  softsign: op(f.softsign, 'float', { node: 'DivBackward0', reuse: false }),
   tanhshrink: op(f.tanhshrink, 'float', { node: 'SubBackward0' }),
 } as const;
 

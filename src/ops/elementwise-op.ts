@@ -29,6 +29,10 @@ export interface ElementwiseOptions {
   readonly refuse?: (dtype: DType) => string | null;
   /** Looks at the inputs of every call that is not of floats alone, and throws what must not be computed. */
   readonly guard?: (inputs: readonly Operand[]) => void;
+  /** False: gradients are computed from the inputs alone, as PyTorch does, so that the result may be changed in place. */
+  readonly reuse?: boolean;
+  /** See `Backward`. */
+  readonly setting?: number;
   /** Writes over `target` without the kernel; false where it cannot. */
   readonly shortcut?: (target: TensorBase, inputs: readonly Operand[]) => boolean;
 }
@@ -63,7 +67,11 @@ export class ElementwiseOp implements Op<undefined> {
     this.#frequent = this.#plans.frequent;
     this.#node = options.node ?? defaultNodeName(fn.name);
     this.backward = options.differentiable
-      ? { plan: (needs) => this.#savePlan(needs), run: (node, g, wanted) => this.runBackward(node, g, wanted) }
+      ? {
+          plan: (needs) => this.#savePlan(needs),
+          run: (node, g, wanted) => this.runBackward(node, g, wanted),
+          setting: options.setting,
+        }
       : null;
   }
 
@@ -327,7 +335,7 @@ export class ElementwiseOp implements Op<undefined> {
 
   #vjp(needs: number): Piece {
     this.#vjps[needs] ??= this.#piece(
-      deriveVjp(this.fn, bits(needs, this.fn.args.length), this.#options.custom),
+      deriveVjp(this.fn, bits(needs, this.fn.args.length), this.#options.custom, this.#options.reuse),
       `${this.name}.vjp${needs}`,
     );
     return this.#vjps[needs] as Piece;

@@ -4,13 +4,14 @@ import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, constant, unary } from '../kernels/expr.ts';
-import { add, mul, rsqrt, sub } from './elementwise.ts';
+import { add, mul } from './elementwise.ts';
 import { onBatch } from './matmul.ts';
 import {
   type Attrs,
   gradientAtOnce,
   standardize,
   standardized,
+  standardizedAgain,
   standardizeGradient,
   standardizeTangents,
 } from './standardize.ts';
@@ -55,10 +56,6 @@ function weightAtOnce(inputs: readonly TensorBase[], { dims, eps }: Attrs): Tens
   return out;
 }
 
-/** (x − μ) (v + ε)^(−½) */
-const standardizedAgain = (x: TensorBase, mean: TensorBase, v: TensorBase, eps: number): TensorBase =>
-  mul(sub(x, mean), rsqrt(add(v, eps)));
-
 // z = y w + b with y, μ, v of `standardize`        x̄: of ȳ = z̄ w    w̄ = Σ z̄ y    b̄ = Σ z̄
 const layerNormOp: Op<Attrs> = defineOp({
   name: 'layerNorm',
@@ -72,7 +69,7 @@ const layerNormOp: Op<Attrs> = defineOp({
       const y = (): TensorBase => standardizedAgain(x, mean, v, attrs.eps);
       const alone = gz !== null && gm === null && gv === null;
       const ofX = (): TensorBase | null =>
-        (alone ? gradientAtOnce([gz, x, v, w, mean], attrs) : null) ??
+        (alone ? gradientAtOnce([gz, x, mean, v, w], attrs) : null) ??
         standardizeGradient([gz === null ? null : mul(gz, w), gm, gv], y(), v, attrs);
       const ofWeight = (g: TensorBase): TensorBase => weightAtOnce([g, x, mean, v], attrs) ?? mul(g, y());
       return [wanted & 1 ? ofX() : null, wanted & 2 && gz !== null ? ofWeight(gz) : null, gz];

@@ -58,18 +58,18 @@ function standardizing(dtype: DType, affine: boolean): LineKernel {
   });
 }
 
-/** r (h − mean h − y mean(h y)), line by line: h is the cotangent of y, or ȳ w, and y is given, or (x − μ) r. */
+/** r (h − mean h − y mean(h y)) with y = (x − μ) r, line by line: h is the cotangent of y, or with weights that of the result times w. */
 function gradient(dtype: DType, affine: boolean): LineKernel {
   const each = { dtype, extent: 'each' } as const;
   const line = { dtype, extent: 'line' } as const;
   const shared = { dtype, extent: 'shared' } as const;
-  const ins = affine ? [each, each, line, shared, line] : [each, each, line];
-  const [g, x, v, w, mean] = [arg(0), arg(1), arg(2), arg(3), arg(4)];
+  const ins = affine ? [each, each, line, line, shared] : [each, each, line, line];
+  const [g, x, mean, v, w] = [arg(0), arg(1), arg(2), arg(3), arg(4)];
   const [n, eps] = [arg(ins.length), arg(ins.length + 1)];
   const value = (k: number): Expr => arg(ins.length + 2 + 1 + k);
   const [r, c, d] = [value(0), value(1), value(2)];
   const h = affine ? times(g, w) : g;
-  const y = affine ? times(minus(x, mean), r) : x;
+  const y = times(minus(x, mean), r);
   return new LineKernel({
     name: affine ? 'layerNormGradient' : 'standardizeGradient',
     compute: dtype === 'float64' ? 'f64' : 'f32',
@@ -172,11 +172,15 @@ export function gradientAtOnce(inputs: readonly TensorBase[], { dims, eps }: Att
   if (lines === null || lines.length === 0 || !isBare(inputs)) return null;
   return internally(() => {
     const out = fresh(g.shape, g.dtype);
-    const kernel = kernelsFor(g.dtype).gradients[inputs.length > 3 ? 1 : 0];
+    const kernel = kernelsFor(g.dtype).gradients[inputs.length > 4 ? 1 : 0];
     kernel.run(lines.lines, lines.length, [out], inputs.map(inOrder), [lines.length, eps]);
     return out;
   });
 }
+
+/** (x − μ) (v + ε)^(−½) */
+export const standardizedAgain = (x: TensorBase, mean: TensorBase, v: TensorBase, eps: number): TensorBase =>
+  mul(sub(x, mean), rsqrt(add(v, eps)));
 
 // y = (x − μ) r,  μ = Σ x / n,  v = Σ (x − μ)² / n,  r = (v + ε)^(−½)
 // x̄ = r (ȳ − mean ȳ − y mean(ȳ y)) + μ̄ / n + 2 v̄ y / (n r)
@@ -214,10 +218,11 @@ const standardizeOp: Op<Attrs> = defineOp({
   inputs: ['x'],
   forward: ([x], attrs) => standardized(x, attrs),
   vjp: {
-    saves: ['y0', 'y2'],
-    rule: ([gy, gm, gv], [y, v], { attrs }) => {
-      const atOnce = gy !== null && gm === null && gv === null ? gradientAtOnce([gy, y, v], attrs) : null;
-      return [atOnce ?? standardizeGradient([gy, gm, gv], y, v, attrs)];
+    // Not y, as PyTorch, so that it may be changed in place.
+    saves: ['x', 'y1', 'y2'],
+    rule: ([gy, gm, gv], [x, mean, v], { attrs }) => {
+      const atOnce = gy !== null && gm === null && gv === null ? gradientAtOnce([gy, x, mean, v], attrs) : null;
+      return [atOnce ?? standardizeGradient([gy, gm, gv], standardizedAgain(x, mean, v, attrs.eps), v, attrs)];
     },
   },
   jvp: ({ tangents: [tx], outputs: [y, , v], attrs }) =>

@@ -107,7 +107,7 @@ function defineVariance(name: string, node: string, root: boolean, withMean: boo
     inputs: ['x'],
     forward: ([x], attrs) => forward(x, attrs, root, withMean),
     vjp: {
-      saves: ['x', 'y0'],
+      saves: root ? ['x', 'y0'] : ['x'],
       rule: ([gy, gm = null], [x, y], { attrs }) => {
         const kept = (t: TensorBase): TensorBase => keepdims(t, x.shape, attrs);
         const ofMean = gm === null ? null : div(spread(gm, x.shape, attrs), sizeOver(x.shape, attrs.dims));

@@ -1,4 +1,12 @@
-import { AutogradError, autograd, elementwise, NotImplementedError, setWarningHandler, type Tensor } from 'nabla';
+import {
+  AutogradError,
+  autograd,
+  elementwise,
+  functional,
+  NotImplementedError,
+  setWarningHandler,
+  type Tensor,
+} from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { apply1 } from '../../../src/core/apply.ts';
 import { defineOp, notImplemented, type Op } from '../../../src/core/op.ts';
@@ -48,6 +56,44 @@ describe('a graph after a pass', () => {
     y.backward();
     y.backward();
     expectValues(x.grad, [2], [-2, -2]);
+  });
+
+  it('AG056 can be run again where only settings are kept', () => {
+    const x = leaf(1, 2);
+    const y = leaf(3, 4);
+    const z = x.add(y, { alpha: 0.5 }).sub(x, { alpha: 0.25 }).lerp(y, 0.25).sum();
+    z.backward();
+    z.backward();
+    expectValues(x.grad, [2], [1.125, 1.125]);
+    expectValues(y.grad, [2], [1.25, 1.25]);
+    // A factor is saved as PyTorch saves it.
+    const scaled = x.mul(2).sum();
+    scaled.backward();
+    expectError(() => scaled.backward(), AutogradError, 'a second time');
+  });
+
+  it('does not need results that PyTorch does not save, which may be changed in place', () => {
+    const x = leaf(1, 2, 4);
+    const w = leaf(2, 4, 8);
+    const y = x.var();
+    y.add_(1);
+    const z = x.div(w);
+    z.mul_(2);
+    const s = functional.softsign(x);
+    s.add_(1);
+    const n = functional.layerNorm(x, [3]);
+    n.relu_();
+    y.add(z.sum()).add(s.sum()).add(n.sum()).backward();
+    const again = leaf(1, 2, 4);
+    const other = leaf(2, 4, 8);
+    again
+      .var()
+      .add(again.div(other).mul(2).sum())
+      .add(functional.softsign(again).sum())
+      .add(functional.layerNorm(again, [3]).relu().sum())
+      .backward();
+    expectValues(x.grad, [3], again.grad?.toArray() as number[]);
+    expectValues(w.grad, [3], other.grad?.toArray() as number[]);
   });
 
   it('AG057 AG065 is kept by createGraph, which is what retainGraph defaults to', () => {
