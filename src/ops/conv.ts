@@ -1,4 +1,4 @@
-import { convolve, convolveInput, convolveWeight, type Start, type Windows } from '../backends/wasm/conv.ts';
+import { type Bias, convolve, convolveInput, convolveWeight, type Windows } from '../backends/wasm/conv.ts';
 import { apply1 } from '../core/apply.ts';
 import { defineOp, type JvpRule, type Op } from '../core/op.ts';
 import type { Shape } from '../core/shape.ts';
@@ -35,14 +35,16 @@ const overChannels = (g: TensorBase): TensorBase =>
     g.shape.map((_, d) => d).filter((d) => d !== 1),
   );
 
-/** What writes the bias to every place of a fresh result, if there is one. */
-function startFrom(y: TensorBase, bias: TensorBase | undefined): Start | null {
+/** The bias of a fresh result, if there is one. */
+function biasOf(y: TensorBase, bias: TensorBase | undefined): Bias | null {
   if (bias === undefined) return null;
+  const { storage, offset, dtype } = bias;
   const strides = y.shape.map((_, d) => (d === 1 ? bias.strides[0] : 0));
-  return () => copyKernel(bias.dtype, y.dtype).run([y], [{ ...strided(bias), shape: y.shape, strides }]);
+  return {
+    values: bias,
+    spread: () => copyKernel(dtype, y.dtype).run([y], [{ storage, offset, dtype, shape: y.shape, strides }]),
+  };
 }
-
-const strided = ({ storage, offset, dtype }: TensorBase) => ({ storage, offset, dtype });
 
 /** ẏ = ẋ ∗ w + x ∗ ẇ + ḃ */
 const tangentOf =
@@ -69,7 +71,7 @@ const convOp: Op<ConvAttrs> = defineOp({
   inputs: ['x', 'w', 'b'],
   forward: ([x, w, b], attrs) => {
     const y = fresh([x.shape[0], w.shape[0], ...attrs.output], x.dtype);
-    convolve(y, x, w, attrs, startFrom(y, b));
+    convolve(y, x, w, attrs, biasOf(y, b));
     return y;
   },
   vjp: {
@@ -89,7 +91,7 @@ const convInputOp: Op<ConvAttrs> = defineOp({
   inputs: ['y', 'w', 'b'],
   forward: ([y, w, b], attrs) => {
     const x = fresh([y.shape[0], w.shape[1] * attrs.groups, ...attrs.input], y.dtype);
-    convolveInput(x, y, w, attrs, startFrom(x, b));
+    convolveInput(x, y, w, attrs, biasOf(x, b));
     return x;
   },
   vjp: {

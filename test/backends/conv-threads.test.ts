@@ -46,6 +46,8 @@ const work: Readonly<Record<string, () => readonly Tensor[]>> = {
   'by tiles, groups': convolution([3, 64, 30, 31], [96, 32, 3, 3], { padding: 1, groups: 2 }),
   'by tiles, one block': convolution([1, 200, 14, 14], [204, 200, 3, 3], { padding: 1 }),
   'many images of one channel': convolution([70, 1, 28, 27], [16, 1, 3, 3], { padding: 1 }),
+  'strips, images in several waves': convolution([9, 3, 150, 151], [10, 3, 3, 3], { padding: 1 }),
+  'strips, groups': convolution([6, 32, 50, 51], [40, 8, 3, 2], { padding: 1, groups: 4 }),
   'parts of images of one place': convolution([41, 20, 40, 30], [24, 20, 1, 1], {}),
   'packed windows': convolution([2, 20, 40, 41], [24, 20, 5, 3], { padding: 2 }),
   'packed windows, stride 2': convolution([2, 32, 50, 51], [36, 32, 3, 3], { stride: 2, padding: 1 }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { convolve, convolveInput, convolveWeight, type Windows } from '../../src/backends/wasm/conv.ts';
+import { type Bias, convolve, convolveInput, convolveWeight, type Windows } from '../../src/backends/wasm/conv.ts';
 import { address, allocate, free, memoryStats, setCacheLimit } from '../../src/backends/wasm/heap.ts';
 import { DTypeError } from '../../src/core/errors.ts';
 import { numel } from '../../src/core/shape.ts';
@@ -55,6 +55,30 @@ const cases: readonly Case[] = [
     stride: 2,
     padding: 1,
   },
+  {
+    what: 'strips, places over the end of vectors',
+    channels: 1,
+    outputs: 16,
+    sizes: [6, 15],
+    kernel: [3, 3],
+    padding: 1,
+  },
+  { what: 'strips, places of a vector', channels: 2, outputs: 7, sizes: [3, 5], kernel: [2, 2] },
+  { what: 'strips, one dimension', images: 2, channels: 3, outputs: 6, sizes: [37], kernel: [8], padding: 4 },
+  { what: 'strips, more taps than they take', channels: 1, outputs: 4, sizes: [3, 24], kernel: [1, 9], padding: 4 },
+  { what: 'strips of lines apart', channels: 2, outputs: 4, sizes: [3, 14, 9], kernel: [2, 2, 3], padding: 1 },
+  { what: 'strips, many images', images: 45, channels: 1, outputs: 5, sizes: [12, 9], kernel: [3, 4], padding: 2 },
+  {
+    what: 'strips, groups',
+    images: 2,
+    channels: 6,
+    outputs: 18,
+    sizes: [9, 10],
+    kernel: [3, 3],
+    padding: 1,
+    groups: 3,
+  },
+  { what: 'strips in waves', images: 3, channels: 3, outputs: 4, sizes: [160, 190], kernel: [2, 2], padding: 1 },
   { what: 'padding past the window', channels: 1, outputs: 2, sizes: [3, 3], kernel: [2, 2], padding: 3 },
   { what: 'no images', images: 0, channels: 2, outputs: 3, sizes: [4, 4], kernel: [2, 2] },
   { what: 'no channels', channels: 0, outputs: 3, sizes: [4, 4], kernel: [2, 2] },
@@ -135,6 +159,17 @@ const spaced = (rank: number): Layout => ({
   offset: 3,
 });
 
+/** A bias for the channels of a result, laid out with a gap, and what it is at every place. */
+function biasFor(y: Strided): { readonly bias: Bias; readonly everywhere: readonly number[] } {
+  const channels = y.shape[1];
+  const numbers = wholes(channels, 4);
+  const places = numel(y.shape.slice(2));
+  const everywhere = Array.from({ length: numel(y.shape) }, (_, i) => numbers[Math.floor(i / places) % channels]);
+  const values = lay(y.dtype as DType, [channels], numbers, { order: [0], gaps: [2], offset: 1 });
+  const typed = { float32: Float32Array, float64: Float64Array, int32: Int32Array }[y.dtype as DType];
+  return { bias: { values, spread: () => fill(y, typed.from(everywhere)) }, everywhere };
+}
+
 const clean = (list: readonly number[]): number[] => list.map((n) => n + 0);
 
 describe('convolutions', () => {
@@ -160,18 +195,21 @@ describe('convolutions', () => {
     }
   }
 
-  it('adds to what is there', () => {
+  it('adds a bias', () => {
     for (const c of cases) {
       const p = problemOf(c);
       const data = given(p);
       const expected = expectedOf(p, data);
-      const put = (shape: readonly number[], numbers: readonly number[]): Strided => lay('float32', shape, numbers);
-      const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
-      const [toX, toY] = [room('float32', p.xShape), room('float32', p.yShape)];
-      convolve(toY, x, w, p.windows, () => fill(toY, Float32Array.from(data.y)));
-      convolveInput(toX, y, w, p.windows, () => fill(toX, Float32Array.from(data.x)));
-      expect(values(toY), c.what).toEqual(data.y.map((n, i) => n + expected.y[i]));
-      expect(values(toX), c.what).toEqual(data.x.map((n, i) => n + expected.x[i]));
+      for (const dtype of ['float32', 'float64', 'int32'] as const) {
+        const put = (shape: readonly number[], numbers: readonly number[]): Strided => lay(dtype, shape, numbers);
+        const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
+        const [toX, toY] = [room(dtype, p.xShape), room(dtype, p.yShape)];
+        const [toAllX, toAllY] = [biasFor(toX), biasFor(toY)];
+        convolve(toY, x, w, p.windows, toAllY.bias);
+        convolveInput(toX, y, w, p.windows, toAllX.bias);
+        expect(clean(values(toY)), c.what).toEqual(toAllY.everywhere.map((n, i) => n + expected.y[i]));
+        expect(clean(values(toX)), c.what).toEqual(toAllX.everywhere.map((n, i) => n + expected.x[i]));
+      }
     }
   });
 });
@@ -280,19 +318,20 @@ describe('3 × 3 windows by tiles', () => {
     });
   }
 
-  it('adds to what is there', () => {
+  it('adds a bias', () => {
     const p = problemOf(tiled[1]);
     const data = irregular(p);
     const put = (shape: readonly number[], list: readonly number[]): Strided => lay('float32', shape, list);
     const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
     const [toX, toY] = [room('float32', p.xShape), room('float32', p.yShape)];
-    convolve(toY, x, w, p.windows, () => fill(toY, Float32Array.from(data.y)));
-    convolveInput(toX, y, w, p.windows, () => fill(toX, Float32Array.from(data.x)));
+    const [toAllX, toAllY] = [biasFor(toX), biasFor(toY)];
+    convolve(toY, x, w, p.windows, toAllY.bias);
+    convolveInput(toX, y, w, p.windows, toAllX.bias);
     const [sumX, , sumY] = run(p, put, data);
     const near = (a: readonly number[], b: readonly number[], c: readonly number[]): void =>
       a.forEach((n, i) => void expect(Math.abs(n - b[i] - c[i])).toBeLessThan(1e-5));
-    near(values(toX), sumX, data.x);
-    near(values(toY), sumY, data.y);
+    near(values(toX), sumX, toAllX.everywhere);
+    near(values(toY), sumY, toAllY.everywhere);
   });
 
   it('lets infinities and NaN reach only what their windows reach', () => {

@@ -9,6 +9,8 @@
  */
 import type { Strided } from '../../kernels/strided.ts';
 import { type Part, products, type Task } from './conv/products.ts';
+import { gradientByStrips, gradientSuitsStrips } from './conv/strip-gradient.ts';
+import { convolveStrips, suitsStrips } from './conv/strips.ts';
 import { steps } from './conv/tables.ts';
 import { weightProducts } from './conv/weights.ts';
 import { convolveTiles, suitsTiles } from './conv/winograd.ts';
@@ -31,11 +33,16 @@ function zerosAfter(x: Strided, places: readonly number[], taps: readonly number
   });
 }
 
-/** Writes what the result of a convolution is added to. */
-export type Start = () => void;
+/** What is added to the result of a convolution. */
+export interface Bias {
+  /** One for each channel. */
+  readonly values: Strided;
+  /** Writes it to every place of the result. */
+  spread(): void;
+}
 
-/** `y[n, o, p] = Σ x[n, c, s p − a + d k] w[o, c, k]`, or that added to what `start` writes. y is contiguous. */
-export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, start: Start | null): void {
+/** `y[n, o, p] = b[o] + Σ x[n, c, s p − a + d k] w[o, c, k]`. y is contiguous. */
+export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, bias: Bias | null): void {
   const { stride, padding, dilation, groups } = windows;
   const places = y.shape.slice(2);
   const taps = w.shape.slice(2);
@@ -59,19 +66,18 @@ export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, s
       rowStep: w.strides[0],
       channelStep: w.strides[1],
       groupStep: (w.shape[0] / groups) * w.strides[0],
-      accumulate: start !== null,
+      accumulate: bias !== null,
     },
     [part],
-    start,
+    bias,
   );
 }
 
 /**
- * `x[n, c, i] = Σ y[n, o, p] w[o, c, k]` over all p and k with s p − a + d k = i, or that added to
- * what `start` writes. x is contiguous. Places i that are alike modulo the stride meet the same taps: on each such
+ * `x[n, c, i] = b[c] + Σ y[n, o, p] w[o, c, k]` over all p and k with s p − a + d k = i. x is contiguous. Places i that are alike modulo the stride meet the same taps: on each such
  * lattice it is a convolution of y, of stride 1.
  */
-export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windows, start: Start | null): void {
+export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windows, bias: Bias | null): void {
   const { stride, groups } = windows;
   const lattices = x.shape.slice(2).map((size, d) => latticesOf(size, w.shape[d + 2], windows, d));
   const before = lattices.map((list) => Math.max(0, ...list.map((l) => -l.first)));
@@ -99,20 +105,25 @@ export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windo
       rowStep: w.strides[1],
       channelStep: w.strides[0],
       groupStep: (w.shape[0] / groups) * w.strides[0],
-      accumulate: start !== null,
+      accumulate: bias !== null,
     },
     parts,
-    start,
+    bias,
   );
 }
 
-/** By tiles, if there is one part and they are quicker, else as products of matrices. */
-function run(task: Task, parts: readonly Part[], start: Start | null): void {
-  start?.();
+/** By strips or tiles, if there is one part and they are quicker, else as products of matrices. */
+function run(task: Task, parts: readonly Part[], bias: Bias | null): void {
   const [part] = parts;
-  if (parts.length === 1 && part !== undefined && suitsTiles(task, part)) {
+  const whole = parts.length === 1 && part !== undefined;
+  if (whole && suitsStrips(task, part)) {
+    convolveStrips(task, part, bias?.values ?? null);
+    return;
+  }
+  bias?.spread();
+  if (whole && suitsTiles(task, part)) {
     if (convolveTiles(task, part)) return;
-    start?.();
+    bias?.spread();
   }
   products(task, parts);
 }
@@ -158,5 +169,6 @@ export function convolveWeight(w: Strided, x: Strided, y: Strided, windows: Wind
   const { stride, padding, dilation, groups } = windows;
   const after = zerosAfter(x, y.shape.slice(2), w.shape.slice(2), windows);
   const task = { out: w, x, y, groups, before: padding, after, stride, dilation };
-  if (!(gradientSuitsTiles(task) && gradientByTiles(task))) weightProducts(task);
+  if (gradientSuitsStrips(task)) gradientByStrips(task);
+  else if (!(gradientSuitsTiles(task) && gradientByTiles(task))) weightProducts(task);
 }

@@ -119,6 +119,16 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
   return b;
 }
 
+/** Adds the lanes of a vector up; each then has the sum. */
+export function addLanes(b: FunctionBody, lanes: Lanes, sum: Local): void {
+  for (let half = lanes.count / 2; half >= 1; half /= 2) {
+    const bytes = half * lanes.bytes;
+    b.get(sum).get(sum).get(sum);
+    b.shuffle(Array.from({ length: 16 }, (_, l) => (l + bytes) % 16));
+    b.op(lanes.add).set(sum);
+  }
+}
+
 /** How many inner products with one row are made at once. */
 export const DOT_WIDTHS: readonly number[] = [9, 3, 1];
 
@@ -169,12 +179,7 @@ export function emitDots(lanes: Lanes, width: number): FunctionBody {
     advance(b, runs, 12);
   });
   acc.forEach((sum, i) => {
-    for (let half = lanes.count / 2; half >= 1; half /= 2) {
-      const bytes = half * lanes.bytes;
-      b.get(sum).get(sum).get(sum);
-      b.shuffle(Array.from({ length: 16 }, (_, l) => (l + bytes) % 16));
-      b.op(lanes.add).set(sum);
-    }
+    addLanes(b, lanes, sum);
     const one = b.local('i32');
     b.i32(1).set(one);
     const to = b.local('i32');

@@ -5,6 +5,7 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { DOT_WIDTHS, directName, dotsName, emitDirect, emitDots } from './direct.ts';
 import { acrossName, alongName, emitPackAcross, emitPackAlong } from './pack.ts';
+import { emitStrip, emitStripGradient, gradientName, gradientRows, stripName, TAPS_TOGETHER } from './strip-kernels.ts';
 
 /** How the elements of a matrix follow each other in memory: along its columns' or rows' places x, or along k. */
 export type Direction = 'across' | 'along';
@@ -16,6 +17,10 @@ export interface ConvKernels {
   direct(rows: number): WasmFunction;
   /** See `emitDots`. */
   dots(width: number): WasmFunction;
+  /** See `emitStrip`: for so many taps side by side and their order, and then for so many rows. */
+  strips(taps: number, reversed: boolean): (rows: number) => WasmFunction;
+  /** See `emitStripGradient`. */
+  stripGradient(taps: number, rows: number): WasmFunction;
 }
 
 const compiled = new WeakMap<GemmKernels, ConvKernels>();
@@ -42,9 +47,29 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
   const packs = module(() => widths.flatMap((w) => [emitPackAcross(lanes, w), emitPackAlong(lanes, w)]));
   const directs = module(() => Array.from({ length: TILE_ROWS }, (_, r) => emitDirect(lanes, r + 1)));
   const dots = module(() => DOT_WIDTHS.map((w) => emitDots(lanes, w)));
+  const strips = new Map<string, (name: string) => WasmFunction>();
+  const ofTaps = (taps: number, reversed: boolean): ((name: string) => WasmFunction) => {
+    const key = `${taps} ${reversed}`;
+    let functions = strips.get(key);
+    if (functions === undefined) {
+      functions = module(() => Array.from({ length: TILE_ROWS }, (_, r) => emitStrip(lanes, taps, reversed, r + 1)));
+      strips.set(key, functions);
+    }
+    return functions;
+  };
+  const gradients = module(() =>
+    Array.from({ length: TAPS_TOGETHER }, (_, t) =>
+      Array.from({ length: gradientRows(t + 1) }, (_, r) => emitStripGradient(lanes, t + 1, r + 1)),
+    ).flat(),
+  );
   return {
     pack: (direction, width) => packs(direction === 'across' ? acrossName(width) : alongName(width)),
     direct: (rows) => directs(directName(rows)),
     dots: (width) => dots(dotsName(width)),
+    strips: (taps, reversed) => {
+      const functions = ofTaps(taps, reversed);
+      return (rows) => functions(stripName(rows));
+    },
+    stripGradient: (taps, rows) => gradients(gradientName(taps, rows)),
   };
 }

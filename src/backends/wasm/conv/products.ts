@@ -7,7 +7,7 @@ import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
-import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength } from '../gemm-product.ts';
+import { BLOCK_COLUMNS, BLOCK_ROWS } from '../gemm-product.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, scratch } from '../heap.ts';
@@ -17,7 +17,8 @@ import { inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
 import { type ConvKernels, convKernels } from './kernels.ts';
 import { type Mover, mover } from './move.ts';
-import { place, product, steps, sums } from './tables.ts';
+import { WeightPanels } from './panels.ts';
+import { place, product } from './tables.ts';
 
 /** With fewer rows than this, windows are not packed. */
 const FEW_ROWS = 16;
@@ -178,10 +179,8 @@ class PartProducts {
   readonly #out: number;
   readonly #rows: number;
   readonly #channels: number;
-  readonly #k: number;
-  readonly #step: number;
   /** Packed weights of all groups, and the offsets of k in the frame. */
-  readonly #weights: number;
+  readonly #weights: WeightPanels;
   readonly #reach: number;
   readonly #columns = new Map<number, Columns>();
   /** Room for packed windows, and for results on their way, of each task. */
@@ -199,47 +198,8 @@ class PartProducts {
     this.#rows = task.out.shape[1] / task.groups;
     const channels = task.source.shape[1] / task.groups;
     this.#channels = channels;
-    this.#k = channels * product(part.taps.map((t) => t.length));
-    this.#step = blockLength(this.#k);
-    this.#weights = this.#packWeights(channels);
+    this.#weights = new WeightPanels(gemm, task, part);
     this.#reach = place(placesIn(frame, { channels }, part.reach));
-  }
-
-  /** Bytes of a group's packed weights. */
-  get #groupBytes(): number {
-    return Math.ceil(this.#rows / TILE_ROWS) * TILE_ROWS * this.#k * this.#gemm.bytes;
-  }
-
-  #packWeights(channels: number): number {
-    const { weight, groups, rowStep, channelStep, groupStep } = this.#task;
-    const { bytes } = this.#gemm;
-    const to = scratch(groups * this.#groupBytes);
-    const xs = place(sums([steps(this.#rows, rowStep * bytes)]), TILE_ROWS);
-    const taps = this.#part.taps.map((list, d) => list.map((k) => k * weight.strides[d + 2] * bytes));
-    const ks = place(sums([steps(channels, channelStep * bytes), ...taps]));
-    const pack = this.#kernels.pack(rowStep === 1 ? 'across' : 'along', TILE_ROWS);
-    const panels = Math.ceil(this.#rows / TILE_ROWS);
-    const tasks = tasksFor(4 * groups * this.#rows * this.#k, groups);
-    inTasks(tasks, (t, run) => {
-      const [first, end] = shareOf(t, tasks, groups);
-      for (let g = first; g < end; g++) {
-        const base = startOf(weight) + g * groupStep * bytes;
-        this.#blocks((at, length) => {
-          run(pack, base, xs, ks + 4 * at, this.#weightsAt(to, g, 0, at, length), length, panels);
-        });
-      }
-    });
-    return to;
-  }
-
-  /** Where the panel that holds row `i` lies, of the block of k that begins at `at`. */
-  #weightsAt(start: number, group: number, i: number, at: number, length: number): number {
-    const rows = Math.ceil(this.#rows / TILE_ROWS) * TILE_ROWS;
-    return start + group * this.#groupBytes + (rows * at + i * length) * this.#gemm.bytes;
-  }
-
-  #blocks(visit: (at: number, length: number) => void): void {
-    for (let at = 0; at < this.#k; at += this.#step) visit(at, Math.min(this.#step, this.#k - at));
   }
 
   #columnsOf(images: number): Columns {
@@ -285,7 +245,7 @@ class PartProducts {
 
   /** Multiplications for a group of some images. */
   stepsOf(images: number): number {
-    return this.#rows * this.#k * images * product(this.#part.sizes);
+    return this.#rows * this.#weights.k * images * product(this.#part.sizes);
   }
 
   /** Into how many pieces the columns may be cut: what is delivered goes in one. */
@@ -325,11 +285,11 @@ class PartProducts {
 
   #direct(run: Run, { c, row, base, xs, group, groups, accumulate }: Operands, from: number, to: number): void {
     const { bytes } = this.#gemm;
-    const steps = [this.#groupBytes, this.#channels * this.#frame.channel, this.#rows * row];
-    this.#blocks((at, length) => {
+    const steps = [this.#weights.groupBytes, this.#channels * this.#frame.channel, this.#rows * row];
+    this.#weights.eachBlock((at, length) => {
       for (let i = 0; i < this.#rows; i += TILE_ROWS) {
         const kernel = this.#kernels.direct(Math.min(TILE_ROWS, this.#rows - i));
-        const a = this.#weightsAt(this.#weights, group, i, at, length);
+        const a = this.#weights.at(group, i, at, length);
         const more = Number(accumulate || at > 0);
         const y = c + i * row + from * bytes;
         run(kernel, a, base, xs + 4 * from, this.#reach + 4 * at, y, row, to - from, length, more, groups, ...steps);
@@ -341,14 +301,14 @@ class PartProducts {
     const { bytes, columns, packed } = this.#gemm;
     const pack = this.#kernels.pack('across', columns);
     const widest = Math.ceil(Math.min(to - from, BLOCK_COLUMNS) / columns) * columns;
-    const panels = roomAt(this.#panels, room, widest * this.#step * bytes);
+    const panels = roomAt(this.#panels, room, widest * this.#weights.longest * bytes);
     for (let j = from; j < to; j += BLOCK_COLUMNS) {
       const width = Math.min(BLOCK_COLUMNS, to - j);
-      this.#blocks((at, length) => {
+      this.#weights.eachBlock((at, length) => {
         run(pack, base, xs + 4 * j, this.#reach + 4 * at, panels, length, Math.ceil(width / columns));
         for (let i = 0; i < this.#rows; i += BLOCK_ROWS) {
           const height = Math.min(BLOCK_ROWS, this.#rows - i);
-          const a = this.#weightsAt(this.#weights, group, i, at, length);
+          const a = this.#weights.at(group, i, at, length);
           const [aPanel, bPanel] = [TILE_ROWS * length * bytes, columns * length * bytes];
           const [y, more] = [c + i * row + j * bytes, Number(accumulate || at > 0)];
           run(packed, a, 0, 0, aPanel, panels, 0, bPanel, y, row, height, width, length, more);

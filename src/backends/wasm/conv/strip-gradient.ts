@@ -1,0 +1,139 @@
+/**
+ * Gradients of convolutions with short sums by their weights, without packing: products of lines of the result
+ * with lines of the images, as many at a time as fit in registers.
+ */
+import { kernelsFor } from '../gemm-select.ts';
+import { beginLaunch, scratch, u8 } from '../heap.ts';
+import { startOf } from '../indexing/nest.ts';
+import { deal } from '../threads/share.ts';
+import { frameOf, placesIn } from './frame.ts';
+import { convKernels } from './kernels.ts';
+import { gradientRows, TAPS_TOGETHER } from './strip-kernels.ts';
+import { LONGEST_SUMS } from './strips.ts';
+import { place, product, steps, sums } from './tables.ts';
+import type { WeightTask } from './weights.ts';
+
+/** With fewer rows than this, other kernels have more products for each load. */
+const FEWEST_ROWS = 3;
+/** Places that are summed before the sums are added to others, at least. */
+const SUMMED_TOGETHER = 2048;
+/** Sums of so many parts of the images are made apart and added up in order, whatever the number of threads. */
+const PARTS = 4;
+/** Bytes of images that are framed at a time. */
+const WAVE_BYTES = 1 << 20;
+
+/** Whether there are few columns, and places and taps follow each other along the last dimension. */
+export function gradientSuitsStrips({ out, x, y, groups, before, after, stride, dilation }: WeightTask): boolean {
+  const d = stride.length - 1;
+  const columns = product(out.shape.slice(1));
+  const taps = out.shape[d + 2];
+  const framed = [...before, ...after].some((n) => n > 0);
+  return (
+    out.shape[0] / groups >= FEWEST_ROWS &&
+    taps > 1 &&
+    columns > 0 &&
+    columns <= LONGEST_SUMS &&
+    stride[d] === 1 &&
+    dilation[d] === 1 &&
+    y.shape[d + 2] >= kernelsFor('conv', out.dtype).lanes.count &&
+    product(y.shape) > 0 &&
+    y.strides[d + 2] === 1 &&
+    (framed || x.strides[d + 2] === 1)
+  );
+}
+
+/** Taps side by side in one line of the windows: where they are in a frame and in the gradient. */
+interface Block {
+  readonly taps: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Such a gradient. */
+export function gradientByStrips({ out, x, y, groups, before, after, stride, dilation }: WeightTask): void {
+  const gemm = kernelsFor('conv', out.dtype);
+  const { bytes, lanes } = gemm;
+  const kernels = convKernels(gemm);
+  beginLaunch();
+  const to = startOf(out);
+  startOf(x);
+  const fromY = startOf(y);
+  const images = y.shape[0];
+  const [outputs, channels, ...taps] = out.shape as [number, number, ...number[]];
+  const rows = outputs / groups;
+  const count = channels * product(taps);
+  const sizes = y.shape.slice(2);
+  const d = sizes.length - 1;
+  const places = product(sizes);
+  const together = Math.min(images, Math.ceil(SUMMED_TOGETHER / places));
+  const imageBytes = product(x.shape.slice(1)) * bytes;
+  const wave = Math.min(images, together * Math.max(1, Math.floor(WAVE_BYTES / (imageBytes * together))));
+  const frame = frameOf(x, before, after, wave, x.shape[1]);
+  const [imageStep, rowStep, ...spatial] = y.strides.map((s) => s * bytes) as [number, number, ...number[]];
+
+  // Where lines of places begin: in y, and in the frame.
+  const first = (list: readonly number[], dim: number): readonly number[] => (dim === d ? [0] : list);
+  const linesOfY = sums([steps(together, imageStep), ...sizes.map((n, dim) => first(steps(n, spatial[dim]), dim))]);
+  const linesOfX = placesIn(
+    frame,
+    { images: together },
+    sizes.map((n, dim) => first(steps(n, stride[dim]), dim)),
+  );
+  const lines = place(Int32Array.from([...linesOfY].flatMap((at, i) => [at, linesOfX[i]])));
+  const linesOfImage = linesOfY.length / together;
+  const vectors = Math.floor(sizes[d] / lanes.count);
+  const left = sizes[d] % lanes.count;
+  const rest = left === 0 ? 0 : (left - lanes.count) * bytes;
+  const mask = scratch(16);
+  u8()
+    .fill(0, mask, mask + 16 - left * bytes)
+    .fill(0xff, mask + 16 - left * bytes, mask + 16);
+
+  const tapLines = placesIn(
+    frame,
+    { channels },
+    taps.map((n, dim) => first(steps(n, dilation[dim]), dim)),
+  );
+  const blocks = [...tapLines].flatMap((at, line): Block[] =>
+    steps(Math.ceil(taps[d] / TAPS_TOGETHER), TAPS_TOGETHER).map((t) => ({
+      taps: Math.min(TAPS_TOGETHER, taps[d] - t),
+      from: at + t * bytes,
+      to: (line * taps[d] + t) * bytes,
+    })),
+  );
+  const height = gradientRows(Math.min(TAPS_TOGETHER, taps[d]));
+  const bands = Math.ceil(rows / height);
+  const lots = Math.ceil(images / together);
+  const parts = Math.min(PARTS, lots);
+  const sumBytes = outputs * count * bytes;
+  const sumsOf = Array.from({ length: parts }, (_, part) => (part === 0 ? to : scratch(sumBytes)));
+
+  for (let n = 0; n < images; n += wave) {
+    const several = Math.min(wave, images - n);
+    const base = frame.at(n, several, 0);
+    deal(null, outputs * count * several * places, parts * groups * bands, (run, from, end) => {
+      for (let unit = from; unit < end; unit++) {
+        const part = Math.floor(unit / (groups * bands));
+        const group = Math.floor(unit / bands) % groups;
+        const r = (unit % bands) * height;
+        const row = group * rows + r;
+        const some = Math.min(height, rows - r);
+        // Lots are dealt out to parts in turn.
+        const lot = n / together;
+        for (let i = lot + ((part + parts - (lot % parts)) % parts); i * together < n + several; i += parts) {
+          const image = i * together;
+          const lineCount = Math.min(together, images - image) * linesOfImage;
+          const atY = fromY + image * imageStep + row * rowStep;
+          const atX = base + (image - n) * frame.image + group * channels * frame.channel;
+          const c = sumsOf[part] + row * count * bytes;
+          const more = Number(i >= parts);
+          for (const { taps, from, to } of blocks) {
+            const kernel = kernels.stripGradient(taps, some);
+            run(kernel, atY, rowStep, atX + from, lines, lineCount, vectors, rest, mask, c + to, count * bytes, more);
+          }
+        }
+      }
+    });
+  }
+  for (const more of sumsOf.slice(1)) gemm.add(more, to, outputs * count);
+}

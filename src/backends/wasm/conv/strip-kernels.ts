@@ -1,0 +1,171 @@
+/**
+ * The code of convolutions with short sums (`strips.ts`): tiles of a few channels times two vectors of
+ * places, whose windows are read where they are. Taps along the last dimension lie side by side: their
+ * places are constants, and those of the other dimensions and channels come from a table.
+ */
+import { advance, times } from '../control.ts';
+import { FunctionBody, type Local, type Locals } from '../encoder.ts';
+import { type Lanes, multiplyAdd, TILE_ROWS } from '../gemm-tile.ts';
+import { storeFirst } from '../lanes.ts';
+import { addLanes } from './direct.ts';
+import { nextEntry } from './pack.ts';
+
+/** Vectors of places in a tile. */
+export const STRIP_VECTORS = 2;
+
+export const stripName = (rows: number): string => `strip${rows}`;
+
+/**
+ * `(a, base, tiles, count, c, cRow, lines, lineCount, bias, never)`: c[r][x] = bias[r] + Σ_k a[k][r] · (element x, k)
+ * for `rows` rows of a panel `a` and `count` tiles: words for the places of each vector, in the source from
+ * `base` on and in the result from `c` on. A table has the `lineCount` places of taps that are followed by
+ * others of the same line, `taps` in all, from the last one on if they are `reversed`. `never` is zero.
+ */
+export function emitStrip(lanes: Lanes, taps: number, reversed: boolean, rows: number): FunctionBody {
+  const b = new FunctionBody(stripName(rows), new Array(10).fill('i32'), []);
+  const [a, base, tiles, count, c, cRow, lines, lineCount, bias, never] = b.params as Locals<10>;
+  const vectors = Array.from({ length: STRIP_VECTORS }, (_, v) => v);
+  const acc = Array.from({ length: rows }, () => vectors.map(() => b.local('v128')));
+  const corners = vectors.map(() => b.local('i32'));
+  const places = vectors.map(() => b.local('i32'));
+  const windows = vectors.map(() => b.local('v128'));
+  const [table, at, left, offset] = Array.from({ length: 4 }, () => b.local('i32')) as Locals<4>;
+  const x = b.local('v128');
+  times(b, count, () => {
+    acc.forEach((row, r) => {
+      b.get(bias)
+        .mem(lanes.splat, r * lanes.bytes)
+        .set(row[0]!);
+      for (const sum of row.slice(1)) b.get(row[0]!).set(sum);
+    });
+    corners.forEach((corner, v) => {
+      b.get(base)
+        .get(tiles)
+        .mem('i32.load', 8 * v)
+        .op('i32.add')
+        .set(corner);
+    });
+    b.get(lines).set(table).get(a).set(at).get(lineCount).set(left);
+    b.block(() => {
+      b.loop(() => {
+        nextEntry(b, table, offset);
+        places.forEach((place, v) => void b.get(corners[v]!).get(offset).op('i32.add').set(place));
+        for (let t = 0; t < taps; t++) {
+          // A way out after each step, as in the tiles of products: V8 orders nothing across it.
+          if (t > 0) b.get(never).i32(t).op('i32.eq').brIf(1);
+          windows.forEach(
+            (window, v) =>
+              void b
+                .get(places[v]!)
+                .mem('v128.load', (reversed ? taps - 1 - t : t) * lanes.bytes)
+                .set(window),
+          );
+          acc.forEach((row, r) => {
+            b.get(at)
+              .mem(lanes.splat, (t * TILE_ROWS + r) * lanes.bytes)
+              .set(x);
+            row.forEach((sum, v) => void multiplyAdd(b, lanes, sum, x, windows[v]!));
+          });
+        }
+        advance(b, at, taps * TILE_ROWS * lanes.bytes);
+        b.get(left).i32(1).op('i32.sub').tee(left).brIf(0);
+      });
+    });
+    corners.forEach((place, v) => {
+      b.get(c)
+        .get(tiles)
+        .mem('i32.load', 8 * v + 4)
+        .op('i32.add')
+        .set(place);
+      acc.forEach((row, r) => {
+        if (r > 0) advance(b, place, cRow);
+        b.get(place).get(row[v]!).mem('v128.store');
+      });
+    });
+    advance(b, tiles, 8 * STRIP_VECTORS);
+  });
+  return b;
+}
+
+// ─── gradients by the weights ────────────────────────────────────────────────────────────────────
+
+/** Taps side by side that the kernels for gradients take at a time, and rows: their products are sums in registers. */
+export const TAPS_TOGETHER = 3;
+export const gradientRows = (taps: number): number => (taps === TAPS_TOGETHER ? 3 : 4);
+
+export const gradientName = (taps: number, rows: number): string => `gradient${taps}x${rows}`;
+
+/**
+ * `(y, yRow, x, lines, lineCount, vectors, rest, mask, c, cRow, accumulate)`: c[r][t] = Σ y[r][p] · x[p + t] for
+ * `rows` rows of y, `taps` taps and the places p of `lineCount` lines, or that added to c. Words say where each line
+ * begins in y and in x; it has so many vectors of places. If a `rest` is left over, a last vector goes
+ * `rest` bytes on, over some places that were seen: of them the mask has zeros.
+ */
+export function emitStripGradient(lanes: Lanes, taps: number, rows: number): FunctionBody {
+  const b = new FunctionBody(gradientName(taps, rows), new Array(11).fill('i32'), []);
+  const [y, yRow, x, lines, lineCount, vectors, rest, mask, c, cRow, accumulate] = b.params as Locals<11>;
+  const acc = Array.from({ length: rows }, () => Array.from({ length: taps }, () => b.local('v128')));
+  const xs = Array.from({ length: taps }, () => b.local('v128'));
+  const places = acc.map(() => b.local('i32'));
+  const [at, left] = [b.local('i32'), b.local('i32')];
+  const value = b.local('v128');
+  const kept = b.local('v128');
+  for (const sum of acc.flat()) b.v128([]).set(sum);
+  const step = (masked: boolean): void => {
+    const load = (place: Local, offset: number, to: Local): void => {
+      b.get(place).mem('v128.load', offset);
+      if (masked) b.get(kept).op('v128.and');
+      b.set(to);
+    };
+    for (const [t, window] of xs.entries()) load(at, t * lanes.bytes, window);
+    acc.forEach((row, r) => {
+      load(places[r]!, 0, value);
+      row.forEach((sum, t) => void multiplyAdd(b, lanes, sum, value, xs[t]!));
+    });
+  };
+  const move = (by: Local | number): void => {
+    for (const place of [at, ...places]) advance(b, place, by);
+  };
+  times(b, lineCount, () => {
+    b.get(x).get(lines).mem('i32.load', 4).op('i32.add').set(at);
+    places.forEach((place, r) => {
+      if (r === 0) b.get(y).get(lines).mem('i32.load').op('i32.add').set(place);
+      else
+        b.get(places[r - 1]!)
+          .get(yRow)
+          .op('i32.add')
+          .set(place);
+    });
+    b.get(vectors).set(left);
+    times(b, left, () => {
+      step(false);
+      move(16);
+    });
+    b.get(rest).if(() => {
+      move(rest);
+      b.get(mask).mem('v128.load').set(kept);
+      step(true);
+    });
+    advance(b, lines, 8);
+  });
+  acc.forEach((row, r) => {
+    if (r > 0) advance(b, c, cRow);
+    row.forEach((sum, t) => {
+      const one = b.local('i32');
+      addLanes(b, lanes, sum);
+      b.get(accumulate).if(
+        () =>
+          void b
+            .get(c)
+            .mem(lanes.splat, t * lanes.bytes)
+            .get(sum)
+            .op(lanes.add)
+            .set(sum),
+      );
+      b.i32(1).set(one);
+      storeFirst(b, lanes.dtype, lanes.compute, 'value', sum, one, c, t * lanes.bytes);
+      b.release(one);
+    });
+  });
+  return b;
+}
