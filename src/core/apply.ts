@@ -6,7 +6,7 @@ import { haveInference } from './inference.ts';
 import { baseScope, type Level, scopeOf } from './levels.ts';
 import { Node } from './node.ts';
 import type { Op } from './op.ts';
-import { remember } from './recipes.ts';
+import { makeResults } from './recipes.ts';
 import { sameShape } from './shape.ts';
 import {
   isInference,
@@ -55,10 +55,11 @@ export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outpu
   const outputs =
     level !== null
       ? level.process(op as Op<never>, inputs, attrs)
-      : detour
-        ? supplied(op, inputs, attrs)
-        : op.forward(inputs, attrs);
-  if (op.cheap !== undefined && level === null) remember(op, inputs, attrs, outputs);
+      : op.cheap !== undefined
+        ? makeResults(op, inputs, attrs)
+        : detour
+          ? supplied(op, inputs, attrs)
+          : op.forward(inputs, attrs);
   if (op.backward !== null && scopeOf(level).enabled) record(op, inputs, attrs, outputs, level);
   return outputs;
 }

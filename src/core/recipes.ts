@@ -4,27 +4,28 @@
  */
 import { division } from '../backends/wasm/division.ts';
 import {
+  COPIED_BYTES,
   expectResult,
   free,
   giveRecipe,
   hasRecipe,
+  type Reading,
   type Recipe,
   SMALL_BYTES,
   type Source,
   type Storage,
   sourceOf,
+  swapMakingResults,
+  takesRecipe,
 } from '../backends/wasm/heap.ts';
 import { settingsNow, withSettings } from '../backends/wasm/settings.ts';
 import { inArena } from './arena.ts';
 import { type DType, dtypeInfo } from './dtype.ts';
-import { plainly } from './forward.ts';
+import { detour, plainly, supplied } from './forward.ts';
 import { internally } from './internally.ts';
 import type { Op } from './op.ts';
-import { numel } from './shape.ts';
+import { contiguousStrides, numel } from './shape.ts';
 import { fresh, type Operand, type Outputs, type TensorBase, tensorOver } from './tensor.ts';
-
-/** Results of up to so many bytes are copied with the page they lie in. */
-export const NO_RECIPE_BYTES = SMALL_BYTES;
 
 /**
  * A recipe may keep so many times as many bytes as its result has, and as many as this beside them. What
@@ -32,6 +33,8 @@ export const NO_RECIPE_BYTES = SMALL_BYTES;
  */
 const KEPT = 2;
 const KEPT_BESIDE = division.keptBeside;
+/** Beside a small result so many times as many bytes as it has, and no more than beside another one. */
+const KEPT_BESIDE_SMALL = division.keptBesideSmall;
 
 /**
  * The same for parameters, which outlive what is computed from them: only where they are changed meanwhile
@@ -48,47 +51,38 @@ const DEEPEST = 64;
 const DEEPEST_LARGE = 16;
 const LONGEST_BYTES = 32 * 2 ** 20;
 
-/** A tensor as it was when an operation read it. */
-interface Reading {
-  readonly source: Source;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-  readonly offset: number;
-  readonly dtype: DType;
-}
-
 class ResultRecipe implements Recipe {
   readonly depth: number;
   readonly bytes: number;
   readonly needs: number;
   readonly parameters: number;
-  readonly #op: Op<never>;
-  readonly #attrs: unknown;
-  readonly #inputs: readonly (Reading | number)[];
+  private readonly op: Op<never>;
+  private readonly attrs: unknown;
+  private readonly inputs: readonly (Reading | number)[];
   /** Which of several outputs, -1 where there is only one. */
-  readonly #index: number;
-  readonly #settings: number = settingsNow();
+  private readonly index: number;
+  private readonly settings: number = settingsNow();
 
   constructor(op: Op<never>, attrs: unknown, inputs: readonly (Reading | number)[], index: number, costs: Costs) {
     this.depth = costs.depth;
     this.bytes = costs.bytes;
     this.needs = costs.needs;
     this.parameters = costs.parameters;
-    this.#op = op;
-    this.#attrs = attrs;
-    this.#inputs = inputs;
-    this.#index = index;
+    this.op = op;
+    this.attrs = attrs;
+    this.inputs = inputs;
+    this.index = index;
   }
 
   make(): Storage {
-    const inputs = this.#inputs.map((x) =>
+    const inputs = this.inputs.map((x) =>
       typeof x === 'number' ? x : tensorOver(x.source.storage, x.shape, x.strides, x.offset, x.dtype),
     );
-    const out = withSettings(this.#settings, () =>
-      plainly(() => internally(() => this.#op.forward(inputs, this.#attrs as never))),
+    const out = withSettings(this.settings, () =>
+      plainly(() => internally(() => this.op.forward(inputs, this.attrs as never))),
     );
-    const all = this.#index < 0 ? [out as TensorBase] : (out as readonly TensorBase[]);
-    const wanted = all[Math.max(0, this.#index)];
+    const all = this.index < 0 ? [out as TensorBase] : (out as readonly TensorBase[]);
+    const wanted = all[Math.max(0, this.index)];
     for (const t of all) if (t !== wanted) free(t.storage);
     return wanted.storage;
   }
@@ -96,19 +90,48 @@ class ResultRecipe implements Recipe {
 
 type Costs = Pick<Recipe, 'depth' | 'bytes' | 'needs' | 'parameters'>;
 
+/** Room for a result of at most SMALL_BYTES of a cheap operation on plain tensors. */
+export function freshSmall(
+  shape: readonly number[],
+  dtype: DType,
+  size: number,
+  strides: readonly number[],
+): TensorBase {
+  return fresh(shape, dtype, size, strides, !inArena());
+}
+
 /** Room for the result of a cheap operation on plain tensors; where `remember` will find others too many, they go first. */
-export function freshResult(inputs: readonly Operand[], shape: readonly number[], dtype: DType): TensorBase {
-  const size = numel(shape);
+export function freshResult(
+  inputs: readonly Operand[],
+  shape: readonly number[],
+  dtype: DType,
+  size: number = numel(shape),
+  strides: readonly number[] = contiguousStrides(shape),
+): TensorBase {
+  if (inArena()) return fresh(shape, dtype, size, strides);
   const nbytes = size * dtypeInfo(dtype).bytes;
-  if (nbytes > NO_RECIPE_BYTES && !inArena()) {
+  if (nbytes > SMALL_BYTES) {
     const sources: Storage[] = [];
     for (const x of inputs) if (typeof x !== 'number') sources.push(x.storage);
     expectResult(nbytes, sources);
   }
-  return fresh(shape, dtype, size);
+  return fresh(shape, dtype, size, strides, true);
 }
 
-/** Gives results of an operation on plain tensors that are large and cheap their recipes. */
+/** Computes results of a cheap operation on plain tensors, with recipes. */
+export function makeResults<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
+  const outer = swapMakingResults(op.cheap === true && !inArena());
+  let outputs: Outputs;
+  try {
+    outputs = detour ? supplied(op, inputs, attrs) : op.forward(inputs, attrs);
+  } finally {
+    swapMakingResults(outer);
+  }
+  remember(op, inputs, attrs, outputs);
+  return outputs;
+}
+
+/** Gives results of an operation on plain tensors that are cheap, and not too small for it, their recipes. */
 export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, outputs: Outputs): void {
   if (inArena() || op.cheap === undefined) return;
   const cheap = op.cheap === true || op.cheap(inputs, attrs);
@@ -127,7 +150,8 @@ function rememberOne(
   atNeed: boolean,
 ): void {
   const s = y.storage;
-  if (s.nbytes <= NO_RECIPE_BYTES || s.recipe !== null || s.source !== null || s.origin !== null) return;
+  const { nbytes } = s;
+  if (nbytes <= COPIED_BYTES || s.recipe !== null || s.source !== null || s.origin !== null || !takesRecipe(s)) return;
   const readings: (Reading | number)[] = [];
   const leases: Source['lease'][] = [];
   let depth = 1;
@@ -140,12 +164,12 @@ function rememberOne(
       readings.push(x);
       continue;
     }
-    const { storage, shape, strides, offset, dtype } = x;
+    const { storage } = x;
     // An operation may give its input back.
     if (storage === s) return;
     const source = sourceOf(storage);
     if (source === null) return;
-    readings.push({ source, shape, strides, offset, dtype });
+    readings.push(readingOf(source, x));
     if (leases.includes(source.lease)) continue;
     leases.push(source.lease);
     source.reads++;
@@ -155,15 +179,26 @@ function rememberOne(
       longest = Math.max(longest, before.bytes);
       inherited = Math.max(inherited, before.parameters);
     }
-    const share = (before === null ? storage.nbytes : before.needs) / source.reads;
+    const share = Math.ceil((before === null ? storage.nbytes : before.needs) / source.reads);
     const whole = x.meta?.base ?? x;
     if (!atNeed && whole.tracked && whole.node === null) own += share;
     else needs += share;
   }
   const parameters = own + inherited;
-  const bytes = s.nbytes + longest;
+  const bytes = nbytes + longest;
   if (depth > (bytes > LONGEST_BYTES ? DEEPEST_LARGE : DEEPEST)) return;
-  if (needs > KEPT * s.nbytes + KEPT_BESIDE) return;
-  if (parameters > PARAMETERS_KEPT * s.nbytes + PARAMETERS_BESIDE) return;
+  const beside = nbytes > SMALL_BYTES ? KEPT_BESIDE : Math.min(KEPT_BESIDE, KEPT_BESIDE_SMALL * nbytes);
+  if (needs > KEPT * nbytes + beside) return;
+  if (parameters > PARAMETERS_KEPT * nbytes + PARAMETERS_BESIDE) return;
   giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, bytes, needs, parameters }), leases, atNeed);
+}
+
+/** How `x` is read now; mostly as it was read before. */
+function readingOf(source: Source, x: TensorBase): Reading {
+  const { shape, strides, offset, dtype } = x;
+  const last = source.reading;
+  if (last?.shape === shape && last.strides === strides && last.offset === offset && last.dtype === dtype) return last;
+  const reading = { source, shape, strides, offset, dtype };
+  source.reading = reading;
+  return reading;
 }

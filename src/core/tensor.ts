@@ -156,14 +156,15 @@ export function setTensorClass(c: TensorClass): void {
   setReceiver(c.name);
 }
 
-/** An uninitialised contiguous tensor. `strides` and `size` may be passed when known. */
+/** An uninitialised contiguous tensor. `strides` and `size` may be passed when known, and that a recipe is going to make it again. */
 export function fresh(
   shape: readonly number[],
   dtype: DType,
   size: number = numel(shape),
   strides: readonly number[] = contiguousStrides(shape),
+  result?: boolean,
 ): TensorBase {
-  const storage = allocate(size * dtypeInfo(dtype).bytes);
+  const storage = allocate(size * dtypeInfo(dtype).bytes, result);
   if (inferring) storage.version = UNTRACKED;
   keepInArena(storage);
   return new Class(storage, shape, strides, 0, dtype, size, true);

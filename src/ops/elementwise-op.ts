@@ -1,4 +1,4 @@
-import { address, beginLaunch } from '../backends/wasm/heap.ts';
+import { address, beginLaunch, COPIED_BYTES, SMALL_BYTES } from '../backends/wasm/heap.ts';
 import { launch, MASKED } from '../backends/wasm/map.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
@@ -9,7 +9,7 @@ import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
 import { canCast } from '../core/promotion.ts';
-import { freshResult, NO_RECIPE_BYTES } from '../core/recipes.ts';
+import { freshResult, freshSmall, remember } from '../core/recipes.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp } from '../kernels/derive.ts';
@@ -99,10 +99,11 @@ export class ElementwiseOp implements Op<undefined> {
     if (a?.wrapped !== null || !a.flat || a.count > FEW || detour) return this.apply([a]) as TensorBase;
     const key = dtypeInfo(a.dtype).index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a]);
-    const out = fresh(a.shape, plan.out, a.count, a.strides);
+    const out = freshSmall(a.shape, plan.out, a.count, a.strides);
     const flat = compiled(plan, 0);
     beginLaunch();
     flat(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
+    if (out.storage.nbytes > COPIED_BYTES) remember(this, [a], undefined, out);
     if ((a.tracked || a.meta !== null) && this.backward !== null && baseScope.enabled)
       record(this, [a], undefined, out, null);
     return out;
@@ -130,11 +131,12 @@ export class ElementwiseOp implements Op<undefined> {
     }
     const key = index * 8 + index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
-    const out = fresh(like.shape, plan.out, like.count, like.strides);
+    const out = freshSmall(like.shape, plan.out, like.count, like.strides);
     const flat = compiled(plan, repeated);
     beginLaunch();
     const toA = address(a.storage) + a.offset * bytes;
     flat(like.count, address(out.storage), toA, address(b.storage) + b.offset * bytes);
+    if (out.storage.nbytes > COPIED_BYTES) remember(this, [a, b], undefined, out);
     if ((a.tracked || b.tracked || a.meta !== null || b.meta !== null) && this.backward !== null && baseScope.enabled) {
       record(this, [a, b], undefined, out, null);
     }
@@ -148,13 +150,14 @@ export class ElementwiseOp implements Op<undefined> {
     if (kind !== 'float') return this.apply(first ? [x, t] : [t, x]) as TensorBase;
     const key = first ? SCALAR * 8 + index : index * 8 + SCALAR;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, first ? [x, t] : [t, x]);
-    const out = fresh(t.shape, plan.out, t.count, t.strides);
+    const out = freshSmall(t.shape, plan.out, t.count, t.strides);
     const flat = compiled(plan, 0);
     beginLaunch();
     const to = address(out.storage);
     const from = address(t.storage) + t.offset * bytes;
     if (first) flat(t.count, to, x, from);
     else flat(t.count, to, from, x);
+    if (out.storage.nbytes > COPIED_BYTES) remember(this, first ? [x, t] : [t, x], undefined, out);
     if ((t.tracked || t.meta !== null) && this.backward !== null && baseScope.enabled) {
       record(this, first ? [x, t] : [t, x], undefined, out, null);
     }
@@ -189,10 +192,11 @@ export class ElementwiseOp implements Op<undefined> {
     const plan = this.#frequent[key] ?? this.#plans.plan(key, inputs);
     const { shape, count, strides } = like;
     const outs: TensorBase[] = new Array<TensorBase>(this.fn.outs.length);
-    for (let i = 0; i < outs.length; i++) outs[i] = fresh(shape, plan.out, count, strides);
+    for (let i = 0; i < outs.length; i++) outs[i] = freshSmall(shape, plan.out, count, strides);
     beginLaunch();
     launch(compiled(plan, repeated), count, outs, inputs);
     const results = outs.length === 1 ? outs[0] : outs;
+    if (outs[0].storage.nbytes > COPIED_BYTES) remember(this, inputs, undefined, results);
     if (interesting && this.backward !== null && baseScope.enabled) record(this, inputs, undefined, results, null);
     return results;
   }
@@ -377,7 +381,7 @@ export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...
 }
 
 /** Up to so many elements what lies between a call and its kernel shows, and there are shorter ways for what is simple. */
-const FEW = NO_RECIPE_BYTES / 8;
+const FEW = SMALL_BYTES / 8;
 
 function bits(mask: number, n: number): boolean[] {
   return Array.from({ length: n }, (_, i) => ((mask >> i) & 1) === 1);

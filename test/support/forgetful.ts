@@ -4,10 +4,15 @@
  */
 import { division } from '../../src/backends/wasm/division.ts';
 
-division.small = 0;
+// The smallest of all share pages that are closed soon, the others have blocks of their own.
+division.small = 64;
+division.page = 128;
+division.sharing = 2;
+division.copied = 0;
 division.spare = 0;
 division.awaited = 0;
 division.keptBeside = Number.POSITIVE_INFINITY;
+division.keptBesideSmall = Number.POSITIVE_INFINITY;
 
 // Loaded after that, for the numbers are read when it is.
 const { setCacheLimit } = await import('nabla');

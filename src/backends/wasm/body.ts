@@ -13,6 +13,12 @@ export const CLOCK_MASK = 0x3fffffff;
 /** Launches from one stamp to a later one. */
 export const launchesBetween = (stamp: number, now: number): number => (now - stamp) & CLOCK_MASK;
 
+/** Size classes of small storages, in granules: at most a quarter of a place is wasted. */
+export const CLASS_GRANULES: readonly number[] = [
+  1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
+  384, 448, 512,
+];
+
 /** Where the bytes of one or more storages are, and when they were last used. */
 export class Body {
   /** In granules. */
@@ -38,8 +44,10 @@ export class Body {
   /** What dies with the last storage of the body; held only while the body waits for registration. */
   owner: object | null = null;
   registered = false;
-  /** What the recipe of its bytes reads; null if there is no recipe. */
-  leases: readonly Lease[] | null = null;
+  /** What the recipe of its bytes reads, of a page what those of all its storages do; null if there is no recipe. */
+  leases: Lease[] | null = null;
+  /** Of a page: storages that recipes make again. It can be forgotten when they are all that live. */
+  remakable = 0;
   /** The recipe takes long to follow: the bytes are not given up before they would have to be copied. */
   atNeed = false;
   /** Its bytes are nowhere: the recipe makes them again. */

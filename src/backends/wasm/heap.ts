@@ -8,28 +8,44 @@
  * tensor is garbage for the engine to collect, even in a loop that never yields, where finalizers do
  * not run. Touching a storage brings its body back.
  */
+import type { DType } from '../../core/dtype.ts';
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
-import { Body, Lease } from './body.ts';
-import { division } from './division.ts';
+import { Body, CLASS_GRANULES, Lease } from './body.ts';
 import { beginLaunch, scratchBytes } from './launch.ts';
 import { copyOut, i32, memoryLimits, noteMovedOut, u8 } from './linear-memory.ts';
+import {
+  eachOpen,
+  FREED,
+  openPage,
+  openPages,
+  PAGE_GRANULES,
+  type Page,
+  SLOT_GRANULES,
+  SMALL_BYTES,
+  slotFor,
+} from './pages.ts';
 import {
   appear,
   clock,
   discard,
+  dropPart,
   dropRecipe,
   eachBody,
+  empty,
   enroll,
   expect,
   GRANULE,
   handOver,
   hasVanished,
   isCrowding,
+  keepPart,
   keepRecipe,
   LINE,
   makeWay,
   type ResidencyStats,
+  reconsider,
   remake,
+  remakePart,
   reserve,
   residencyStats,
   restore,
@@ -39,23 +55,10 @@ import {
 
 export { beginLaunch, scratch } from './launch.ts';
 export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
+export { COPIED_BYTES, SMALL_BYTES } from './pages.ts';
 export { setCacheLimit } from './residency.ts';
 
-/** Storages of up to so many bytes share pages. */
-export const SMALL_BYTES = division.small;
 const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
-
-/**
- * What all storages of a page hold, and the heap only while the page is open: when it dies, so has
- * every storage of the page. One finalizer then serves them all.
- */
-class Page {
-  readonly body: Body;
-
-  constructor(body: Body) {
-    this.body = body;
-  }
-}
 
 /** A unit of device memory, shared by a tensor and its views. */
 export class Storage {
@@ -74,7 +77,7 @@ export class Storage {
   /** @internal */
   body: Body;
   /** In granules from the start of the body. @internal */
-  readonly place: number;
+  place: number;
   /** Keeps the page alive. @internal */
   page: Page | null;
   /** How the bytes are made again if they are given up without a copy. @internal */
@@ -119,11 +122,22 @@ export interface Recipe {
   make(): Storage;
 }
 
+/** A tensor as it was when an operation read it. */
+export interface Reading {
+  readonly source: Source;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+  readonly dtype: DType;
+}
+
 /** What recipes know of a storage: where its bytes are, as they were when the recipe was written. */
 export class Source {
   storage: Storage;
   /** Results that have been made from it. */
   reads = 0;
+  /** How it was read last. */
+  reading: Reading | null = null;
   readonly lease: Lease = new Lease();
 
   constructor(storage: Storage) {
@@ -131,14 +145,10 @@ export class Source {
   }
 }
 
-/** The body of every freed storage. */
-const FREED = new Body(-1);
-
 /** The byte address of a storage, good for the current launch. */
 export function address(s: Storage): number {
-  const body = s.body;
-  if (body.stamp !== clock) touch(s);
-  return ((body.place + s.place) << 4) >>> 0;
+  if (s.body.stamp !== clock) touch(s);
+  return ((s.body.place + s.place) << 4) >>> 0;
 }
 
 function touch(s: Storage): void {
@@ -147,27 +157,10 @@ function touch(s: Storage): void {
   if (body.copy !== null) restore(body, body.copy, s.page ?? s.origin ?? s);
   else if (body.forgotten) followRecipe(s, body);
   else if (body.span === null) appear(body, s.page ?? s.origin ?? s);
-  body.stamp = clock;
+  s.body.stamp = clock;
 }
 
 // ─── storages ────────────────────────────────────────────────────────────────────────────────────
-
-/** Size classes of small storages, in granules: at most a quarter of a place is wasted. */
-const CLASS_GRANULES: readonly number[] = [
-  1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
-  384, 448, 512,
-];
-
-/** A page has room for eight storages at least, so that they share its bookkeeping. */
-const PAGE_GRANULES: readonly number[] = CLASS_GRANULES.map((size) => Math.max(65536 / GRANULE, 8 * size));
-
-/** The class that holds a number of granules. */
-const classOf = new Uint8Array(SMALL_BYTES / GRANULE + 1);
-for (let c = CLASS_GRANULES.length - 1; c >= 0; c--) classOf.fill(c, 0, CLASS_GRANULES[c]! + 1);
-
-/** The page of each class that storages come from at present; a full one of no class to begin with. */
-const openPages: Page[] = CLASS_GRANULES.map(() => new Page(FREED));
-FREED.used = PAGE_GRANULES.at(-1)!;
 
 /**
  * Takes memory for `nbytes` bytes: uninitialised, its address a multiple of 16, with room up to the
@@ -175,11 +168,11 @@ FREED.used = PAGE_GRANULES.at(-1)!;
  *
  * @throws {DeviceError} if the memory cannot hold it beside what the current launch uses.
  */
-export function allocate(nbytes: number): Storage {
+export function allocate(nbytes: number, result: boolean = makingResults): Storage {
   if (!(nbytes >= 0 && nbytes <= SMALL_BYTES)) return allocateLarge(nbytes);
-  const sizeClass = classOf[(nbytes + GRANULE - 1) >>> 4]!;
-  const page = openPages[sizeClass]!;
-  const body = page.body;
+  const slot = slotFor(nbytes, result);
+  const page = openPages[slot]!;
+  const { body } = page;
   const place = body.firstFree;
   if (place >= 0) {
     body.firstFree = i32()[(body.place + place) << 2]!;
@@ -187,25 +180,26 @@ export function allocate(nbytes: number): Storage {
     body.stamp = clock;
     return new Storage(nbytes, body, place, page);
   }
-  const end = body.used + CLASS_GRANULES[sizeClass]!;
-  if (end > PAGE_GRANULES[sizeClass]!) {
-    openPage(sizeClass);
-    return allocate(nbytes);
+  const next = body.used;
+  const end = next + SLOT_GRANULES[slot]!;
+  if (end > PAGE_GRANULES[slot]!) {
+    openPage(slot);
+    return allocate(nbytes, result);
   }
-  const fresh = body.used;
   body.used = end;
   body.live++;
   body.stamp = clock;
-  return new Storage(nbytes, body, fresh, page);
+  return new Storage(nbytes, body, next, page);
 }
 
-/** Closes the full page of a class, which can be evicted from now on, and opens an empty one. */
-function openPage(sizeClass: number): void {
-  const body = new Body(sizeClass);
-  settle(body, reserve((PAGE_GRANULES[sizeClass]! * GRANULE) / LINE));
-  const full = openPages[sizeClass]!;
-  if (full.body !== FREED) enroll(full.body, full);
-  openPages[sizeClass] = new Page(body);
+/** Whether what is allocated is probably the result of an operation that a recipe is going to make again. */
+let makingResults = false;
+
+/** Says so from now on, and returns what was said before, for the caller to restore. */
+export function swapMakingResults(on: boolean): boolean {
+  const before = makingResults;
+  makingResults = on;
+  return before;
 }
 
 function allocateLarge(nbytes: number): Storage {
@@ -229,19 +223,23 @@ export function free(s: Storage): void {
   const body = s.body;
   if (body === FREED || s.origin !== null || isNeeded(s)) return;
   const page = s.page;
+  const remakable = hasRecipe(s);
   s.body = FREED;
   s.page = null;
-  if (page === null) discard(body);
-  else if (--body.live === 0) {
-    if (openPages[body.sizeClass] !== page) discard(body);
-    else {
-      body.used = 0;
-      body.firstFree = -1;
-    }
-  } else if (openPages[body.sizeClass] === page) {
+  s.recipe = null;
+  if (page === null) {
+    discard(body);
+    return;
+  }
+  if (remakable) body.remakable--;
+  const open = openPages[page.slot] === page;
+  if (--body.live === 0) {
+    if (open) empty(body);
+    else discard(body);
+  } else if (open) {
     i32()[(body.place + s.place) << 2] = body.firstFree;
     body.firstFree = s.place;
-  }
+  } else if (body.leases !== null) reconsider(body);
 }
 
 /** Another storage with the same bytes, whose writes are counted apart. Neither is freed by hand from now on. */
@@ -309,10 +307,14 @@ export function expectResult(nbytes: number, sources: readonly Storage[]): void 
   makeWay(nbytes);
 }
 
-/** Gives a storage of more than SMALL_BYTES that was just filled its recipe, to be followed soon or `atNeed`. */
-export function giveRecipe(s: Storage, recipe: Recipe, leases: readonly Lease[], atNeed: boolean): void {
+/** Whether a storage may be given a recipe: a small one lies where others have recipes, too. */
+export const takesRecipe = ({ page, body }: Storage): boolean => page === null || body.leases !== null;
+
+/** Gives a storage that was just filled its recipe, to be followed soon or, if it has a block of its own, `atNeed`. */
+export function giveRecipe(s: Storage, recipe: Recipe, leases: Lease[], atNeed: boolean): void {
   s.recipe = recipe;
-  keepRecipe(s.body, leases, atNeed);
+  if (s.page === null) keepRecipe(s.body, leases, atNeed);
+  else keepPart(s.body, leases);
 }
 
 /** Whether the bytes of `s` have a recipe that is still good. */
@@ -329,12 +331,32 @@ export function awaitBytes(s: Storage, on: boolean): void {
 function followRecipe(s: Storage, body: Body): void {
   const { recipe } = s;
   if (recipe === null) throw new DeviceError('these bytes were given up, and there is no recipe for them');
+  if (s.page !== null) {
+    moveTo(
+      s,
+      remakePart(body, () => recipe.make()),
+    );
+    return;
+  }
   remake(body, s, () => {
     const made = recipe.make();
     const { body: now } = made;
     made.body = FREED;
     return now;
   });
+}
+
+/** Gives a storage of a forgotten page the place of another one. It stays there: that it was missed shows that it is in use. */
+function moveTo(s: Storage, made: Storage): void {
+  const { body } = s;
+  body.remakable--;
+  if (--body.live === 0) discard(body);
+  s.body = made.body;
+  s.place = made.place;
+  s.page = made.page;
+  s.recipe = null;
+  made.body = FREED;
+  made.page = null;
 }
 
 function isNeeded({ source }: Storage): boolean {
@@ -346,9 +368,10 @@ function isNeeded({ source }: Storage): boolean {
  * and `s` is no longer what its own recipe makes.
  */
 export function separate(s: Storage): void {
+  if (s.recipe !== null && s.body.forgotten) touch(s);
   if (s.recipe !== null) {
-    if (s.body.forgotten) touch(s);
-    dropRecipe(s.body);
+    if (s.page === null) dropRecipe(s.body);
+    else if (hasRecipe(s)) dropPart(s.body);
     s.recipe = null;
   }
   const { source } = s;
@@ -429,7 +452,7 @@ export function memoryStats(): MemoryStats {
       live += body.live * CLASS_GRANULES[body.sizeClass]! * GRANULE;
     }
   };
-  for (const { body } of openPages) if (body !== FREED) count(body);
+  eachOpen(count);
   eachBody(count);
   return { live, blocks, pages, scratchBytes: scratchBytes(), ...residencyStats() };
 }

@@ -6,7 +6,16 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { type Span, SpanAllocator } from './allocator.ts';
-import { type Body, CLOCK_MASK, type Lease, launchesBetween, NOWHERE, RemakableRing, Ring } from './body.ts';
+import {
+  type Body,
+  CLASS_GRANULES,
+  CLOCK_MASK,
+  type Lease,
+  launchesBetween,
+  NOWHERE,
+  RemakableRing,
+  Ring,
+} from './body.ts';
 import { clear } from './clear.ts';
 import { division } from './division.ts';
 import { copyOut, growMemory, linearMemoryBytes, noteMovedOut, u8 } from './linear-memory.ts';
@@ -160,8 +169,11 @@ export function enroll(body: Body, owner: object): void {
 }
 
 function ringOf(body: Body): Ring {
-  return body.leases === null || body.atNeed ? lasting : remakableRingOf(body);
+  return body.leases === null || body.atNeed || !isWhole(body) ? lasting : remakableRingOf(body);
 }
+
+/** Whether there is nothing in a page without a recipe. */
+const isWhole = ({ live, remakable }: Body): boolean => live === remakable;
 
 const remakableRingOf = (body: Body): RemakableRing => (body.awaited > 0 ? awaited : spare);
 
@@ -181,10 +193,15 @@ function retire(body: Body): void {
   body.span = null;
 }
 
-function countLeases({ leases, span }: Body, sign: 1 | -1): void {
-  if (leases === null || span === null) return;
-  for (const lease of leases) lease.lines += sign * span.size;
+function countLeases(body: Body, sign: 1 | -1): void {
+  if (body.leases === null || body.span === null) return;
+  const lines = sign * linesEach(body, body.span);
+  for (const lease of body.leases) lease.lines += lines;
 }
+
+/** Lines of a storage that lies in a body. */
+const linesEach = ({ sizeClass }: Body, span: Span): number =>
+  sizeClass < 0 ? span.size : Math.ceil(CLASS_GRANULES[sizeClass]! / GRANULES_PER_LINE);
 
 /**
  * Gives up the bytes of a body that no storage needs, or that are to be zero: then it has neither room
@@ -225,7 +242,7 @@ function evictOne(): boolean {
     forget(cheap, true);
     return true;
   }
-  if (body !== null && isGood(body.leases)) {
+  if (body !== null && isGood(body.leases) && isWhole(body)) {
     forget(body, true);
     return true;
   }
@@ -276,13 +293,56 @@ export function dropRecipe(body: Body): void {
   if (body.leases === null) return;
   countLeases(body, -1);
   body.leases = null;
-  if (body.ring === null || body.ring === lasting) return;
-  body.ring.remove(body);
-  lasting.add(body);
+  reconsider(body);
+}
+
+/** Puts a body into the ring where it belongs by now. */
+export function reconsider(body: Body): void {
+  const { ring } = body;
+  if (ring === null) return;
+  const to = ringOf(body);
+  if (to === ring) return;
+  ring.remove(body);
+  to.add(body);
+  if (to !== lasting) trim(to as RemakableRing);
+}
+
+/** Closes a page: what it shares can be given up from now on. */
+export function enrollPage(body: Body, owner: object): void {
+  enroll(body, owner);
+  if (body.ring !== lasting) trim(body.ring as RemakableRing);
+}
+
+/** Notes that a recipe can make the bytes of one storage of a page again by reading `leases`. */
+export function keepPart(body: Body, leases: readonly Lease[]): void {
+  if (body.leases === null || body.span === null) return;
+  const lines = linesEach(body, body.span);
+  for (const lease of leases) {
+    body.leases.push(lease);
+    lease.lines += lines;
+  }
+  body.remakable++;
+  reconsider(body);
+}
+
+/** An open page that holds nothing any more begins anew. */
+export function empty(body: Body): void {
+  if (body.leases !== null) {
+    countLeases(body, -1);
+    body.leases = [];
+  }
+  body.used = 0;
+  body.firstFree = -1;
+}
+
+/** Notes that there is no recipe any more for one storage of a page. */
+export function dropPart(body: Body): void {
+  body.remakable--;
+  reconsider(body);
 }
 
 /** Notes that a recipe can make the bytes of a body in place again, soon or at need, by reading `leases`. */
-export function keepRecipe(body: Body, leases: readonly Lease[], atNeed: boolean): void {
+export function keepRecipe(body: Body, leases: Lease[], atNeed: boolean): void {
   body.leases = leases;
   body.atNeed = atNeed;
   countLeases(body, 1);
@@ -351,26 +411,41 @@ export function restore(body: Body, copy: ArrayBuffer, owner: object): void {
  * so, nothing that the current launch uses moves.
  */
 export function remake(body: Body, owner: object, make: () => Body): void {
+  const made = inLaunch(make);
+  const { span } = made;
+  withdraw(made);
+  made.span = null;
+  if (span === null) throw new DeviceError('a recipe gave bytes that have no place');
+  settle(body, span);
+  body.forgotten = false;
+  countLeases(body, 1);
+  enroll(body, owner);
+  noteRemade(body, Math.ceil((body.used * GRANULE) / LINE));
+}
+
+/** Makes the bytes of one storage of a forgotten page again, elsewhere. */
+export function remakePart<T>(body: Body, make: () => T): T {
+  const made = inLaunch(make);
+  noteRemade(body, Math.ceil(CLASS_GRANULES[body.sizeClass]! / GRANULES_PER_LINE));
+  return made;
+}
+
+/** Runs what makes launches of its own as part of the current one. */
+function inLaunch<T>(make: () => T): T {
   launchesInside++;
   try {
-    const made = make();
-    const { span } = made;
-    withdraw(made);
-    made.span = null;
-    if (span === null) throw new DeviceError('a recipe gave bytes that have no place');
-    settle(body, span);
+    return make();
   } finally {
     launchesInside--;
   }
-  body.forgotten = false;
+}
+
+function noteRemade(body: Body, lines: number): void {
   remakes++;
-  const bytes = body.used * GRANULE;
-  countLeases(body, 1);
-  enroll(body, owner);
   // Nobody missed what only another one is made from.
   if (launchesInside > 0) return;
-  if (body.crowdedOut) cacheLimit = Math.min(cacheMaximum, cacheLimit + bytes);
-  else remakableRingOf(body).noteMissed(Math.ceil(bytes / LINE), cacheMaximum / LINE);
+  if (body.crowdedOut) cacheLimit = Math.min(cacheMaximum, cacheLimit + lines * LINE);
+  else remakableRingOf(body).noteMissed(lines, cacheMaximum / LINE);
 }
 
 export function settle(body: Body, span: Span): void {
