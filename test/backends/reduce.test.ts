@@ -245,6 +245,35 @@ describe('layouts', () => {
   });
 });
 
+describe('rows read at two places at once', () => {
+  it('leave out no element and take none twice', () => {
+    // Around the shortest, with every rest there is, and around the shortest of several parts and of equal ones.
+    const sizes = [16_383, 16_384, 16_385, 16_447, 16_448, 16_511, 16_512, 100_001, 262_143, 262_144, 262_271, 524_417];
+    for (const n of sizes) {
+      for (const shape of [[n], [2, n]]) {
+        for (const dtype of ['float32', 'int32'] as const) {
+          // Powers of two in few places and their neighbours' sums are exact.
+          const xs = Array.from({ length: numel(shape) }, (_, i) => (i % 3) - 1 + (i === n - 1 ? 1024 : 0));
+          // Such sums are exact in every order.
+          const sums = groups(shape, [shape.length - 1], xs).map((part) => part.reduce((a, b) => a + b, 0));
+          expect([...reduce('sum', lay(dtype, shape, xs), [shape.length - 1])], `${dtype} [${shape}]`).toEqual(sums);
+        }
+      }
+    }
+  });
+
+  it('find a NaN and the greatest at any place', () => {
+    const n = 16_384 + 77;
+    for (const at of [0, 63, 8191, 8192, 8255, 8256, 16_383, 16_384, n - 5, n - 1]) {
+      for (const value of [Number.NaN, 3]) {
+        const xs = new Array<number>(n).fill(-1);
+        xs[at] = value;
+        expectFolds('max', lay('float32', [n], xs), [0]);
+      }
+    }
+  });
+});
+
 describe('special values', () => {
   it('max and min give NaN wherever it lies', () => {
     for (const dtype of ['float32', 'float64'] as const) {

@@ -17,7 +17,7 @@ import { type ArgCode, argCode } from './reduce/arg.ts';
 import { Bundle } from './reduce/bundle.ts';
 import { columnsFunction } from './reduce/columns.ts';
 import { type Fold, type FoldCode, foldCode, TILE } from './reduce/fold.ts';
-import { eachPart, PART_ELEMENTS, type Part } from './reduce/parts.ts';
+import { ABREAST_ELEMENTS, eachPart, PART_ELEMENTS, type Part, wholeRow } from './reduce/parts.ts';
 import { planReduction, Recent, type ReductionPlan } from './reduce/plan.ts';
 import { type Access, HEAD, INPUT_WORDS, type MapSpec } from './reduce/reader.ts';
 import { type RowsShape, rowsFunction } from './reduce/rows.ts';
@@ -44,19 +44,22 @@ export interface ReduceSpec {
 /** A plan, the kernel it calls for, and the walks around it, which are always at their start between runs. */
 interface Planned extends ReductionPlan {
   readonly fold: WasmFunction;
-  /** The kernel for two runs side by side, if such are folded. */
-  readonly abreast: WasmFunction | null;
+  /** Whether it folds two runs side by side. */
+  readonly abreast: boolean;
   readonly keptWalk: Walk;
   readonly foldWalk: Walk;
 }
 
 /** Elements from which on the work is shared between threads. */
 const SHARED_ELEMENTS = 2 ** 17;
+/** Equal parts that one of the threads folds one after the other. */
+const PARTS_OF_TASK = 4;
 /** How rows are folded, by what their elements cost. */
 const EIGHT: RowsShape = { width: 4, depth: 2 };
 const FOUR: RowsShape = { width: 4, depth: 1 };
 const TWO: RowsShape = { width: 2, depth: 1 };
 const CHEAP = 4;
+const UNIT: readonly Access[] = ['unit'];
 
 class Compiled {
   /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
@@ -72,6 +75,8 @@ export class ReduceKernel {
   readonly #code: FoldCode | ArgCode;
   readonly #tensors: readonly DType[];
   readonly #paramBytes: number;
+  /** Whether memory, and not the arithmetic, is what a fold along rows waits for. */
+  readonly #readsFast: boolean;
   /** What was compiled, without fused multiply-adds and with them. */
   readonly #compiled: readonly [Compiled, Compiled] = [new Compiled(), new Compiled()];
   #merge: WasmFunction | null = null;
@@ -83,6 +88,7 @@ export class ReduceKernel {
     this.#code = fold === 'argmax' || fold === 'argmin' ? argCode(fold, compute) : foldCode(fold, compute);
     this.#map = { compute, ins, pre: logical ? asMask(pre) : asValue(pre) };
     this.#tensors = ins.filter((t) => t !== 'scalar');
+    this.#readsFast = !('extreme' in this.#code) && weight([pre]) <= CHEAP;
     const words = HEAD.words + INPUT_WORDS * this.#tensors.length + 2 * ins.length;
     this.#paramBytes = 4 * Math.max(words, FINISH.words + 2 * (spec.postScalars ?? 0));
   }
@@ -132,19 +138,15 @@ export class ReduceKernel {
     const plan = planReduction(tensors, inShape, axes, this.#code.lanes, ordered);
     if (plan === null) return null;
     const operands = tensors.length + 1;
-    const abreast = plan.kind === 'rows' && plan.inner.size >= 2 * PART_ELEMENTS && this.#readsFast(plan.access);
+    const fast = this.#readsFast && plan.kind === 'rows' && !plan.access.includes('strided');
+    const abreast = fast && plan.inner.size >= ABREAST_ELEMENTS;
     return {
       ...plan,
-      fold: this.kernel(plan.kind, plan.access),
-      abreast: abreast ? this.kernel('abreast', plan.access) : null,
+      fold: this.kernel(abreast ? 'abreast' : plan.kind, plan.access),
+      abreast,
       keptWalk: new Walk(plan.keptAround, operands),
       foldWalk: new Walk(plan.foldAround, operands),
     };
-  }
-
-  /** Whether memory, and not the arithmetic, is what a fold along rows waits for. */
-  #readsFast(access: readonly Access[]): boolean {
-    return !('extreme' in this.#code) && !access.includes('strided') && weight([this.#map.pre]) <= CHEAP;
   }
 
   /** Everything of one contiguous tensor in one part: no plan to make. */
@@ -158,13 +160,23 @@ export class ReduceKernel {
     words[w + HEAD.state] = state;
     words[w + HEAD.outputs] = 1;
     words[w + HEAD.outer] = 1;
-    words[w + HEAD.inner] = n;
     words[w + HEAD.base] = 0;
     words[w + HEAD.baseStep] = 0;
     words[w + HEAD.words] = from;
-    const compiled = this.#current;
-    compiled.contiguousRow ??= this.kernel('rows', ['unit']);
-    compiled.contiguousRow(params);
+    const abreast = n >= ABREAST_ELEMENTS && this.#readsFast;
+    const { innerTurns, far, rest } = wholeRow(n, abreast);
+    words[w + HEAD.inner] = innerTurns;
+    words[w + HEAD.far] = far;
+    words[w + HEAD.rest] = rest;
+    if (abreast) {
+      // Along the one dimension there is.
+      words[w + HEAD.words + 3] = dtypeInfo(input.dtype).bytes;
+      this.kernel('abreast', UNIT)(params);
+    } else {
+      const compiled = this.#current;
+      compiled.contiguousRow ??= this.kernel('rows', UNIT);
+      compiled.contiguousRow(params);
+    }
     this.finish(params, state, 1, to, dtypeInfo(out.dtype).bytes, postScalars);
   }
 
@@ -187,14 +199,15 @@ export class ReduceKernel {
     return made;
   }
 
-  /** States `from` join the states `into`. @internal */
-  merge(params: number, into: number, from: number, outputs: number): void {
+  /** States `from` join the states `into`; or, of one output, so many states that lie side by side. @internal */
+  merge(params: number, into: number, from: number, outputs: number, states = 1): void {
     this.#merge ??= instantiate([mergeFunction(this.#code)]).merge;
     const words = i32();
     const w = params >>> 2;
     words[w + MERGE.into] = into;
     words[w + MERGE.from] = from;
     words[w + MERGE.outputs] = outputs;
+    words[w + MERGE.turns] = states;
     this.#merge(params);
   }
 
@@ -248,6 +261,7 @@ class Run {
   readonly #params: number;
   readonly #paramBytes: number;
   readonly #slotBytes: number;
+  readonly #stateBytes: number;
   /** Addresses of the inputs' first elements, and how many bytes an element has. */
   readonly #starts: number[] = [];
   readonly #bytes: number[] = [];
@@ -280,6 +294,7 @@ class Run {
     this.#postScalars = postScalars;
     this.#paramBytes = paramBytes;
     this.#slotBytes = slotBytes(code);
+    this.#stateBytes = code.stateBytes;
     this.#params = scratch(paramBytes);
     this.#state = scratch(this.#slotBytes);
     this.#slot = scratch(this.#slotBytes);
@@ -294,12 +309,13 @@ class Run {
 
   /** `count` outputs from number `k` on. */
   #tile(places: readonly number[], k: number, count: number): void {
-    let state = this.#state;
-    this.#eachPart((part) => {
+    let first = true;
+    this.#eachPart(count === 1 ? TILE : 1, (part) => {
+      const state = first ? this.#state : this.#slot;
       this.#part(this.#params, places, k, count, part, state);
-      this.#kernelFor(part)(this.#params);
-      if (state === this.#slot) this.#kernel.merge(this.#params, this.#state, state, count);
-      state = this.#slot;
+      this.#plan.fold(this.#params);
+      this.#join(this.#state, state, count, part);
+      first = false;
     });
     const [out, outStep] = this.#outputPlace(places, k);
     this.#kernel.finish(this.#params, this.#state, count, out, outStep, this.#postScalars);
@@ -312,13 +328,14 @@ class Run {
     return [this.#out + (places[tensors] + k * outputs.steps[tensors]) * this.#outBytes, step];
   }
 
-  #eachPart(visit: (part: Part) => void): void {
-    eachPart(this.#plan, this.#plan.foldWalk, this.#plan.abreast !== null, visit);
+  #eachPart(together: number, visit: (part: Part) => void): void {
+    eachPart(this.#plan, this.#plan.foldWalk, this.#plan.abreast, together, visit);
   }
 
-  #kernelFor({ far }: Part): WasmFunction {
-    const { fold, abreast } = this.#plan;
-    return far > 0 && abreast !== null ? abreast : fold;
+  /** The states of a part, or of equal parts side by side, join the states `into`, unless they are these. */
+  #join(into: number, own: number, count: number, { equal }: Part): void {
+    const first = own === into ? 1 : 0;
+    if (equal > first) this.#kernel.merge(this.#params, into, own + first * this.#stateBytes, count, equal - first);
   }
 
   /**
@@ -333,18 +350,16 @@ class Run {
         const count = Math.min(TILE, outputs.size - k);
         const into = bundle.state();
         let state = into;
-        this.#eachPart((part) => {
+        this.#eachPart(count === 1 ? PARTS_OF_TASK : 1, (part) => {
           if (bundle.full) bundle.run();
           const own = state;
           const params = bundle.params();
           this.#part(params, keptWalk.places, k, count, part, own);
-          bundle.add({ kernel: this.#kernelFor(part), args: [params] });
-          if (own !== into) {
-            bundle.afterwards(() => {
-              this.#kernel.merge(this.#params, into, own, count);
-              bundle.release(own);
-            });
-          }
+          bundle.add({ kernel: this.#plan.fold, args: [params] });
+          bundle.afterwards(() => {
+            this.#join(into, own, count, part);
+            if (own !== into) bundle.release(own);
+          });
           state = bundle.state();
         });
         bundle.release(state);
@@ -365,18 +380,20 @@ class Run {
     const words = i32();
     const w = params >>> 2;
     words[w + HEAD.state] = state;
-    words[w + HEAD.outputs] = count;
+    // Equal parts of one output are folded as if they were outputs.
+    words[w + HEAD.outputs] = count * part.equal;
     words[w + HEAD.outer] = part.outerTurns;
     words[w + HEAD.inner] = part.innerTurns;
     words[w + HEAD.base] = part.around[tensors] + part.outer * outer.steps[tensors] + part.inner;
     words[w + HEAD.baseStep] = outer.steps[tensors];
     words[w + HEAD.far] = part.far;
+    words[w + HEAD.rest] = part.rest;
     for (let i = 0; i < tensors; i++) {
       const v = w + HEAD.words + INPUT_WORDS * i;
       const bytes = this.#bytes[i];
       const first = places[i] + part.around[i] + k * outputs.steps[i];
       words[v] = this.#starts[i] + (first + part.outer * outer.steps[i] + part.inner * inner.steps[i]) * bytes;
-      words[v + 1] = outputs.steps[i] * bytes;
+      words[v + 1] = (part.equal > 1 ? part.innerTurns * inner.steps[i] : outputs.steps[i]) * bytes;
       words[v + 2] = outer.steps[i] * bytes;
       words[v + 3] = inner.steps[i] * bytes;
     }

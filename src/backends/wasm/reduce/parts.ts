@@ -5,16 +5,25 @@
 import type { Walk } from '../loops.ts';
 import type { ReductionPlan } from './plan.ts';
 
-/** A run of the inner loop in one or more turns of the outer one. */
-export interface Part {
+/** Where the elements of a part lie along the inner loop: a run, or two runs of one length and a rest. */
+export interface Runs {
+  /** The turns of a run. */
+  readonly innerTurns: number;
+  /** How many turns further on a second run lies that is folded beside the first; 0 for none. */
+  readonly far: number;
+  /** The turns after the second run, which are folded last. */
+  readonly rest: number;
+}
+
+/** Runs of the inner loop in one or more turns of the outer one. */
+export interface Part extends Runs {
   /** Where the loops around are. */
   readonly around: readonly number[];
   readonly outer: number;
   readonly outerTurns: number;
   readonly inner: number;
-  readonly innerTurns: number;
-  /** How many turns of the inner loop further on a second run lies that is folded beside this one; 0 for none. */
-  readonly far: number;
+  /** How many parts of this length follow each other, this one included. */
+  readonly equal: number;
 }
 
 /** Elements of a part, where vectors run along the fold, and rows of a part, where they run across. */
@@ -24,51 +33,52 @@ const PART_ROWS = 2 ** 12;
 /** Runs side by side are of whole steps of their kernel, whatever the dtype. */
 const STEP = 64;
 
+/** From so many elements on a row is read at two places at once: the caches and memory give one thread more then. */
+export const ABREAST_ELEMENTS = 2 ** 14;
+
+/** All turns of a loop, as two runs beside each other if `abreast`. */
+export function wholeRow(turns: number, abreast: boolean): Runs {
+  if (!abreast) return { innerTurns: turns, far: 0, rest: 0 };
+  const far = Math.floor(turns / (2 * STEP)) * STEP;
+  return { innerTurns: far, far, rest: turns - 2 * far };
+}
+
 /**
- * The parts of a fold, in order. With `abreast` a long run is walked from its beginning and from its
- * middle at once: memory gives one thread more where it is read at two places.
+ * The parts of a fold, in order: pieces of the inner loop, the last one up to twice as long, or turns of
+ * the outer loop. With `abreast` a row is walked from its beginning and from its middle at once, and up to
+ * `together` equal pieces come as one.
  */
-export function eachPart(plan: ReductionPlan, walk: Walk, abreast: boolean, visit: (part: Part) => void): void {
-  do {
-    if (abreast) runsAbreast(plan, walk.places, visit);
-    else runs(plan, walk.places, visit);
-  } while (walk.next());
-}
-
-/** Parts are runs of the inner loop, the last one up to twice as long, or turns of the outer loop. */
-function runs({ kind, outer, inner }: ReductionPlan, around: readonly number[], visit: (part: Part) => void): void {
+export function eachPart(
+  plan: ReductionPlan,
+  walk: Walk,
+  abreast: boolean,
+  together: number,
+  visit: (part: Part) => void,
+): void {
+  const { kind, outer, inner } = plan;
   const limit = kind === 'rows' ? PART_ELEMENTS : PART_ROWS;
-  if (inner.size >= 2 * limit) {
-    for (let o = 0; o < outer.size; o++) {
-      eachPiece(inner.size, limit, (from, innerTurns) => {
-        visit({ around, outer: o, outerTurns: 1, inner: from, innerTurns, far: 0 });
-      });
-    }
-    return;
-  }
-  const most = Math.max(1, Math.min(outer.size, Math.floor(limit / inner.size)));
-  let o = 0;
+  const row = wholeRow(inner.size, abreast);
+  const { innerTurns, far, rest } = row;
   do {
-    const outerTurns = Math.min(most, outer.size - o);
-    visit({ around, outer: o, outerTurns, inner: 0, innerTurns: inner.size, far: 0 });
-    o += most;
-  } while (o < outer.size);
-}
-
-/** The same for the halves of runs, part by part beside each other, and what they leave over. */
-function runsAbreast({ outer, inner }: ReductionPlan, around: readonly number[], visit: (part: Part) => void): void {
-  const far = Math.floor(inner.size / (2 * STEP)) * STEP;
-  const rest = inner.size - 2 * far;
-  for (let o = 0; o < outer.size; o++) {
-    eachPiece(far, PART_ELEMENTS / 2, (from, innerTurns) => {
-      visit({ around, outer: o, outerTurns: 1, inner: from, innerTurns, far });
-    });
-    if (rest > 0) visit({ around, outer: o, outerTurns: 1, inner: 2 * far, innerTurns: rest, far: 0 });
-  }
-}
-
-/** Pieces of `size` turns, the last one up to twice as long. */
-function eachPiece(total: number, size: number, visit: (from: number, turns: number) => void): void {
-  const last = Math.max(1, Math.floor(total / size)) - 1;
-  for (let i = 0; i <= last; i++) visit(i * size, i === last ? total - i * size : size);
+    const around = walk.places;
+    if (inner.size >= 2 * limit) {
+      for (let o = 0; o < outer.size; o++) {
+        const size = abreast ? limit / 2 : limit;
+        const last = (Math.floor(innerTurns / size) - 1) * size;
+        const most = abreast ? together : 1;
+        for (let from = 0; from < last; from += most * size) {
+          const equal = Math.min(most, (last - from) / size);
+          visit({ around, outer: o, outerTurns: 1, inner: from, equal, innerTurns: size, far, rest: 0 });
+        }
+        visit({ around, outer: o, outerTurns: 1, inner: last, equal: 1, innerTurns: innerTurns - last, far, rest });
+      }
+      continue;
+    }
+    const most = Math.max(1, Math.min(outer.size, Math.floor(limit / inner.size)));
+    let o = 0;
+    do {
+      visit({ around, outer: o, outerTurns: Math.min(most, outer.size - o), inner: 0, equal: 1, ...row });
+      o += most;
+    } while (o < outer.size);
+  } while (walk.next());
 }

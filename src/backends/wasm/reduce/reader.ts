@@ -22,7 +22,17 @@ export interface MapSpec {
 }
 
 /** The parameter block, in 32-bit words: a head of an even number, four words for every tensor, two for every scalar. */
-export const HEAD = { state: 0, outputs: 1, outer: 2, inner: 3, base: 4, baseStep: 5, far: 6, words: 8 } as const;
+export const HEAD = {
+  state: 0,
+  outputs: 1,
+  outer: 2,
+  inner: 3,
+  base: 4,
+  baseStep: 5,
+  far: 6,
+  rest: 7,
+  words: 8,
+} as const;
 export const INPUT_WORDS = 4;
 
 interface Input {

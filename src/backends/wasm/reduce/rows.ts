@@ -105,7 +105,7 @@ export interface RowsShape {
 /**
  * The kernel: states ← folds of rows, in blocks of the first shape as long as a row has room for them, then
  * of the next. With `abreast` a row is two runs of whole steps of the only shape, `HEAD.far` turns apart:
- * half of the accumulators run through the one, half through the other.
+ * half of the accumulators run through the one, half through the other. `HEAD.rest` turns come after them.
  */
 export function rowsFunction(
   spec: MapSpec,
@@ -128,7 +128,9 @@ export function rowsFunction(
   const output = reader.start;
   const row = reader.copy(output);
   const places = reader.copy(output);
-  const far = abreast ? { turns: loadWord(b, HEAD.far), places: reader.copy(output) } : null;
+  const far = abreast
+    ? { turns: loadWord(b, HEAD.far), rest: loadWord(b, HEAD.rest), places: reader.copy(output) }
+    : null;
   const outerLeft = b.local('i32');
   const outerIndex = b.local('i32');
   const left = b.local('i32');
@@ -253,7 +255,10 @@ export function rowsFunction(
     }
     if (strided) foldBlocks({ width: 1, depth: 1 });
     else for (const shape of shapes) foldBlocks(shape);
-    if (far !== null) return;
+    if (far !== null) {
+      reader.assign(places, far.places);
+      b.get(far.rest).set(left);
+    }
     b.get(left).if(() => {
       beginBlock(1);
       if (!strided) {

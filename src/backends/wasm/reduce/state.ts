@@ -6,7 +6,7 @@
 import type { Compute, DType } from '../../../core/dtype.ts';
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Expr } from '../../../kernels/expr.ts';
-import { advance, loadWord, whilst } from '../control.ts';
+import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
 import { emitExprs, lanesOf, loadSplat, storeStrided, storeVector } from '../emit.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
 import { STORED, type StateCode, TILE } from './fold.ts';
@@ -48,9 +48,9 @@ export function storeState(b: FunctionBody, code: StateCode, wide: readonly Loca
 }
 
 /** Parameter words of `merge`. */
-export const MERGE = { into: 0, from: 1, outputs: 2 } as const;
+export const MERGE = { into: 0, from: 1, outputs: 2, turns: 3 } as const;
 
-/** into ← into ⊕ from, for a number of outputs. */
+/** into ← into ⊕ from, for a number of outputs; or, for one output, with as many states as there are turns. */
 export function mergeFunction(code: StateCode): FunctionBody {
   const b = new FunctionBody('merge', ['i32'], []);
   const into = loadWord(b, MERGE.into);
@@ -62,9 +62,14 @@ export function mergeFunction(code: StateCode): FunctionBody {
     b,
     () => b.get(left).i32(0).op('i32.gt_s'),
     () => {
+      const next = copyOf(b, from);
+      const turns = loadWord(b, MERGE.turns);
       loadStates(b, code, a, into);
-      loadStates(b, code, c, from);
-      code.merge(b, a, c);
+      times(b, turns, () => {
+        loadStates(b, code, c, next);
+        code.merge(b, a, c);
+        advance(b, next, code.stateBytes);
+      });
       storeStates(b, code, a, into);
       advance(b, into, code.lanes * code.stateBytes);
       advance(b, from, code.lanes * code.stateBytes);
