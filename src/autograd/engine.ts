@@ -44,6 +44,8 @@ function nothing(node: Node): Gradients {
 /** No leaves yet. */
 const NO_NODES: Node[] = [];
 
+const NONE_LENT: readonly TensorBase[] = [];
+
 /** The results of a pass that returns none. */
 const NONE: (TensorBase | null)[] = [];
 
@@ -76,6 +78,8 @@ class BackwardPass extends Reach implements Pass, Ledger {
   readonly #targets: Map<Node, [index: number, position: number][]> | null;
   readonly #results: (TensorBase | null)[];
   #callbacks: (() => void)[] | null = null;
+  /** Gradients that the node in progress was given to add to. */
+  #lent: readonly TensorBase[] = NONE_LENT;
   readonly #releases: boolean;
 
   constructor(options: RunOptions, releases: boolean) {
@@ -168,7 +172,9 @@ class BackwardPass extends Reach implements Pass, Ledger {
       g.storage.holds += 1;
       return;
     }
-    if (!this.#options.createGraph && this.#owns(before) && before.storage.holds === 1) {
+    // The node has added to it already; the same tensor may also arrive twice and count twice.
+    if (before === g && this.#lent.includes(g)) return;
+    if (!this.#options.createGraph && this.#mayAddTo(before)) {
       addInto(before, g);
       return;
     }
@@ -180,6 +186,20 @@ class BackwardPass extends Reach implements Pass, Ledger {
     pending[index] = sum;
     sum.storage.holds += 1;
     this.drop(before);
+  }
+
+  /** Not in anomaly mode, which looks at every gradient by itself, as hooks behind a node do. */
+  arrived(node: Node, i: number): TensorBase | null {
+    if (!this.#releases || watch !== null || (node.attached !== null && node.attached.post.length > 0)) return null;
+    const before = node.next[i]?.pending?.[node.nextIndex[i]] ?? null;
+    if (before === null || !this.#mayAddTo(before)) return null;
+    this.#lent = [...this.#lent, before];
+    return before;
+  }
+
+  /** Whether nothing else lies where a pending gradient does, and nobody else sees it. */
+  #mayAddTo(before: TensorBase): boolean {
+    return this.#owns(before) && before.storage.holds === 1;
   }
 
   /** Whether `t` is the whole of a storage that this pass made, in whatever order. */
@@ -255,6 +275,7 @@ class BackwardPass extends Reach implements Pass, Ledger {
     // A hook may keep what it sees: then the pass does not count it as its own.
     const shows = attached !== null && attached.post.length > 0;
     const outer = swapArena(this.#releases && !shows ? made : null);
+    this.#lent = NONE_LENT;
     try {
       const silent = g === null && node.op.backward?.unreached !== true;
       let grads = silent ? null : this.#backward(node, g ?? nothing(node));

@@ -1,10 +1,10 @@
-import type { Node } from '../core/node.ts';
+import type { Node, Visitor } from '../core/node.ts';
 import type { TensorBase } from '../core/tensor.ts';
 
 /** What an outer backward pass had noted on a node that an inner pass also visits. */
 interface Suspended {
   readonly node: Node;
-  readonly run: object | null;
+  readonly run: Visitor | null;
   readonly pending: (TensorBase | null)[] | null;
   readonly dependencies: number;
   readonly following: Node | null;
@@ -14,7 +14,7 @@ interface Suspended {
  * The nodes that a backward pass comes to, which say so (`node.run`) as long as it lasts, and which of
  * them it needs.
  */
-export abstract class Reach {
+export abstract class Reach implements Visitor {
   /** The nodes that the roots lead to: a list that goes on with `node.following`. */
   #first: Node | null = null;
   #last: Node | null = null;
@@ -85,6 +85,8 @@ export abstract class Reach {
   expands(node: Node): boolean {
     return this.#needed === null || (this.#needed.has(node) && node.next.some((to) => to !== null && this.wants(to)));
   }
+
+  abstract arrived(node: Node, i: number): TensorBase | null;
 
   /** Lets go of a gradient that had arrived at a node. */
   abstract drop(t: TensorBase): void;

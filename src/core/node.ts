@@ -40,6 +40,12 @@ export interface Output {
   readonly dtype: DType;
 }
 
+/** A backward pass, as nodes know it. */
+export interface Visitor {
+  /** What has arrived for input `i` of a node in progress, if the node may add to it. */
+  arrived(node: Node, i: number): TensorBase | null;
+}
+
 /**
  * One recorded operation. An edge leads from each input that needs a gradient to the node that made
  * it (or to the node that accumulates into a leaf). Nodes hold no tensors but the saved ones, so a
@@ -71,7 +77,7 @@ export class Node {
   readonly leaf: TensorBase | null;
   /** Gradients that arrived in the backward pass in progress, and that pass. @internal */
   pending: (TensorBase | null)[] | null = null;
-  run: object | null = null;
+  run: Visitor | null = null;
   /** Deliveries that pass still waits for, and the node that it found after this one. @internal */
   dependencies = 0;
   following: Node | null = null;

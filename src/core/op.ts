@@ -8,6 +8,11 @@ export interface RuleContext<A> {
   readonly attrs: A;
   /** Shape of input `i`, for an input that needs a gradient. */
   shape(i: number): Shape;
+  /**
+   * The gradient of input `i` as far as it has arrived, where nobody but the pass sees it: a rule that can
+   * add to it while it computes does so and returns that very tensor. Null where a rule must not.
+   */
+  arrived(i: number): TensorBase | null;
   readonly node: Node;
 }
 
@@ -192,6 +197,10 @@ class NodeContext<A> implements RuleContext<A> {
 
   shape(i: number): Shape {
     return this.node.inShape(i);
+  }
+
+  arrived(i: number): TensorBase | null {
+    return this.node.run === null ? null : this.node.run.arrived(this.node, i);
   }
 }
 

@@ -1,11 +1,13 @@
 import { dot as dotKernel, gemm } from '../backends/wasm/gemm.ts';
+import { addsUp } from '../backends/wasm/gemm-product.ts';
 import { apply1 } from '../core/apply.ts';
+import type { DType } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { broadcastShapes, type Shape, shapeText } from '../core/shape.ts';
 import { alias, checkTensors, fresh, placeOf, type TensorBase } from '../core/tensor.ts';
-import { toDType } from './copy.ts';
+import { copyKernel, toDType } from './copy.ts';
 import { mul, sum } from './engine-ops.ts';
 import { expand, mT, reshape, squeeze, t, unsqueeze } from './view.ts';
 
@@ -95,13 +97,32 @@ export const layoutOf = (a: TensorBase, b: TensorBase): Layout =>
 // The gradient of an operand lies as that does: what lies by columns is mostly the transpose of a parameter,
 // whose gradient can then be kept as it is.
 
+// Where a gradient has arrived already, the product is added to it as it is made.
+
 /** ȳ bᵀ */
-export const gradientOfLeft = (g: TensorBase, b: TensorBase, { left }: Layout): TensorBase =>
-  left ? t(mm(b, t(g))) : mm(g, t(b));
+export function gradientOfLeft(
+  g: TensorBase,
+  b: TensorBase,
+  { left }: Layout,
+  arrived: TensorBase | null = null,
+): TensorBase {
+  if (arrived !== null && addProduct(arrived, g, turned(b))) return arrived;
+  return left ? t(mm(b, t(g))) : mm(g, t(b));
+}
 
 /** aᵀ ȳ */
-export const gradientOfRight = (g: TensorBase, a: TensorBase, { right }: Layout): TensorBase =>
-  right ? t(mm(t(g), a)) : mm(t(a), g);
+export function gradientOfRight(
+  g: TensorBase,
+  a: TensorBase,
+  { right }: Layout,
+  arrived: TensorBase | null = null,
+): TensorBase {
+  if (arrived !== null && addProduct(arrived, turned(a), g)) return arrived;
+  return right ? t(mm(t(g), a)) : mm(t(a), g);
+}
+
+/** The transpose of a plain matrix, outside any graph. */
+const turned = (x: TensorBase): TensorBase => alias(x, [x.shape[1], x.shape[0]], [x.strides[1], x.strides[0]]);
 
 /**
  * Terms of a sum up to which a product is soon made again: copying out what is dead costs as much as
@@ -114,15 +135,24 @@ export const cheapSums = (terms: number): true | 'at need' => terms <= SHORT_SUM
 
 const cheapProduct = ([a]: readonly TensorBase[]): true | 'at need' => cheapSums(a.shape[a.shape.length - 1]);
 
+interface MmAttrs extends Layout {
+  /** What the product is added to, in that memory; for `addProduct` alone. */
+  readonly into?: TensorBase;
+}
+
 // y = a b        ā = ȳ bᵀ,  b̄ = aᵀ ȳ
-const mmOp: Op<Layout> = defineOp({
+const mmOp: Op<MmAttrs> = defineOp<MmAttrs>({
   name: 'mm',
   cheap: cheapProduct,
   inputs: ['a', 'b'],
-  forward: ([a, b]) => product(gemm, [a.shape[0], b.shape[1]], a, b),
+  forward: ([a, b], { into }) => {
+    if (into === undefined) return product(gemm, [a.shape[0], b.shape[1]], a, b);
+    gemm(into, a, b, 1);
+    return into;
+  },
   vjp: {
-    a: [['b'], (g, [b], { attrs }) => gradientOfLeft(g, b, attrs)],
-    b: [['a'], (g, [a], { attrs }) => gradientOfRight(g, a, attrs)],
+    a: [['b'], (g, [b], context) => gradientOfLeft(g, b, context.attrs, context.arrived(0))],
+    b: [['a'], (g, [a], context) => gradientOfRight(g, a, context.attrs, context.arrived(1))],
   },
   jvp: 'multilinear',
   vmap: ([a, b], [inA, inB], _, size) => {
@@ -143,6 +173,36 @@ export function mm(a: TensorBase, b: TensorBase): TensorBase {
     );
   checkSame('mm', a, b);
   return apply1(mmOp, [a, b], layoutOf(a, b));
+}
+
+/** Whether a kernel adds products of such sizes to what is there. */
+const adds = (dtype: DType, m: number, n: number, k: number): boolean =>
+  dtype !== 'uint8' && dtype !== 'bool' && addsUp(m, n, k);
+
+/** Adds a b to plain y, outside any graph; false where no kernel does. */
+function addProduct(y: TensorBase, a: TensorBase, b: TensorBase): boolean {
+  const [m, k] = a.shape;
+  const n = b.shape[1];
+  if (y.shape[0] !== m || y.shape[1] !== n || a.dtype !== y.dtype || b.dtype !== y.dtype) return false;
+  if (y.flat) return adds(y.dtype, m, n, k) && addTo(y, a, b);
+  const byColumns = turned(y);
+  return byColumns.flat && adds(y.dtype, n, m, k) && addTo(byColumns, turned(b), turned(a));
+}
+
+function addTo(into: TensorBase, a: TensorBase, b: TensorBase): true {
+  mmOp.forward([a, b], { ...LAYOUTS[0], into });
+  return true;
+}
+
+/** x + a b for plain matrices and an x that broadcasts; null where no kernel adds up what it makes. */
+export function plusProduct(x: TensorBase, a: TensorBase, b: TensorBase): TensorBase | null {
+  const [m, k] = a.shape;
+  const n = b.shape[1];
+  if (!adds(x.dtype, m, n, k)) return null;
+  const y = fresh([m, n], x.dtype);
+  copyKernel(x.dtype, x.dtype).run([y], [x]);
+  addTo(y, a, b);
+  return y;
 }
 
 // y = A x        Ā = ȳ xᵀ,  x̄ = Aᵀ ȳ

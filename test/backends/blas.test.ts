@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { backendInfo, ones, randn, setBlas, setDeterministic, type Tensor } from 'nabla';
+import { autograd, backendInfo, ones, randn, setBlas, setDeterministic, type Tensor } from 'nabla';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Blas, findBlas, type Gemm, type Gemv, NO_TRANSPOSE } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
@@ -10,6 +10,8 @@ interface Call {
   readonly precision: 'single' | 'double';
   readonly transposed: string;
   readonly sizes: readonly number[];
+  /** How many times what the result held is added, if it is. */
+  readonly adds?: number;
 }
 
 /** The base that the stand-in claims: an address is this plus the offset into the linear memory. */
@@ -20,9 +22,10 @@ function standIn(calls: Call[], views: Uint8Array[] = []): Blas {
   const gemm =
     (precision: Call['precision']): Gemm =>
     (order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) => {
-      expect([order, alpha, beta]).toEqual([101, 1, 0]);
+      expect([order, alpha]).toEqual([101, 1]);
       calls.push({
         precision,
+        ...(beta === 0 ? {} : { adds: beta }),
         transposed: `${ta === NO_TRANSPOSE ? 'n' : 't'}${tb === NO_TRANSPOSE ? 'n' : 't'}`,
         sizes: [m, n, k],
       });
@@ -36,7 +39,7 @@ function standIn(calls: Call[], views: Uint8Array[] = []): Blas {
             const y = data[atB + (tb === NO_TRANSPOSE ? l * ldb + j : j * ldb + l)]!;
             sum += x * y;
           }
-          data[atC + i * ldc + j] = sum;
+          data[atC + i * ldc + j] = sum + (beta === 0 ? 0 : beta * data[atC + i * ldc + j]!);
         }
     };
   const gemv =
@@ -165,6 +168,22 @@ describe('what the library is asked to do', () => {
         generated(() => x.detach().t().matmul(g)),
       ),
     ).toBeLessThan(1e-12);
+  });
+
+  test('a bias is put where the product is added, and gradients that arrive late to those that are there', () => {
+    const x: Tensor = randn([m, k], { dtype: 'float64', requiresGrad: true });
+    const y: Tensor = randn([n, k], { dtype: 'float64', requiresGrad: true });
+    const bias: Tensor = randn([n], { dtype: 'float64' });
+    const step = (): Tensor[] => {
+      const [first, second] = [bias.addmm(x, y.t()), bias.addmm(x.mul(2), y.t())];
+      return [first, ...autograd.grad(first.sin().sum().add(second.cos().sum()), [x, y])];
+    };
+    const got = step();
+    const adds = calls.map((c) => c.adds ?? 0);
+    // Both forward, and backward the second of those by y.
+    expect([adds.slice(0, 2), adds.slice(2).filter((b) => b === 1).length]).toEqual([[1, 1], 1]);
+    const expected = generated(step);
+    for (const [i, t] of got.entries()) expect(error(t, expected[i])).toBeLessThan(1e-11);
   });
 
   test('the address is asked for again when the memory has grown', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { dot, gemm } from '../../src/backends/wasm/gemm.ts';
+import { addsUp } from '../../src/backends/wasm/gemm-product.ts';
 import {
   allocate,
   beginLaunch,
@@ -293,6 +294,57 @@ describe.each(DTYPES)('gemm %s', (dtype) => {
         expect(got).toEqual(expected.filter((_, i) => i % n === 4));
       }
     }
+  });
+
+  test.each([
+    [5, 2, 1],
+    [7, 13, 5],
+    [33, 47, 65],
+    [130, 70, 129],
+    [17, 520, 384],
+    [129, 9, 401],
+    [5, 63, 2],
+    [20, 1029, 300],
+  ])('%i × %i over %i added to what is there', (m, n, k) => {
+    expect(addsUp(m, n, k)).toBe(true);
+    for (const la of LAYOUTS) {
+      for (const lb of LAYOUTS) {
+        beginLaunch();
+        const [a, b] = [matrix(dtype, [m, k], la, m), matrix(dtype, [k, n], lb, n)];
+        const [alone, sum] = [output(dtype, [m, n]), output(dtype, [m, n])];
+        gemm(alone, a, b);
+        gemm(sum, a, b, 1);
+        const [product, got] = [elements(alone), elements(sum)];
+        const before = (i: number): number => (dtype === 'float32' ? Math.fround(sum.data[i]) : sum.data[i]);
+        for (let i = 0; i < got.length; i++) {
+          if (i < sum.offset || i >= sum.offset + m * n) {
+            expect(got[i]).toBe(sum.data[i]);
+            continue;
+          }
+          const exact = before(i) + product[i];
+          // A block of k is added up by itself; several are added one after the other.
+          if (dtype === 'int32') expect(got[i]).toBe(exact | 0);
+          else if (k <= 384) expect(got[i]).toBe(dtype === 'float32' ? Math.fround(exact) : exact);
+          else expect(Math.abs(got[i] - exact)).toBeLessThanOrEqual(4 * EPS[dtype] * (Math.abs(exact) + 2 * k));
+        }
+        for (const t of [a, b, alone, sum]) free(t.storage);
+      }
+    }
+  });
+
+  test('a batch added to what is there; nothing added to it', () => {
+    beginLaunch();
+    const [a, b] = [matrix(dtype, [3, 9, 6], 'contiguous', 1), matrix(dtype, [3, 6, 11], 'transposed', 2)];
+    const [alone, sum] = [output(dtype, [3, 9, 11]), output(dtype, [3, 9, 11])];
+    gemm(alone, a, b);
+    gemm(sum, a, b, 1);
+    const wrapped = (x: number): number => (dtype === 'int32' ? x | 0 : dtype === 'float32' ? Math.fround(x) : x);
+    const [product, got] = [elements(alone), elements(sum)];
+    for (let i = sum.offset; i < sum.offset + 297; i++) expect(got[i]).toBe(wrapped(sum.data[i] + product[i]));
+    const empty = [matrix(dtype, [9, 0], 'contiguous', 1), matrix(dtype, [0, 11], 'contiguous', 1)] as const;
+    const same = output(dtype, [9, 11]);
+    gemm(same, ...empty, 1);
+    expect(Array.from(elements(same))).toEqual(Array.from(same.data));
   });
 
   test.each([0, 1, 15, 16, 17, 1000, 4096, 4097, 30_011])('dot of %i elements', (k) => {

@@ -78,6 +78,16 @@ const work: Readonly<Record<string, () => Tensor>> = {
   matmul: () => square.mm(other),
   'matmul of transposed': () => other.T.mm(square.T),
   'matmul of float64': () => tall.T.mm(tall),
+  'a bias and a matmul': () => other.select(0, 3).addmm(square, other),
+  'gradients of a matrix used twice': () => {
+    const w = other.detach().clone().requiresGrad_();
+    square
+      .mm(w)
+      .sum()
+      .add(square.slice(0, 0, 200).mm(w).sin().sum())
+      .backward();
+    return w.grad as Tensor;
+  },
   'matmul over short sums': () =>
     tall
       .slice(1, 0, 4)

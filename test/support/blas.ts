@@ -1,7 +1,7 @@
-import { setBlas, type Tensor } from 'nabla';
+import { setBlas } from 'nabla';
 
-/** A product as the generated kernels make it. */
-export function generated(f: () => Tensor): Tensor {
+/** Products as the generated kernels make them. */
+export function generated<R>(f: () => R): R {
   setBlas(false);
   try {
     return f();

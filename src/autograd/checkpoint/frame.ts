@@ -1,7 +1,7 @@
 import { CheckpointError } from '../../core/errors.ts';
 import { enterInference } from '../../core/inference.ts';
 import { runWithin, type Surroundings } from '../../core/levels.ts';
-import type { Node } from '../../core/node.ts';
+import type { Node, Visitor } from '../../core/node.ts';
 import { alias, type TensorBase } from '../../core/tensor.ts';
 import { enterHooks, type SavedTensorHooks } from '../saved-hooks.ts';
 import type { SavedInputs } from './inputs.ts';
@@ -95,7 +95,7 @@ export class Frame implements SavedTensorHooks {
     this.#complete = true;
   }
 
-  #recompute(state: Recomputation, run: object | null): void {
+  #recompute(state: Recomputation, run: Visitor | null): void {
     const { surroundings, inputs, recompute } = this.#options;
     // What is recomputed is saved for backward, also where backward runs in inference mode.
     const leaveNormal = enterInference(false);

@@ -1,5 +1,5 @@
 import type { Level } from '../../core/levels.ts';
-import { Node } from '../../core/node.ts';
+import { Node, type Visitor } from '../../core/node.ts';
 import type { Op } from '../../core/op.ts';
 import type { TensorBase } from '../../core/tensor.ts';
 import { mapTree, treeLeaves } from '../../core/tree.ts';
@@ -38,7 +38,7 @@ export class SavedInputs {
   }
 
   /** The arguments again, for the backward pass `run`. */
-  unpack(run: object | null): readonly unknown[] {
+  unpack(run: Visitor | null): readonly unknown[] {
     const outer = this.#node.run;
     this.#node.run = run;
     try {

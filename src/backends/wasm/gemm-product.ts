@@ -84,7 +84,7 @@ export function blockLength(k: number): number {
   return Math.ceil(k / blocks / 8) * 8;
 }
 
-/** The product of one pair of matrices; strides are in bytes. */
+/** The product of one pair of matrices, or with `into` its sum with what c holds (see `addsUp`); strides are in bytes. */
 export function product(
   kernels: GemmKernels,
   c: number,
@@ -97,6 +97,7 @@ export function product(
   m: number,
   n: number,
   k: number,
+  into: 0 | 1 = 0,
 ): void {
   if (n === 1) {
     if (m === 1) inner(kernels, c, a, aK, b, bK, k);
@@ -129,7 +130,7 @@ export function product(
         m,
         n,
         length,
-        at,
+        at | into,
       );
     }
     return;
@@ -142,7 +143,7 @@ export function product(
     }
     return;
   }
-  blocked(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
+  blocked(kernels, c, a, aRow, aK, b, bK, bN, m, n, k, into);
 }
 
 /** Sums that cost less than the tiles they are made in, in rows that are long: outer products, and a few of them added up. */
@@ -151,6 +152,11 @@ const LONG_ROW = 64;
 
 export function isShortSum(n: number, k: number): boolean {
   return k <= SHORT_SUM && n >= LONG_ROW;
+}
+
+/** Whether products of such sizes can be added to what is there as they are made: those made in tiles can. */
+export function addsUp(m: number, n: number, k: number): boolean {
+  return m > ROWS_ALONE && n > 1 && !isShortSum(n, k);
 }
 
 /** Rows of the product are made whole, by one step of the kernel each, from rows of b that lie in the first-level cache. */
@@ -204,6 +210,7 @@ function blocked(
   m: number,
   n: number,
   k: number,
+  into: 0 | 1,
 ): void {
   const { bytes, columns } = kernels;
   const cRow = n * bytes;
@@ -221,6 +228,7 @@ function blocked(
     const width = Math.min(blockColumns, n - j);
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
+      const adds = at | into;
       const bPanel = columns * length * bytes;
       kernels.packB(b + at * bK + j * bN, bK, bN, panels, length, width);
       const aPanel = TILE_ROWS * length * bytes;
@@ -232,11 +240,11 @@ function blocked(
         const to = c + i * cRow + j * bytes;
         if (inPlace) {
           const side = columns * bytes;
-          by.strided(from, aRow, aK, TILE_ROWS * aRow, panels, side, bPanel, to, cRow, height, width, length, at);
+          by.strided(from, aRow, aK, TILE_ROWS * aRow, panels, side, bPanel, to, cRow, height, width, length, adds);
         } else {
           const own = shares ? rows + (i / band) * bandBytes : rows;
           by.packA(from, aK, aRow, own, length, height);
-          by.packed(own, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, at);
+          by.packed(own, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, adds);
         }
       }
       if (shares) runTasks(tasks);

@@ -22,8 +22,9 @@ import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts'
  * `out[…, m, n] = Σ_k a[…, m, k] · b[…, k, n]` for float32, float64 and int32 (which wraps). The batch
  * dimensions of all three agree (broadcast ones have stride 0), a and b have any strides, out is contiguous.
  * Where its rows or its matrices are apart, only the system's BLAS can do it: false if that does not.
+ * With `into` the products are added to what out holds, for sizes of which `addsUp` says that they can be.
  */
-export function gemm(out: Strided, a: Strided, b: Strided): boolean {
+export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boolean {
   const kernels = kernelsFor('matmul', out.dtype);
   const { bytes } = kernels;
   const rank = out.shape.length;
@@ -53,7 +54,7 @@ export function gemm(out: Strided, a: Strided, b: Strided): boolean {
   for (let d = 0; d < batchDims; d++) batches *= out.shape[d]!;
   if (batches === 0 || m === 0 || n === 0) return true;
   if (k === 0) {
-    if (closed) clear(c, batches * m * n * bytes);
+    if (closed && !into) clear(c, batches * m * n * bytes);
     return closed;
   }
   const byBlas =
@@ -68,10 +69,11 @@ export function gemm(out: Strided, a: Strided, b: Strided): boolean {
           k,
           batches,
           closed ? n : out.strides[rank - 2]!,
+          into,
         );
   if (byBlas === null && !closed) return false;
   if (batches === 1) {
-    if (byBlas === null) product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k);
+    if (byBlas === null) product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k, into);
     else {
       byBlas.run(aAt, bAt, c);
       byBlas.finish();
@@ -98,7 +100,7 @@ export function gemm(out: Strided, a: Strided, b: Strided): boolean {
       by = inTask(kernels, tasks);
     }
     if (byBlas !== null) byBlas.run(aOffset, bOffset, to);
-    else product(by, to, aOffset, aRow, aK, bOffset, bK, bN, m, n, k);
+    else product(by, to, aOffset, aRow, aK, bOffset, bK, bN, m, n, k, into);
     for (let d = batchDims - 1; d >= 0; d--) {
       aOffset += a.strides[d]! * bytes;
       bOffset += b.strides[d]! * bytes;

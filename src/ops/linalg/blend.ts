@@ -20,6 +20,7 @@ import {
   mm,
   mv,
   onBatch,
+  plusProduct,
 } from '../matmul.ts';
 import { sum } from '../reduce.ts';
 import { mT, reshape, squeeze, t, unsqueeze } from '../view.ts';
@@ -43,10 +44,12 @@ interface Product {
   readonly name: string;
   readonly inputs: readonly [string, string];
   f(a: TensorBase, b: TensorBase): TensorBase;
-  /** ȳ, b → ā */
-  byA(g: TensorBase, b: TensorBase, layout: Layout): TensorBase;
-  /** ȳ, a → b̄ */
-  byB(g: TensorBase, a: TensorBase, layout: Layout): TensorBase;
+  /** x + f(a, b) of plain tensors, where one kernel makes it; else null. */
+  plus?(x: TensorBase, a: TensorBase, b: TensorBase): TensorBase | null;
+  /** ȳ, b → ā, which may be added to what has arrived. */
+  byA(g: TensorBase, b: TensorBase, layout: Layout, arrived: TensorBase | null): TensorBase;
+  /** ȳ, a → b̄, likewise. */
+  byB(g: TensorBase, a: TensorBase, layout: Layout, arrived: TensorBase | null): TensorBase;
   /** The products of two batches, both with the batch dimension in front. */
   batched(a: TensorBase, b: TensorBase): TensorBase;
   /** Refuses factors that do not fit and gives the shape of the product. */
@@ -73,17 +76,35 @@ function defineBlend(product: Product): Blended {
     name,
     cheap: ([, left]) => cheapSums(left.shape.at(-1) ?? 1),
     inputs: ['x', a, b],
-    forward: ([x, left, right], factors) =>
-      internally(() => {
-        const p = f(left, right);
-        if (factors.beta !== 1 || factors.alpha !== 1) return blend(x, p, factors);
-        ops.add.writeInto(p, [x, p]);
-        return p;
-      }),
+    forward: ([x, left, right], factors) => {
+      const alone = factors.beta === 1 && factors.alpha === 1;
+      const y = alone ? product.plus?.(x, left, right) : null;
+      return (
+        y ??
+        internally(() => {
+          const p = f(left, right);
+          if (!alone) return blend(x, p, factors);
+          ops.add.writeInto(p, [x, p]);
+          return p;
+        })
+      );
+    },
     vjp: {
       x: [[], (g, _, { attrs }) => scaled(g, attrs.beta)],
-      [a]: [[b], (g, [right], { attrs }) => scaled(product.byA(g, right, attrs.layout), attrs.alpha)],
-      [b]: [[a], (g, [left], { attrs }) => scaled(product.byB(g, left, attrs.layout), attrs.alpha)],
+      [a]: [
+        [b],
+        (g, [right], context) => {
+          const { alpha, layout } = context.attrs;
+          return scaled(product.byA(g, right, layout, alpha === 1 ? context.arrived(1) : null), alpha);
+        },
+      ],
+      [b]: [
+        [a],
+        (g, [left], context) => {
+          const { alpha, layout } = context.attrs;
+          return scaled(product.byB(g, left, layout, alpha === 1 ? context.arrived(2) : null), alpha);
+        },
+      ],
     },
     jvp: ({ inputs, tangents: [tx, ta, tb], attrs }) => {
       const [, left, right] = inputs as readonly TensorBase[];
@@ -125,6 +146,7 @@ const addmmOp = defineBlend({
   name: 'addmm',
   inputs: ['mat1', 'mat2'],
   f: mm,
+  plus: plusProduct,
   byA: gradientOfLeft,
   byB: gradientOfRight,
   batched: bmm,

@@ -103,7 +103,7 @@ function originOf(blas: Blas): number {
 /**
  * How to compute products of m times k and k times n elements with such strides, or null if the
  * generated kernels are to do it: they are better at small ones, and read any strides. Rows of a result are
- * `apart` elements apart.
+ * `apart` elements apart; with `beta` = 1 the product of two matrices is added to what they hold.
  */
 export function planBlas(
   dtype: string,
@@ -114,6 +114,7 @@ export function planBlas(
   k: number,
   batches: number,
   apart: number = n,
+  beta: 0 | 1 = 0,
 ): Plan | null {
   if (!wanted || dtype === 'int32') return null;
   const bytes = dtype === 'float64' ? 8 : 4;
@@ -137,7 +138,7 @@ export function planBlas(
   const [stepA, stepB] = [Math.abs(lda), Math.abs(ldb)];
   if (!cutsProducts(blas, batches * m * n * k)) {
     const run = (x: number, y: number, z: number): void =>
-      gemm(ROW_MAJOR, layA, layB, m, n, k, 1, origin + x, stepA, origin + y, stepB, 0, origin + z, apart);
+      gemm(ROW_MAJOR, layA, layB, m, n, k, 1, origin + x, stepA, origin + y, stepB, beta, origin + z, apart);
     return { run, finish: nothing };
   }
   const steps = batches * m * n * k;
@@ -150,7 +151,7 @@ export function planBlas(
         const [atA, atB, atC] =
           m >= n ? [x + from * a.row, y, z + from * apart * bytes] : [x, y + from * b.column, z + from * bytes];
         const sizes = [ROW_MAJOR, layA, layB, rows, columns, k, 1];
-        const args = [...sizes, origin + atA, stepA, origin + atB, stepB, 0, origin + atC, apart];
+        const args = [...sizes, origin + atA, stepA, origin + atB, stepB, beta, origin + atC, apart];
         calls.push({ kernel: callable(gemm), args });
       }
     },
