@@ -1,6 +1,8 @@
 import { scatterAdd as scatterAddKernel, scatter as scatterKernel } from '../backends/wasm/indexing.ts';
 import { maxPool as maxPoolKernel, type Reach } from '../backends/wasm/pool.ts';
+import { unpoolAdding } from '../backends/wasm/unpool.ts';
 import { apply, apply1 } from '../core/apply.ts';
+import { isFloat } from '../core/dtype.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { contiguousStrides, numel, type Shape } from '../core/shape.ts';
@@ -89,6 +91,11 @@ const unpoolOp: Op<UnpoolAttrs> = defineOp({
     internally(() => {
       const dims = size.length;
       const lead = x.shape.slice(0, x.shape.length - dims);
+      if (adds && isFloat(x.dtype) && x.count > 0) {
+        const y = fresh([...lead, ...size], x.dtype);
+        unpoolAdding(y, contiguous(x), contiguous(index), dims);
+        return y;
+      }
       const y = zeros([...lead, ...size], x.dtype);
       const [flat, from, at] = [[...lead, numel(size)], planes(x, dims), planes(index, dims)];
       const to = alias(y, flat, contiguousStrides(flat));

@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maxPool, type Reach } from '../../src/backends/wasm/pool.ts';
 import { resample } from '../../src/backends/wasm/resample.ts';
-import { DTypeError } from '../../src/core/errors.ts';
+import { unpoolAdding } from '../../src/backends/wasm/unpool.ts';
+import { DTypeError, IndexError } from '../../src/core/errors.ts';
 import { contiguousStrides, numel } from '../../src/core/shape.ts';
 import { Taps } from '../../src/kernels/taps.ts';
 import { forEachIndex, lay, room, values } from './strided.ts';
@@ -132,6 +133,46 @@ describe('maxima of windows', () => {
     const reach = [{ size: 1, start: [0], count: [1], step: 1 }];
     const x = lay('bool', [1], [1]);
     expect(() => maxPool('max', room('bool', [1]), room('int32', [1]), x, reach)).toThrow(DTypeError);
+  });
+});
+
+// ─── picked elements brought back ────────────────────────────────────────────────────────────────
+
+describe('elements added to the places that indices name', () => {
+  const cases = [
+    { lead: [3, 2], places: [5, 7], elements: [2, 3] },
+    { lead: [4], places: [1], elements: [9] },
+    { lead: [1], places: [3, 1, 5], elements: [4, 4, 2] },
+    { lead: [2], places: [2, 8], elements: [1, 1] },
+    { lead: [0], places: [2, 3], elements: [1, 2] },
+  ];
+  for (const dtype of ['float32', 'float64'] as const) {
+    it(dtype, () => {
+      for (const { lead, places, elements } of cases) {
+        const [inY, inX] = [numel(places), numel(elements)];
+        const planes = numel(lead);
+        const numbers = Array.from({ length: planes * inX }, (_, i) => (i % 11) - 5);
+        const at = numbers.map((_, i) => (i * i + 3 * i) % inY);
+        const expected = new Array<number>(planes * inY).fill(0);
+        numbers.forEach((n, i) => {
+          expected[Math.floor(i / inX) * inY + at[i]] += n;
+        });
+        const shape = [...lead, ...elements];
+        const y = room(dtype, [...lead, ...places]);
+        unpoolAdding(y, lay(dtype, shape, numbers), lay('int32', shape, at), places.length);
+        expect(values(y)).toEqual(expected);
+      }
+    });
+  }
+
+  it('are refused where there is no such place, and for whole numbers', () => {
+    for (const index of [-1, 6]) {
+      const put = () => unpoolAdding(room('float32', [2, 6]), lay('float32', [2, 1], [1, 2]), at, 1);
+      const at = lay('int32', [2, 1], [0, index]);
+      expect(put).toThrow(IndexError);
+    }
+    const none = lay('int32', [1, 1], [0]);
+    expect(() => unpoolAdding(room('int32', [1, 1]), none, none, 1)).toThrow(DTypeError);
   });
 });
 

@@ -35,6 +35,9 @@ export function frameLayout(
   return { strides, inside: before.reduce((sum, n, d) => sum + n * strides[d + 2], 0) };
 }
 
+/** Of a frame with more zeros than one element in so many all of it is cleared, which is quicker than line by line. */
+const FEW_ZEROS = 10;
+
 /** Sets what lies before and after the inside of all images to zero; strides are in elements. */
 function clearBorders(
   frame: number,
@@ -45,9 +48,14 @@ function clearBorders(
   strides: readonly number[],
 ): void {
   const { bytes } = dtypeInfo(dtype);
+  const sizes = shape.map((n, d) => (d < 2 ? n : before[d - 2] + n + after[d - 2]));
+  const [all, inside] = [product(sizes), product(shape)];
+  if (FEW_ZEROS * (all - inside) > all) {
+    clear(frame, all * bytes);
+    return;
+  }
   const zero = scratch(LINE);
   clear(zero, LINE);
-  const sizes = shape.map((n, d) => (d < 2 ? n : before[d - 2] + n + after[d - 2]));
   const still = shape.map(() => 0);
   const slab = (dim: number, from: number, count: number): void => {
     const some = sizes.with(dim, count);

@@ -79,13 +79,19 @@ export function kernelsOf(gemm: GemmKernels): Kernels {
 
 export const ceil = (n: number, to: number): number => Math.ceil(n / to) * to;
 
-/** The tiles of images of `sizes`, and how many are transformed together: at least so many, if there are. */
+/**
+ * The tiles of images of `sizes`, and how many are transformed together: at least so many, if there are. Small
+ * images go together, all in one block, in lots of about one size.
+ */
 export function tiling(sizes: readonly number[], images: number, channels: number, rows: number, least = FEWEST_TILES) {
   const counts = sizes.map((n) => Math.ceil(n / OUTPUTS));
   const perImage = product(counts);
   const fitting = Math.floor(TILE_BYTES / (BYTES * PLACES * (channels + rows)));
-  const block = Math.min(MOST_TILES, Math.max(ceil(least, 8), ceil(fitting, 8)), ceil(perImage * images, 8));
-  return { counts, perImage, block, together: Math.min(images, Math.ceil(block / perImage)) };
+  const most = Math.min(MOST_TILES, Math.max(ceil(least, 8), ceil(fitting, 8)), ceil(perImage * images, 8));
+  if (perImage >= most) return { counts, perImage, block: most, together: 1 };
+  const lots = Math.ceil(images / Math.floor(most / perImage));
+  const together = Math.ceil(images / lots);
+  return { counts, perImage, block: ceil(perImage * together, 8), together };
 }
 
 /** Rows whose transformed weights are held at a time: all, or pieces of about one size. */
