@@ -1,6 +1,8 @@
 /**
  * The one linear memory that every kernel works in, and JavaScript's views of it.
  */
+import { adviseHugePages } from './huge-pages.ts';
+
 const PAGE_BYTES = 65536;
 
 /**
@@ -86,6 +88,7 @@ function tryGrow(pages: number, least: number): number {
   ints = new Int32Array(memory.buffer);
   floats = new Float32Array(memory.buffer);
   doubles = new Float64Array(memory.buffer);
+  adviseHugePages(bytes, bytes.length - pages * PAGE_BYTES, bytes.length);
   return pages;
 }
 

@@ -1,7 +1,17 @@
 /**
- * Finds the BLAS of the system: OpenBLAS, MKL or Accelerate, called through koffi, which a program
- * may install beside this library. Where anything is missing there simply is none.
+ * Finds the BLAS of the system: OpenBLAS, MKL or Accelerate, called through koffi.
+ * Where anything is missing there simply is none.
  */
+
+import {
+  ADDRESS,
+  type Koffi,
+  koffiFrom,
+  type Library,
+  missingPermission,
+  type Native,
+  type NativeHost,
+} from '../native.ts';
 
 /** `c = op(a) op(b)` in the row-major order of CBLAS; operands are addresses of the process. */
 export type Gemm = (
@@ -58,36 +68,6 @@ export interface Blas {
 /** Functions by the number that other threads know them by. */
 export const FUNCTIONS = ['sgemm', 'dgemm', 'sgemv', 'dgemv'] as const;
 
-// ─── the host ────────────────────────────────────────────────────────────────────────────────────
-
-type Native = (...args: readonly number[]) => unknown;
-interface Library {
-  func(name: string, result: string, parameters: readonly string[]): Native;
-}
-interface Koffi {
-  load(path: string): Library;
-  address(view: Uint8Array): bigint;
-}
-interface Host {
-  readonly process?: {
-    readonly platform?: string;
-    readonly env?: Readonly<Record<string, string | undefined>>;
-    readonly getBuiltinModule?: (name: string) => unknown;
-  };
-  readonly Deno?: {
-    readonly permissions?: { querySync?(descriptor: { readonly name: string }): { readonly state: string } };
-  };
-}
-interface Modules {
-  readonly createRequire: (from: string) => (name: string) => unknown;
-}
-
-/** What Deno would stop to ask its user about, and nobody should be asked because of a product of matrices. */
-function missingPermission(host: Host): string | undefined {
-  const permissions = host.Deno?.permissions;
-  return ['env', 'read', 'ffi'].find((name) => (permissions?.querySync?.({ name }).state ?? 'granted') !== 'granted');
-}
-
 // ─── candidates ──────────────────────────────────────────────────────────────────────────────────
 
 // The reference BLAS (libblas) is not among them: the generated kernels are faster.
@@ -100,8 +80,6 @@ const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
   ],
   win32: ['libopenblas.dll', 'openblas.dll', 'mkl_rt.2.dll'],
 };
-
-const ADDRESS = 'uintptr_t';
 
 /** A product, which takes so many numbers for layout, transposition and sizes before its operands. */
 function productOf<F>(library: Library, name: string, sizes: number, real: 'float' | 'double'): F {
@@ -151,17 +129,6 @@ function open(koffi: Koffi, path: string): Blas {
   };
 }
 
-/** The foreign function interface, as seen from a module of the library; null if it is not installed. */
-function koffiFrom(host: Host, module: string): Koffi | null {
-  const modules = host.process?.getBuiltinModule?.('node:module') as Modules | undefined;
-  if (modules === undefined) throw new Error('the host cannot load native libraries');
-  try {
-    return modules.createRequire(module)('koffi') as Koffi;
-  } catch {
-    return null;
-  }
-}
-
 // ─── for other threads ───────────────────────────────────────────────────────────────────────────
 
 /** What another thread needs to load a library: from which module to look for koffi, and what to load. */
@@ -172,9 +139,9 @@ export function describe({ library }: Blas): Uint8Array<ArrayBuffer> {
 /** The functions of a library that was described so, which compute on the thread that calls them. */
 export function functionsOf(description: Uint8Array<ArrayBuffer>): readonly (Gemm | Gemv)[] {
   const [module, path] = String.fromCharCode(...new Uint16Array(description.buffer)).split('\n');
-  const missing = missingPermission(globalThis as Host);
+  const missing = missingPermission(globalThis as NativeHost);
   if (missing !== undefined) throw new Error(`no --allow-${missing}`);
-  const koffi = koffiFrom(globalThis as Host, module);
+  const koffi = koffiFrom(globalThis as NativeHost, module);
   if (koffi === null) throw new Error('no koffi');
   const blas = open(koffi, path);
   // Some libraries count the threads of each thread that calls them.
@@ -190,12 +157,12 @@ export function functionsOf(description: Uint8Array<ArrayBuffer>): readonly (Gem
  */
 export function findBlas(): Blas | string {
   try {
-    const missing = missingPermission(globalThis as Host);
+    const missing = missingPermission(globalThis as NativeHost);
     if (missing !== undefined) return `Deno runs without --allow-${missing}`;
-    const { process } = globalThis as Host;
+    const { process } = globalThis as NativeHost;
     const wanted = process?.env?.NABLA_BLAS;
     if (wanted === 'off') return 'NABLA_BLAS=off';
-    const koffi = koffiFrom(globalThis as Host, import.meta.url);
+    const koffi = koffiFrom(globalThis as NativeHost, import.meta.url);
     if (koffi === null) return "the package 'koffi' is not installed";
     const paths = wanted ? [wanted] : (CANDIDATES[process?.platform ?? ''] ?? []);
     for (const path of paths) {

@@ -1,0 +1,52 @@
+/**
+ * Functions of native libraries, called through koffi, which a program may install beside this library. Hosts
+ * that cannot or must not load native code are no trouble: there simply is none.
+ */
+
+export type Native = (...args: readonly number[]) => unknown;
+
+export interface Library {
+  func(name: string, result: string, parameters: readonly string[]): Native;
+}
+
+/** The foreign function interface. */
+export interface Koffi {
+  load(path: string): Library;
+  /** Where a view's first byte lies in the process. */
+  address(view: Uint8Array): bigint;
+}
+
+export interface NativeHost {
+  readonly process?: {
+    readonly platform?: string;
+    readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly getBuiltinModule?: (name: string) => unknown;
+  };
+  readonly Deno?: {
+    readonly permissions?: { querySync?(descriptor: { readonly name: string }): { readonly state: string } };
+  };
+}
+
+interface Modules {
+  readonly createRequire: (from: string) => (name: string) => unknown;
+}
+
+/** The type of an address in the process. */
+export const ADDRESS = 'uintptr_t';
+
+/** What Deno would stop to ask its user about, and nobody should be asked because an operation is large. */
+export function missingPermission(host: NativeHost): string | undefined {
+  const permissions = host.Deno?.permissions;
+  return ['env', 'read', 'ffi'].find((name) => (permissions?.querySync?.({ name }).state ?? 'granted') !== 'granted');
+}
+
+/** Koffi, as seen from a module of the library; null if it is not installed. */
+export function koffiFrom(host: NativeHost, module: string): Koffi | null {
+  const modules = host.process?.getBuiltinModule?.('node:module') as Modules | undefined;
+  if (modules === undefined) throw new Error('the host cannot load native libraries');
+  try {
+    return modules.createRequire(module)('koffi') as Koffi;
+  } catch {
+    return null;
+  }
+}
