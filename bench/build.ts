@@ -12,7 +12,8 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 export const out = join(root, 'out', 'bench');
 
 /** What the package is built with, as far as it changes what runs. */
-const published = config as { readonly minify: NonNullable<Parameters<typeof build>[0]>['minify'] };
+type Options = NonNullable<Parameters<typeof build>[0]>;
+const published = config as { readonly minify: Options['minify']; readonly plugins: Options['plugins'] };
 
 const common = {
   config: false,
@@ -48,6 +49,7 @@ export async function buildBeside(outDir: string, entry: Readonly<Record<string,
     entry: { nabla: 'src/index.ts', thread: 'src/backends/wasm/threads/worker.ts' },
     tsconfig: 'src/tsconfig.json',
     outDir,
+    plugins: published.plugins,
     clean: true,
   });
   await build({

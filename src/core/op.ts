@@ -163,7 +163,7 @@ export function defineOp<A>(definition: OpDefinition<A>): Op<A> {
     if (/^y\d*$/.test(saved)) return ~Number(saved.slice(1));
     throw new ArgumentError(`operation '${name}': a rule saves '${saved}', which is none of ${inputs.join(', ')}, y`);
   };
-  const op: Op<A> = {
+  const op: { -readonly [K in keyof Op<A>]: Op<A>[K] } = {
     name,
     nodeName: (attrs) => (typeof node === 'function' ? node(attrs as A) : (node ?? defaultNodeName(name))),
     forward: definition.forward as Op<A>['forward'],
@@ -175,9 +175,10 @@ export function defineOp<A>(definition: OpDefinition<A>): Op<A> {
           : backwardOfRules(definition.vjp, inputs, resolve),
     jvp: jvpOf(() => op, definition.jvp),
     vmap: definition.vmap as Op<A>['vmap'],
-    ...(definition.view === undefined ? {} : { view: definition.view === true ? () => true : definition.view }),
-    ...(definition.cheap === undefined ? {} : { cheap: definition.cheap as true }),
   };
+  const { view, cheap } = definition;
+  if (view !== undefined) op.view = view === true ? () => true : view;
+  if (cheap !== undefined) op.cheap = cheap as true;
   return register(op);
 }
 
@@ -228,8 +229,8 @@ function backwardOfRules<A>(
 ): Backward {
   const byInput = names.map((n) => rules[n] as VjpRule<A> | undefined);
   const saves = byInput.map((r) => (r === undefined ? [] : r[0].map(resolve)));
+  let alone: boolean | null = null;
   const plans: (readonly number[] | undefined)[] = [];
-  const alone = new Set(saves.flat()).size === saves.flat().length;
   return {
     plan(needs) {
       plans[needs] ??= [...new Set(saves.filter((_, i) => (needs >> i) & 1).flat())];
@@ -242,6 +243,7 @@ function backwardOfRules<A>(
         n === 1 ? [null] : n === 2 ? [null, null] : new Array<TensorBase | null>(n).fill(null);
       if (g === null) return out;
       const context = new NodeContext<A>(node);
+      alone ??= new Set(saves.flat()).size === saves.flat().length;
       // What several rules save, once for all of them: hooks see one unpacking of each saved tensor in a pass.
       const unpacked: (TensorBase | undefined)[] | null = alone ? null : [];
       for (let i = 0; i < n; i++) {

@@ -42,8 +42,16 @@ function framesOf(stack: string): readonly Frame[] {
 
 const HERE = 'core/source-line.ts';
 
-/** The folder that the library is in, told by its own frames: its sources, or where it is bundled. */
-const root = folderOf(framesOf(captureStack().stack ?? '')[0]?.file ?? '');
+let root: string | null = null;
+
+/**
+ * The folder that the library is in, told by its own frames: its sources, or where it is bundled. Looked at
+ * when first needed, since an engine that writes a stack counts the lines of every file in it.
+ */
+function ownFolder(): string {
+  root ??= folderOf(framesOf(captureStack().stack ?? '')[0]?.file ?? '');
+  return root;
+}
 
 function folderOf(file: string): string {
   return file.endsWith(HERE) ? file.slice(0, -HERE.length) : file.slice(0, file.lastIndexOf('/') + 1);
@@ -73,12 +81,12 @@ function userFrames(stack: string, library: string): readonly Frame[] {
 }
 
 /** The line of user code that a stack leads to, as `file:line:column`. */
-export function lineOf(error: Error, library: string = root): string {
+export function lineOf(error: Error, library: string = ownFolder()): string {
   return userFrames(error.stack ?? '', library)[0]?.at ?? 'a place that the host does not tell';
 }
 
 /** The part of a stack that is user code, a line a frame, as far as it is of interest. */
-export function tracebackOf(error: Error, library: string = root): string {
+export function tracebackOf(error: Error, library: string = ownFolder()): string {
   const frames = userFrames(error.stack ?? '', library).slice(0, 10);
   return frames.length === 0 ? '  (the host tells no stack)' : frames.map((f) => `  ${f.text}`).join('\n');
 }

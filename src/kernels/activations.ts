@@ -14,43 +14,61 @@ const y = arg(1);
 const z = arg(2);
 
 /** max(x, 0). The derivative is read off the result, so that x need not be kept; it is 0 at 0. */
-export const relu = of1('relu', m.max(x, 0), (t, _, r) => [m.select(m.le(r, 0), 0, t)]);
-const raised = m.select(m.le(x, y), y, x);
+export const relu = of1(
+  'relu',
+  () => m.max(x, 0),
+  (t, _, r) => [m.select(m.le(r, 0), 0, t)],
+);
 /** Between two bounds; at them the derivative is 0 (clamp's is 1). */
-export const hardtanh = of3('hardtanh', m.select(m.ge(raised, z), z, raised));
-export const relu6 = of1('relu6', call(hardtanh, x, 0, 6));
+export const hardtanh = of3('hardtanh', () => {
+  const raised = m.select(m.le(x, y), y, x);
+  return m.select(m.ge(raised, z), z, raised);
+});
+export const relu6 = of1('relu6', () => call(hardtanh, x, 0, 6));
+const leaky = (): Expr => m.select(m.gt(x, 0), x, m.mul(x, y));
 /** x where x > 0, else a x; `prelu` with a learned a. */
-export const leakyRelu = of2('leakyRelu', m.select(m.gt(x, 0), x, m.mul(x, y)));
+export const leakyRelu = of2('leakyRelu', leaky);
+export const prelu = of2('prelu', leaky);
 /** x where x > threshold, else a value. */
-export const threshold = of3('threshold', m.select(m.le(x, y), z, x));
-export const hardshrink = of2('hardshrink', m.select(m.and(m.ge(x, m.neg(y)), m.le(x, y)), 0, x));
+export const threshold = of3('threshold', () => m.select(m.le(x, y), z, x));
+export const hardshrink = of2('hardshrink', () => m.select(m.and(m.ge(x, m.neg(y)), m.le(x, y)), 0, x));
 /** x moved towards 0 by λ. */
-export const softshrink = of2(
-  'softshrink',
+export const softshrink = of2('softshrink', () =>
   m.select(m.and(m.ge(x, m.neg(y)), m.le(x, y)), 0, m.select(m.gt(x, 0), m.sub(x, y), m.add(x, y))),
 );
 
 /** x where x > 0, else α (eˣ − 1). By hand: eˣ itself is more exact than (eˣ − 1) + 1. */
-export const elu = of2('elu', m.select(m.le(x, 0), m.mul(y, m.expm1(x)), x), (t, [a, alpha]) => {
-  const below = m.le(a, 0);
-  return [m.select(below, m.mul(t, m.mul(alpha, m.exp(a))), t), m.select(below, m.mul(t, m.expm1(a)), 0)];
-});
+export const elu = of2(
+  'elu',
+  () => m.select(m.le(x, 0), m.mul(y, m.expm1(x)), x),
+  (t, [a, alpha]) => {
+    const below = m.le(a, 0);
+    return [m.select(below, m.mul(t, m.mul(alpha, m.exp(a))), t), m.select(below, m.mul(t, m.expm1(a)), 0)];
+  },
+);
 // Klambauer et al. 2017, Self-Normalizing Neural Networks.
 const SELU_ALPHA = 1.6732632423543772848170429916717;
 const SELU_SCALE = 1.0507009873554804934193349852946;
 /** λ elu(x, α) */
-export const selu = of1('selu', m.mul(SELU_SCALE, call(elu, x, SELU_ALPHA)));
+export const selu = of1('selu', () => m.mul(SELU_SCALE, call(elu, x, SELU_ALPHA)));
 /** x where x > 0, else α (e^(x/α) − 1) */
-export const celu = of2('celu', m.select(m.le(x, 0), m.mul(y, m.expm1(m.div(x, y))), x), (t, [a, alpha]) => {
-  const below = m.le(a, 0);
-  const u = m.div(a, alpha);
-  return [m.select(below, m.mul(t, m.exp(u)), t), m.select(below, m.mul(t, m.sub(m.expm1(u), m.mul(u, m.exp(u)))), 0)];
-});
+export const celu = of2(
+  'celu',
+  () => m.select(m.le(x, 0), m.mul(y, m.expm1(m.div(x, y))), x),
+  (t, [a, alpha]) => {
+    const below = m.le(a, 0);
+    const u = m.div(a, alpha);
+    return [
+      m.select(below, m.mul(t, m.exp(u)), t),
+      m.select(below, m.mul(t, m.sub(m.expm1(u), m.mul(u, m.exp(u)))), 0),
+    ];
+  },
+);
 
 /** log(1 + e^(βx)) / β, and x itself where βx > threshold. */
 export const softplus = of3(
   'softplus',
-  m.select(m.gt(m.mul(x, y), z), x, m.div(m.log1p(m.exp(m.mul(x, y))), y)),
+  () => m.select(m.gt(m.mul(x, y), z), x, m.div(m.log1p(m.exp(m.mul(x, y))), y)),
   (t, [u, beta, bound], r) => {
     const v = m.mul(u, beta);
     const linear = m.gt(v, bound);
@@ -64,44 +82,66 @@ const softplus1 = (u: Expr): Expr => {
   return m.add(m.select(positive, u, 0), m.log1p(m.exp(m.select(positive, m.neg(u), u))));
 };
 /** log σ(x) = −log(1 + e⁻ˣ) */
-export const logSigmoid = of1('logSigmoid', m.neg(softplus1(m.neg(x))), (t, [u]) => [m.mul(t, m.sigmoid(m.neg(u)))]);
+export const logSigmoid = of1(
+  'logSigmoid',
+  () => m.neg(softplus1(m.neg(x))),
+  (t, [u]) => [m.mul(t, m.sigmoid(m.neg(u)))],
+);
 /** x σ(x) */
-export const silu = of1('silu', m.mul(x, m.sigmoid(x)), (t, [u]) => {
-  const s = m.sigmoid(u);
-  return [m.mul(m.mul(t, s), m.add(m.mul(u, m.sub(1, s)), 1))];
-});
+export const silu = of1(
+  'silu',
+  () => m.mul(x, m.sigmoid(x)),
+  (t, [u]) => {
+    const s = m.sigmoid(u);
+    return [m.mul(m.mul(t, s), m.add(m.mul(u, m.sub(1, s)), 1))];
+  },
+);
 /** x tanh(log(1 + eˣ)) */
-export const mish = of1('mish', m.mul(x, m.tanh(softplus1(x))), (t, [u]) => {
-  const h = m.tanh(softplus1(u));
-  return [m.mul(t, m.add(h, m.mul(m.mul(u, m.sigmoid(u)), m.sub(1, m.square(h)))))];
-});
+export const mish = of1(
+  'mish',
+  () => m.mul(x, m.tanh(softplus1(x))),
+  (t, [u]) => {
+    const h = m.tanh(softplus1(u));
+    return [m.mul(t, m.add(h, m.mul(m.mul(u, m.sigmoid(u)), m.sub(1, m.square(h)))))];
+  },
+);
 
 // The normal distribution Φ and its density φ.
 const normal = (u: Expr): Expr => m.add(m.unary('normal', u), 0.5);
 const density = (u: Expr): Expr => m.mul(m.unary('decay', m.mul(m.square(u), -0.5)), 1 / Math.sqrt(2 * Math.PI));
 /** x Φ(x) */
-export const gelu = of1('gelu', m.mul(x, normal(x)), (t, [u]) => [m.mul(t, m.add(normal(u), m.mul(u, density(u))))]);
+export const gelu = of1(
+  'gelu',
+  () => m.mul(x, normal(x)),
+  (t, [u]) => [m.mul(t, m.add(normal(u), m.mul(u, density(u))))],
+);
 
 const BETA = Math.sqrt(2 / Math.PI);
 const CUBIC = 0.044715;
 const inner = (u: Expr): Expr => m.tanh(m.mul(m.mul(u, m.add(m.mul(m.square(u), CUBIC), 1)), BETA));
 /** ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) */
-export const geluTanh = of1('geluTanh', m.mul(m.mul(x, 0.5), m.add(inner(x), 1)), (t, [u]) => {
-  const h = inner(u);
-  const slope = m.mul(m.add(m.mul(m.square(u), 3 * CUBIC), 1), BETA);
-  const curved = m.mul(m.mul(u, m.sub(1, m.square(h))), slope);
-  return [m.mul(t, m.mul(m.add(m.add(h, 1), curved), 0.5))];
-});
+export const geluTanh = of1(
+  'geluTanh',
+  () => m.mul(m.mul(x, 0.5), m.add(inner(x), 1)),
+  (t, [u]) => {
+    const h = inner(u);
+    const slope = m.mul(m.add(m.mul(m.square(u), 3 * CUBIC), 1), BETA);
+    const curved = m.mul(m.mul(u, m.sub(1, m.square(h))), slope);
+    return [m.mul(t, m.mul(m.add(m.add(h, 1), curved), 0.5))];
+  },
+);
 /** min(max(x + 3, 0), 6) / 6 */
 export const hardsigmoid = of1(
   'hardsigmoid',
-  m.select(m.le(x, -3), 0, m.select(m.ge(x, 3), 1, m.div(m.add(x, 3), 6))),
+  () => m.select(m.le(x, -3), 0, m.select(m.ge(x, 3), 1, m.div(m.add(x, 3), 6))),
   (t, [u]) => [m.select(m.and(m.gt(u, -3), m.lt(u, 3)), m.div(t, 6), 0)],
 );
 /** x hardsigmoid(x) */
-export const hardswish = of1('hardswish', m.div(m.mul(x, m.min(m.max(m.add(x, 3), 0), 6)), 6), (t, [u]) => [
-  m.select(m.lt(u, -3), 0, m.select(m.lt(u, 3), m.mul(t, m.add(m.div(u, 3), 0.5)), t)),
-]);
+export const hardswish = of1(
+  'hardswish',
+  () => m.div(m.mul(x, m.min(m.max(m.add(x, 3), 0), 6)), 6),
+  (t, [u]) => [m.select(m.lt(u, -3), 0, m.select(m.lt(u, 3), m.mul(t, m.add(m.div(u, 3), 0.5)), t))],
+);
 /** x / (1 + |x|) */
-export const softsign = of1('softsign', m.div(x, m.add(m.abs(x), 1)));
-export const tanhshrink = of1('tanhshrink', m.sub(x, m.tanh(x)));
+export const softsign = of1('softsign', () => m.div(x, m.add(m.abs(x), 1)));
+export const tanhshrink = of1('tanhshrink', () => m.sub(x, m.tanh(x)));

@@ -10,24 +10,46 @@ export interface ElementwiseFunction {
 
 type Derivative = ElementwiseFunction['derivative'];
 
+/** A function of one result, whose expression is put together when somebody asks for it. */
+class Formula implements ScalarFunction {
+  readonly name: string;
+  readonly args: readonly Sort[];
+  #formula: (() => Expr) | null;
+  #outs: readonly Expr[] = [];
+
+  constructor(name: string, args: readonly Sort[], formula: () => Expr) {
+    this.name = name;
+    this.args = args;
+    this.#formula = formula;
+  }
+
+  get outs(): readonly Expr[] {
+    if (this.#formula !== null) {
+      this.#outs = [this.#formula()];
+      this.#formula = null;
+    }
+    return this.#outs;
+  }
+}
+
 export function define(
   name: string,
   args: readonly Sort[],
-  out: Expr,
+  formula: () => Expr,
   derivative: Derivative = 'symbolic',
 ): ElementwiseFunction {
-  return { fn: { name, args, outs: [out] }, derivative };
+  return { fn: new Formula(name, args, formula), derivative };
 }
 
 const values = (n: number): Sort[] => new Array<Sort>(n).fill('value');
-export const of1 = (name: string, out: Expr, derivative?: Derivative): ElementwiseFunction =>
-  define(name, values(1), out, derivative);
-export const of2 = (name: string, out: Expr, derivative?: Derivative): ElementwiseFunction =>
-  define(name, values(2), out, derivative);
-export const of3 = (name: string, out: Expr, derivative?: Derivative): ElementwiseFunction =>
-  define(name, values(3), out, derivative);
-export const of4 = (name: string, out: Expr, derivative?: Derivative): ElementwiseFunction =>
-  define(name, values(4), out, derivative);
+export const of1 = (name: string, formula: () => Expr, derivative?: Derivative): ElementwiseFunction =>
+  define(name, values(1), formula, derivative);
+export const of2 = (name: string, formula: () => Expr, derivative?: Derivative): ElementwiseFunction =>
+  define(name, values(2), formula, derivative);
+export const of3 = (name: string, formula: () => Expr, derivative?: Derivative): ElementwiseFunction =>
+  define(name, values(3), formula, derivative);
+export const of4 = (name: string, formula: () => Expr, derivative?: Derivative): ElementwiseFunction =>
+  define(name, values(4), formula, derivative);
 
 /** `f` of expressions, as part of a larger one: it keeps its derivative. */
 export function call(f: ElementwiseFunction, ...args: readonly Operand[]): Expr {

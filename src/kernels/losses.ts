@@ -10,17 +10,21 @@ const x = arg(0);
 const y = arg(1);
 const z = arg(2);
 
-const difference = m.sub(x, y);
-const distance = m.abs(difference);
+const difference = (): Expr => m.sub(x, y);
+const distance = (): Expr => m.abs(difference());
 
 /** (x − y)² */
-export const squaredError = of2('squaredError', m.square(difference));
+export const squaredError = of2('squaredError', () => m.square(difference()));
 /** |x − y| */
 export const absoluteError = of2('absoluteError', distance);
 /** d²/2β where d = |x − y| < β, d − β/2 beyond; β = 0 is |x − y|. */
 export const smoothL1 = of3(
   'smoothL1',
-  m.select(m.lt(distance, z), m.div(m.mul(0.5, m.square(difference)), z), m.sub(distance, m.mul(0.5, z))),
+  () => {
+    const d = difference();
+    const far = m.abs(d);
+    return m.select(m.lt(far, z), m.div(m.mul(0.5, m.square(d)), z), m.sub(far, m.mul(0.5, z)));
+  },
   (t, [a, b, beta]) => {
     const d = m.sub(a, b);
     const near = m.lt(m.abs(d), beta);
@@ -32,7 +36,11 @@ export const smoothL1 = of3(
 /** d²/2 where d = |x − y| ≤ δ, δ (d − δ/2) beyond. */
 export const huber = of3(
   'huber',
-  m.select(m.le(distance, z), m.mul(0.5, m.square(difference)), m.mul(z, m.sub(distance, m.mul(0.5, z)))),
+  () => {
+    const d = difference();
+    const far = m.abs(d);
+    return m.select(m.le(far, z), m.mul(0.5, m.square(d)), m.mul(z, m.sub(far, m.mul(0.5, z))));
+  },
   (t, [a, b, delta]) => {
     const d = m.sub(a, b);
     const near = m.le(m.abs(d), delta);
@@ -46,7 +54,7 @@ const FLOOR = -100;
 /** −y log x − (1 − y) log(1 − x), the logarithms at least −100. */
 export const binaryCrossEntropy = of2(
   'binaryCrossEntropy',
-  m.sub(m.mul(m.sub(y, 1), m.max(m.log1p(m.neg(x)), FLOOR)), m.mul(y, m.max(m.log(x), FLOOR))),
+  () => m.sub(m.mul(m.sub(y, 1), m.max(m.log1p(m.neg(x)), FLOOR)), m.mul(y, m.max(m.log(x), FLOOR))),
   (t, [p, target]) => [
     m.div(m.mul(t, m.sub(p, target)), m.max(m.mul(m.sub(1, p), p), 1e-12)),
     m.mul(t, m.sub(m.log1p(m.neg(p)), m.log(p))),
@@ -60,7 +68,7 @@ const softplusOfMinus = (u: Expr): Expr => {
 /** The same of the probability σ(x), positive targets weighing z: (1 − y) x + (1 + (z − 1) y) log(1 + e⁻ˣ). */
 export const binaryCrossEntropyWithLogits = of3(
   'binaryCrossEntropyWithLogits',
-  m.add(m.mul(m.sub(1, y), x), m.mul(m.add(1, m.mul(m.sub(z, 1), y)), softplusOfMinus(x))),
+  () => m.add(m.mul(m.sub(1, y), x), m.mul(m.add(1, m.mul(m.sub(z, 1), y)), softplusOfMinus(x))),
   (t, [u, target, weight]) => {
     const s = softplusOfMinus(u);
     const w = m.add(1, m.mul(m.sub(weight, 1), target));
@@ -73,4 +81,4 @@ export const binaryCrossEntropyWithLogits = of3(
 );
 
 /** log(1 + e^(−x y)) for targets of ±1. */
-export const softMargin = of2('softMargin', m.log1p(m.exp(m.neg(m.mul(x, y)))));
+export const softMargin = of2('softMargin', () => m.log1p(m.exp(m.neg(m.mul(x, y)))));

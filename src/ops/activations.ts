@@ -16,7 +16,7 @@ export const activations = {
   relu6: op(f.relu6, 'same', { ...numbers('relu6'), node: 'HardtanhBackward0' }),
   hardtanh: op(f.hardtanh, 'same', numbers('hardtanh')),
   leakyRelu: op(f.leakyRelu, 'same', floats('leaky_relu_cpu')),
-  prelu: op({ ...f.leakyRelu, fn: { ...f.leakyRelu.fn, name: 'prelu' } }, 'same', floats('prelu_cpu')),
+  prelu: op(f.prelu, 'same', floats('prelu_cpu')),
   threshold: op(f.threshold, 'same', numbers('threshold')),
   hardshrink: op(f.hardshrink, 'same', floats('hardshrink_cpu')),
   softshrink: op(f.softshrink, 'same', floats('softshrink_cpu')),

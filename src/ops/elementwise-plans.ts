@@ -44,7 +44,7 @@ export class Plans {
   /** Those of one or two floats and numbers, by key. */
   readonly frequent: (Plan | undefined)[] = [];
   readonly #all = new Map<number | string, Plan>();
-  readonly #converting = new Map<string, MapKernel>();
+  #converting: Map<string, MapKernel> | null = null;
   readonly #name: string;
   readonly #fn: ScalarFunction;
   readonly #kind: ElementwiseKind;
@@ -118,6 +118,7 @@ export class Plans {
   /** The kernel that stores its result in a dtype other than the operation's own. */
   kernelInto(key: number | string, inputs: readonly Operand[], out: DType): MapKernel {
     const name = `${key} ${out}`;
+    this.#converting ??= new Map();
     let kernel = this.#converting.get(name);
     if (kernel === undefined) {
       kernel = this.#kernel(inputs, dtypeInfo(this.#computed(this.#common(inputs))).compute, out);

@@ -10,7 +10,7 @@ import { gather } from './indexing.ts';
 import { cat, stack } from './join.ts';
 import { bmm } from './matmul.ts';
 import { named } from './named.ts';
-import { userElementwise } from './user-elementwise.ts';
+import { type UserElementwise, userElementwise } from './user-elementwise.ts';
 import { expand, mT, reshape, select, unsqueeze } from './view.ts';
 
 /*
@@ -31,8 +31,11 @@ export interface GridSampleOptions {
 type Function1 = (...xs: readonly Operand[]) => TensorBase;
 
 function fused(name: string, f: (...xs: readonly [Scalar, Scalar, Scalar]) => Scalar, arity: number): Function1 {
-  const op = userElementwise(f as (...xs: readonly Scalar[]) => Scalar, arity, name);
-  return (...xs) => op(xs);
+  let op: UserElementwise<Scalar> | null = null;
+  return (...xs) => {
+    op ??= userElementwise(f as (...xs: readonly Scalar[]) => Scalar, arity, name);
+    return op(xs);
+  };
 }
 
 // From −1 … 1 to the places of elements: −1 is the middle of the first one, or its outer edge.

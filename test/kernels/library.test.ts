@@ -116,6 +116,7 @@ const domains: Readonly<Record<string, readonly (Range | 'mask')[]>> = {
   ],
   relu6: [above],
   leakyRelu: [[-3, -0.2], any],
+  prelu: [[-3, -0.2], any],
   threshold: [far, above, any],
   hardshrink: [far, above],
   softshrink: [far, above],
