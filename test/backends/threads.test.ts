@@ -38,6 +38,7 @@ const other = randn([310, 290]);
 const many = randn([48, 40, 50]);
 const others = randn([48, 50, 44]);
 const image = randn([4, 8, 40, 40]);
+const gates = randn([1001, 302]);
 const filters = randn([16, 8, 3, 3]);
 const whole = long.mul(1e6).to('int32');
 
@@ -53,6 +54,25 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'map of integers': () => whole.mul(3),
   'map with truth values': () => long.gt(0.3).logicalNot(),
   'map in place': () => long.clone().mul_(1.5),
+  // Workers that a large one has just kept awake take part in small ones.
+  'small map of much arithmetic': () => {
+    long.exp();
+    const [a, b] = gates.chunk(2, 1) as [Tensor, Tensor];
+    const y = a.tanh().mul(b);
+    return y.sigmoid().add(y.sin());
+  },
+  'small map of columns': () => {
+    long.exp();
+    return gates.slice(1, 3, 99).erf().T.contiguous();
+  },
+  'sums of few columns and few rows': () => {
+    long.exp();
+    return cat([gates.sum(0), gates.sum(1), gates.T.amax(0), many.sum([0, 2])]);
+  },
+  'a row more than is folded at a time': () => {
+    const x = long.slice(0, 0, 650_000).reshape([65, 10_000]);
+    return cat([x.sum(1), x.amax(1), x.argmax(1).float(), x.T.sum(0), x.T.contiguous().sum(0), x.sum(0)]);
+  },
   'sum of everything': () => long.sum(),
   'sum of integers': () => whole.sum(),
   'sum of rows': () => tall.sum(1),

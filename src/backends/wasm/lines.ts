@@ -8,12 +8,13 @@ import { address, beginLaunch } from './heap.ts';
 import { compileLines, type LineProgram } from './lines-code.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
-import { canShare, runTasks, type Task } from './threads/pool.ts';
+import { runTasks, type Task } from './threads/pool.ts';
+import { pieceOf } from './threads/share.ts';
 
 export type { LineProgram } from './lines-code.ts';
 
-/** Elements of a piece that one thread works on; fewer than two pieces are not shared. */
-const PIECE = 2 ** 16;
+/** What an element takes, in steps of `pieceOf`. */
+const ELEMENT_STEPS = 8;
 
 /** Lines longer than this do not stay in the cache, and are worth being shared between threads: they are not for these kernels. */
 export const LONGEST_LINE = 2 ** 16;
@@ -41,7 +42,8 @@ export class LineKernel {
     const kernel = this.#compiled[which] ?? compileLines(this.#program);
     this.#compiled[which] = kernel;
     const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
-    if (lines * length < 2 * PIECE || !canShare(4 * lines * length)) {
+    const piece = pieceOf(lines, ELEMENT_STEPS * length);
+    if (piece === lines) {
       kernel(lines, length, ...starts, ...scalars);
       return;
     }
@@ -50,8 +52,6 @@ export class LineKernel {
       const { bytes } = dtypeInfo(dtype);
       return extent === 'each' ? length * bytes : extent === 'line' ? bytes : 0;
     });
-    // At most a few hundred tasks, each long enough to be worth the taking.
-    const piece = Math.max(1, Math.ceil(PIECE / length), Math.ceil(lines / 256));
     const tasks: Task[] = [];
     for (let at = 0; at < lines; at += piece) {
       const args = [Math.min(piece, lines - at), length, ...starts.map((s, i) => s + at * moves[i]), ...scalars];

@@ -14,8 +14,9 @@ import { type Access, compileMap } from './map-code.ts';
 import { findLoops, innermostTile, loopCount, sizes, steps, tileInnermost } from './map-layout.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
-import { canShare, runTasks, type Task } from './threads/pool.ts';
-import { hasFunctions } from './weight.ts';
+import { runTasks, type Task } from './threads/pool.ts';
+import { pieceOf } from './threads/share.ts';
+import { hasFunctions, weight } from './weight.ts';
 
 /**
  * The type a conversion computes in, so that it rounds once: float64 if either side is, else float32
@@ -30,8 +31,11 @@ export function computeFor(from: DType, to: DType): Compute {
 
 type Input = Strided | number;
 
-/** Elements of a piece that one thread works on; fewer than two pieces are not shared. */
-const PIECE = 2 ** 16;
+/** What an element takes, in steps of `pieceOf`, beside its arithmetic; and an instruction of that. */
+const ELEMENT_STEPS = 4;
+const INSTRUCTION_STEPS = 1.5;
+/** Pieces begin at whole vectors and whole lines of the cache, whatever the dtype. */
+const UNIT = 64;
 
 /** Inputs that a bit mask has room for. */
 export const MASKED = 30;
@@ -49,6 +53,8 @@ export class MapKernel {
   readonly #dtypes: readonly DType[];
   readonly #scalars: readonly boolean[];
   readonly #hasFunctions: boolean;
+  /** What an element takes, in steps of `pieceOf`. */
+  readonly #steps: number;
   /** What was compiled, without fused multiply-adds and with them. */
   readonly #compiled: readonly [Compiled, Compiled] = [new Compiled(), new Compiled()];
 
@@ -58,6 +64,7 @@ export class MapKernel {
     this.#dtypes = [...outs, ...ins.map((d) => (d === 'scalar' ? 'float64' : d))];
     this.#scalars = ins.map((d) => d === 'scalar');
     this.#hasFunctions = hasFunctions(fn.outs);
+    this.#steps = ELEMENT_STEPS + INSTRUCTION_STEPS * weight(fn.outs);
   }
 
   /** Whether it is computed with fused multiply-adds. A host is not asked for them before that matters. */
@@ -96,13 +103,14 @@ export class MapKernel {
     if (n === 0) return;
     const repeated = flatness(outs, ins, n);
     if (repeated >= 0) {
-      if (n >= 2 * PIECE && canShare(4 * n)) this.#shareFlat(n, outs, ins, repeated);
+      const piece = pieceOf(n, this.#steps, UNIT);
+      if (piece < n) this.#shareFlat(n, piece, outs, ins, repeated);
       else launch(this.flat(repeated), n, outs, ins);
     } else this.#runNested(outs, ins);
   }
 
   /** Ranges of elements as tasks. A piece begins at a whole vector, so its elements meet the same code as in one go. */
-  #shareFlat(n: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
+  #shareFlat(n: number, piece: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
     const kernel = this.flat(repeated);
     const operands = [...outs, ...ins];
     const starts = operands.map(place);
@@ -111,8 +119,6 @@ export class MapKernel {
       return fixed ? 0 : dtypeInfo(x.dtype).bytes;
     });
     const tasks: Task[] = [];
-    // At most a few hundred tasks, each long enough to be worth the taking.
-    const piece = Math.max(PIECE, Math.ceil(n / 256 / PIECE) * PIECE);
     for (let at = 0; at < n; at += piece) {
       const count = Math.min(piece, n - at);
       tasks.push([{ kernel, args: [count, ...starts.map((start, i) => start + at * moves[i])] }]);
@@ -157,8 +163,10 @@ export class MapKernel {
     const depth = Math.max(0, loopCount - 1);
     const kernel = this.#variant(depth, tensors, outs.length);
     const turns = loopCount === 0 ? 1 : sizes[depth];
-    const n = numel(outs[0].shape);
-    if (loopCount > 0 && n >= 2 * PIECE && canShare(4 * n)) this.#shareNested(kernel, depth, outs, ins);
+    // Turns of the outermost loop are shared, unless it is the innermost, too, whose pieces begin at whole vectors.
+    const around = loopCount === 0 ? 1 : sizes[0];
+    const piece = pieceOf(around, (this.#steps * numel(outs[0].shape)) / around, depth === 0 ? UNIT : 1);
+    if (piece < around) this.#shareNested(kernel, depth, piece, outs, ins);
     else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]));
   }
 
@@ -181,12 +189,17 @@ export class MapKernel {
   }
 
   /** Turns of the outermost loop as tasks. */
-  #shareNested(kernel: WasmFunction, depth: number, outs: readonly Strided[], ins: readonly Input[]): void {
+  #shareNested(
+    kernel: WasmFunction,
+    depth: number,
+    piece: number,
+    outs: readonly Strided[],
+    ins: readonly Input[],
+  ): void {
     const operands = [...outs, ...ins];
     const width = operands.filter((x) => typeof x !== 'number').length;
     const starts = operands.map(place);
     const turns = sizes[0];
-    const piece = Math.max(1, Math.ceil((turns * PIECE) / numel(outs[0].shape)), Math.ceil(turns / 256));
     const tasks: Task[] = [];
     for (let at = 0; at < turns; at += piece) {
       const count = Math.min(piece, turns - at);

@@ -24,6 +24,7 @@ import { type RowsShape, rowsFunction } from './reduce/rows.ts';
 import { FINISH, finishFunction, MERGE, mergeFunction, slotBytes } from './reduce/state.ts';
 import { fusing } from './relaxed.ts';
 import { canShare } from './threads/pool.ts';
+import { tasksWanted } from './threads/share.ts';
 import { weight } from './weight.ts';
 
 export type { Fold } from './reduce/fold.ts';
@@ -54,6 +55,8 @@ interface Planned extends ReductionPlan {
 const SHARED_ELEMENTS = 2 ** 17;
 /** Equal parts that one of the threads folds one after the other. */
 const PARTS_OF_TASK = 4;
+/** Outputs that threads fold are a multiple of this: whole vectors, and whole lines of the cache. */
+const TILE_UNIT = 64;
 /** How rows are folded, by what their elements cost. */
 const EIGHT: RowsShape = { width: 4, depth: 2 };
 const FOUR: RowsShape = { width: 4, depth: 1 };
@@ -345,9 +348,10 @@ class Run {
   shared(): void {
     const { outputs, keptWalk } = this.#plan;
     const bundle = new Bundle(this.#paramBytes, this.#slotBytes);
+    const tile = this.#sharedTile();
     do {
-      for (let k = 0; k < outputs.size; k += TILE) {
-        const count = Math.min(TILE, outputs.size - k);
+      for (let k = 0; k < outputs.size; k += tile) {
+        const count = Math.min(tile, outputs.size - k);
         const into = bundle.state();
         let state = into;
         this.#eachPart(count === 1 ? PARTS_OF_TASK : 1, (part) => {
@@ -371,6 +375,17 @@ class Run {
       }
     } while (keptWalk.next());
     bundle.run();
+  }
+
+  /** How many outputs are folded at a time, so that there are enough tasks for all threads. */
+  #sharedTile(): number {
+    let parts = 0;
+    this.#eachPart(1, () => {
+      parts += 1;
+    });
+    for (const { size } of this.#plan.keptAround) parts *= size;
+    const tiles = Math.max(1, tasksWanted() / parts);
+    return Math.min(TILE, TILE_UNIT * Math.ceil(this.#plan.outputs.size / tiles / TILE_UNIT));
   }
 
   /** Writes the parameters of a part of the fold of `count` outputs from number `k` on. */

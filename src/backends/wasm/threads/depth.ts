@@ -1,7 +1,7 @@
 /**
  * How deep in its stack a worker runs kernels.
  *
- * Compilers keep vectors that find no register in the stack. V8 aligns it to eight bytes, so that one of
+ * Compilers keep vectors that find no register in the stack. V8 aligns it to eight bytes, so that a vector of
  * sixteen may lie across the border of two pages, where it takes so long to be stored and read again that a
  * kernel which does so in its loop runs at less than half its speed. The stack of a worker always begins at
  * the same place of a page and its calls nest in the same way, so that it is always the same kernels. So a

@@ -16,10 +16,33 @@ const SHARED_STEPS = 2 ** 19;
 /** More tasks than threads, so that none waits long for the last. */
 const TASKS_PER_THREAD = 4;
 
+/** Tasks to which work is best dealt out where it can be cut in any manner. */
+export const tasksWanted = (): number => TASKS_PER_THREAD * getNumThreads();
+
 /** Into how many tasks to cut work of so many steps, at most `most`. */
 export function tasksFor(steps: number, most: number): number {
   if (steps < SHARED_STEPS || most < 2 || !canShare(steps)) return 1;
-  return Math.min(most, TASKS_PER_THREAD * getNumThreads());
+  return Math.min(most, tasksWanted());
+}
+
+/** Steps of a piece: worth being taken by a thread, and so few that none waits long for the last one. */
+const FEWEST_STEPS = 2 ** 17;
+const MOST_STEPS = 2 ** 20;
+/** Pieces of one piece of work, at most. */
+const MOST_PIECES = 256;
+
+/**
+ * How many units a piece of work has that is shared (a multiple of `multiple`), where a unit takes so many
+ * steps; as many as there are if it is not worth it, or nobody is there to share it with.
+ */
+export function pieceOf(units: number, steps: number, multiple = 1): number {
+  const all = units * steps;
+  if (all < 2 * FEWEST_STEPS || units < 2 * multiple || !canShare(all)) return units;
+  const wanted = Math.max(tasksWanted(), all / MOST_STEPS);
+  const most = Math.floor(Math.min(MOST_PIECES, wanted, all / FEWEST_STEPS, units / multiple));
+  // As many for each thread, so that none stands by for the last.
+  const pieces = most - (most > getNumThreads() ? most % getNumThreads() : 0);
+  return multiple * Math.ceil(units / pieces / multiple);
 }
 
 /** Runs the calls that `body` makes for each of `count` tasks, which do not depend on each other. */
