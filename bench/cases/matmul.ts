@@ -50,7 +50,7 @@ const plain: readonly Case[] = DTYPES.flatMap((dtype) =>
 const ENOUGH = { float32: 45, float64: 22.5 };
 const ENOUGH_DETERMINISTIC = { float32: 36, float64: 18 };
 
-const onlyGenerated = (setup: () => () => unknown) => (): (() => unknown) => {
+export const onlyGenerated = (setup: () => () => unknown) => (): (() => unknown) => {
   setBlas(false);
   return setup();
 };

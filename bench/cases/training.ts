@@ -6,6 +6,7 @@ import { gptTraining } from '../models/gpt.ts';
 import { lstmTraining } from '../models/lstm.ts';
 import { mlp, mlpParameters, mlpTraining } from '../models/mlp.ts';
 import { adam, adamW, sgd } from '../models/optimisers.ts';
+import { onlyGenerated } from './matmul.ts';
 
 const gpt = { batch: 16, length: 64, width: 128, layers: 4, heads: 4, vocabulary: 65 };
 const gptStep = (): (() => void) => adamW(1e-3, 0.01)(gptTraining(gpt));
@@ -27,6 +28,11 @@ const steps = Object.entries(models).map(
   ([name, setup]): Case => ({ name, unit: 'ms', work: 1, minCalls: 5, warmUps: 6, setup }),
 );
 
+const without = ['MLP 784-128-10, batch 64, SGD', 'MLP 784-512-10, batch 128, SGD', 'GPT'];
+const generated = steps
+  .filter(({ name }) => without.some((start) => name.startsWith(start)))
+  .map((c): Case => ({ ...c, name: `${c.name}, generated kernels`, setup: onlyGenerated(c.setup) }));
+
 /** A function of a hundred parameters: a chain of Rosenbrock's valleys. */
 function rosenbrock(x: Tensor): Tensor {
   const [a, b]: [Tensor, Tensor] = [x.slice(0, 0, -1), x.slice(0, 1)];
@@ -39,6 +45,7 @@ const transforms: readonly Case[] = [
     unit: 'ms',
     work: 1,
     minCalls: 5,
+    warmUps: 6,
     setup: () => {
       const parameters = mlpParameters(small.inputs, small.hidden, small.outputs).map((p): Tensor => p.detach());
       const x: Tensor = randn([small.batch, small.inputs]);
@@ -53,6 +60,7 @@ const transforms: readonly Case[] = [
     name: 'Hessian of a function of 100 parameters',
     unit: 'ms',
     work: 1,
+    warmUps: 6,
     setup: () => {
       const x: Tensor = randn([100]);
       const h = hessian(rosenbrock);
@@ -69,4 +77,4 @@ const memory: readonly Case[] = (['process', 'above import'] as const).map((memo
   setup: gptStep,
 }));
 
-export const training: readonly Case[] = [...steps, ...transforms, ...memory, ...onThreads(2, steps)];
+export const training: readonly Case[] = [...steps, ...generated, ...transforms, ...memory, ...onThreads(2, steps)];

@@ -250,6 +250,8 @@ for hidden, batch in [(128, 64), (512, 128)]:
 CASES["CNN 1-16-32 on 28×28, batch 64, SGD step"] = step(SGD, lambda: models.cnn_training(64), lr=0.01)
 gpt = step(ADAMW, models.gpt_training, lr=1e-3, weight_decay=0.01)
 CASES["GPT 4 blocks of width 128, batch 16×64, AdamW step"] = gpt
+for name in [name for name in CASES if name.endswith(" step")]:
+    CASES[f"{name}, generated kernels"] = CASES[name]
 CASES["LSTM 2×128, batch 32×64, SGD step"] = step(SGD, models.lstm_training, lr=0.01)
 
 

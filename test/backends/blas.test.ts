@@ -263,6 +263,17 @@ describe('what the library is asked to do', () => {
     expect(calls).toHaveLength(3);
   });
 
+  test('a few rows or columns that a library would pack many operands for stay here', () => {
+    randn([3, 600]).matmul(randn([600, 600]));
+    randn([600, 600], { dtype: 'float64' }).matmul(randn([4, 600], { dtype: 'float64' }).t());
+    expect(calls).toEqual([]);
+    randn([3, 500]).matmul(randn([500, 600]));
+    randn([3, 600]).matmul(randn([600, 600]).t());
+    randn([4, 600]).matmul(randn([600, 600]));
+    randn([600, 600]).matmul(randn([600, 4]));
+    expect(calls).toHaveLength(4);
+  });
+
   test('deterministic mode keeps it out', () => {
     setDeterministic(true);
     randn([m, k]).matmul(randn([k, n]));

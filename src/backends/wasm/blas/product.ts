@@ -11,6 +11,10 @@ const WORTH_A_CALL = 24 ** 3;
 const WORTH_A_VECTOR = 64 ** 2;
 /** With so few bytes in a column of the result a library is no faster than the memory, and packs for nothing. */
 const FEW_ROWS_BYTES = 64;
+/** A library packs operands of so many multiplications also where the result is a few rows or columns and that does not pay. */
+const PACKS_FROM = 10 ** 6;
+const FEW_ROWS = 3;
+const FEW_DOUBLE_COLUMNS = 4;
 /** Rows that are a multiple of this apart fall on the same places of a cache. */
 const PAGE = 4096;
 
@@ -129,6 +133,7 @@ export function planBlas(
   const ldb = leading(b, k, n, bytes);
   if (lda === 0 || ldb === 0) return null;
   if (ldb < 0 && m * bytes <= FEW_ROWS_BYTES && b.column % PAGE === 0) return null;
+  if (m * n * k > PACKS_FROM && ((ldb > 0 && m <= FEW_ROWS) || (bytes === 8 && n <= FEW_DOUBLE_COLUMNS))) return null;
   const blas = current();
   if (blas === null) return null;
   const origin = originOf(blas);
