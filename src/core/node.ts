@@ -1,4 +1,4 @@
-import { awaitBytes } from '../backends/wasm/heap.ts';
+import { awaitBytes, releaseBytes } from '../backends/wasm/heap.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { DType } from './dtype.ts';
 import { ArgumentError, AutogradError } from './errors.ts';
@@ -216,7 +216,7 @@ export class Node {
       this.savedVersions = withNumber(this.savedVersions, k, PACKED);
     } else {
       saved[k] = frozen(t);
-      if (t.wrapped === null) awaitBytes(t.storage, true);
+      if (t.wrapped === null) awaitBytes(t.storage);
       if (version !== 0) this.savedVersions = withNumber(this.savedVersions, k, version);
     }
   }
@@ -258,8 +258,10 @@ export class Node {
       for (let k = 0; k < saved.length; k++) {
         const t = saved[k];
         if (typeof t === 'number' || this.savedVersions[k] === PACKED) continue;
-        const { wrapped, storage } = t as TensorBase;
-        if (wrapped === null) awaitBytes(storage, false);
+        const { wrapped, storage, meta } = t as TensorBase;
+        if (wrapped !== null) continue;
+        const whole = meta?.base ?? (t as TensorBase);
+        releaseBytes(storage, whole.node !== null || this.plan[k] < 0);
       }
       this.saved = null;
       this.savedVersions = NOTHING;

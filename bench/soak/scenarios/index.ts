@@ -17,7 +17,7 @@ export const scenarios: readonly Scenario[] = [
   inPlace,
   operands,
   ...dropped,
-  shapes,
+  ...shapes,
   graphs,
   smallCaches,
   threads,

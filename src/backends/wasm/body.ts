@@ -3,6 +3,7 @@
  * recipes read.
  */
 import type { Span } from './allocator.ts';
+import type { Limit } from './limit.ts';
 
 /** The stamp of a body that has no place; the clock never shows it. */
 export const NOWHERE = -1;
@@ -52,8 +53,9 @@ export class Body {
   atNeed = false;
   /** Its bytes are nowhere: the recipe makes them again. */
   forgotten = false;
-  /** Whether that was because the cache was full. */
-  crowdedOut = false;
+  /** The limit by which its bytes were given up last, and the mark it has put on them. */
+  givenUpBy: Limit | null = null;
+  mark = 0;
   /** How many nodes of graphs have saved tensors that lie here, and have not let go of them. */
   awaited = 0;
 
@@ -134,36 +136,17 @@ export class Ring {
   }
 }
 
-/** A ring that learns how many bytes of what can be made again are worth keeping in place. */
-export class RemakableRing extends Ring {
-  readonly #fewest: number;
-  #limit: number;
-  /** Lines forgotten since the last that was missed or the limit last fell. */
-  #forgotten = 0;
+/** A ring of which no more than a limit is kept. */
+export class LimitedRing extends Ring {
+  readonly limit: Limit;
 
-  /** `fewest`: lines that are kept in any case. */
-  constructor(fewest: number) {
+  constructor(limit: Limit) {
     super();
-    this.#fewest = fewest;
-    this.#limit = fewest;
+    this.limit = limit;
   }
 
   /** Whether so many lines more would be too many. */
   isFullWith(more: number): boolean {
-    return this.lines + more > this.#limit;
-  }
-
-  /** Once in a while the limit falls a little: what a program missed once it may not need any more. */
-  noteForgotten(lines: number): void {
-    this.#forgotten += lines;
-    if (this.#forgotten < 512 * this.#limit) return;
-    this.#forgotten = 0;
-    this.#limit = Math.max(this.#fewest, 0.75 * this.#limit);
-  }
-
-  /** What was missed raises the limit, unless room was short. */
-  noteMissed(lines: number, most: number): void {
-    this.#forgotten = 0;
-    this.#limit = Math.min(most, this.#limit + lines);
+    return this.lines + more > this.limit.lines;
   }
 }

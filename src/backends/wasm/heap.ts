@@ -322,10 +322,14 @@ export function hasRecipe(s: Storage): boolean {
   return s.recipe !== null && s.body.leases !== null;
 }
 
-/** Notes that a backward pass is going to read `s`, or, with false, that one that was has no more need of it. */
-export function awaitBytes(s: Storage, on: boolean): void {
-  if (on) expect(s.body);
-  else unexpect(s.body);
+/** Notes that a backward pass is going to read `s`. */
+export function awaitBytes(s: Storage): void {
+  expect(s.body);
+}
+
+/** Notes that a pass that was going to read `s` has no more need of it; `result`: it is most likely dead then. */
+export function releaseBytes(s: Storage, result: boolean): void {
+  unexpect(s.body, result);
 }
 
 function followRecipe(s: Storage, body: Body): void {

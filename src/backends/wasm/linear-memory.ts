@@ -66,13 +66,13 @@ export function linearMemoryBytes(): number {
 
 /**
  * Grows by at least `needed` bytes and returns by how many, or 0 if the memory cannot grow so far.
- * Growth comes in generous steps, because it replaces every view and, on hosts that reserve no
- * address space, may copy the whole memory.
+ * Growth comes in steps, because it replaces every view and, on hosts that reserve no address space,
+ * may copy the whole memory.
  */
 export function growMemory(needed: number): number {
   const before = bytes.length / PAGE_BYTES;
   const least = Math.ceil(needed / PAGE_BYTES);
-  const generous = Math.max(least, 256, before >>> 2);
+  const generous = Math.max(least, 32, before >>> 4);
   const grown = tryGrow(Math.min(generous, USABLE_PAGES - before), least) || tryGrow(least, least);
   return grown * PAGE_BYTES;
 }

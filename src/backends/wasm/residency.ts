@@ -11,13 +11,14 @@ import {
   CLASS_GRANULES,
   CLOCK_MASK,
   type Lease,
+  LimitedRing,
   launchesBetween,
   NOWHERE,
-  RemakableRing,
   Ring,
 } from './body.ts';
 import { clear } from './clear.ts';
 import { division } from './division.ts';
+import { Limit } from './limit.ts';
 import { copyOut, growMemory, linearMemoryBytes, noteMovedOut, u8 } from './linear-memory.ts';
 
 /**
@@ -39,9 +40,9 @@ spans.extend(linearMemoryBytes() / LINE - 2);
 /** Number of the current launch. It wraps: a false match merely pins a block for one launch, a false order evicts another one. */
 export let clock = 1;
 
-/** How many bytes may be taken before eviction begins; restores raise it as far as the maximum. */
-let cacheLimit = 40 * MIB;
-let cacheMaximum = 3072 * MIB;
+/** How much may be taken before eviction begins. */
+const CACHE_MOST = (3072 * MIB) / LINE;
+const cache = new Limit((40 * MIB) / LINE, CACHE_MOST, 1);
 
 /** Bytes of the linear memory that are taken: blocks, pages and scratch. */
 let resident = 0;
@@ -56,30 +57,36 @@ let finalized = 0;
 /** Bodies that stay as long as there is room. */
 const lasting = new Ring();
 
+/** Bodies that are most likely dead, but have no recipe, or one that is long to follow: the first to go. */
+const released = new Ring();
+
 /**
  * Bodies whose recipes make them again. Few of them are kept in place, so that a loop that drops its
- * results finds the memory of the next one in the processor's cache; what is missed raises the number.
+ * results finds the memory of the next one in the processor's cache; what is missed raises the number,
+ * in small steps, since most of what is missed once is not missed again.
  * What a backward pass is going to read is kept apart, and joins the others when it has been read: most
  * of it is dead by then.
  */
-const spare = new RemakableRing(division.spare / LINE);
-const awaited = new RemakableRing(division.awaited / LINE);
+const spare = new LimitedRing(new Limit(division.spare / LINE, CACHE_MOST, 1 / 8));
+const awaited = new LimitedRing(new Limit(division.awaited / LINE, CACHE_MOST, 1));
 
 /** The launch during which nothing more was found to evict; until the next one the search is spared. */
 let exhausted = 0;
 
 /**
  * Takes room, by preference in this order: what is free within the cache limit, what eviction frees,
- * new memory. Where free memory is in pieces too small, the cache may spread over half as much again
- * before eviction makes larger pieces. The limit yields to a launch that needs more.
+ * new memory. Where free memory is in pieces too small, what is most likely dead goes, and then the cache may
+ * spread over half as much again before further eviction makes larger pieces. The limit yields to a launch
+ * that needs more.
  */
 export function reserve(lines: number): Span {
   const bytes = lines * LINE;
-  while (resident + bytes > cacheLimit && evictOne());
+  while (resident + bytes > cache.lines * LINE && evictOne());
   let span = spans.allocate(lines);
   if (span === null) {
+    while (span === null && evictDead()) span = spans.allocate(lines);
     const missing = spans.missing(lines) * LINE;
-    if (linearMemoryBytes() + missing > cacheLimit * 1.5 + 16 * MIB) {
+    if (span === null && linearMemoryBytes() + missing > 1.5 * cache.lines * LINE + 16 * MIB) {
       while (span === null && evictOne()) span = spans.allocate(lines);
     }
     span ??= extend(lines);
@@ -175,7 +182,7 @@ function ringOf(body: Body): Ring {
 /** Whether there is nothing in a page without a recipe. */
 const isWhole = ({ live, remakable }: Body): boolean => live === remakable;
 
-const remakableRingOf = (body: Body): RemakableRing => (body.awaited > 0 ? awaited : spare);
+const remakableRingOf = (body: Body): LimitedRing => (body.awaited > 0 ? awaited : spare);
 
 function withdraw(body: Body): void {
   if (body.registered) registry?.unregister(body);
@@ -233,25 +240,34 @@ export function handOver(body: Body, owner: object): void {
 /** How much longer unused a body must be to be copied while there is one that can be forgotten. */
 const COPIES_WAIT = 2;
 
-/** Makes room by the body that was not used for longest. */
+/** Makes room by the body that was not used for longest, and before that by one that is most likely dead. */
 function evictOne(): boolean {
   if (exhausted === clock) return false;
+  if (evictDead()) return true;
   const cheap = oldestIn(spare) ?? oldestIn(awaited);
   const body = lasting.oldest(clock);
   if (cheap !== null && (body === null || age(body) <= COPIES_WAIT * age(cheap))) {
-    forget(cheap, true);
+    forget(cheap, cache);
     return true;
   }
-  if (body !== null && isGood(body.leases) && isWhole(body)) {
-    forget(body, true);
-    return true;
-  }
-  if (body !== null) {
-    dropRecipe(body);
-    return evict(body);
-  }
+  if (body !== null) return evictOrForget(body);
   exhausted = clock;
   return false;
+}
+
+/** Makes room by a body that is most likely dead. */
+function evictDead(): boolean {
+  const body = released.oldest(clock);
+  return body !== null && evictOrForget(body);
+}
+
+function evictOrForget(body: Body): boolean {
+  if (isGood(body.leases) && isWhole(body)) {
+    forget(body, cache);
+    return true;
+  }
+  dropRecipe(body);
+  return evict(body);
 }
 
 /** Launches since a body was used. */
@@ -261,30 +277,36 @@ const age = (body: Body): number => launchesBetween(body.stamp, clock);
 const isGood = (leases: readonly Lease[] | null): boolean => leases?.every((lease) => !lease.ended) === true;
 
 /** The body to be forgotten next. Those whose recipes are no longer good become like any other on the way. */
-function oldestIn(ring: RemakableRing): Body | null {
+function oldestIn(ring: LimitedRing): Body | null {
   for (;;) {
     const body = ring.oldest(clock);
     if (body === null || isGood(body.leases)) return body;
     dropRecipe(body);
+    if (ring === spare) move(body, released);
   }
 }
 
 /** Gives up the bytes of a body that its recipe can make again, without a copy. */
-function forget(body: Body, crowded: boolean): void {
+function forget(body: Body, limit: Limit): void {
   for (const lease of body.leases ?? []) lease.needed = true;
+  giveUp(body, limit);
   retire(body);
   body.forgotten = true;
-  body.crowdedOut = crowded;
   forgotten++;
 }
 
+/** To be called before a body in place goes that may be missed. */
+function giveUp(body: Body, limit: Limit): void {
+  body.givenUpBy = limit;
+  body.mark = limit.giveUp(body.span?.size ?? 0);
+}
+
 /** Forgets what a ring holds too much of, or would with so many lines more. */
-function trim(ring: RemakableRing, more = 0): void {
+function trim(ring: LimitedRing, more = 0): void {
   while (ring.lines > 0 && ring.isFullWith(more)) {
     const body = oldestIn(ring);
     if (body === null) return;
-    ring.noteForgotten(body.span?.size ?? 0);
-    forget(body, false);
+    forget(body, ring.limit);
   }
 }
 
@@ -302,15 +324,14 @@ export function reconsider(body: Body): void {
   if (ring === null) return;
   const to = ringOf(body);
   if (to === ring) return;
-  ring.remove(body);
-  to.add(body);
-  if (to !== lasting) trim(to as RemakableRing);
+  move(body, to);
+  if (to !== lasting) trim(to as LimitedRing);
 }
 
 /** Closes a page: what it shares can be given up from now on. */
 export function enrollPage(body: Body, owner: object): void {
   enroll(body, owner);
-  if (body.ring !== lasting) trim(body.ring as RemakableRing);
+  if (body.ring !== lasting) trim(body.ring as LimitedRing);
 }
 
 /** Notes that a recipe can make the bytes of one storage of a page again by reading `leases`. */
@@ -346,11 +367,7 @@ export function keepRecipe(body: Body, leases: Lease[], atNeed: boolean): void {
   body.leases = leases;
   body.atNeed = atNeed;
   countLeases(body, 1);
-  if (atNeed) return;
-  body.ring?.remove(body);
-  const ring = remakableRingOf(body);
-  ring.add(body);
-  trim(ring);
+  if (!atNeed) moveLimited(body, remakableRingOf(body));
 }
 
 /** Whether a result of so many bytes that can be made again is going to crowd out others. */
@@ -366,18 +383,29 @@ export function makeWay(bytes: number): void {
 
 /** Notes that a backward pass is going to read a body. */
 export function expect(body: Body): void {
-  if (body.awaited++ === 0 && body.ring === spare) move(body, awaited);
+  if (body.awaited++ > 0) return;
+  if (body.ring === spare) moveLimited(body, awaited);
+  else if (body.ring === released) move(body, lasting);
 }
 
-/** Takes back one `expect`; the storage may have another body by now, which nobody awaits. */
-export function unexpect(body: Body): void {
-  if (body.awaited > 0 && --body.awaited === 0 && body.ring === awaited) move(body, spare);
+/**
+ * Takes back one `expect`; the storage may have another body by now, which nobody awaits. A `result` of the
+ * graph that the pass went through is most likely dead.
+ */
+export function unexpect(body: Body, result: boolean): void {
+  if (body.awaited === 0 || --body.awaited > 0) return;
+  if (body.ring === awaited) moveLimited(body, spare);
+  else if (result && body.ring === lasting && body.sizeClass < 0) move(body, released);
 }
 
-function move(body: Body, to: RemakableRing): void {
+function moveLimited(body: Body, to: LimitedRing): void {
+  move(body, to);
+  trim(to);
+}
+
+function move(body: Body, to: Ring): void {
   body.ring?.remove(body);
   to.add(body);
-  trim(to);
 }
 
 function evict(body: Body): boolean {
@@ -390,14 +418,15 @@ function evict(body: Body): boolean {
   noteMovedOut(body.copy.byteLength);
   evictions++;
   evictedBytes += body.used * GRANULE;
+  giveUp(body, cache);
   retire(body);
   return true;
 }
 
-/** Brings a body back. That it was missed shows that the cache is too small for what the program works on. */
+/** Brings a body back. */
 export function restore(body: Body, copy: ArrayBuffer, owner: object): void {
   const lines = Math.ceil(copy.byteLength / LINE);
-  cacheLimit = Math.min(cacheMaximum, cacheLimit + lines * LINE);
+  body.givenUpBy?.miss(lines, body.mark);
   settle(body, reserve(lines));
   u8().set(new Uint8Array(copy), body.place * GRANULE);
   body.copy = null;
@@ -443,9 +472,7 @@ function inLaunch<T>(make: () => T): T {
 function noteRemade(body: Body, lines: number): void {
   remakes++;
   // Nobody missed what only another one is made from.
-  if (launchesInside > 0) return;
-  if (body.crowdedOut) cacheLimit = Math.min(cacheMaximum, cacheLimit + lines * LINE);
-  else remakableRingOf(body).noteMissed(lines, cacheMaximum / LINE);
+  if (launchesInside === 0) body.givenUpBy?.miss(lines, body.mark);
 }
 
 export function settle(body: Body, span: Span): void {
@@ -464,9 +491,8 @@ export function setCacheLimit(bytes: number, maximum: number = bytes): void {
   if (!(bytes >= 0 && maximum >= bytes)) {
     throw new ArgumentError(`cache limit must be a number of bytes, at most the maximum; got ${bytes} and ${maximum}`);
   }
-  cacheLimit = bytes;
-  cacheMaximum = maximum;
-  while (resident > cacheLimit && evictOne());
+  cache.set(bytes / LINE, maximum / LINE);
+  while (resident > bytes && evictOne());
 }
 
 // ─── launches ────────────────────────────────────────────────────────────────────────────────────
@@ -506,8 +532,8 @@ export interface ResidencyStats {
 export function residencyStats(): ResidencyStats {
   return {
     resident,
-    cacheLimit,
-    cacheMaximum,
+    cacheLimit: cache.lines * LINE,
+    cacheMaximum: cache.most * LINE,
     linearMemoryBytes: linearMemoryBytes(),
     evictions,
     evictedBytes,
@@ -521,5 +547,5 @@ export function residencyStats(): ResidencyStats {
 
 /** Visits every evictable body that is in place. */
 export function eachBody(visit: (body: Body) => void): void {
-  for (const ring of [lasting, spare, awaited]) ring.each(visit);
+  for (const ring of [lasting, released, spare, awaited]) ring.each(visit);
 }
