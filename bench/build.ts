@@ -6,14 +6,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsdown';
-import config from '../tsdown.config.ts';
+import { published } from '../tsdown.config.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const out = join(root, 'out', 'bench');
-
-/** What the package is built with, as far as it changes what runs. */
-type Options = NonNullable<Parameters<typeof build>[0]>;
-const published = config as { readonly minify: Options['minify']; readonly plugins: Options['plugins'] };
 
 const common = {
   config: false,
@@ -44,14 +40,9 @@ export async function buildDeclarations(): Promise<void> {
 
 /** The library, and programs that use it beside it, in a folder of their own. */
 export async function buildBeside(outDir: string, entry: Readonly<Record<string, string>>): Promise<void> {
-  await build({
-    ...common,
-    entry: { nabla: 'src/index.ts', thread: 'src/backends/wasm/threads/worker.ts' },
-    tsconfig: 'src/tsconfig.json',
-    outDir,
-    plugins: published.plugins,
-    clean: true,
-  });
+  const library = { ...common, tsconfig: 'src/tsconfig.json', outDir, plugins: published.plugins };
+  await build({ ...library, entry: { nabla: 'src/index.ts' }, clean: true });
+  await build({ ...library, entry: { thread: 'src/backends/wasm/threads/worker.ts' }, clean: false });
   await build({
     ...common,
     entry: { ...entry },
