@@ -4,8 +4,9 @@
  */
 import { division } from '../backends/wasm/division.ts';
 import {
+  address,
+  beginLaunch,
   COPIED_BYTES,
-  expectResult,
   free,
   giveRecipe,
   hasRecipe,
@@ -20,11 +21,10 @@ import {
 } from '../backends/wasm/heap.ts';
 import { settingsNow, withSettings } from '../backends/wasm/settings.ts';
 import { inArena } from './arena.ts';
-import { type DType, dtypeInfo } from './dtype.ts';
+import type { DType } from './dtype.ts';
 import { detour, plainly, supplied } from './forward.ts';
 import { internally } from './internally.ts';
 import type { Op } from './op.ts';
-import { contiguousStrides, numel } from './shape.ts';
 import { fresh, type Operand, type Outputs, type TensorBase, tensorOver } from './tensor.ts';
 
 /**
@@ -100,27 +100,11 @@ export function freshSmall(
   return fresh(shape, dtype, size, strides, !inArena());
 }
 
-/** Room for the result of a cheap operation on plain tensors; where `remember` will find others too many, they go first. */
-export function freshResult(
-  inputs: readonly Operand[],
-  shape: readonly number[],
-  dtype: DType,
-  size: number = numel(shape),
-  strides: readonly number[] = contiguousStrides(shape),
-): TensorBase {
-  if (inArena()) return fresh(shape, dtype, size, strides);
-  const nbytes = size * dtypeInfo(dtype).bytes;
-  if (nbytes > SMALL_BYTES) {
-    const sources: Storage[] = [];
-    for (const x of inputs) if (typeof x !== 'number') sources.push(x.storage);
-    expectResult(nbytes, sources);
-  }
-  return fresh(shape, dtype, size, strides, true);
-}
-
 /** Computes results of a cheap operation on plain tensors, with recipes. */
 export function makeResults<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
-  const outer = swapMakingResults(op.cheap === true && !inArena());
+  const cheap = op.cheap === true && !inArena();
+  if (cheap && op.view?.(attrs) !== true) keepInPlace(inputs);
+  const outer = swapMakingResults(cheap);
   let outputs: Outputs;
   try {
     outputs = detour ? supplied(op, inputs, attrs) : op.forward(inputs, attrs);
@@ -129,6 +113,13 @@ export function makeResults<A>(op: Op<A>, inputs: readonly Operand[], attrs: A):
   }
   remember(op, inputs, attrs, outputs);
   return outputs;
+}
+
+/** Begins a launch that uses the inputs, where results may be large: others make way for these, the last result above all. */
+function keepInPlace(inputs: readonly Operand[]): void {
+  if (!inputs.some((x) => typeof x !== 'number' && x.storage.nbytes > SMALL_BYTES)) return;
+  beginLaunch();
+  for (const x of inputs) if (typeof x !== 'number') address(x.storage);
 }
 
 /** Gives results of an operation on plain tensors that are cheap, and not too small for it, their recipes. */

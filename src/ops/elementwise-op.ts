@@ -9,7 +9,7 @@ import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
 import { canCast } from '../core/promotion.ts';
-import { freshResult, freshSmall, remember } from '../core/recipes.ts';
+import { freshSmall, remember } from '../core/recipes.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp } from '../kernels/derive.ts';
@@ -210,7 +210,7 @@ export class ElementwiseOp implements Op<undefined> {
     const shape = this.#shape(inputs);
     const plan = this.#plans.plan(this.#plans.key(inputs), inputs);
     if (this.fn.outs.length === 1) {
-      const out = freshResult(inputs, shape, plan.out);
+      const out = fresh(shape, plan.out);
       plan.kernel.run([out], inputs);
       return out;
     }

@@ -55,6 +55,20 @@ describe('results that can be made again', () => {
     const places = new Set<number>();
     for (let i = 0; i < 20; i++) places.add(x.add(1).storage.body.place);
     expect(places.size).toBeLessThanOrEqual(2);
+    const rows: Tensor = randn([1000, 1000]);
+    const others: Readonly<Record<string, () => Tensor>> = {
+      clone: () => rows.clone(),
+      transposed: () => rows.t().contiguous(),
+      cat: () => cat([rows, rows]),
+      softmax: () => rows.softmax(1),
+      cumsum: () => rows.cumsum(1),
+      flip: () => rows.flip([0]),
+    };
+    for (const [name, make] of Object.entries(others)) {
+      places.clear();
+      for (let i = 0; i < 20; i++) places.add(make().storage.body.place);
+      expect(places.size, name).toBeLessThanOrEqual(2);
+    }
     const before = memoryStats();
     let y = x.add(1);
     for (let i = 0; i < 10; i++) y = y.mul(0.5);

@@ -11,7 +11,7 @@
 import type { DType } from '../../core/dtype.ts';
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, CLASS_GRANULES, Lease } from './body.ts';
-import { beginLaunch, scratchBytes } from './launch.ts';
+import { scratchBytes } from './launch.ts';
 import { copyOut, i32, memoryLimits, noteMovedOut, u8 } from './linear-memory.ts';
 import {
   eachOpen,
@@ -37,7 +37,6 @@ import {
   GRANULE,
   handOver,
   hasVanished,
-  isCrowding,
   keepPart,
   keepRecipe,
   LINE,
@@ -169,7 +168,7 @@ function touch(s: Storage): void {
  * @throws {DeviceError} if the memory cannot hold it beside what the current launch uses.
  */
 export function allocate(nbytes: number, result: boolean = makingResults): Storage {
-  if (!(nbytes >= 0 && nbytes <= SMALL_BYTES)) return allocateLarge(nbytes);
+  if (!(nbytes >= 0 && nbytes <= SMALL_BYTES)) return allocateLarge(nbytes, result);
   const slot = slotFor(nbytes, result);
   const page = openPages[slot]!;
   const { body } = page;
@@ -202,11 +201,12 @@ export function swapMakingResults(on: boolean): boolean {
   return before;
 }
 
-function allocateLarge(nbytes: number): Storage {
+function allocateLarge(nbytes: number, result: boolean): Storage {
   if (!(nbytes >= 0 && nbytes <= LARGEST_BYTES)) {
     throw new DeviceError(`cannot allocate ${nbytes} bytes: WebAssembly addresses at most 4 GiB`);
   }
   const lines = Math.ceil(nbytes / LINE);
+  if (result) makeWay(lines);
   const body = new Body(-1);
   settle(body, reserve(lines));
   body.used = Math.ceil(nbytes / GRANULE);
@@ -297,14 +297,6 @@ export function sourceOf(s: Storage): Source | null {
   if (s.origin !== null) return null;
   s.source ??= new Source(s);
   return s.source;
-}
-
-/** To be called before a result of so many bytes that will have a recipe is allocated, with what it is made from. */
-export function expectResult(nbytes: number, sources: readonly Storage[]): void {
-  if (!isCrowding(nbytes)) return;
-  beginLaunch();
-  for (const s of sources) address(s);
-  makeWay(nbytes);
 }
 
 /** Whether a storage may be given a recipe: a small one lies where others have recipes, too. */

@@ -370,15 +370,13 @@ export function keepRecipe(body: Body, leases: Lease[], atNeed: boolean): void {
   if (!atNeed) moveLimited(body, remakableRingOf(body));
 }
 
-/** Whether a result of so many bytes that can be made again is going to crowd out others. */
-export const isCrowding = (bytes: number): boolean => spare.lines > 0 && spare.isFullWith(Math.ceil(bytes / LINE));
-
 /**
- * Forgets what such a result is going to crowd out before it has a place: it takes theirs, which is in the
- * processor's cache. What the current launch uses stays.
+ * To be called before a result of so many lines that can be made again has a place: what it is going to crowd
+ * out is forgotten, and it takes that place, which is in the processor's cache. What the current launch uses
+ * stays.
  */
-export function makeWay(bytes: number): void {
-  trim(spare, Math.ceil(bytes / LINE));
+export function makeWay(lines: number): void {
+  trim(spare, lines);
 }
 
 /** Notes that a backward pass is going to read a body. */
