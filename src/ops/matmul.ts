@@ -1,6 +1,6 @@
 import { dot as dotKernel, gemm } from '../backends/wasm/gemm.ts';
 import { addsUp } from '../backends/wasm/gemm-product.ts';
-import { apply1 } from '../core/apply.ts';
+import { apply1, isBare } from '../core/apply.ts';
 import type { DType } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
@@ -107,7 +107,7 @@ export function gradientOfLeft(
   arrived: TensorBase | null = null,
 ): TensorBase {
   if (arrived !== null && addProduct(arrived, g, turned(b))) return arrived;
-  return left ? t(mm(b, t(g))) : mm(g, t(b));
+  return left ? flipped(mm(b, flipped(g))) : mm(g, flipped(b));
 }
 
 /** aᵀ ȳ */
@@ -118,8 +118,11 @@ export function gradientOfRight(
   arrived: TensorBase | null = null,
 ): TensorBase {
   if (arrived !== null && addProduct(arrived, turned(a), g)) return arrived;
-  return right ? t(mm(t(g), a)) : mm(t(a), g);
+  return right ? flipped(mm(flipped(g), a)) : mm(flipped(a), g);
 }
+
+/** The transpose, which where nobody records it or looks on is no operation. */
+const flipped = (x: TensorBase): TensorBase => (isBare([x]) ? turned(x) : t(x));
 
 /** The transpose of a plain matrix, outside any graph. */
 const turned = (x: TensorBase): TensorBase => alias(x, [x.shape[1], x.shape[0]], [x.strides[1], x.strides[0]]);

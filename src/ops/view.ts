@@ -76,13 +76,15 @@ const permuteOp: Op<{ readonly dims: readonly number[]; readonly node: string }>
   view: true,
   node: ({ node }) => node,
   inputs: ['x'],
-  forward: ([x], { dims }) =>
-    viewOf(
-      x,
-      dims.map((d) => x.shape[d]),
-      dims.map((d) => x.strides[d]),
-    ),
-  vjp: { x: [[], (g, _, { attrs }) => permute(g, inverse(attrs.dims))] },
+  forward: ([x], { dims }) => {
+    const [shape, strides]: [number[], number[]] = [[], []];
+    for (let i = 0; i < dims.length; i++) {
+      shape.push(x.shape[dims[i]]);
+      strides.push(x.strides[dims[i]]);
+    }
+    return viewOf(x, shape, strides);
+  },
+  vjp: { x: [[], (g, _, { attrs }) => permute(g, attrs.dims === EXCHANGED ? EXCHANGED : inverse(attrs.dims))] },
   jvp: 'linear',
   vmap: ([x], _, { dims }) => permute(x, [0, ...dims.map((d) => d + 1)]),
 });
@@ -101,9 +103,17 @@ export function transpose(x: TensorBase, a: number, b: number, node = 'Transpose
   const i = wrapDim('transpose', a, rank);
   const j = wrapDim('transpose', b, rank);
   if (rank === 0) return alias0(x);
-  const dims = Array.from({ length: rank }, (_, d) => (d === i ? j : d === j ? i : d));
-  return apply1(permuteOp, [x], { dims, node });
+  return apply1(permuteOp, [x], { dims: i === 0 && j === 1 && rank === 2 ? EXCHANGED : exchanged(rank, i, j), node });
 }
+
+function exchanged(rank: number, i: number, j: number): number[] {
+  const dims: number[] = [];
+  for (let d = 0; d < rank; d++) dims.push(d === i ? j : d === j ? i : d);
+  return dims;
+}
+
+/** The rows and columns of matrices, which are transposed most. */
+const EXCHANGED = exchanged(2, 0, 1);
 
 /** A view of a 0-dim tensor under another identity. */
 const alias0 = (x: TensorBase): TensorBase => apply1(permuteOp, [x], { dims: [], node: 'AliasBackward0' });
