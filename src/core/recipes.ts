@@ -2,6 +2,8 @@
  * Recipes for the results of operations: which results get one, and how it is followed. What recipes are
  * good for stands in `backends/wasm/heap.ts`.
  */
+
+import type { Lease } from '../backends/wasm/body.ts';
 import { division } from '../backends/wasm/division.ts';
 import {
   address,
@@ -63,15 +65,24 @@ class ResultRecipe implements Recipe {
   private readonly index: number;
   private readonly settings: number = settingsNow();
 
-  constructor(op: Op<never>, attrs: unknown, inputs: readonly (Reading | number)[], index: number, costs: Costs) {
-    this.depth = costs.depth;
-    this.bytes = costs.bytes;
-    this.needs = costs.needs;
-    this.parameters = costs.parameters;
+  constructor(
+    op: Op<never>,
+    attrs: unknown,
+    inputs: readonly (Reading | number)[],
+    index: number,
+    depth: number,
+    bytes: number,
+    needs: number,
+    parameters: number,
+  ) {
     this.op = op;
     this.attrs = attrs;
     this.inputs = inputs;
     this.index = index;
+    this.depth = depth;
+    this.bytes = bytes;
+    this.needs = needs;
+    this.parameters = parameters;
   }
 
   make(): Storage {
@@ -88,17 +99,22 @@ class ResultRecipe implements Recipe {
   }
 }
 
-type Costs = Pick<Recipe, 'depth' | 'bytes' | 'needs' | 'parameters'>;
-
-/** Room for a result of at most SMALL_BYTES of a cheap operation on plain tensors. */
-export function freshSmall(
-  shape: readonly number[],
-  dtype: DType,
-  size: number,
-  strides: readonly number[],
-): TensorBase {
-  return fresh(shape, dtype, size, strides, !inArena());
+/** Room for a result like `like` of a cheap operation on plain tensors, of `a` and `b`. */
+export function freshLike(like: TensorBase, dtype: DType, a: Operand, b: Operand = 0): TensorBase {
+  if (like.count > FEW) keepInPlace([a, b]);
+  return fresh(like.shape, dtype, like.count, like.strides, !inArena());
 }
+
+/** Room for results like `like` of one that has any number of inputs. */
+export function freshAlike(n: number, like: TensorBase, dtype: DType, inputs: readonly Operand[]): TensorBase[] {
+  if (like.count > FEW) keepInPlace(inputs);
+  const outs = new Array<TensorBase>(n);
+  for (let i = 0; i < n; i++) outs[i] = fresh(like.shape, dtype, like.count, like.strides, !inArena());
+  return outs;
+}
+
+/** Elements that may be small of whatever dtype. */
+const FEW = SMALL_BYTES / 8;
 
 /** Computes results of a cheap operation on plain tensors, with recipes. */
 export function makeResults<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
@@ -143,16 +159,16 @@ function rememberOne(
   const s = y.storage;
   const { nbytes } = s;
   if (nbytes <= COPIED_BYTES || s.recipe !== null || s.source !== null || s.origin !== null || !takesRecipe(s)) return;
-  const readings: (Reading | number)[] = [];
-  const leases: Source['lease'][] = [];
+  const readings = new Array<Reading | number>(inputs.length);
   let depth = 1;
   let longest = 0;
   let needs = 0;
   let own = 0;
   let inherited = 0;
-  for (const x of inputs) {
+  for (let i = 0; i < inputs.length; i++) {
+    const x = inputs[i];
     if (typeof x === 'number') {
-      readings.push(x);
+      readings[i] = x;
       continue;
     }
     const { storage } = x;
@@ -160,9 +176,8 @@ function rememberOne(
     if (storage === s) return;
     const source = sourceOf(storage);
     if (source === null) return;
-    readings.push(readingOf(source, x));
-    if (leases.includes(source.lease)) continue;
-    leases.push(source.lease);
+    readings[i] = readingOf(source, x);
+    if (isAmong(source, readings, i)) continue;
     source.reads++;
     const before = hasRecipe(storage) ? storage.recipe : null;
     if (before !== null) {
@@ -181,7 +196,31 @@ function rememberOne(
   const beside = nbytes > SMALL_BYTES ? KEPT_BESIDE : Math.min(KEPT_BESIDE, KEPT_BESIDE_SMALL * nbytes);
   if (needs > KEPT * nbytes + beside) return;
   if (parameters > PARAMETERS_KEPT * nbytes + PARAMETERS_BESIDE) return;
-  giveRecipe(s, new ResultRecipe(op, attrs, readings, index, { depth, bytes, needs, parameters }), leases, atNeed);
+  const recipe = new ResultRecipe(op, attrs, readings, index, depth, bytes, needs, parameters);
+  giveRecipe(s, recipe, leasesOf(readings), atNeed);
+}
+
+/** Whether one of the first `n` readings is of `source`. */
+function isAmong(source: Source, readings: readonly (Reading | number)[], n: number): boolean {
+  for (let i = 0; i < n; i++) {
+    const r = readings[i];
+    if (typeof r !== 'number' && r.source === source) return true;
+  }
+  return false;
+}
+
+/** The leases of what is read, each once. */
+function leasesOf(readings: readonly (Reading | number)[]): Lease[] {
+  const [a, b] = readings;
+  if (typeof a === 'object' && readings.length < 3) {
+    return typeof b === 'object' && b.source !== a.source ? [a.source.lease, b.source.lease] : [a.source.lease];
+  }
+  const leases: Lease[] = [];
+  for (let i = 0; i < readings.length; i++) {
+    const r = readings[i];
+    if (typeof r !== 'number' && !isAmong(r.source, readings, i)) leases.push(r.source.lease);
+  }
+  return leases;
 }
 
 /** How `x` is read now; mostly as it was read before. */

@@ -1,4 +1,4 @@
-import { address, beginLaunch, COPIED_BYTES, SMALL_BYTES } from '../backends/wasm/heap.ts';
+import { address, beginLaunch, COPIED_BYTES } from '../backends/wasm/heap.ts';
 import { launch, MASKED } from '../backends/wasm/map.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
@@ -9,7 +9,7 @@ import { baseScope } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
 import { canCast } from '../core/promotion.ts';
-import { freshSmall, remember } from '../core/recipes.ts';
+import { freshAlike, freshLike, remember } from '../core/recipes.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp } from '../kernels/derive.ts';
@@ -96,13 +96,13 @@ export class ElementwiseOp implements Op<undefined> {
 
   /** The unary hot path: no transform around, plain contiguous input. */
   call1(a: TensorBase): TensorBase {
-    if (a?.wrapped !== null || !a.flat || a.count > FEW || detour) return this.apply([a]) as TensorBase;
+    if (a?.wrapped !== null || !a.flat || detour) return this.apply([a]) as TensorBase;
     const key = dtypeInfo(a.dtype).index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a]);
-    const out = freshSmall(a.shape, plan.out, a.count, a.strides);
-    const flat = compiled(plan, 0);
+    const out = freshLike(a, plan.out, a);
     beginLaunch();
-    flat(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
+    if (a.count > FEW) plan.kernel.runFlat(a.count, [out], [a], 0);
+    else compiled(plan, 0)(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
     if (out.storage.nbytes > COPIED_BYTES) remember(this, [a], undefined, out);
     if ((a.tracked || a.meta !== null) && this.backward !== null && baseScope.enabled)
       record(this, [a], undefined, out, null);
@@ -117,7 +117,7 @@ export class ElementwiseOp implements Op<undefined> {
     const { index, bytes, kind } = dtypeInfo(a.dtype);
     // `apply` says what is wrong with an operand that is nothing.
     const plain = a.wrapped === null && b?.wrapped === null && a.flat && b.flat && a.dtype === b.dtype;
-    if (!plain || a.count > FEW || b.count > FEW || detour || (kind !== 'float' && this.#options.guard !== undefined))
+    if (!plain || detour || (kind !== 'float' && this.#options.guard !== undefined))
       return this.apply([a, b]) as TensorBase;
     let repeated = 0;
     let like = a;
@@ -131,11 +131,13 @@ export class ElementwiseOp implements Op<undefined> {
     }
     const key = index * 8 + index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
-    const out = freshSmall(like.shape, plan.out, like.count, like.strides);
-    const flat = compiled(plan, repeated);
+    const out = freshLike(like, plan.out, a, b);
     beginLaunch();
-    const toA = address(a.storage) + a.offset * bytes;
-    flat(like.count, address(out.storage), toA, address(b.storage) + b.offset * bytes);
+    if (like.count > FEW) plan.kernel.runFlat(like.count, [out], [a, b], repeated);
+    else {
+      const toA = address(a.storage) + a.offset * bytes;
+      compiled(plan, repeated)(like.count, address(out.storage), toA, address(b.storage) + b.offset * bytes);
+    }
     if (out.storage.nbytes > COPIED_BYTES) remember(this, [a, b], undefined, out);
     if ((a.tracked || b.tracked || a.meta !== null || b.meta !== null) && this.backward !== null && baseScope.enabled) {
       record(this, [a, b], undefined, out, null);
@@ -144,19 +146,22 @@ export class ElementwiseOp implements Op<undefined> {
   }
 
   #withNumber(t: Operand, x: number, first: boolean): TensorBase {
-    if (typeof t === 'number' || t?.wrapped !== null || !t.flat || t.count > FEW || detour)
+    if (typeof t === 'number' || t?.wrapped !== null || !t.flat || detour)
       return this.apply(first ? [x, t] : [t, x]) as TensorBase;
     const { index, bytes, kind } = dtypeInfo(t.dtype);
     if (kind !== 'float') return this.apply(first ? [x, t] : [t, x]) as TensorBase;
     const key = first ? SCALAR * 8 + index : index * 8 + SCALAR;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, first ? [x, t] : [t, x]);
-    const out = freshSmall(t.shape, plan.out, t.count, t.strides);
-    const flat = compiled(plan, 0);
+    const out = freshLike(t, plan.out, t);
     beginLaunch();
-    const to = address(out.storage);
-    const from = address(t.storage) + t.offset * bytes;
-    if (first) flat(t.count, to, x, from);
-    else flat(t.count, to, from, x);
+    if (t.count > FEW) plan.kernel.runFlat(t.count, [out], first ? [x, t] : [t, x], 0);
+    else {
+      const flat = compiled(plan, 0);
+      const to = address(out.storage);
+      const from = address(t.storage) + t.offset * bytes;
+      if (first) flat(t.count, to, x, from);
+      else flat(t.count, to, from, x);
+    }
     if (out.storage.nbytes > COPIED_BYTES) remember(this, first ? [x, t] : [t, x], undefined, out);
     if ((t.tracked || t.meta !== null) && this.backward !== null && baseScope.enabled) {
       record(this, first ? [x, t] : [t, x], undefined, out, null);
@@ -176,7 +181,7 @@ export class ElementwiseOp implements Op<undefined> {
         key = key * 8 + SCALAR;
         continue;
       }
-      if (x?.wrapped !== null || !x.flat || x.count > FEW || (like !== null && x.dtype !== like.dtype)) return null;
+      if (x?.wrapped !== null || !x.flat || (like !== null && x.dtype !== like.dtype)) return null;
       if (like === null || like.shape.length === 0) like = x;
       if (x.tracked || x.meta !== null) interesting = true;
       key = key * 8 + dtypeInfo(x.dtype).index;
@@ -190,11 +195,10 @@ export class ElementwiseOp implements Op<undefined> {
       repeated |= 1 << i;
     }
     const plan = this.#frequent[key] ?? this.#plans.plan(key, inputs);
-    const { shape, count, strides } = like;
-    const outs: TensorBase[] = new Array<TensorBase>(this.fn.outs.length);
-    for (let i = 0; i < outs.length; i++) outs[i] = freshSmall(shape, plan.out, count, strides);
+    const outs = freshAlike(this.fn.outs.length, like, plan.out, inputs);
     beginLaunch();
-    launch(compiled(plan, repeated), count, outs, inputs);
+    if (like.count > FEW) plan.kernel.runFlat(like.count, outs, inputs, repeated);
+    else launch(compiled(plan, repeated), like.count, outs, inputs);
     const results = outs.length === 1 ? outs[0] : outs;
     if (outs[0].storage.nbytes > COPIED_BYTES) remember(this, inputs, undefined, results);
     if (interesting && this.backward !== null && baseScope.enabled) record(this, inputs, undefined, results, null);
@@ -380,8 +384,8 @@ export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...
   return openNode(op as Op<undefined>, inputs, undefined, null, (x) => (x === target ? clone(target) : x));
 }
 
-/** Up to so many elements what lies between a call and its kernel shows, and there are shorter ways for what is simple. */
-const FEW = SMALL_BYTES / 8;
+/** Up to so many elements nobody need ask whether threads share the work. */
+const FEW = 1024;
 
 function bits(mask: number, n: number): boolean[] {
   return Array.from({ length: n }, (_, i) => ((mask >> i) & 1) === 1);

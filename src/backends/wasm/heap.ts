@@ -33,6 +33,7 @@ import {
   eachBody,
   empty,
   enroll,
+  enrollResult,
   expect,
   GRANULE,
   handOver,
@@ -211,7 +212,8 @@ function allocateLarge(nbytes: number, result: boolean): Storage {
   settle(body, reserve(lines));
   body.used = Math.ceil(nbytes / GRANULE);
   const s = new Storage(nbytes, body, 0, null);
-  enroll(body, s);
+  if (result) enrollResult(body, s);
+  else enroll(body, s);
   return s;
 }
 

@@ -102,11 +102,15 @@ export class MapKernel {
     const n = numel(shape);
     if (n === 0) return;
     const repeated = flatness(outs, ins, n);
-    if (repeated >= 0) {
-      const piece = pieceOf(n, this.#steps, UNIT);
-      if (piece < n) this.#shareFlat(n, piece, outs, ins, repeated);
-      else launch(this.flat(repeated), n, outs, ins);
-    } else this.#runNested(outs, ins);
+    if (repeated >= 0) this.runFlat(n, outs, ins, repeated);
+    else this.#runNested(outs, ins);
+  }
+
+  /** The same, within a launch, for contiguous operands of `n` elements, or of one where the mask `repeated` says so. */
+  runFlat(n: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
+    const piece = pieceOf(n, this.#steps, UNIT);
+    if (piece < n) this.#shareFlat(n, piece, outs, ins, repeated);
+    else launch(this.flat(repeated), n, outs, ins);
   }
 
   /** Ranges of elements as tasks. A piece begins at a whole vector, so its elements meet the same code as in one go. */

@@ -46,6 +46,8 @@ const cache = new Limit((40 * MIB) / LINE, CACHE_MOST, 1);
 
 /** Bytes of the linear memory that are taken: blocks, pages and scratch. */
 let resident = 0;
+/** Room given back last, for what is of the same size: it is in the processor's cache. */
+let vacant: Span | null = null;
 let evictions = 0;
 let evictedBytes = 0;
 let restores = 0;
@@ -82,15 +84,21 @@ let exhausted = 0;
 export function reserve(lines: number): Span {
   const bytes = lines * LINE;
   while (resident + bytes > cache.lines * LINE && evictOne());
-  let span = spans.allocate(lines);
+  if (vacant !== null && vacant.size === lines) {
+    const span = vacant;
+    vacant = null;
+    resident += bytes;
+    return span;
+  }
+  let span = allocateSpan(lines);
   if (span === null) {
-    while (span === null && evictDead()) span = spans.allocate(lines);
+    while (span === null && evictDead()) span = allocateSpan(lines);
     const missing = spans.missing(lines) * LINE;
     if (span === null && linearMemoryBytes() + missing > 1.5 * cache.lines * LINE + 16 * MIB) {
-      while (span === null && evictOne()) span = spans.allocate(lines);
+      while (span === null && evictOne()) span = allocateSpan(lines);
     }
     span ??= extend(lines);
-    while (span === null && evictOne()) span = spans.allocate(lines);
+    while (span === null && evictOne()) span = allocateSpan(lines);
     if (span === null) throw outOfMemory(bytes);
   }
   resident += bytes;
@@ -106,7 +114,14 @@ function extend(lines: number): Span | null {
 /** Gives room back. */
 export function vacate(span: Span): void {
   resident -= span.size * LINE;
-  spans.release(span);
+  if (vacant !== null) spans.release(vacant);
+  vacant = span;
+}
+
+function allocateSpan(lines: number): Span | null {
+  if (vacant !== null) spans.release(vacant);
+  vacant = null;
+  return spans.allocate(lines);
 }
 
 function outOfMemory(bytes: number): DeviceError {
@@ -164,6 +179,17 @@ function register(body: Body, owner: object): void {
 /** Makes a body evictable; `owner` is what dies with the last storage of the body. */
 export function enroll(body: Body, owner: object): void {
   ringOf(body).add(body);
+  expectDeath(body, owner);
+}
+
+/** The same for a result that is about to be given a recipe; if it is not, it changes the ring when its turn comes. */
+export function enrollResult(body: Body, owner: object): void {
+  spare.add(body);
+  expectDeath(body, owner);
+}
+
+/** Has a body given back when its owner has died. */
+function expectDeath(body: Body, owner: object): void {
   const lines = body.span?.size ?? 0;
   if (lines >= WAITS_LINES) {
     register(body, owner);
@@ -281,8 +307,9 @@ function oldestIn(ring: LimitedRing): Body | null {
   for (;;) {
     const body = ring.oldest(clock);
     if (body === null || isGood(body.leases)) return body;
+    const had = body.leases !== null;
     dropRecipe(body);
-    if (ring === spare) move(body, released);
+    if (had && ring === spare) move(body, released);
   }
 }
 
@@ -312,8 +339,7 @@ function trim(ring: LimitedRing, more = 0): void {
 
 /** From now on a body in place is one whose bytes are copied if it must go. */
 export function dropRecipe(body: Body): void {
-  if (body.leases === null) return;
-  countLeases(body, -1);
+  if (body.leases !== null) countLeases(body, -1);
   body.leases = null;
   reconsider(body);
 }
@@ -367,7 +393,9 @@ export function keepRecipe(body: Body, leases: Lease[], atNeed: boolean): void {
   body.leases = leases;
   body.atNeed = atNeed;
   countLeases(body, 1);
-  if (!atNeed) moveLimited(body, remakableRingOf(body));
+  const ring = ringOf(body);
+  if (body.ring !== ring) move(body, ring);
+  if (ring !== lasting) trim(ring as LimitedRing);
 }
 
 /**
