@@ -195,6 +195,16 @@ describe('convolutions', () => {
     }
   }
 
+  it('sums over all images where they come in waves', () => {
+    // The last wave has fewer lots of images than there are parts of the sum.
+    const p = problemOf({ what: '', images: 161, channels: 8, outputs: 8, sizes: [28, 28], kernel: [2, 2], stride: 8 });
+    const data = given(p);
+    const put = (shape: readonly number[], numbers: readonly number[]): Strided => lay('float32', shape, numbers);
+    const w = room('float32', p.wShape);
+    convolveWeight(w, put(p.xShape, data.x), put(p.yShape, data.y), p.windows);
+    expect(clean(values(w))).toEqual(clean(expectedOf(p, data).w));
+  });
+
   it('adds a bias', () => {
     for (const c of cases) {
       const p = problemOf(c);

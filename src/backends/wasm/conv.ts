@@ -8,11 +8,11 @@
  * its place: over channels, then taps; or over images, then places.
  */
 import type { Strided } from '../../kernels/strided.ts';
-import { type Part, products, type Task } from './conv/products.ts';
+import { nativeForParts, type Part, products, type Task } from './conv/products.ts';
 import { gradientByStrips, gradientSuitsStrips } from './conv/strip-gradient.ts';
 import { convolveStrips, suitsStrips } from './conv/strips.ts';
 import { steps } from './conv/tables.ts';
-import { weightProducts } from './conv/weights.ts';
+import { nativeForGradient, weightProducts } from './conv/weights.ts';
 import { convolveTiles, suitsTiles } from './conv/winograd.ts';
 import { gradientByTiles, gradientSuitsTiles } from './conv/winograd-gradient.ts';
 
@@ -116,7 +116,7 @@ export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windo
 function run(task: Task, parts: readonly Part[], bias: Bias | null): void {
   const [part] = parts;
   const whole = parts.length === 1 && part !== undefined;
-  if (whole && suitsStrips(task, part)) {
+  if (whole && suitsStrips(task, part) && nativeForParts(task, parts, 1) === null) {
     convolveStrips(task, part, bias?.values ?? null);
     return;
   }
@@ -169,6 +169,6 @@ export function convolveWeight(w: Strided, x: Strided, y: Strided, windows: Wind
   const { stride, padding, dilation, groups } = windows;
   const after = zerosAfter(x, y.shape.slice(2), w.shape.slice(2), windows);
   const task = { out: w, x, y, groups, before: padding, after, stride, dilation };
-  if (gradientSuitsStrips(task)) gradientByStrips(task);
+  if (gradientSuitsStrips(task) && nativeForGradient(task) === null) gradientByStrips(task);
   else if (!(gradientSuitsTiles(task) && gradientByTiles(task))) weightProducts(task);
 }

@@ -1,7 +1,8 @@
 /** Large products of floats go to the system's BLAS, in place: it reads and writes the linear memory. */
 import { ArgumentError } from '../../../core/errors.ts';
 import { u8 } from '../linear-memory.ts';
-import type { Call } from '../threads/pool.ts';
+import type { WasmFunction } from '../module.ts';
+import { type Call, canShareNative } from '../threads/pool.ts';
 import { type Blas, findBlas, NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './library.ts';
 import { callable, cutsProducts, introduce, piecesOf, runCalls } from './threads.ts';
 
@@ -161,6 +162,38 @@ export function planBlas(
       }
     },
     finish: () => runCalls(blas, calls, steps),
+  };
+}
+
+/** Products of row-major matrices, whose leading dimensions are in elements, as calls for tasks. */
+export interface NativeGemm {
+  /** Whether workers can make them; else they are for the calling thread alone. */
+  readonly shared: boolean;
+  /** c = a b or, `transposed`, a bᵀ; or c + that. */
+  multiply(
+    run: (kernel: WasmFunction, ...args: number[]) => void,
+    sizes: readonly [m: number, n: number, k: number],
+    a: readonly [at: number, leading: number],
+    b: readonly [at: number, leading: number, transposed: boolean],
+    c: readonly [at: number, leading: number, accumulate: boolean],
+  ): void;
+}
+
+/** The system's BLAS for operations that lay out operands of their own, for so many multiplications in all; null if there is none. */
+export function nativeGemm(dtype: string, steps: number): NativeGemm | null {
+  if (!wanted || dtype === 'int32') return null;
+  const blas = current();
+  if (blas === null) return null;
+  const gemm = callable(dtype === 'float64' ? blas.dgemm : blas.sgemm);
+  const shared = cutsProducts(blas, steps) && canShareNative(callable(blas.sgemm)) === true;
+  return {
+    shared,
+    multiply: (run, [m, n, k], [a, lda], [b, ldb, transposed], [c, ldc, accumulate]) => {
+      const origin = originOf(blas);
+      const layout = transposed ? TRANSPOSE : NO_TRANSPOSE;
+      const operands = [origin + a, lda, origin + b, ldb, Number(accumulate), origin + c, ldc];
+      run(gemm, ROW_MAJOR, NO_TRANSPOSE, layout, m, n, k, 1, ...operands);
+    },
   };
 }
 

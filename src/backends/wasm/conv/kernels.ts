@@ -4,7 +4,7 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { DOT_WIDTHS, directName, dotsName, emitDirect, emitDots } from './direct.ts';
-import { acrossName, alongName, emitPackAcross, emitPackAlong } from './pack.ts';
+import { acrossName, alongName, emitPackAcross, emitPackAlong, emitSpread } from './pack.ts';
 import { emitStrip, emitStripGradient, gradientName, gradientRows, stripName, TAPS_TOGETHER } from './strip-kernels.ts';
 
 /** How the elements of a matrix follow each other in memory: along its columns' or rows' places x, or along k. */
@@ -13,6 +13,8 @@ export type Direction = 'across' | 'along';
 export interface ConvKernels {
   /** `(base, xs, ks, to, k, panels)`, for panels of `width` places. */
   pack(direction: Direction, width: number): WasmFunction;
+  /** See `emitSpread`. */
+  readonly spread: WasmFunction;
   /** See `emitDirect`. */
   direct(rows: number): WasmFunction;
   /** See `emitDots`. */
@@ -45,6 +47,7 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
   };
   const widths = [...new Set([TILE_ROWS, columns])];
   const packs = module(() => widths.flatMap((w) => [emitPackAcross(lanes, w), emitPackAlong(lanes, w)]));
+  const spread = module(() => [emitSpread(lanes)]);
   const directs = module(() => Array.from({ length: TILE_ROWS }, (_, r) => emitDirect(lanes, r + 1)));
   const dots = module(() => DOT_WIDTHS.map((w) => emitDots(lanes, w)));
   const strips = new Map<string, (name: string) => WasmFunction>();
@@ -64,6 +67,9 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
   );
   return {
     pack: (direction, width) => packs(direction === 'across' ? acrossName(width) : alongName(width)),
+    get spread() {
+      return spread('spread');
+    },
     direct: (rows) => directs(directName(rows)),
     dots: (width) => dots(dotsName(width)),
     strips: (taps, reversed) => {

@@ -37,13 +37,16 @@ export function nextEntry(b: FunctionBody, table: Local, into: Local): void {
   advance(b, table, 4);
 }
 
-/** Whether the `count` table entries from `table` (plus a constant) on are those of elements side by side. */
-export function sideBySide(b: FunctionBody, lanes: Lanes, table: Local, entry = 0): void {
-  b.get(table).mem('i32.load', 4 * (entry + lanes.count - 1));
-  b.get(table)
-    .mem('i32.load', 4 * entry)
-    .op('i32.sub');
-  b.i32((lanes.count - 1) * lanes.bytes).op('i32.eq');
+/** Whether the `count` table entries from `table` (plus a constant) on are those of elements side by side, or so many elements apart. */
+export function sideBySide(b: FunctionBody, lanes: Lanes, table: Local, entry = 0, apart = 1): void {
+  for (let i = 1; i < lanes.count; i++) {
+    b.get(table).mem('i32.load', 4 * (entry + i));
+    b.get(table)
+      .mem('i32.load', 4 * entry)
+      .op('i32.sub');
+    b.i32(i * apart * lanes.bytes).op('i32.eq');
+    if (i > 1) b.op('i32.and');
+  }
 }
 
 /**
@@ -67,6 +70,78 @@ export function placesOf(
       .set(place);
     return place;
   });
+}
+
+/** Columns of a plain matrix that are written at a time: those of a line of the cache. */
+export const spreadColumns = (lanes: Lanes): number => 4 * lanes.count;
+
+/**
+ * `(base, xs, ks, to, k, steps, pitch)`: element (x, k) goes to row k and column x of a plain matrix whose rows are `pitch`
+ * bytes apart, in `steps` times `spreadColumns` columns.
+ */
+export function emitSpread(lanes: Lanes): FunctionBody {
+  const b = new FunctionBody('spread', new Array(7).fill('i32'), []);
+  const [base, xs, ks, to, k, columns, pitch] = b.params as Locals<7>;
+  const width = spreadColumns(lanes);
+  const vectors = Array.from({ length: width / lanes.count }, (_, v) => v);
+  const [offset, here] = [b.local('i32'), b.local('i32')];
+  const [at, table, left] = [b.local('i32'), b.local('i32'), b.local('i32')];
+  const overK = (push: (v: number) => void): void => {
+    b.get(ks).set(table).get(to).set(at).get(k).set(left);
+    times(b, left, () => {
+      nextEntry(b, table, offset);
+      for (const v of vectors) {
+        b.get(at);
+        push(v);
+        b.mem('v128.store', 16 * v);
+      }
+      advance(b, at, pitch);
+    });
+  };
+  const regular = (apart: number): void => {
+    b.i32(1);
+    for (const v of vectors) {
+      sideBySide(b, lanes, xs, v * lanes.count, apart);
+      b.op('i32.and');
+    }
+  };
+  /** Runs over k for the places of the first lane of each vector. */
+  const byVectors = (push: (place: Local) => void): void => {
+    const places = placesOf(b, base, xs, 1, lanes.count, vectors.length);
+    overK((v) => {
+      b.get(places[v]!).get(offset).op('i32.add').set(here);
+      push(here);
+    });
+    b.release(...places);
+  };
+  // Every second element: those in even lanes, and from the last of these on those in odd lanes.
+  const behind = (lanes.count - 1) * lanes.bytes;
+  const alternate = Array.from({ length: lanes.count }, (_, i) =>
+    2 * i < lanes.count ? 2 * i : lanes.count + 2 * i - (lanes.count - 1),
+  ).flatMap((lane) => Array.from({ length: lanes.bytes }, (_, i) => lane * lanes.bytes + i));
+  times(b, columns, () => {
+    regular(1);
+    b.if(
+      () => byVectors((place) => void b.get(place).mem('v128.load')),
+      () => {
+        regular(2);
+        b.if(
+          () =>
+            byVectors((place) => {
+              b.get(place).mem('v128.load').get(place).mem('v128.load', behind).shuffle(alternate);
+            }),
+          () => {
+            const places = placesOf(b, base, xs, width);
+            overK((v) => gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset));
+            b.release(...places);
+          },
+        );
+      },
+    );
+    advance(b, xs, 4 * width);
+    advance(b, to, 16 * vectors.length);
+  });
+  return b;
 }
 
 export const acrossName = (width: number): string => `across${width}`;

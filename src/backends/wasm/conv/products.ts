@@ -5,18 +5,20 @@
 
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
+import type { NativeGemm } from '../blas/product.ts';
 import { clear } from '../clear.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS } from '../gemm-product.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch, scratch } from '../heap.ts';
+import { beginLaunch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { canShare } from '../threads/pool.ts';
 import { inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
 import { type ConvKernels, convKernels } from './kernels.ts';
 import { type Mover, mover } from './move.ts';
+import { NativeProducts, nativeFor, Rooms } from './native.ts';
 import { WeightPanels } from './panels.ts';
 import { place, product } from './tables.ts';
 
@@ -82,9 +84,11 @@ export function products(task: Task, parts: readonly Part[]): void {
   const together = places < FEW_PLACES ? Math.min(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
   startOf(weight);
   const wave = groupsTogether(groups, channels, source, together);
-  const lots = lotsTogether(outChannels * channels * together, inner, Math.ceil(images / together));
+  const native = nativeForParts(task, inner, together);
+  const wanted = native === null ? WAVE_STEPS : NATIVE_WAVE_STEPS;
+  const lots = lotsTogether(outChannels * channels * together, inner, Math.ceil(images / together), wanted);
   const frame = frameOf(source, task.before, task.after, lots * together, wave * channels);
-  const runs = inner.map((part) => new PartProducts(gemm, task, part, frame, address));
+  const runs = inner.map((part) => new PartProducts(gemm, native, task, part, frame, address));
   for (let n = 0; n < images; n += lots * together) {
     const several = Math.min(lots * together, images - n);
     for (let g = 0; g < groups; g += wave) {
@@ -94,6 +98,7 @@ export function products(task: Task, parts: readonly Part[]): void {
         Math.min(wave, groups - g),
         several,
         together,
+        native === null || native.shared,
         (part, [first, count], [from, some], piece, room, run) => {
           const at = base + first * channels * frame.channel + from * frame.image;
           part.run(run, room, { base: at, image: n + from, images: some, group: g + first, groups: count }, piece);
@@ -103,14 +108,31 @@ export function products(task: Task, parts: readonly Part[]): void {
   }
 }
 
+/** The system's BLAS, if there is one and it is quicker for these parts. */
+export function nativeForParts(
+  { out, source, groups }: Task,
+  parts: readonly Part[],
+  together: number,
+): NativeGemm | null {
+  const rows = out.shape[1] / groups;
+  const channels = source.shape[1] / groups;
+  const most = (sizes: (part: Part) => readonly number[]): number =>
+    Math.max(...parts.map((part) => product(sizes(part))));
+  const k = channels * most(({ taps }) => taps.map((t) => t.length));
+  const columns = together * most(({ sizes }) => sizes);
+  return nativeFor(out.dtype, rows, k, columns, (out.shape[0] * groups * parts.length) / together);
+}
+
 /** Multiplications that a wave should have, so that its threads do not wait for each other all the time. */
 const WAVE_STEPS = 2 ** 23;
+/** The same for the system's BLAS, which takes larger pieces. */
+const NATIVE_WAVE_STEPS = 2 ** 27;
 
 /** How many lots of images make a wave: one, unless threads can share it. */
-function lotsTogether(channels: number, parts: readonly Part[], lots: number): number {
+function lotsTogether(channels: number, parts: readonly Part[], lots: number, wanted: number): number {
   if (lots < 2 || !canShare()) return 1;
   const steps = parts.reduce((sum, { sizes, taps }) => sum + product(sizes) * product(taps.map((t) => t.length)), 0);
-  return Math.max(1, Math.min(lots, Math.ceil(WAVE_STEPS / (channels * steps))));
+  return Math.max(1, Math.min(lots, Math.ceil(wanted / (channels * steps))));
 }
 
 /** How many groups are looked at together: as many as a frame of moderate size holds. */
@@ -128,11 +150,19 @@ type Span = readonly [first: number, count: number];
 type Visit = (part: PartProducts, groups: Span, images: Span, piece: Piece, room: number, run: Run) => void;
 
 /** Deals the parts of some groups of some images, `together` at a time, out to tasks, cut into pieces where there are too few. */
-function inWave(parts: readonly PartProducts[], groups: number, images: number, together: number, visit: Visit): void {
+function inWave(
+  parts: readonly PartProducts[],
+  groups: number,
+  images: number,
+  together: number,
+  shared: boolean,
+  visit: Visit,
+): void {
   const lots = Math.ceil(images / together);
   const most = Math.min(together, images);
   const steps = groups * parts.reduce((sum, part) => sum + part.stepsOf(images), 0);
-  const tasks = tasksFor(steps, lots * groups * parts.reduce((sum, part) => sum + part.mostPieces(most), 0));
+  const pieces = lots * groups * parts.reduce((sum, part) => sum + part.mostPieces(most), 0);
+  const tasks = shared ? tasksFor(steps, pieces) : 1;
   const each = Math.ceil(tasks / (parts.length * lots));
   const units: (readonly [PartProducts, groups: Span, images: Span, Piece])[] = [];
   for (const part of parts) {
@@ -179,16 +209,18 @@ class PartProducts {
   readonly #out: number;
   readonly #rows: number;
   readonly #channels: number;
-  /** Packed weights of all groups, and the offsets of k in the frame. */
-  readonly #weights: WeightPanels;
+  /** The length of sums. */
+  readonly #k: number;
+  /** Packed weights of all groups, or what does without, and the offsets of k in the frame. */
+  readonly #weights: WeightPanels | NativeProducts;
   readonly #reach: number;
   readonly #columns = new Map<number, Columns>();
   /** Room for packed windows, and for results on their way, of each task. */
-  readonly #panels: Room[] = [];
-  readonly #results: Room[] = [];
+  readonly #panels = new Rooms();
+  readonly #results = new Rooms();
   readonly #deliverers = new Map<string, Mover>();
 
-  constructor(gemm: GemmKernels, task: Task, part: Part, frame: Frame, out: number) {
+  constructor(gemm: GemmKernels, native: NativeGemm | null, task: Task, part: Part, frame: Frame, out: number) {
     this.#gemm = gemm;
     this.#kernels = convKernels(gemm);
     this.#task = task;
@@ -198,8 +230,13 @@ class PartProducts {
     this.#rows = task.out.shape[1] / task.groups;
     const channels = task.source.shape[1] / task.groups;
     this.#channels = channels;
-    this.#weights = new WeightPanels(gemm, task, part);
-    this.#reach = place(placesIn(frame, { channels }, part.reach));
+    const reach = placesIn(frame, { channels }, part.reach);
+    this.#k = reach.length;
+    this.#weights =
+      native === null
+        ? new WeightPanels(gemm, task, part)
+        : new NativeProducts(gemm, native, task, part, reach, (images) => placesIn(frame, { images }, part.columns));
+    this.#reach = place(reach);
   }
 
   #columnsOf(images: number): Columns {
@@ -245,12 +282,17 @@ class PartProducts {
 
   /** Multiplications for a group of some images. */
   stepsOf(images: number): number {
-    return this.#rows * this.#weights.k * images * product(this.#part.sizes);
+    return this.#rows * this.#k * images * product(this.#part.sizes);
+  }
+
+  /** Columns of which a piece has a whole number of times so many. */
+  get #unit(): number {
+    return this.#weights instanceof NativeProducts ? this.#weights.columns : PIECE_COLUMNS;
   }
 
   /** Into how many pieces the columns may be cut: what is delivered goes in one. */
   mostPieces(images: number): number {
-    return this.#inPlace(images) ? Math.ceil(this.#columnsOf(images).count / PIECE_COLUMNS) : 1;
+    return this.#inPlace(images) ? Math.ceil(this.#columnsOf(images).count / this.#unit) : 1;
   }
 
   /** Whether groups of few channels are done at a time. */
@@ -268,28 +310,36 @@ class PartProducts {
     const to = this.#out + (where.image * out.strides[0] + group * this.#rows * out.strides[1] + start) * bytes;
     const of = { ...where, xs: table, row: count * bytes };
     if (this.#inPlace(images)) {
-      const [from, end] = shareOf(piece, pieces, Math.ceil(count / PIECE_COLUMNS));
-      const columns = [from * PIECE_COLUMNS, Math.min(count, end * PIECE_COLUMNS)] as const;
+      const [from, end] = shareOf(piece, pieces, Math.ceil(count / this.#unit));
+      const columns = [from * this.#unit, Math.min(count, end * this.#unit)] as const;
       this.#multiply(run, room, { ...of, c: to, accumulate }, ...columns);
       return;
     }
-    const result = roomAt(this.#results, room, groups * this.#rows * count * bytes);
+    const result = this.#results.of(room, groups * this.#rows * count * bytes);
     this.#multiply(run, room, { ...of, c: result, accumulate: false }, 0, count);
     this.#delivererOf(images, groups)(run, to, result);
   }
 
   #multiply(run: Run, room: number, of: Operands, from: number, to: number): void {
-    if (this.spansGroups) this.#direct(run, of, from, to);
-    else this.#packed(run, room, of, from, to);
+    const weights = this.#weights;
+    if (weights instanceof NativeProducts) weights.multiply(run, room, of, from, to);
+    else if (this.spansGroups) this.#direct(run, weights, of, from, to);
+    else this.#packed(run, room, weights, of, from, to);
   }
 
-  #direct(run: Run, { c, row, base, xs, group, groups, accumulate }: Operands, from: number, to: number): void {
+  #direct(
+    run: Run,
+    weights: WeightPanels,
+    { c, row, base, xs, group, groups, accumulate }: Operands,
+    from: number,
+    to: number,
+  ): void {
     const { bytes } = this.#gemm;
-    const steps = [this.#weights.groupBytes, this.#channels * this.#frame.channel, this.#rows * row];
-    this.#weights.eachBlock((at, length) => {
+    const steps = [weights.groupBytes, this.#channels * this.#frame.channel, this.#rows * row];
+    weights.eachBlock((at, length) => {
       for (let i = 0; i < this.#rows; i += TILE_ROWS) {
         const kernel = this.#kernels.direct(Math.min(TILE_ROWS, this.#rows - i));
-        const a = this.#weights.at(group, i, at, length);
+        const a = weights.at(group, i, at, length);
         const more = Number(accumulate || at > 0);
         const y = c + i * row + from * bytes;
         run(kernel, a, base, xs + 4 * from, this.#reach + 4 * at, y, row, to - from, length, more, groups, ...steps);
@@ -297,18 +347,25 @@ class PartProducts {
     });
   }
 
-  #packed(run: Run, room: number, { c, row, base, xs, group, accumulate }: Operands, from: number, to: number): void {
+  #packed(
+    run: Run,
+    room: number,
+    weights: WeightPanels,
+    { c, row, base, xs, group, accumulate }: Operands,
+    from: number,
+    to: number,
+  ): void {
     const { bytes, columns, packed } = this.#gemm;
     const pack = this.#kernels.pack('across', columns);
     const widest = Math.ceil(Math.min(to - from, BLOCK_COLUMNS) / columns) * columns;
-    const panels = roomAt(this.#panels, room, widest * this.#weights.longest * bytes);
+    const panels = this.#panels.of(room, widest * weights.longest * bytes);
     for (let j = from; j < to; j += BLOCK_COLUMNS) {
       const width = Math.min(BLOCK_COLUMNS, to - j);
-      this.#weights.eachBlock((at, length) => {
+      weights.eachBlock((at, length) => {
         run(pack, base, xs + 4 * j, this.#reach + 4 * at, panels, length, Math.ceil(width / columns));
         for (let i = 0; i < this.#rows; i += BLOCK_ROWS) {
           const height = Math.min(BLOCK_ROWS, this.#rows - i);
-          const a = this.#weights.at(group, i, at, length);
+          const a = weights.at(group, i, at, length);
           const [aPanel, bPanel] = [TILE_ROWS * length * bytes, columns * length * bytes];
           const [y, more] = [c + i * row + j * bytes, Number(accumulate || at > 0)];
           run(packed, a, 0, 0, aPanel, panels, 0, bPanel, y, row, height, width, length, more);
@@ -318,23 +375,8 @@ class PartProducts {
   }
 }
 
-/** Room of a task's own, enlarged where it must be. */
-interface Room {
-  readonly at: number;
-  readonly bytes: number;
-}
-
-function roomAt(rooms: (Room | undefined)[], task: number, bytes: number): number {
-  let room = rooms[task];
-  if (room === undefined || room.bytes < bytes) {
-    room = { at: scratch(bytes), bytes };
-    rooms[task] = room;
-  }
-  return room.at;
-}
-
 /** The operands of some groups: the result and bytes between its rows, and windows at `base` and the entries of a table. */
-interface Operands extends Where {
+export interface Operands extends Where {
   readonly c: number;
   readonly row: number;
   readonly xs: number;

@@ -4,6 +4,7 @@
  */
 
 import type { Strided } from '../../../kernels/strided.ts';
+import type { NativeGemm } from '../blas/product.ts';
 import { clear } from '../clear.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, LONGEST_K } from '../gemm-product.ts';
@@ -15,6 +16,7 @@ import { deal, type Run } from '../threads/share.ts';
 import { DOT_WIDTHS } from './direct.ts';
 import { frameOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
+import { columnsTogether, Matrix, nativeFor, Rooms } from './native.ts';
 import { groupsTogether } from './products.ts';
 import { place, product, steps, sums } from './tables.ts';
 
@@ -22,6 +24,8 @@ import { place, product, steps, sums } from './tables.ts';
 const FEW_ROWS = 8;
 /** With fewer places than this in an image, those of several images are summed together. */
 const PLACES_TOGETHER = 256;
+/** The same for products by the system's BLAS. */
+const NATIVE_TOGETHER = 64;
 /** Products that an inner product adds up before it is added to others. */
 const DOT_LENGTH = 1024;
 
@@ -76,6 +80,12 @@ const PART_SUMS = 2 ** 16;
 const LOTS_AT_ONCE = 64;
 const LOTS_BYTES = 1 << 22;
 
+/** The system's BLAS, if there is one and it is quicker for a gradient. */
+export function nativeForGradient({ out, y, groups }: WeightTask): NativeGemm | null {
+  const places = y.shape[0] * product(y.shape.slice(2));
+  return nativeFor(out.dtype, out.shape[0] / groups, places, product(out.shape.slice(1)), groups);
+}
+
 /** `out[o, c, k] = Σ x[n, c, s p − a + d k] y[n, o, p]` over images n and places p. */
 export function weightProducts(task: WeightTask): void {
   const { out, x, y, groups, stride, dilation } = task;
@@ -95,7 +105,9 @@ export function weightProducts(task: WeightTask): void {
     return;
   }
   if (groups * rows * count === 0) return;
-  const together = places < PLACES_TOGETHER ? Math.min(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
+  const native = nativeForGradient(task);
+  const most = native === null ? PLACES_TOGETHER : NATIVE_TOGETHER;
+  const together = places < most ? Math.min(images, Math.ceil(most / places)) : 1;
   const wave = groupsTogether(groups, channels, x, together);
   const lots = Math.ceil(images / together);
   const parts = groups === 1 && rows * count <= PART_SUMS && lots >= PARTS ? PARTS : 1;
@@ -120,7 +132,7 @@ export function weightProducts(task: WeightTask): void {
       sizes.map((n, d) => steps(n, stride[d])),
     ),
   };
-  const sum = rows < FEW_ROWS ? innerProducts(gemm, operands) : packedProducts(gemm, operands);
+  const sum = sumsBy(gemm, native, operands);
   /** A lot of images, numbered from the first one that lies in the frame at `base`; its sums go to those of its part. */
   const sumLot = (by: Run | null, t: number, first: number, lot: number, base: number, g: number): void => {
     const n = first + lot * together;
@@ -142,7 +154,8 @@ export function weightProducts(task: WeightTask): void {
         sumLot(null, 0, n, 0, base, g);
         continue;
       }
-      deal(null, rows * count * several * places, Math.min(parts, some), (run, from, end, t) => {
+      const steps = native === null || native.shared ? rows * count * several * places : 0;
+      deal(null, steps, parts, (run, from, end, t) => {
         for (let part = from; part < end; part++) {
           // Of the lots in the frame those of this part, which is where the first of all goes and every fourth after it.
           const first = (part + parts - ((n / together) % parts)) % parts;
@@ -152,6 +165,47 @@ export function weightProducts(task: WeightTask): void {
     }
   }
   for (const more of sumsOf.slice(1)) gemm.add(more, c, rows * count);
+}
+
+function sumsBy(gemm: GemmKernels, native: NativeGemm | null, operands: Sums): SumProducts {
+  if (native !== null) return nativeProducts(gemm, native, operands);
+  return operands.rows < FEW_ROWS ? innerProducts(gemm, operands) : packedProducts(gemm, operands);
+}
+
+/** Into how many pieces columns are cut for a library, and of how many columns a piece has a multiple. */
+const NATIVE_PIECES = 8;
+const NATIVE_UNIT = 16;
+
+/** By the system's BLAS: a stretch of places after the other is laid out, of some columns at a time. */
+function nativeProducts(gemm: GemmKernels, native: NativeGemm, { rows, count, rowStep, ...of }: Sums): SumProducts {
+  const { bytes } = gemm;
+  const piece = Math.ceil(count / NATIVE_PIECES / NATIVE_UNIT) * NATIVE_UNIT;
+  const pieces = Math.ceil(count / piece);
+  const stretch = columnsTogether(piece, bytes);
+  const results = new Matrix(gemm, sums([steps(rows, rowStep)]), of.rowPlaces, stretch);
+  const windows = new Matrix(gemm, of.columns, of.columnPlaces, stretch);
+  const [roomsOfResults, roomsOfWindows] = [new Rooms(), new Rooms()];
+  return (by, task, groups, places, accumulate) => {
+    const shares = by !== null || native.shared ? rows * count * places * groups.length : 0;
+    deal(by, shares, groups.length * pieces, (run, from, to, t) => {
+      const rooms = [
+        roomsOfResults.of(task + t, results.room()),
+        roomsOfWindows.of(task + t, windows.room(piece)),
+      ] as const;
+      for (let unit = from; unit < to; unit++) {
+        const { c, row, base } = groups[Math.floor(unit / pieces)];
+        const first = (unit % pieces) * piece;
+        const end = Math.min(count, first + piece);
+        for (let at = 0; at < places; at += stretch) {
+          const span = [at, Math.min(places, at + stretch)] as const;
+          const a = results.at(run, row, span, rooms[0]);
+          const b = windows.at(run, base, span, rooms[1], [first, end]);
+          const sizes = [rows, end - first, span[1] - at] as const;
+          native.multiply(run, sizes, a, [...b, true], [c + first * bytes, count, accumulate || at > 0]);
+        }
+      }
+    });
+  };
 }
 
 /** Places whose rows are packed at a time. */

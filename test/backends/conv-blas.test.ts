@@ -1,0 +1,105 @@
+/** Convolutions by the system's BLAS. Where there is none, the generated kernels stand in for it. */
+import { autograd, functional as F, getNumThreads, manualSeed, randn, setNumThreads, type Tensor } from 'nabla';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Blas, findBlas } from '../../src/backends/wasm/blas/library.ts';
+import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
+import { callable, introduce } from '../../src/backends/wasm/blas/threads.ts';
+import { canShareNative } from '../../src/backends/wasm/threads/pool.ts';
+import { generated } from '../support/blas.ts';
+import { withThreads } from '../support/worker.ts';
+
+const threads = getNumThreads();
+const { NABLA_BLAS: off } = process.env;
+delete process.env.NABLA_BLAS;
+const blas = findBlas();
+process.env.NABLA_BLAS = off;
+
+beforeAll(() => {
+  if (typeof blas === 'string') return;
+  introduce(blas);
+  replaceBlas(blas);
+});
+afterAll(() => {
+  setNumThreads(threads);
+  replaceBlas(null);
+});
+
+async function workersHave({ sgemm }: Blas): Promise<boolean | null> {
+  for (let i = 0; i < 1000 && canShareNative(callable(sgemm)) === false; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return canShareNative(callable(sgemm));
+}
+
+type Options = F.ConvOptions & F.ConvTransposeOptions;
+type Run = (dtype: 'float32' | 'float64') => Tensor[];
+
+/** A result and its gradients, of operands that are laid out in reverse if they are to be. */
+function operation(
+  f: typeof F.conv2d | typeof F.convTranspose2d,
+  input: number[],
+  weight: number[],
+  more: Options,
+): Run {
+  manualSeed(3);
+  const [x, w] = [randn(input), randn(weight)] as Tensor[];
+  const call = f as unknown as (x: Tensor, w: Tensor, b: Tensor | null, options: Options) => Tensor;
+  return (dtype) => {
+    const leaves = [x, w].map((t) => t.to(dtype).detach().requiresGrad_() as Tensor);
+    const y = call(leaves[0], leaves[1], null, more);
+    return [y.detach() as Tensor, ...autograd.grad(y, leaves, { gradOutputs: y.detach() as Tensor })];
+  };
+}
+
+const work: Readonly<Record<string, Run>> = {
+  '1 × 1': operation(F.conv2d, [5, 64, 14, 15], [72, 64, 1, 1], {}),
+  '1 × 1 of many places': operation(F.conv2d, [2, 40, 60, 60], [48, 40, 1, 1], {}),
+  '1 × 1, stride 2': operation(F.conv2d, [3, 48, 29, 30], [64, 48, 1, 1], { stride: 2 }),
+  'stride 2': operation(F.conv2d, [3, 32, 33, 30], [40, 32, 3, 3], { stride: 2, padding: 1 }),
+  'stride 3 and dilation': operation(F.conv2d, [2, 24, 40, 41], [32, 24, 3, 2], { stride: 3, dilation: 2, padding: 2 }),
+  'large windows of few channels': operation(F.conv2d, [5, 3, 64, 66], [32, 3, 7, 7], { stride: 2, padding: 3 }),
+  'groups of small images': operation(F.conv2d, [37, 64, 5, 4], [96, 32, 3, 3], { padding: 1, groups: 2 }),
+  'images in several waves': operation(F.conv2d, [41, 32, 28, 28], [24, 32, 3, 3], { stride: 2, padding: 1 }),
+  transposed: operation(F.convTranspose2d, [2, 40, 20, 21], [40, 32, 4, 4], { stride: 2, padding: 1 }),
+};
+
+const bits = (ts: readonly Tensor[]): string =>
+  ts
+    .map((t) => {
+      const { buffer, byteOffset, byteLength } = t.toTypedArray();
+      return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
+    })
+    .join('|');
+
+describe.each(Object.keys(work))('%s', (name) => {
+  const f = work[name] as Run;
+
+  it('is what the generated kernels give', () => {
+    setNumThreads(1);
+    const same = generated(() => f('float64'));
+    for (const dtype of ['float32', 'float64'] as const) {
+      f(dtype).forEach((t, i) => {
+        const error =
+          +t
+            .to('float64')
+            .sub(same[i] as Tensor)
+            .abs()
+            .max() /
+          (1 + +(same[i] as Tensor).abs().max());
+        expect(error).toBeLessThan(dtype === 'float64' ? 1e-13 : 2e-6);
+      });
+    }
+  });
+
+  it('has bits that do not depend on the number of threads', async () => {
+    setNumThreads(1);
+    const alone = bits(f('float32'));
+    for (const n of [2, 3, 5]) {
+      await withThreads(n);
+      // Workers may have the library by now or not.
+      expect(bits(f('float32')) === alone).toBe(true);
+      if (typeof blas !== 'string') expect(await workersHave(blas)).toBe(true);
+      expect(bits(f('float32')) === alone).toBe(true);
+    }
+  });
+});
