@@ -195,14 +195,14 @@ for batch, n in [(64, 64), (16, 128)]:
 # ─── images ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def convolution(channels, side):
+def convolution(inputs, outputs, side, kernel, stride=1, groups=1, first=False):
     def setup():
-        x = torch.randn(8, channels, side, side, requires_grad=True)
-        w = torch.randn(channels, channels, 3, 3, requires_grad=True)
-        g = torch.randn(8, channels, side, side)
+        x = torch.randn(8, inputs, side, side, requires_grad=not first)
+        w = torch.randn(outputs, inputs // groups, kernel, kernel, requires_grad=True)
+        g = torch.randn(8, outputs, side // stride, side // stride)
 
         def call():
-            F.conv2d(x, w, padding=1).backward(g)
+            F.conv2d(x, w, padding=kernel // 2, stride=stride, groups=groups).backward(g)
             x.grad = w.grad = None
 
         return call
@@ -210,13 +210,13 @@ def convolution(channels, side):
     return setup
 
 
-def pooling(f):
+def pooling(f, *options):
     def setup():
         x = torch.randn(8, 64, 56, 56, requires_grad=True)
         g = torch.randn(8, 64, 28, 28)
 
         def call():
-            f(x, 2).backward(g)
+            f(x, *options).backward(g)
             x.grad = None
 
         return call
@@ -224,10 +224,17 @@ def pooling(f):
     return setup
 
 
-for channels, side in [(64, 56), (128, 28), (256, 14)]:
-    CASES[f"conv2d 3×3, {channels} channels, {side}×{side}, forward + backward"] = convolution(channels, side)
+for name, layer in {
+    **{f"3×3, {c} channels, {n}×{n}": convolution(c, c, n, 3) for c, n in [(64, 56), (128, 28), (256, 14)]},
+    "7×7 stride 2, 3 to 64 channels, 224×224": convolution(3, 64, 224, 7, stride=2, first=True),
+    "3×3 stride 2, 128 channels, 56×56": convolution(128, 128, 56, 3, stride=2),
+    "1×1, 256 channels, 14×14": convolution(256, 256, 14, 1),
+    "3×3 depthwise, 144 channels, 56×56": convolution(144, 144, 56, 3, groups=144),
+}.items():
+    CASES[f"conv2d {name}, forward + backward"] = layer
 for name, f in {"maxPool2d": F.max_pool2d, "avgPool2d": F.avg_pool2d}.items():
-    CASES[f"{name} 2×2, 64 channels, 56×56, forward + backward"] = pooling(f)
+    CASES[f"{name} 2×2, 64 channels, 56×56, forward + backward"] = pooling(f, 2)
+    CASES[f"{name} 3×3 stride 2, 64 channels, 56×56, forward + backward"] = pooling(f, 3, 2, 1)
 
 
 # ─── training and transforms ─────────────────────────────────────────────────────────────────────
