@@ -82,6 +82,8 @@ export class Recorder implements Soak {
 
   /** What was recorded. */
   run(): Run {
+    // What follows the last step counts as well.
+    this.#samples.push(sample());
     return {
       steps: this.steps,
       seconds: (performance.now() - this.#start) / 1000,

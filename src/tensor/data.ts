@@ -1,4 +1,4 @@
-import { readBytes, writeBytes } from '../backends/wasm/heap.ts';
+import { beginLaunch, readBytes, writeBytes } from '../backends/wasm/heap.ts';
 import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
@@ -23,6 +23,7 @@ export function hostArray(dtype: DType, n: number): TypedArray {
 
 /** A tensor holding a copy of `values`, which are of the dtype already. */
 export function fromHost(values: TypedArray, shape: readonly number[], dtype: DType): TensorBase {
+  beginLaunch();
   const t = fresh(shape, dtype);
   writeBytes(t.storage, 0, values);
   return t;
@@ -32,6 +33,8 @@ export function fromHost(values: TypedArray, shape: readonly number[], dtype: DT
 export function toHost(t: TensorBase): TypedArray {
   if (t.count === 0) return hostArray(t.dtype, 0);
   const { bytes } = dtypeInfo(t.dtype);
+  // Or all that a program reads without computing between would have to stay in place.
+  beginLaunch();
   const raw = readBytes(t.storage, t.offset * bytes, t.count * bytes);
   switch (t.dtype) {
     case 'float32':

@@ -97,3 +97,22 @@ describe('under a cache of 256 MB', () => {
     expect(others[7].select(0, 5).item()).toBe(-7);
   });
 });
+
+describe('what is only read or written', () => {
+  it('does not stay in place: many results that were given up are read one after the other', () => {
+    setCacheLimit(16 * MB);
+    const x = full([ELEMENTS], 1);
+    const kept = Array.from({ length: 200 }, (_, i) => x.mul(i).add(1));
+    const values = kept.map((t) => t.toTypedArray()[ELEMENTS - 1]);
+    expect(values).toEqual(kept.map((_, i) => i + 1));
+    expect(memoryStats().resident).toBeLessThan(24 * MB);
+  });
+
+  it('nor do tensors that are made from arrays', () => {
+    setCacheLimit(16 * MB);
+    const data = new Float32Array(ELEMENTS).fill(3);
+    const kept = Array.from({ length: 100 }, () => tensor(data));
+    expect(memoryStats().resident).toBeLessThan(24 * MB);
+    expect(kept.every((t) => t.toTypedArray()[7] === 3)).toBe(true);
+  });
+});
