@@ -151,6 +151,15 @@ export function functionsOf(description: Uint8Array<ArrayBuffer>): readonly (Gem
 
 // ─── what the system has ─────────────────────────────────────────────────────────────────────────
 
+/** A library that somebody asked for by name: what is wrong with it is said. */
+function named(koffi: Koffi, path: string): Blas | string {
+  try {
+    return open(koffi, path);
+  } catch (error) {
+    return `NABLA_BLAS=${path}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 /**
  * The system's BLAS, or why there is none. `NABLA_BLAS` in the environment names a library to use
  * instead of the ones known here; `NABLA_BLAS=off` says that none is wanted.
@@ -164,7 +173,8 @@ export function findBlas(): Blas | string {
     if (wanted === 'off') return 'NABLA_BLAS=off';
     const koffi = koffiFrom(globalThis as NativeHost, import.meta.url);
     if (koffi === null) return "the package 'koffi' is not installed";
-    const paths = wanted ? [wanted] : (CANDIDATES[process?.platform ?? ''] ?? []);
+    if (wanted) return named(koffi, wanted);
+    const paths = CANDIDATES[process?.platform ?? ''] ?? [];
     for (const path of paths) {
       try {
         return open(koffi, path);
