@@ -53,7 +53,7 @@ interface Planned extends ReductionPlan {
 
 /** Elements from which on the work is shared between threads. */
 const SHARED_ELEMENTS = 2 ** 17;
-/** Equal parts that one of the threads folds one after the other. */
+/** Equal parts that one of the threads folds one after the other, at most. */
 const PARTS_OF_TASK = 4;
 /** Outputs that threads fold are a multiple of this: whole vectors, and whole lines of the cache. */
 const TILE_UNIT = 64;
@@ -348,13 +348,15 @@ class Run {
   shared(): void {
     const { outputs, keptWalk } = this.#plan;
     const bundle = new Bundle(this.#paramBytes, this.#slotBytes);
-    const tile = this.#sharedTile();
+    const parts = this.#countParts();
+    const tile = sharedTile(outputs.size, parts);
+    const together = Math.max(1, Math.min(PARTS_OF_TASK, Math.floor(parts / tasksWanted())));
     do {
       for (let k = 0; k < outputs.size; k += tile) {
         const count = Math.min(tile, outputs.size - k);
         const into = bundle.state();
         let state = into;
-        this.#eachPart(count === 1 ? PARTS_OF_TASK : 1, (part) => {
+        this.#eachPart(count === 1 ? together : 1, (part) => {
           if (bundle.full) bundle.run();
           const own = state;
           const params = bundle.params();
@@ -377,15 +379,13 @@ class Run {
     bundle.run();
   }
 
-  /** How many outputs are folded at a time, so that there are enough tasks for all threads. */
-  #sharedTile(): number {
+  /** Parts of all outputs that are folded at a time. */
+  #countParts(): number {
     let parts = 0;
     this.#eachPart(1, () => {
       parts += 1;
     });
-    for (const { size } of this.#plan.keptAround) parts *= size;
-    const tiles = Math.max(1, tasksWanted() / parts);
-    return Math.min(TILE, TILE_UNIT * Math.ceil(this.#plan.outputs.size / tiles / TILE_UNIT));
+    return this.#plan.keptAround.reduce((count, { size }) => count * size, parts);
   }
 
   /** Writes the parameters of a part of the fold of `count` outputs from number `k` on. */
@@ -414,6 +414,12 @@ class Run {
     }
     this.#kernel.writeScalars(4 * (w + HEAD.words + INPUT_WORDS * tensors), this.#scalars);
   }
+}
+
+/** How many outputs are folded at a time where these are of so many parts, so that there are enough tasks for all threads. */
+function sharedTile(outputs: number, parts: number): number {
+  const tiles = Math.max(1, tasksWanted() / parts);
+  return Math.min(TILE, TILE_UNIT * Math.ceil(outputs / tiles / TILE_UNIT));
 }
 
 function asMask(e: Expr): Expr {
