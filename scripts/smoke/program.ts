@@ -50,7 +50,32 @@ for (let step = 0; step < 30; step++) {
     }
   });
 }
-console.log(`hash ${hash(w2, hash(w1, 0x811c9dc5)).toString(16)}`);
+let bits = hash(w2, hash(w1, 0x811c9dc5));
+
+// So has one of convolutions, attention and further functions of floats, in either precision.
+for (const dtype of ['float32', 'float64'] as const) {
+  const draw = (shape: readonly number[]): Tensor => randn(shape, { dtype }).mul(0.2);
+  const [images, words] = [draw([16, 1, 12, 12]), draw([8, 32, 64])];
+  const [kernel, into, from] = [draw([8, 1, 5, 5]), draw([64, 64]), draw([64, 64])];
+  const weights = [kernel, into, from];
+  for (const w of weights) w.requiresGrad_();
+  for (let step = 0; step < 3; step++) {
+    const pooled = F.maxPool2d(F.conv2d(images, kernel).relu(), 2).logsumexp([1, 2, 3]);
+    const heads = F.layerNorm(words, [64]).matmul(into).reshape([8, 32, 4, 16]).transpose(1, 2);
+    const mixed = F.scaledDotProductAttention(heads, heads, heads, { isCausal: true });
+    const y = mixed.transpose(1, 2).reshape([8, 32, 64]).matmul(from);
+    const parts: Tensor[] = [pooled, y.softmax(-1).log(), y.exp(), y.sin().pow(2), y.sigmoid().sqrt()];
+    for (const part of parts) part.mean().backward({ retainGraph: true });
+    noGrad(() => {
+      for (const w of weights) {
+        if (w.grad) w.sub_(w.grad, { alpha: 0.1 });
+        w.grad = null;
+      }
+    });
+  }
+  bits = weights.reduce((h, w) => hash(w, h), bits);
+}
+console.log(`hash ${bits.toString(16)}`);
 
 // Threads, where the host has them; the same bits with and without.
 setNumThreads(1);
