@@ -84,7 +84,7 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
     for (const sum of acc.flat()) b.v128([]).set(sum);
     b.i32(1).set(all);
     for (let v = 0; v < vectors; v++) {
-      sideBySide(b, lanes, xs, v * lanes.count);
+      sideBySide(b, lanes, xs, v * lanes.count, { ascends: true });
       b.get(all).op('i32.and').set(all);
     }
     b.get(all).if(

@@ -37,15 +37,25 @@ export function nextEntry(b: FunctionBody, table: Local, into: Local): void {
   advance(b, table, 4);
 }
 
-/** Whether the `count` table entries from `table` (plus a constant) on are those of elements side by side, or so many elements apart. */
-export function sideBySide(b: FunctionBody, lanes: Lanes, table: Local, entry = 0, apart = 1): void {
-  for (let i = 1; i < lanes.count; i++) {
+/**
+ * Whether the `count` table entries from `table` (plus a constant) on are those of elements side by side, or so
+ * many elements apart. With the second and the last one all are, since tables are sums of steps; where entries
+ * ascend, the last one is enough.
+ */
+export function sideBySide(
+  b: FunctionBody,
+  lanes: Lanes,
+  table: Local,
+  entry = 0,
+  { apart = 1, ascends = false }: { readonly apart?: number; readonly ascends?: boolean } = {},
+): void {
+  for (const i of new Set([ascends ? lanes.count - 1 : 1, lanes.count - 1])) {
     b.get(table).mem('i32.load', 4 * (entry + i));
     b.get(table)
       .mem('i32.load', 4 * entry)
       .op('i32.sub');
     b.i32(i * apart * lanes.bytes).op('i32.eq');
-    if (i > 1) b.op('i32.and');
+    if (i > 1 && !ascends) b.op('i32.and');
   }
 }
 
@@ -101,7 +111,7 @@ export function emitSpread(lanes: Lanes): FunctionBody {
   const regular = (apart: number): void => {
     b.i32(1);
     for (const v of vectors) {
-      sideBySide(b, lanes, xs, v * lanes.count, apart);
+      sideBySide(b, lanes, xs, v * lanes.count, { apart });
       b.op('i32.and');
     }
   };
