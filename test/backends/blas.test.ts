@@ -327,6 +327,26 @@ describe('the library that is found', () => {
     }
   });
 
+  test('a koffi that does not say where memory lies is none', () => {
+    const { getBuiltinModule } = process;
+    const load = () => ({ func: () => () => 0 });
+    const unable = () => {
+      throw new TypeError('Unexpected Uint8Array value');
+    };
+    try {
+      for (const koffi of [{ load }, { load, address: unable }, { load, address: () => 0n }]) {
+        process.getBuiltinModule = (() => ({ createRequire: () => () => koffi })) as never;
+        withEnvironment(undefined, () => {
+          expect(findBlas()).toBe("the package 'koffi' is too old, version 3 or newer is needed");
+          expect(error(ones([64, 64]).matmul(ones([64, 64])), ones([64, 64]).mul(64))).toBe(0);
+          expect(backendInfo().blas).toBeNull();
+        });
+      }
+    } finally {
+      process.getBuiltinModule = getBuiltinModule;
+    }
+  });
+
   test('hosts without the door to native code', () => {
     const { getBuiltinModule } = process;
     try {

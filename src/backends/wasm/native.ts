@@ -40,13 +40,25 @@ export function missingPermission(host: NativeHost): string | undefined {
   return ['env', 'read', 'ffi'].find((name) => (permissions?.querySync?.({ name }).state ?? 'granted') !== 'granted');
 }
 
-/** Koffi, as seen from a module of the library; null if it is not installed. */
+/** Koffi, as seen from a module of the library; null if it is not installed. Throws if it is one that cannot be used. */
 export function koffiFrom(host: NativeHost, module: string): Koffi | null {
   const modules = host.process?.getBuiltinModule?.('node:module') as Modules | undefined;
   if (modules === undefined) throw new Error('the host cannot load native libraries');
+  let koffi: Koffi;
   try {
-    return modules.createRequire(module)('koffi') as Koffi;
+    koffi = modules.createRequire(module)('koffi') as Koffi;
   } catch {
     return null;
+  }
+  if (!tellsAddresses(koffi)) throw new Error("the package 'koffi' is too old, version 3 or newer is needed");
+  return koffi;
+}
+
+/** Older versions do not say where a view lies: found out before anything large depends on it. */
+function tellsAddresses(koffi: Koffi): boolean {
+  try {
+    return Number(koffi.address(new Uint8Array(64))) > 0;
+  } catch {
+    return false;
   }
 }
