@@ -18,14 +18,15 @@ export const directName = (rows: number): string => `direct${rows}`;
 export const directVectors = (rows: number): number => Math.min(LARGEST_WIDTH, Math.floor(SUMS / rows));
 
 /**
- * `(a, base, xs, ks, c, cRow, n, k, accumulate, groups, aStep, baseStep, cStep)`: c[r][x] = Σ_k a[k][r] ·
+ * `(a, base, xs, ks, c, cRow, n, k, accumulate, honest, groups, aStep, baseStep, cStep)`: c[r][x] = Σ_k a[k][r] ·
  * (element x, k), or that added to c, for `rows` rows of a panel `a` and `n` columns; and again for every
- * group, whose operands are steps further on. The table of columns is filled up to whole steps.
+ * group, whose operands are steps further on. The table of columns is filled up to whole steps, and
+ * `honest` says what `areHonest` says of it.
  */
 export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
-  const b = new FunctionBody(directName(rows), new Array(13).fill('i32'), []);
-  const [a, base, allXs, ks, allC, cRow, columns, k, accumulate, groups, aStep, baseStep, cStep] =
-    b.params as Locals<13>;
+  const b = new FunctionBody(directName(rows), new Array(14).fill('i32'), []);
+  const [a, base, allXs, ks, allC, cRow, columns, k, accumulate, honest, groups, aStep, baseStep, cStep] =
+    b.params as Locals<14>;
   const [xs, c, n] = [b.local('i32'), b.local('i32'), b.local('i32')];
   const vectors = directVectors(rows);
   const width = vectors * lanes.count;
@@ -82,9 +83,9 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
 
   const step = (): void => {
     for (const sum of acc.flat()) b.v128([]).set(sum);
-    b.i32(1).set(all);
+    b.get(honest).set(all);
     for (let v = 0; v < vectors; v++) {
-      sideBySide(b, lanes, xs, v * lanes.count, { ascends: true });
+      sideBySide(b, lanes, xs, v * lanes.count, { honest: true });
       b.get(all).op('i32.and').set(all);
     }
     b.get(all).if(

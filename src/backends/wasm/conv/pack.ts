@@ -39,23 +39,23 @@ export function nextEntry(b: FunctionBody, table: Local, into: Local): void {
 
 /**
  * Whether the `count` table entries from `table` (plus a constant) on are those of elements side by side, or so
- * many elements apart. With the second and the last one all are, since tables are sums of steps; where entries
- * ascend, the last one is enough.
+ * many elements apart. The last one is enough in tables that `areHonest`.
  */
 export function sideBySide(
   b: FunctionBody,
   lanes: Lanes,
   table: Local,
   entry = 0,
-  { apart = 1, ascends = false }: { readonly apart?: number; readonly ascends?: boolean } = {},
+  { apart = 1, honest = false }: { readonly apart?: number; readonly honest?: boolean } = {},
 ): void {
-  for (const i of new Set([ascends ? lanes.count - 1 : 1, lanes.count - 1])) {
+  const first = honest ? lanes.count - 1 : 1;
+  for (let i = first; i < lanes.count; i++) {
     b.get(table).mem('i32.load', 4 * (entry + i));
     b.get(table)
       .mem('i32.load', 4 * entry)
       .op('i32.sub');
     b.i32(i * apart * lanes.bytes).op('i32.eq');
-    if (i > 1 && !ascends) b.op('i32.and');
+    if (i > first) b.op('i32.and');
   }
 }
 

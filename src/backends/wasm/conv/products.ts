@@ -20,7 +20,7 @@ import { type ConvKernels, convKernels } from './kernels.ts';
 import { type Mover, mover } from './move.ts';
 import { NativeProducts, nativeFor, Rooms } from './native.ts';
 import { WeightPanels } from './panels.ts';
-import { place, product } from './tables.ts';
+import { areHonest, place, product } from './tables.ts';
 
 /** With fewer rows than this, windows are not packed. */
 const FEW_ROWS = 16;
@@ -189,6 +189,7 @@ function inWave(
 interface Columns {
   readonly count: number;
   readonly table: number;
+  readonly honest: boolean;
 }
 
 /** Some images and groups of a task; their windows begin at `base`. */
@@ -249,8 +250,9 @@ class PartProducts {
   }
 
   #makeColumns(images: number): Columns {
-    const count = images * product(this.#part.sizes);
-    return { count, table: place(placesIn(this.#frame, { images }, this.#part.columns), PIECE_COLUMNS) };
+    const { bytes, lanes } = this.#gemm;
+    const places = placesIn(this.#frame, { images }, this.#part.columns);
+    return { count: places.length, table: place(places, PIECE_COLUMNS), honest: areHonest(places, lanes.count, bytes) };
   }
 
   /** Whether columns lie in the result as they are made: not if they are of several images, or of a lattice. */
@@ -305,10 +307,10 @@ class PartProducts {
     const { out, accumulate } = this.#task;
     const { bytes } = this.#gemm;
     const { images, group, groups } = where;
-    const { count, table } = this.#columnsOf(images);
+    const { count, table, honest } = this.#columnsOf(images);
     const start = this.#part.start.reduce((sum, s, d) => sum + s * out.strides[d + 2], 0);
     const to = this.#out + (where.image * out.strides[0] + group * this.#rows * out.strides[1] + start) * bytes;
-    const of = { ...where, xs: table, row: count * bytes };
+    const of = { ...where, xs: table, honest, row: count * bytes };
     if (this.#inPlace(images)) {
       const [from, end] = shareOf(piece, pieces, Math.ceil(count / this.#unit));
       const columns = [from * this.#unit, Math.min(count, end * this.#unit)] as const;
@@ -330,7 +332,7 @@ class PartProducts {
   #direct(
     run: Run,
     weights: WeightPanels,
-    { c, row, base, xs, group, groups, accumulate }: Operands,
+    { c, row, base, xs, honest, group, groups, accumulate }: Operands,
     from: number,
     to: number,
   ): void {
@@ -342,7 +344,21 @@ class PartProducts {
         const a = weights.at(group, i, at, length);
         const more = Number(accumulate || at > 0);
         const y = c + i * row + from * bytes;
-        run(kernel, a, base, xs + 4 * from, this.#reach + 4 * at, y, row, to - from, length, more, groups, ...steps);
+        run(
+          kernel,
+          a,
+          base,
+          xs + 4 * from,
+          this.#reach + 4 * at,
+          y,
+          row,
+          to - from,
+          length,
+          more,
+          Number(honest),
+          groups,
+          ...steps,
+        );
       }
     });
   }
@@ -380,5 +396,6 @@ export interface Operands extends Where {
   readonly c: number;
   readonly row: number;
   readonly xs: number;
+  readonly honest: boolean;
   readonly accumulate: boolean;
 }

@@ -25,6 +25,21 @@ export function sums(lists: readonly (readonly number[])[]): Int32Array {
 }
 
 /**
+ * Whether of every `count` entries of a table, filled up by its last one, the first and the last are only as far
+ * apart as elements side by side, of `bytes` bytes each, where all of them are side by side. So are those of
+ * images whose lines lie one after the other.
+ */
+export function areHonest(table: Int32Array, count: number, bytes: number): boolean {
+  const last = table.length - 1;
+  for (let i = 0; i <= last; i += count) {
+    const first = table[i];
+    if (table[Math.min(last, i + count - 1)] - first !== (count - 1) * bytes) continue;
+    for (let j = 1; j < count; j++) if (table[Math.min(last, i + j)] - first !== j * bytes) return false;
+  }
+  return true;
+}
+
+/**
  * Puts a table where kernels can read it, for the current launch. It is filled up to a multiple of
  * `multiple` by repeating its last entry, so that the last vector of elements reads what exists.
  */
