@@ -17,6 +17,7 @@ import {
   Ring,
 } from './body.ts';
 import { clear } from './clear.ts';
+import { Deaths } from './deaths.ts';
 import { division } from './division.ts';
 import { Limit } from './limit.ts';
 import { copyOut, growMemory, linearMemoryBytes, noteMovedOut, u8 } from './linear-memory.ts';
@@ -54,7 +55,6 @@ let restores = 0;
 let restoredBytes = 0;
 let forgotten = 0;
 let remakes = 0;
-let finalized = 0;
 
 /** Bodies that stay as long as there is room. */
 const lasting = new Ring();
@@ -135,70 +135,18 @@ function outOfMemory(bytes: number): DeviceError {
 
 // ─── eviction ────────────────────────────────────────────────────────────────────────────────────
 
-// Finalizers are the backstop for programs that yield to the event loop. A body is registered while
-// it is in place and evictable; it holds nothing that leads to its storages.
-const registry = typeof FinalizationRegistry === 'function' ? new FinalizationRegistry<Body>(collected) : null;
-
-function collected(body: Body): void {
-  body.registered = false;
-  finalized++;
-  retire(body);
-}
-
-// Registration costs several times as much as an allocation, and most blocks are given up soon after. So it
-// waits, for so many bodies and bytes, until those are gone that will not need it.
-const WAITING_BODIES = 256;
-const WAITING_LINES = (4 * MIB) / LINE;
-/** So much costs more to fill than to register; and what waits stays alive, with all that its recipe reads. */
-const WAITS_LINES = MIB / LINE;
-const waiting: Body[] = [];
-let waitingLines = 0;
-
-/** Lets those go that wait for nothing any more, and registers the others unless that left few. */
-function registerWaiting(): void {
-  let left = 0;
-  waitingLines = 0;
-  for (const body of waiting) {
-    if (body.owner === null) continue;
-    waiting[left++] = body;
-    waitingLines += body.used / GRANULES_PER_LINE;
-  }
-  waiting.length = left;
-  if (2 * left < WAITING_BODIES && 2 * waitingLines < WAITING_LINES) return;
-  for (const body of waiting) if (body.owner !== null) register(body, body.owner);
-  waiting.length = 0;
-  waitingLines = 0;
-}
-
-function register(body: Body, owner: object): void {
-  body.owner = null;
-  body.registered = true;
-  registry?.register(owner, body, body);
-}
+const deaths = new Deaths(retire);
 
 /** Makes a body evictable; `owner` is what dies with the last storage of the body. */
 export function enroll(body: Body, owner: object): void {
   ringOf(body).add(body);
-  expectDeath(body, owner);
+  deaths.expect(body, owner);
 }
 
 /** The same for a result that is about to be given a recipe; if it is not, it changes the ring when its turn comes. */
 export function enrollResult(body: Body, owner: object): void {
   spare.add(body);
-  expectDeath(body, owner);
-}
-
-/** Has a body given back when its owner has died. */
-function expectDeath(body: Body, owner: object): void {
-  const lines = body.span?.size ?? 0;
-  if (lines >= WAITS_LINES) {
-    register(body, owner);
-    return;
-  }
-  body.owner = owner;
-  waiting.push(body);
-  waitingLines += lines;
-  if (waiting.length >= WAITING_BODIES || waitingLines >= WAITING_LINES) registerWaiting();
+  deaths.expect(body, owner);
 }
 
 function ringOf(body: Body): Ring {
@@ -211,9 +159,7 @@ const isWhole = ({ live, remakable }: Body): boolean => live === remakable;
 const remakableRingOf = (body: Body): LimitedRing => (body.awaited > 0 ? awaited : spare);
 
 function withdraw(body: Body): void {
-  if (body.registered) registry?.unregister(body);
-  body.registered = false;
-  body.owner = null;
+  deaths.cancel(body);
   body.ring?.remove(body);
 }
 
@@ -567,7 +513,7 @@ export function residencyStats(): ResidencyStats {
     restoredBytes,
     forgotten,
     remakes,
-    finalized,
+    finalized: deaths.seen,
   };
 }
 
