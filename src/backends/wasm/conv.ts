@@ -74,8 +74,9 @@ export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, b
 }
 
 /**
- * `x[n, c, i] = b[c] + Σ y[n, o, p] w[o, c, k]` over all p and k with s p − a + d k = i. x is contiguous. Places i that are alike modulo the stride meet the same taps: on each such
- * lattice it is a convolution of y, of stride 1.
+ * `x[n, c, i] = b[c] + Σ y[n, o, p] w[o, c, k]` over all p and k with s p − a + d k = i. x is contiguous. Places
+ * i that are alike modulo the stride meet the same taps: on each such lattice it is a convolution of y, of
+ * stride 1.
  */
 export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windows, bias: Bias | null): void {
   const { stride, groups } = windows;

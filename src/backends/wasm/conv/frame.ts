@@ -67,6 +67,10 @@ function clearBorders(
   }
 }
 
+/** Whether there are any zeros around images. */
+export const isFramed = (before: readonly number[], after: readonly number[]): boolean =>
+  before.some((n) => n !== 0) || after.some((n) => n !== 0);
+
 /**
  * Images of `x` [N, C, d…] in a frame of `before` and `after` zeros along each spatial dimension. If
  * there are none the images are used where they are; else up to `images` images of `channels` channels are
@@ -83,7 +87,7 @@ export function frameOf(
   const start = startOf(x);
   const [imageStep, channelStep, ...spatialSteps] = x.strides.map((s) => s * bytes) as [number, number, ...number[]];
   const address = (image: number, channel: number): number => start + image * imageStep + channel * channelStep;
-  if (before.every((n) => n === 0) && after.every((n) => n === 0)) {
+  if (!isFramed(before, after)) {
     return {
       image: imageStep,
       channel: channelStep,

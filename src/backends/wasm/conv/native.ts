@@ -8,6 +8,7 @@ import { type NativeGemm, nativeGemm } from '../blas/product.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
+import { LINE } from '../residency.ts';
 import { now, type Run } from '../threads/share.ts';
 import { convKernels } from './kernels.ts';
 import { spreadColumns } from './pack.ts';
@@ -24,7 +25,6 @@ const WORTH_CALLS = 2 ** 19;
 const WINDOW_BYTES = 1 << 19;
 /** Columns that are laid out at a time are a multiple of this. */
 const COLUMNS = 64;
-const LINE = 64;
 
 /** Columns of windows of so many elements each that are multiplied at a time. */
 export function columnsTogether(k: number, bytes: number): number {

@@ -6,28 +6,23 @@ import { kernelsFor } from '../gemm-select.ts';
 import { beginLaunch, scratch, u8 } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { deal } from '../threads/share.ts';
-import { frameOf, placesIn } from './frame.ts';
+import { frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { gradientRows, TAPS_TOGETHER } from './strip-kernels.ts';
-import { LONGEST_SUMS } from './strips.ts';
+import { LONGEST_SUMS, WAVE_BYTES } from './strips.ts';
 import { place, product, steps, sums } from './tables.ts';
-import type { WeightTask } from './weights.ts';
+import { PARTS, type WeightTask } from './weights.ts';
 
 /** With fewer rows than this, other kernels have more products for each load. */
 const FEWEST_ROWS = 3;
 /** Places that are summed before the sums are added to others, at least. */
 const SUMMED_TOGETHER = 2048;
-/** Sums of so many parts of the images are made apart and added up in order, whatever the number of threads. */
-const PARTS = 4;
-/** Bytes of images that are framed at a time. */
-const WAVE_BYTES = 1 << 20;
 
 /** Whether there are few columns, and places and taps follow each other along the last dimension. */
 export function gradientSuitsStrips({ out, x, y, groups, before, after, stride, dilation }: WeightTask): boolean {
   const d = stride.length - 1;
   const columns = product(out.shape.slice(1));
   const taps = out.shape[d + 2];
-  const framed = [...before, ...after].some((n) => n > 0);
   return (
     out.shape[0] / groups >= FEWEST_ROWS &&
     taps > 1 &&
@@ -38,7 +33,7 @@ export function gradientSuitsStrips({ out, x, y, groups, before, after, stride, 
     y.shape[d + 2] >= kernelsFor('conv', out.dtype).lanes.count &&
     product(y.shape) > 0 &&
     y.strides[d + 2] === 1 &&
-    (framed || x.strides[d + 2] === 1)
+    (isFramed(before, after) || x.strides[d + 2] === 1)
   );
 }
 

@@ -10,7 +10,7 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { deal, now } from '../threads/share.ts';
-import { frameOf, placesIn } from './frame.ts';
+import { frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { mover } from './move.ts';
 import { WeightPanels } from './panels.ts';
@@ -24,7 +24,7 @@ const FEWEST_ROWS = 4;
 export const LONGEST_SUMS = 64;
 const MOST_TAPS = 8;
 /** Bytes of images that are framed at a time. */
-const WAVE_BYTES = 1 << 20;
+export const WAVE_BYTES = 1 << 20;
 
 const neighbours = (list: readonly number[]): boolean => list.every((n, i) => i === 0 || n - list[i - 1] === 1);
 
@@ -41,7 +41,6 @@ export function suitsStrips({ out, source, groups, before, after }: Task, part: 
   const taps = part.taps[d].length;
   const k = (source.shape[1] / groups) * product(part.taps.map((t) => t.length));
   const lanes = kernelsFor('conv', out.dtype).lanes.count;
-  const framed = [...before, ...after].some((n) => n > 0);
   return (
     out.shape[1] / groups >= FEWEST_ROWS &&
     k > 0 &&
@@ -52,7 +51,7 @@ export function suitsStrips({ out, source, groups, before, after }: Task, part: 
     part.sizes.every((n, i) => n === out.shape[i + 2]) &&
     neighbours(part.columns[d]) &&
     (neighbours(part.reach[d]) || neighbours(part.reach[d].toReversed())) &&
-    (framed || source.strides[d + 2] === 1)
+    (isFramed(before, after) || source.strides[d + 2] === 1)
   );
 }
 

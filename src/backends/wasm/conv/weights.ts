@@ -74,7 +74,7 @@ type SumProducts = (
  * Where there are few sums, those of so many parts of the images are made apart, by threads that need not wait
  * for each other, and added up in order.
  */
-const PARTS = 4;
+export const PARTS = 4;
 const PART_SUMS = 2 ** 16;
 /** Images whose sums are made in one go, in lots of them and bytes of their frame. */
 const LOTS_AT_ONCE = 64;

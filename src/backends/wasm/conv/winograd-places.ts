@@ -8,6 +8,7 @@ import { BLOCK_ROWS, blockLength } from '../gemm-product.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { i32, scratch } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { LINE } from '../residency.ts';
 import { canShare } from '../threads/pool.ts';
 import { deal, type Run } from '../threads/share.ts';
 import { type Frame, placesIn } from './frame.ts';
@@ -37,7 +38,6 @@ const MOST_TILES = 256;
 export const BYTES = 4;
 export const WEIGHT_PATCH = TAPS * TAPS * BYTES;
 export const VECTOR = 4;
-const LINE = 64;
 /** What transforming a patch takes, in multiplications of a matrix product. */
 export const TRANSFORM_STEPS = 128;
 
