@@ -6,7 +6,8 @@ import { clamp, div, eq, le, lt, mul, sqrt, sub, where } from './elementwise.ts'
 import { anyNonzero } from './inspect.ts';
 import { mm } from './matmul.ts';
 import { sum } from './reduce.ts';
-import { reshape, slice, squeeze, transpose, unsqueeze } from './view.ts';
+import { slice } from './slices.ts';
+import { reshape, squeeze, transpose, unsqueeze } from './view.ts';
 
 export interface CovarianceOptions {
   readonly correction?: number;

@@ -8,7 +8,8 @@ import { add, div, logicalXor, mul, sub } from './elementwise.ts';
 import { cat } from './join.ts';
 import { sumOver } from './reduce.ts';
 import { cumsum } from './scans.ts';
-import { narrow, reshape, select } from './view.ts';
+import { narrow, select } from './slices.ts';
+import { reshape } from './view.ts';
 
 /* Differences of neighbours along a dimension, and integrals by the trapezoidal rule. */
 

@@ -10,7 +10,8 @@ import { checkIndex, indexAdd, indexSelect } from './indexing.ts';
 import { integersOf } from './inspect.ts';
 import { named } from './named.ts';
 import { any } from './reduce.ts';
-import { narrow, reshape, unsqueeze } from './view.ts';
+import { narrow } from './slices.ts';
+import { reshape, unsqueeze } from './view.ts';
 
 export type BagMode = 'sum' | 'mean' | 'max';
 

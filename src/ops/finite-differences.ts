@@ -6,7 +6,8 @@ import { toDType } from './copy.ts';
 import { diff } from './differences.ts';
 import { add, div, mul, neg, sub } from './elementwise.ts';
 import { cat } from './join.ts';
-import { reshape, slice } from './view.ts';
+import { slice } from './slices.ts';
+import { reshape } from './view.ts';
 
 /* Derivatives of sampled functions: central differences inside, one-sided ones at both ends. */
 

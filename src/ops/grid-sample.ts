@@ -10,8 +10,9 @@ import { gather } from './indexing.ts';
 import { cat, stack } from './join.ts';
 import { bmm } from './matmul.ts';
 import { named } from './named.ts';
+import { select } from './slices.ts';
 import { type UserElementwise, userElementwise } from './user-elementwise.ts';
-import { expand, mT, reshape, select, unsqueeze } from './view.ts';
+import { expand, mT, reshape, unsqueeze } from './view.ts';
 
 /*
  * Values of an image between its elements, at places that a grid names: a sum over the neighbours of

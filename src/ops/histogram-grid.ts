@@ -12,7 +12,8 @@ import { anyNonzero } from './inspect.ts';
 import { sum } from './reduce.ts';
 import { cumsum } from './scans.ts';
 import { searchsorted } from './search.ts';
-import { expand, reshape, select } from './view.ts';
+import { select } from './slices.ts';
+import { expand, reshape } from './view.ts';
 
 /* Histograms with the edges of their bins, in any number of dimensions. */
 

@@ -5,7 +5,8 @@ import { defineOp, type Op } from '../core/op.ts';
 import { sameShape, shapeText, wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel, toDType } from './copy.ts';
-import { expand, narrow, reshape, unsqueeze } from './view.ts';
+import { narrow } from './slices.ts';
+import { expand, reshape, unsqueeze } from './view.ts';
 import { atleast1d, atleast2d, atleast3d } from './view-forms.ts';
 
 interface CatAttrs {

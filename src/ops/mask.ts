@@ -16,8 +16,9 @@ import { batch } from './indexing.ts';
 import { inPlaceOf } from './inplace.ts';
 import { stack } from './join.ts';
 import { takeAt } from './places.ts';
+import { select } from './slices.ts';
 import { storable } from './storable.ts';
-import { expand, reshape, select, t, unsqueeze } from './view.ts';
+import { expand, reshape, t, unsqueeze } from './view.ts';
 import { defineWriting, linearBut, type Writing, type WritingOp, writing } from './writing.ts';
 
 /*

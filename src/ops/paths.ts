@@ -5,7 +5,8 @@ import { defineOp, type Op } from '../core/op.ts';
 import { checkList, checkShape, type Shape, sameShape, shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, type Place, placeOf, type TensorBase, viewOf } from '../core/tensor.ts';
 import { endOf, inOrder, intoRegion, type Region, readRegion, regionBetween, replaceRegion } from './region.ts';
-import { narrow, reshape, selectAttrs, selectPlace, sliceAttrs, slicePlace } from './view.ts';
+import { narrow, selectAttrs, selectPlace, sliceAttrs, slicePlace } from './slices.ts';
+import { reshape } from './view.ts';
 
 /*
  * Views that see elements along other paths than the dimensions, and the scatter form of every view:

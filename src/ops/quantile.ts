@@ -8,8 +8,9 @@ import { add, ceil, floor, ge, isnan, le, logicalAnd, logicalNot, lt, mul, round
 import { gather } from './indexing.ts';
 import { anyNonzero } from './inspect.ts';
 import { sumOver } from './reduce.ts';
+import { narrow } from './slices.ts';
 import { sort } from './sorting.ts';
-import { expand, movedim, narrow, reshape, squeeze, unsqueeze } from './view.ts';
+import { expand, movedim, reshape, squeeze, unsqueeze } from './view.ts';
 
 /** Which of the two neighbours of a rank that is no whole number, or what between them. */
 export type Interpolation = 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint';

@@ -10,7 +10,8 @@ import { checkIndex, indexSelect } from './indexing.ts';
 import { integersOf } from './inspect.ts';
 import { cat } from './join.ts';
 import { named } from './named.ts';
-import { expand, flatten, narrow, reshape, transpose, unsqueeze } from './view.ts';
+import { narrow } from './slices.ts';
+import { expand, flatten, reshape, transpose, unsqueeze } from './view.ts';
 
 /*
  * The same elements in another order, left out or repeated. All are linear, and what is left out or

@@ -10,7 +10,8 @@ import { toDType } from './copy.ts';
 import { onesLike } from './create.ts';
 import { div, isnan, logicalNot, mul } from './elementwise.ts';
 import { cat } from './join.ts';
-import { expand, reshape, slice, transpose } from './view.ts';
+import { slice } from './slices.ts';
+import { expand, reshape, transpose } from './view.ts';
 
 /** Dimensions to reduce over: one, several, or (undefined) all. */
 export type Dims = number | readonly number[] | undefined;

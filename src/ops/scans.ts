@@ -14,7 +14,7 @@ import { full } from './create.ts';
 import { add, eq, exp, mul, sub, where } from './elementwise.ts';
 import { batch } from './indexing.ts';
 import { cat } from './join.ts';
-import { narrow } from './view.ts';
+import { narrow } from './slices.ts';
 
 interface ScanAttrs extends DimAttrs {
   /** From the last element to the first. */

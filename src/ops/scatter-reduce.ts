@@ -11,8 +11,9 @@ import { batch, checkScatter, checkSlices, gather, scatter, scatterAdd, vector }
 import { anyNonzero } from './inspect.ts';
 import { named } from './named.ts';
 import { padTo } from './pad.ts';
+import { narrow } from './slices.ts';
 import { storable } from './storable.ts';
-import { expand, narrow, reshape } from './view.ts';
+import { expand, reshape } from './view.ts';
 import { defineWriting, type WritingOp } from './writing.ts';
 
 /*

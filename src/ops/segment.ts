@@ -8,7 +8,8 @@ import { checkIndex } from './indexing.ts';
 import { integersOf } from './inspect.ts';
 import { named } from './named.ts';
 import { type ScatterReduction, scatterReduce } from './scatter-reduce.ts';
-import { expand, narrow } from './view.ts';
+import { narrow } from './slices.ts';
+import { expand } from './view.ts';
 
 /* Reductions of consecutive pieces of a dimension, of lengths of their own. */
 

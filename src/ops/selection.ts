@@ -15,8 +15,9 @@ import { gather } from './indexing.ts';
 import { cat } from './join.ts';
 import { keepdims, type ReduceAttrs, reduceAttrs, reducedShape, shifted, sumOver } from './reduce.ts';
 import { cummax, cumsum } from './scans.ts';
+import { narrow } from './slices.ts';
 import { sort } from './sorting.ts';
-import { narrow, reshape, squeeze } from './view.ts';
+import { reshape, squeeze } from './view.ts';
 
 /* Reductions that select an element by its rank, or by how often it is there. */
 

@@ -6,7 +6,7 @@ import { checkList, type Shape, shapeText, wrapDim } from '../core/shape.ts';
 import { alias, checkTensors, type TensorBase, viewOf } from '../core/tensor.ts';
 import { zeros } from './create.ts';
 import { cat, stack } from './join.ts';
-import { slice } from './view.ts';
+import { slice } from './slices.ts';
 
 /*
  * One tensor as several. The parts are views, but one operation made them all: none of them may be

@@ -8,7 +8,8 @@ import { elementOf } from './inspect.ts';
 import { stack } from './join.ts';
 import { nonzero } from './mask.ts';
 import { takeAt } from './places.ts';
-import { expand, select, slice, t, unsqueeze } from './view.ts';
+import { select, slice } from './slices.ts';
+import { expand, t, unsqueeze } from './view.ts';
 
 /*
  * What stands between the brackets of x[…], with PyTorch's meaning. Numbers, slices, new axes and the

@@ -11,8 +11,9 @@ import { indexSelect, scatterAdd } from './indexing.ts';
 import { cat } from './join.ts';
 import { any } from './reduce.ts';
 import { cumsum } from './scans.ts';
+import { narrow, select } from './slices.ts';
 import { argsort } from './sorting.ts';
-import { movedim, narrow, reshape, select } from './view.ts';
+import { movedim, reshape } from './view.ts';
 
 interface UniqueAttrs {
   /** Only neighbours are compared. */

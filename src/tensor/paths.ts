@@ -2,6 +2,7 @@ import type { TensorBase } from '../core/tensor.ts';
 import { clone } from '../ops/copy.ts';
 import * as path from '../ops/paths.ts';
 import { resize_ } from '../ops/resize.ts';
+import * as slices from '../ops/slices.ts';
 import * as view from '../ops/view.ts';
 import * as form from '../ops/view-forms.ts';
 import { viewInPlace } from '../ops/view-inplace.ts';
@@ -81,7 +82,7 @@ export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplit
     start: A,
     length: FitNarrow<T, D, A, L>,
   ): Tensor<NarrowOf<T, D, A, L>> {
-    return as(clone(view.narrow(this, dim as number, start, length as number)));
+    return as(clone(slices.narrow(this, dim as number, start, length as number)));
   }
 
   // ── under other names ──

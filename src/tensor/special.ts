@@ -2,7 +2,7 @@ import type { TensorBase } from '../core/tensor.ts';
 import { ops } from '../ops/elementwise.ts';
 import type { ElementwiseOp } from '../ops/elementwise-op.ts';
 import { inPlace } from '../ops/inplace.ts';
-import { TensorArithmetic } from './arithmetic.ts';
+import { TensorArithmeticInPlace } from './arithmetic-inplace.ts';
 import { checkOptions } from './options.ts';
 import type { Shape, Untyped } from './shapes.ts';
 import type { AllOf, Both, Fit, FitAll, FitInto, Operand } from './signatures.ts';
@@ -45,7 +45,7 @@ function write<T extends TensorBase>(op: ElementwiseOp, x: T, ...others: readonl
 }
 
 /** Less common functions of every element. */
-export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorArithmetic<S> {
+export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorArithmeticInPlace<S> {
   /** Whether elements are ∞. */
   isposinf(): Tensor<S> {
     return as(ops.isposinf.call1(this));

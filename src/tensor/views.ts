@@ -1,4 +1,5 @@
 import type { TensorBase } from '../core/tensor.ts';
+import * as slices from '../ops/slices.ts';
 import * as view from '../ops/view.ts';
 import { TensorLinear } from './linear.ts';
 import type { Dims } from './reductions.ts';
@@ -104,7 +105,7 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     dim: FitDim<T, D>,
     index: FitSelect<T, D, I>,
   ): Tensor<SelectOf<T, D, I>> {
-    return as(view.select(this, dim as number, index as number));
+    return as(slices.select(this, dim as number, index as number));
   }
 
   /** Python's `start:end:step` along one dimension. */
@@ -115,7 +116,7 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     B extends number | undefined = undefined,
     C extends number | undefined = undefined,
   >(this: T, dim: FitDim<T, D>, start?: A, end?: B, step?: C): Tensor<SliceOf<T, D, A, B, C>> {
-    return as(view.slice(this, dim as number, start, end, step));
+    return as(slices.slice(this, dim as number, start, end, step));
   }
 
   /** The slice of `length` elements along `dim` from `start`, a number or a rank-0 tensor of one. */
@@ -125,8 +126,8 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
     start: A,
     length: FitNarrow<T, D, A, L>,
   ): Tensor<NarrowOf<T, D, A, L>> {
-    const from = typeof start === 'number' ? start : view.startOf(start, (t) => (t as Tensor).item());
-    return as(view.narrow(this, dim as number, from, length as number));
+    const from = typeof start === 'number' ? start : slices.startOf(start, (t) => (t as Tensor).item());
+    return as(slices.narrow(this, dim as number, from, length as number));
   }
 
   /** Dimensions `start` to `end`, both included, as one. */

@@ -1,6 +1,7 @@
 import type { TensorBase } from '../core/tensor.ts';
 import { eyeMatrix } from '../ops/create.ts';
-import { narrow, reshape } from '../ops/view.ts';
+import { narrow } from '../ops/slices.ts';
+import { reshape } from '../ops/view.ts';
 
 /** Unit vectors of the joint space of several tensors, each in its tensor's shape, with a leading dimension over all. */
 export function basis(tensors: readonly TensorBase[]): TensorBase[] {

@@ -5,7 +5,8 @@ import { shapeText } from '../core/shape.ts';
 import { levelOf, type TensorBase } from '../core/tensor.ts';
 import { mapTree, resultLeaves, treeLeaves, withLeaves } from '../core/tree.ts';
 import { cat } from '../ops/join.ts';
-import { expand, movedim, narrow, unsqueeze } from '../ops/view.ts';
+import { narrow } from '../ops/slices.ts';
+import { expand, movedim, unsqueeze } from '../ops/view.ts';
 import { BatchLevel } from './levels.ts';
 
 /** Where the batch lies: a dimension, null for "not batched", or one of these per argument. */

@@ -2,7 +2,8 @@ import { ArgumentError, AutogradError, NotImplementedError } from '../../core/er
 import type { TensorBase } from '../../core/tensor.ts';
 import { zeros, zerosLike } from '../../ops/create.ts';
 import { stack } from '../../ops/join.ts';
-import { narrow, reshape, select } from '../../ops/view.ts';
+import { narrow, select } from '../../ops/slices.ts';
+import { reshape } from '../../ops/view.ts';
 import { basis } from '../../transforms/basis.ts';
 import { jacfwd, jacrev } from '../../transforms/index.ts';
 import { batchedGrad } from '../batched.ts';

@@ -7,7 +7,7 @@ import { alias, type TensorBase } from '../../core/tensor.ts';
 import { warn } from '../../core/warnings.ts';
 import { zerosLike } from '../../ops/create.ts';
 import { stack } from '../../ops/join.ts';
-import { select } from '../../ops/view.ts';
+import { select } from '../../ops/slices.ts';
 import { Generator } from '../../tensor/generator.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { batch } from '../../transforms/batch.ts';

@@ -12,7 +12,8 @@ import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
 import { named } from '../named.ts';
 import { tril, triu } from '../rearrange.ts';
-import { expand, mT, slice, unsqueeze } from '../view.ts';
+import { slice } from '../slices.ts';
+import { expand, mT, unsqueeze } from '../view.ts';
 import { batchOf, checkFloat, checkMatrix, columnsOf, onDiagonal, refuse, rowsOf, sameBatch } from './matrices.ts';
 import { checkSystem, LOWER, solveLeft, solveRight, UNIT_LOWER, UNIT_UPPER, UPPER } from './triangular.ts';
 

@@ -10,7 +10,8 @@ import { readElement } from '../inspect.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
 import { sum } from '../reduce.ts';
-import { mT, slice } from '../view.ts';
+import { slice } from '../slices.ts';
+import { mT } from '../view.ts';
 import { batchOf, checkSquareFloat, columnsOf } from './matrices.ts';
 import { solveEx } from './solve.ts';
 

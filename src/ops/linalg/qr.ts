@@ -10,7 +10,8 @@ import { add, mul, neg, sub } from '../elementwise.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
 import { tril, triu } from '../rearrange.ts';
-import { mT, slice } from '../view.ts';
+import { slice } from '../slices.ts';
+import { mT } from '../view.ts';
 import { batchOf, checkFloat, checkMatrix, columnsOf, onDiagonal, rowsOf } from './matrices.ts';
 import { LOWER, solveRight, UPPER } from './triangular.ts';
 

@@ -11,7 +11,8 @@ import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
 import { named } from '../named.ts';
 import { tril } from '../rearrange.ts';
-import { expand, mT, narrow, slice, unsqueeze } from '../view.ts';
+import { narrow, slice } from '../slices.ts';
+import { expand, mT, unsqueeze } from '../view.ts';
 import {
   batchOf,
   checkFloat,

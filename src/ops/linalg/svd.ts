@@ -9,7 +9,8 @@ import { diagEmbed } from '../diagonals.ts';
 import { add, div, mul, sub } from '../elementwise.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
-import { mT, slice, unsqueeze } from '../view.ts';
+import { slice } from '../slices.ts';
+import { mT, unsqueeze } from '../view.ts';
 import { batchOf, checkFloat, checkMatrix, columnsOf, diagonal, onDiagonal, refuse, rowsOf } from './matrices.ts';
 
 interface SvdAttrs {
