@@ -72,13 +72,13 @@ export const FUNCTIONS = ['sgemm', 'dgemm', 'sgemv', 'dgemv'] as const;
 
 // The reference BLAS (libblas) is not among them: the generated kernels are faster.
 const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
-  linux: ['libopenblas.so.0', 'libopenblas.so', 'libmkl_rt.so.2', 'libmkl_rt.so'],
+  linux: ['libopenblas.so.0', 'libopenblas.so', 'libmkl_rt.so.3', 'libmkl_rt.so.2', 'libmkl_rt.so'],
   darwin: [
     '/System/Library/Frameworks/Accelerate.framework/Accelerate',
     '/opt/homebrew/opt/openblas/lib/libopenblas.dylib',
     '/usr/local/opt/openblas/lib/libopenblas.dylib',
   ],
-  win32: ['libopenblas.dll', 'openblas.dll', 'mkl_rt.2.dll'],
+  win32: ['libopenblas.dll', 'openblas.dll', 'mkl_rt.3.dll', 'mkl_rt.2.dll'],
 };
 
 /** A product, which takes so many numbers for layout, transposition and sizes before its operands. */
