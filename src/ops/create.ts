@@ -31,10 +31,10 @@ export function vectorOf(values: ArrayLike<number>, dtype: DType): TensorBase {
   return toDType(y, dtype);
 }
 
-/** The n × n identity matrix. */
-export function eyeMatrix(n: number, dtype: DType): TensorBase {
-  const y = zeros([n, n], dtype);
-  fillKernel(dtype).run([{ storage: y.storage, shape: [n], strides: [n + 1], offset: 0, dtype }], [1]);
+/** The identity matrix, of n rows and m columns. */
+export function eyeMatrix(n: number, m: number, dtype: DType): TensorBase {
+  const y = zeros([n, m], dtype);
+  fillKernel(dtype).run([{ storage: y.storage, shape: [Math.min(n, m)], strides: [m + 1], offset: 0, dtype }], [1]);
   return y;
 }
 

@@ -5,12 +5,21 @@ import { checkShape, numel, shapeText } from '../core/shape.ts';
 import { fresh, TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { clone, toDType } from '../ops/copy.ts';
-import { full as filled } from '../ops/create.ts';
+import { eyeMatrix, full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
 import { storable } from '../ops/storable.ts';
-import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
+import {
+  checkFits,
+  flattenNested,
+  fromHost,
+  hostArray,
+  inferDType,
+  type NestedArray,
+  nestedShape,
+  written,
+} from './data.ts';
 import { checkDType, checkOptions, type TensorOptions } from './options.ts';
-import { defaultGenerator, drawn, type RandomOptions } from './random.ts';
+import { defaultGenerator, type RandomOptions } from './random.ts';
 import type { Shape } from './shapes.ts';
 import type { ArangeOf, CreatedOf, Data, DataOf, EyeOf, FitData, LinspaceOf } from './signatures.ts';
 import type { Tensor } from './tensor.ts';
@@ -186,9 +195,10 @@ export function arange<
     );
   const dtype = options?.dtype ?? 'float32';
   const n = Math.ceil((end - start) / step);
-  const values = hostArray(dtype, n);
-  for (let i = 0; i < n; i++) values[i] = start + i * step;
-  return leaf(fromHost(values, [n], dtype), options);
+  const ramp = (values: TypedArray): void => {
+    for (let i = 0; i < n; i++) values[i] = start + i * step;
+  };
+  return leaf(written([n], dtype, ramp), options);
 }
 
 /** `steps` numbers evenly spaced from start to end, both included. */
@@ -203,13 +213,14 @@ export function linspace<N extends number>(
     throw new ArgumentError(`linspace: number of steps must be non-negative, got ${steps}`);
   const dtype = options?.dtype ?? 'float32';
   const round = dtype === 'float32' ? Math.fround : (x: number): number => x;
-  const step = round(round(round(end) - round(start)) / (steps - 1));
-  const values = hostArray(dtype, steps);
+  const step = steps === 1 ? 0 : round(round(round(end) - round(start)) / (steps - 1));
   // As PyTorch does, from both ends, so that the result is symmetric.
-  const half = Math.floor(steps / 2);
-  for (let i = 0; i < steps; i++)
-    values[i] = i < half || steps === 1 ? round(start + step * i || start) : round(end - step * (steps - i - 1));
-  return leaf(fromHost(values, [steps], dtype), options);
+  const half = steps === 1 ? 1 : Math.floor(steps / 2);
+  const ramp = (values: TypedArray): void => {
+    for (let i = 0; i < half; i++) values[i] = start + step * i;
+    for (let i = half; i < steps; i++) values[i] = end - step * (steps - i - 1);
+  };
+  return leaf(written([steps], dtype, ramp), options);
 }
 
 /** Ones on the diagonal of an n × m matrix. */
@@ -227,9 +238,7 @@ export function eye<N extends number, M extends number | TensorOptions | undefin
   ] as const)
     if (!Number.isInteger(v) || v < 0) throw new ArgumentError(`eye: ${k} must be greater or equal to 0, got ${v}`);
   const dtype = opts?.dtype ?? 'float32';
-  const values = hostArray(dtype, n * columns);
-  for (let i = 0; i < Math.min(n, columns); i++) values[i * columns + i] = 1;
-  return leaf(fromHost(values, [n, columns], dtype), opts);
+  return leaf(eyeMatrix(n, columns, dtype), opts);
 }
 
 // ── random ──
@@ -252,7 +261,7 @@ export function rand<const N extends Shape>(shape: N, options?: RandomTensorOpti
   const sizes = checkSizes('rand', shape);
   const dtype = floatType('rand', options);
   return leaf(
-    drawn(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillUniform(out as Float32Array)),
+    written(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillUniform(out as Float32Array)),
     options,
   );
 }
@@ -263,7 +272,7 @@ export function randn<const N extends Shape>(shape: N, options?: RandomTensorOpt
   const sizes = checkSizes('randn', shape);
   const dtype = floatType('randn', options);
   return leaf(
-    drawn(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillNormal(out as Float32Array)),
+    written(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillNormal(out as Float32Array)),
     options,
   );
 }
@@ -292,7 +301,7 @@ export function randint(
   checked('randint', options, RANDOM);
   const sizes = checkSizes('randint', shape);
   return leaf(
-    drawn(sizes, options?.dtype ?? 'int32', (out) =>
+    written(sizes, options?.dtype ?? 'int32', (out) =>
       (options?.generator ?? defaultGenerator).fillRandint(out, low, high),
     ),
     options,
@@ -304,7 +313,7 @@ export function randperm(n: number, options?: RandomTensorOptions): Tensor {
   checked('randperm', options, RANDOM);
   if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`randperm: n must be non-negative, got ${n}`);
   return leaf(
-    drawn([n], options?.dtype ?? 'int32', (out) => (options?.generator ?? defaultGenerator).fillRandperm(out)),
+    written([n], options?.dtype ?? 'int32', (out) => (options?.generator ?? defaultGenerator).fillRandperm(out)),
     options,
   );
 }
@@ -313,8 +322,9 @@ export function randperm(n: number, options?: RandomTensorOptions): Tensor {
 export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
   checkOptions('bernoulli', options, ['generator']);
   if (!isFloat(p.dtype)) throw new DTypeError(`bernoulli: probabilities must be floating point, got ${p.dtype}`);
+  const probabilities = p.toTypedArray();
   return leaf(
-    drawn(p.shape, p.dtype, (out) => (options?.generator ?? defaultGenerator).fillBernoulli(out, p.toTypedArray())),
+    written(p.shape, p.dtype, (out) => (options?.generator ?? defaultGenerator).fillBernoulli(out, probabilities)),
     undefined,
   );
 }

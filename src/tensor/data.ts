@@ -1,4 +1,4 @@
-import { beginLaunch, readBytes, writeBytes } from '../backends/wasm/heap.ts';
+import { address, beginLaunch, memory, readBytes, type Storage, writeBytes } from '../backends/wasm/heap.ts';
 import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
@@ -7,18 +7,24 @@ import { fresh, type TensorBase } from '../core/tensor.ts';
 /** Numbers and truth values nested to any depth, all rows of one length. */
 export type NestedArray = number | boolean | readonly NestedArray[];
 
+const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array };
+
 /** An array in JavaScript's memory for `n` elements of a dtype. */
-export function hostArray(dtype: DType, n: number): TypedArray {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(n);
-    case 'float64':
-      return new Float64Array(n);
-    case 'int32':
-      return new Int32Array(n);
-    default:
-      return new Uint8Array(n);
-  }
+export const hostArray = (dtype: DType, n: number): TypedArray => new ARRAYS[dtype](n);
+
+/** The first `n` elements of a storage, where they lie; good until memory is allocated. */
+const arrayAt = (storage: Storage, dtype: DType, n: number): TypedArray =>
+  new ARRAYS[dtype](memory.buffer, address(storage), n);
+
+/**
+ * A new plain tensor whose elements `write` writes where they lie, all of them. It must not make tensors: what it
+ * is given is a view of memory that may move.
+ */
+export function written(shape: readonly number[], dtype: DType, write: (values: TypedArray) => void): TensorBase {
+  beginLaunch();
+  const t = fresh(shape, dtype);
+  write(arrayAt(t.storage, dtype, t.count));
+  return t;
 }
 
 /** A tensor holding a copy of `values`, which are of the dtype already. */

@@ -1,7 +1,7 @@
 import type { TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { exp } from './libm/exp.ts';
-import { fma, fmaf } from './libm/fma.ts';
+import { fma, fmaAll } from './libm/fma.ts';
 import { log } from './libm/log.ts';
 import { sincos } from './libm/sincos.ts';
 import { MersenneTwister } from './mt19937.ts';
@@ -9,6 +9,9 @@ import { fillNormal32, fillNormal64 } from './normal.ts';
 import { toUint64 } from './seed.ts';
 
 type FloatArray = Float32Array | Float64Array;
+
+/** Uniforms that are drawn at once to be compared. */
+const DRAWN = 16384;
 
 /** The seed of a generator that was never given one: PyTorch's, balanced in its bits. */
 const DEFAULT_SEED = 67280421310721n;
@@ -123,15 +126,14 @@ export class Generator {
   fillUniform<A extends FloatArray>(out: A, from = 0, to = 1): A {
     checkUniform(out, from, to);
     const engine = this.#engine;
-    const n = out.length;
     if (out instanceof Float64Array) {
       engine.fillUniform53(out);
-      if (from !== 0 || to !== 1) for (let i = 0; i < n; i++) out[i] = fma(out[i], to - from, from);
+      fmaAll(out, to - from, from);
     } else {
       const low = Math.fround(from);
       const range = Math.fround(Math.fround(to) - low);
       engine.fillUniform24(out);
-      if (low !== 0 || range !== 1) for (let i = 0; i < n; i++) out[i] = fmaf(out[i], range, low);
+      fmaAll(out, range, low);
     }
     return out;
   }
@@ -192,7 +194,11 @@ export class Generator {
     const engine = this.#engine;
     if (typeof p === 'number') {
       if (!(p >= 0 && p <= 1)) throw new ArgumentError(`bernoulli_ expects p to be in [0, 1], but got p=${p}`);
-      for (let i = 0; i < out.length; i++) out[i] = engine.uniform53() < p ? 1 : 0;
+      for (let from = 0; from < out.length; from += DRAWN) {
+        const u = new Float64Array(Math.min(DRAWN, out.length - from));
+        engine.fillUniform53(u);
+        for (let i = 0; i < u.length; i++) out[from + i] = u[i] < p ? 1 : 0;
+      }
       return out;
     }
     if (p.length !== out.length) {
@@ -212,7 +218,8 @@ export class Generator {
   fillRandint<A extends TypedArray>(out: A, low: number, high: number): A {
     checkRange(out, low, high);
     const range = high - low;
-    if (range < 2 ** 32) for (let i = 0; i < out.length; i++) out[i] = (this.random() % range) + low;
+    if (range < 2 ** 32 && out instanceof Int32Array) this.#engine.fillModulo(out, low, range);
+    else if (range < 2 ** 32) for (let i = 0; i < out.length; i++) out[i] = (this.random() % range) + low;
     else if (out instanceof Int32Array) for (let i = 0; i < out.length; i++) out[i] = this.random() + low;
     else {
       // Up to 2⁵⁴ values: the range and the sum need more bits than a float64 has.

@@ -2,6 +2,8 @@
  * The Mersenne Twister MT19937 (Matsumoto & Nishimura 1998) as PyTorch's CPU generator runs it: a block of
  * 624 words is twisted and tempered at a time, and handed out one by one.
  */
+import { BULK, fillModulo, fillNormal, fillUniform, type TwisterState } from '../backends/wasm/random.ts';
+
 const N = 624;
 const M = 397;
 const UPPER = 0x80000000;
@@ -21,10 +23,8 @@ export interface EngineState {
 }
 
 export class MersenneTwister {
-  readonly #state = new Int32Array(N);
-  readonly #tempered = new Int32Array(N);
-  /** Words of the block already handed out; N when the next draw needs a new block. */
-  #position = N;
+  /** `position` is how many words of the block are handed out; N when the next draw needs a new block. */
+  readonly #at: TwisterState = { words: new Int32Array(N), tempered: new Int32Array(N), position: N };
   #fresh = true;
 
   constructor(seed: number) {
@@ -33,20 +33,20 @@ export class MersenneTwister {
 
   /** Start over from the low 32 bits of `seed`. */
   seed(seed: number): void {
-    const state = this.#state;
+    const state = this.#at.words;
     state[0] = seed | 0;
     for (let i = 1; i < N; i++) {
       const previous = state[i - 1];
       state[i] = Math.imul(1812433253, previous ^ (previous >>> 30)) + i;
     }
-    this.#position = N;
+    this.#at.position = N;
     this.#fresh = true;
   }
 
   /** The next 32 bits as a signed integer. */
   next(): number {
-    if (this.#position === N) this.#refill();
-    return this.#tempered[this.#position++];
+    if (this.#at.position === N) this.#refill();
+    return this.#at.tempered[this.#at.position++];
   }
 
   /** A float32 uniform on [0, 1): 24 bits of one word. */
@@ -61,35 +61,56 @@ export class MersenneTwister {
   }
 
   fillUniform24(out: Float32Array): void {
-    const words = this.#tempered;
+    if (out.length >= BULK) {
+      this.#fresh = false;
+      fillUniform(this.#at, out);
+      return;
+    }
+    const words = this.#at.tempered;
     for (let i = 0; i < out.length; ) {
-      if (this.#position === N) this.#refill();
-      const end = Math.min(out.length, i + N - this.#position);
-      const shift = this.#position - i;
-      this.#position += end - i;
+      if (this.#at.position === N) this.#refill();
+      const end = Math.min(out.length, i + N - this.#at.position);
+      const shift = this.#at.position - i;
+      this.#at.position += end - i;
       for (; i < end; i++) out[i] = (words[i + shift] & 0xffffff) * 2 ** -24;
     }
   }
 
   fillUniform53(out: Float64Array): void {
-    for (let i = 0; i < out.length; i++) out[i] = this.uniform53();
+    if (out.length >= BULK) {
+      this.#fresh = false;
+      fillUniform(this.#at, out);
+    } else for (let i = 0; i < out.length; i++) out[i] = this.uniform53();
+  }
+
+  /** Words modulo `range`, which is below 2³², plus `low`. */
+  fillModulo(out: Int32Array, low: number, range: number): void {
+    if (out.length >= BULK) {
+      this.#fresh = false;
+      fillModulo(this.#at, out, low, range);
+    } else for (let i = 0; i < out.length; i++) out[i] = ((this.next() >>> 0) % range) + low;
+  }
+
+  /** Standard normals from uniforms of 24 bits, by blocks of 16; for at least `BULK` of them. */
+  fillNormal(out: Float32Array): void {
+    this.#fresh = false;
+    fillNormal(this.#at, out);
   }
 
   #refill(): void {
-    const state = this.#state;
+    const state = this.#at.words;
     for (let i = 0; i < N - M; i++) state[i] = state[i + M] ^ twist(state[i], state[i + 1]);
     for (let i = N - M; i < N - 1; i++) state[i] = state[i + M - N] ^ twist(state[i], state[i + 1]);
     state[N - 1] = state[M - 1] ^ twist(state[N - 1], state[0]);
     this.#temper();
-    this.#position = 0;
+    this.#at.position = 0;
     this.#fresh = false;
   }
 
   #temper(): void {
-    const state = this.#state;
-    const tempered = this.#tempered;
+    const { words, tempered } = this.#at;
     for (let i = 0; i < N; i++) {
-      let y = state[i];
+      let y = words[i];
       y ^= y >>> 11;
       y ^= (y << 7) & 0x9d2c5680;
       y ^= (y << 15) & 0xefc60000;
@@ -100,9 +121,9 @@ export class MersenneTwister {
 
   get state(): EngineState {
     return {
-      words: this.#state.slice(),
-      left: this.#position === N ? 1 : N + 1 - this.#position,
-      next: this.#fresh ? 0 : this.#position,
+      words: this.#at.words.slice(),
+      left: this.#at.position === N ? 1 : N + 1 - this.#at.position,
+      next: this.#fresh ? 0 : this.#at.position,
     };
   }
 
@@ -110,9 +131,9 @@ export class MersenneTwister {
   restore({ words, left, next }: EngineState): boolean {
     const fresh = left === 1 && next === 0;
     if (words.length !== N || !(fresh || (next >= 1 && next <= N && left === N + 1 - next))) return false;
-    this.#state.set(words);
+    this.#at.words.set(words);
     this.#fresh = fresh;
-    this.#position = fresh ? N : next;
+    this.#at.position = fresh ? N : next;
     this.#temper();
     return true;
   }

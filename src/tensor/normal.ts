@@ -6,7 +6,8 @@
  *
  * and if the size is not a multiple of 16 the last 16 elements are drawn anew. Every rounding is reproduced.
  */
-import { fma, fmaf } from './libm/fma.ts';
+import { BULK, CEPHES, hasFused } from '../backends/wasm/random.ts';
+import { fmaAll } from './libm/fma.ts';
 import { log } from './libm/log.ts';
 import { sincos } from './libm/sincos.ts';
 import type { MersenneTwister } from './mt19937.ts';
@@ -17,18 +18,20 @@ const f = Math.fround;
 
 /** Fill `out`, at least 16 long, with normals as PyTorch's AVX2 kernel does. */
 export function fillNormal32(engine: MersenneTwister, out: Float32Array, mean: number, std: number): void {
-  engine.fillUniform24(out);
   const n = out.length;
-  for (let start = 0; start + BLOCK <= n; start += BLOCK) transformBlock32(out, start);
+  const whole = n - (n % BLOCK);
+  if (whole >= BULK && hasFused()) {
+    engine.fillNormal(out.subarray(0, whole));
+    engine.fillUniform24(out.subarray(whole));
+  } else {
+    engine.fillUniform24(out);
+    for (let start = 0; start < whole; start += BLOCK) transformBlock32(out, start);
+  }
   if (n % BLOCK !== 0) {
     engine.fillUniform24(out.subarray(n - BLOCK));
     transformBlock32(out, n - BLOCK);
   }
-  if (mean !== 0 || std !== 1) scale32(out, f(mean), f(std));
-}
-
-function scale32(out: Float32Array, mean: number, std: number): void {
-  for (let i = 0; i < out.length; i++) out[i] = fmaf(out[i], std, mean);
+  fmaAll(out, f(std), f(mean));
 }
 
 /** Fill `out`, at least 16 long, with float64 normals. */
@@ -40,7 +43,7 @@ export function fillNormal64(engine: MersenneTwister, out: Float64Array, mean: n
     engine.fillUniform53(out.subarray(n - BLOCK));
     transformBlock64(out, n - BLOCK);
   }
-  if (mean !== 0 || std !== 1) for (let i = 0; i < n; i++) out[i] = fma(out[i], std, mean);
+  fmaAll(out, std, mean);
 }
 
 const angle = new Float64Array(2);
@@ -60,32 +63,16 @@ function transformBlock64(out: Float64Array, start: number): void {
 // `f(a * b + c)` stands for a fused operation on float32s: the float64 product is exact, and that the sum is
 // rounded twice never shows, which was checked on all 2²⁴ values of u₁ and of u₂.
 
-const P0 = f(7.0376836292e-2);
-const P1 = f(-1.151461031e-1);
-const P2 = f(1.167699874e-1);
-const P3 = f(-1.2420140846e-1);
-const P4 = f(1.4249322787e-1);
-const P5 = f(-1.6668057665e-1);
-const P6 = f(2.0000714765e-1);
-const P7 = f(-2.4999993993e-1);
-const P8 = f(3.3333331174e-1);
+const [P0, P1, P2, P3, P4, P5, P6, P7, P8] = CEPHES.log.map(f);
 // log 2 in two parts.
-const LOG2_LO = f(-2.1219444e-4);
-const LOG2_HI = f(0.693359375);
+const [LOG2_LO, LOG2_HI] = CEPHES.log2.map(f);
 const SQRT_HALF = f(Math.SQRT1_2);
-
 const TWO_PI = f(2 * Math.PI);
 const FOUR_OVER_PI = f(4 / Math.PI);
 // -π/4 in three parts.
-const DP1 = f(-0.78515625);
-const DP2 = f(-2.4187564849853516e-4);
-const DP3 = f(-3.774894977445941e-8);
-const S0 = f(-1.9515295891e-4);
-const S1 = f(8.3321608736e-3);
-const S2 = f(-1.6666654611e-1);
-const C0 = f(2.443315711809948e-5);
-const C1 = f(-1.388731625493765e-3);
-const C2 = f(4.166664568298827e-2);
+const [DP1, DP2, DP3] = CEPHES.angle.map(f);
+const [S0, S1, S2] = CEPHES.sin.map(f);
+const [C0, C1, C2] = CEPHES.cos.map(f);
 
 /** log(1 - u) for a float32 u in [0, 1). */
 function log32(u: number): number {

@@ -1,6 +1,6 @@
 import { writeBytes } from '../backends/wasm/heap.ts';
 import { noteChange, willChange } from '../core/changes.ts';
-import type { DType, TypedArray } from '../core/dtype.ts';
+import type { TypedArray } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
 import { contiguousStrides, numel, shapeText } from '../core/shape.ts';
@@ -112,13 +112,4 @@ function copied(p: TensorBase): TensorBase {
   const y = fresh(p.shape, p.dtype);
   copyKernel(p.dtype, p.dtype).run([y], [p]);
   return alias(y, y.shape, contiguousStrides(y.shape));
-}
-
-/** A new plain tensor with values drawn by `draw`. */
-export function drawn(shape: readonly number[], dtype: DType, draw: (out: TypedArray) => void): TensorBase {
-  const values = hostArray(dtype, numel(shape));
-  draw(values);
-  const t = fresh(shape, dtype);
-  writeBytes(t.storage, 0, values);
-  return t;
 }

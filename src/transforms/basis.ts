@@ -8,7 +8,7 @@ export function basis(tensors: readonly TensorBase[]): TensorBase[] {
   const total = tensors.reduce((n, t) => n + t.count, 0);
   let start = 0;
   return tensors.map((t) => {
-    const rows = narrow(eyeMatrix(total, t.dtype), 1, start, t.count);
+    const rows = narrow(eyeMatrix(total, total, t.dtype), 1, start, t.count);
     start += t.count;
     return reshape(rows, [total, ...t.shape]);
   });

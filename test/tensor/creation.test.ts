@@ -168,6 +168,8 @@ describe('ranges', () => {
     expectValues(linspace(1, -1, 3), [3], [1, 0, -1]);
     expectValues(linspace(2, 3, 1), [1], [2]);
     expectValues(linspace(2, 3, 0), [0], []);
+    // A zero on the way is a zero.
+    expectValues(linspace(-1, 3, 5), [5], [-1, 0, 1, 2, 3]);
     const t = linspace(-3, 7, 101, { dtype: 'float64' }).toTypedArray();
     expect([t[0], t[50], t[100]]).toEqual([-3, 2, 7]);
   });

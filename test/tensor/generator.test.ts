@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TypedArray } from '../../src/core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../src/core/errors.ts';
+import { full, rand } from '../../src/index.ts';
 import { Generator } from '../../src/tensor/generator.ts';
 import { exp } from '../../src/tensor/libm/exp.ts';
 import { fma, fmaf } from '../../src/tensor/libm/fma.ts';
@@ -156,6 +157,86 @@ describe('more sequences of calls', () => {
       for (const call of calls)
         expect(sha256(bytes(run(g, call))), JSON.stringify({ seed, ...call })).toBe(call.sha256);
       expect(sha256(g.getState())).toBe(state_sha256);
+    }
+  });
+});
+
+describe('long fills', () => {
+  // Fills of fewer numbers do not go through kernels.
+  const inPieces = <A extends TypedArray>(out: A, piece: number, fill: (part: A) => void): A => {
+    for (let i = 0; i < out.length; i += piece) fill(out.subarray(i, i + piece) as A);
+    return out;
+  };
+
+  it.each([2048, 2049, 5003, 16385, 40_000])('are those of many short ones, %i numbers', (n) => {
+    const [long, short] = [new Generator(11), new Generator(11)];
+    long.random();
+    short.random();
+    const same = <A extends TypedArray>(make: () => A, fill: (g: Generator, out: A) => void): void => {
+      const whole = make();
+      fill(long, whole);
+      expect(whole).toEqual(inPieces(make(), 1000, (part) => fill(short, part)));
+      expect(long.getState()).toEqual(short.getState());
+    };
+    same(
+      () => f32(n),
+      (g, out) => g.fillUniform(out),
+    );
+    same(
+      () => f64(n),
+      (g, out) => g.fillUniform(out),
+    );
+    same(
+      () => f32(n),
+      (g, out) => g.fillUniform(out, -3, 5.7),
+    );
+    same(
+      () => f64(n),
+      (g, out) => g.fillUniform(out, -3, 5.7),
+    );
+    same(
+      () => f32(n),
+      (g, out) => g.fillBernoulli(out, 0.3),
+    );
+    same(
+      () => i32(n),
+      (g, out) => g.fillRandint(out, -7, 1_000_003),
+    );
+    same(
+      () => i32(n),
+      (g, out) => g.fillRandint(out, -(2 ** 31), 2 ** 31 - 1),
+    );
+  });
+
+  it.each([2048, 5008, 40_000])('of normals are those of their blocks, %i numbers', (n) => {
+    for (const [mean, std] of [
+      [0, 1],
+      [1, 0.02],
+    ] as const) {
+      const [long, short] = [new Generator(12), new Generator(12)];
+      const blocks = inPieces(f32(n), 16, (part) => short.fillNormal(part, mean, std));
+      expect(long.fillNormal(f32(n), mean, std)).toEqual(blocks);
+      expect(long.getState()).toEqual(short.getState());
+    }
+  });
+
+  it('of normals draw the last 16 again where there is no whole number of blocks', () => {
+    const [long, short] = [new Generator(13), new Generator(13)];
+    const n = 2500;
+    const whole = long.fillNormal(f32(n), 2, 3);
+    short.fillNormal(f32(2496), 2, 3);
+    short.fillUniform(f32(n - 2496));
+    expect(whole.subarray(n - 16)).toEqual(short.fillNormal(f32(16), 2, 3));
+    expect(long.getState()).toEqual(short.getState());
+  });
+
+  it('write tensors where they lie, and nothing beside them', () => {
+    for (const n of [2049, 4099]) {
+      const before = full([n], 7);
+      const t = rand([n], { generator: new Generator(14) });
+      const after = full([n], 7);
+      expect(t.toTypedArray()).toEqual(new Generator(14).fillUniform(f32(n)));
+      for (const other of [before, after]) expect(other.eq(7).all().item()).toBe(1);
     }
   });
 });

@@ -109,6 +109,6 @@ export function choleskySolve(b: TensorBase, factor: TensorBase, upper = false):
 /** A⁻¹, given the factor of A. */
 export function choleskyInverse(factor: TensorBase, upper = false): TensorBase {
   checkSquareFloat('cholesky_inverse', factor);
-  const identity = eyeMatrix(rowsOf(factor), factor.dtype);
+  const identity = eyeMatrix(rowsOf(factor), rowsOf(factor), factor.dtype);
   return named(choleskySolve(identity, factor, upper), 'CholeskyInverseBackward0');
 }

@@ -102,7 +102,7 @@ export function det(a: TensorBase): TensorBase {
   const refused = singular(a);
   if (!anyNonzero(refused)) return determinant(a);
   const mask = perMatrix(refused);
-  const identity = eyeMatrix(columnsOf(a), a.dtype);
+  const identity = eyeMatrix(columnsOf(a), columnsOf(a), a.dtype);
   const regular = determinant(where(mask, identity, a));
   return named(where(refused, determinantBySvd(where(mask, a, identity)), regular), 'LinalgDetBackward0');
 }

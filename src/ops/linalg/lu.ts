@@ -169,7 +169,7 @@ export function luUnpack(
   if (unpackPivots) checkPivots('lu_unpack', f, pivots);
   const nothing = (): TensorBase => zeros([0], f.dtype);
   const [l, u] = unpackData ? parts(f).map((x) => named(x, node)) : [nothing(), nothing()];
-  const identity = eyeMatrix(rowsOf(f), f.dtype);
+  const identity = eyeMatrix(rowsOf(f), rowsOf(f), f.dtype);
   return [unpackPivots ? restored(expand(identity, [...batchOf(f), ...identity.shape]), pivots) : nothing(), l, u];
 }
 

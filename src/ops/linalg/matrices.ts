@@ -93,5 +93,5 @@ export const diagonal = (x: TensorBase): TensorBase => diagonalOf(x, 0, -2, -1);
 /** Square matrices: `inside` on the diagonal, `outside` elsewhere. */
 export function onDiagonal(inside: TensorBase | number, outside: TensorBase | number): TensorBase {
   const sized = typeof inside === 'number' ? (outside as TensorBase) : inside;
-  return where(eyeMatrix(rowsOf(sized), 'bool'), inside, outside);
+  return where(eyeMatrix(rowsOf(sized), rowsOf(sized), 'bool'), inside, outside);
 }

@@ -24,7 +24,7 @@ const THETA = 5.371920351148152;
 
 /** e^A for matrices of norm up to THETA: (V − U)⁻¹ (V + U), the odd and the even part of a polynomial. */
 function pade(a: TensorBase): TensorBase {
-  const identity = eyeMatrix(columnsOf(a), a.dtype);
+  const identity = eyeMatrix(columnsOf(a), columnsOf(a), a.dtype);
   const a2 = matmul(a, a);
   const a4 = matmul(a2, a2);
   const a6 = matmul(a4, a2);

@@ -170,7 +170,7 @@ export function matrixPower(x: TensorBase, n: number): TensorBase {
     return n === -1 ? inverse : matrixPower(inverse, -n);
   }
   // The identity, as a function of x that does not change with it.
-  if (n === 0) return where(full([], 1, 'bool'), eyeMatrix(rowsOf(x), x.dtype), x);
+  if (n === 0) return where(full([], 1, 'bool'), eyeMatrix(rowsOf(x), rowsOf(x), x.dtype), x);
   let result: TensorBase | null = null;
   let square = x;
   for (let left = n; ; ) {

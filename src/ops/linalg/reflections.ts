@@ -98,7 +98,7 @@ export function householderProduct(a: TensorBase, tau: TensorBase): TensorBase {
   checkReflections(op, a, tau);
   const [m, n] = [rowsOf(a), columnsOf(a)];
   if (m < n) throw new ShapeError(`${op}: input.shape[-2] must be greater than or equal to input.shape[-1]`);
-  const columns = expand(slice(eyeMatrix(m, a.dtype), -1, 0, n), a.shape);
+  const columns = expand(slice(eyeMatrix(m, m, a.dtype), -1, 0, n), a.shape);
   // Without reflections, a function of `a` still, that does not change with it.
   const identity = tau.count === 0 ? where(full([], 1, 'bool'), columns, a) : columns;
   return named(reflected(a, tau, identity, false), 'LinalgHouseholderProductBackward0');
