@@ -124,6 +124,13 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'sort of columns': () => both(many.sort(1)),
   'largest of rows': () => both(tall.topk(7, 1)),
   'medians of rows': () => both(tall.median(1)),
+  'searches in one row': () => long.sort(0).values.searchsorted(long.flip([0])),
+  'searches in rows': () => tall.sort(1).values.searchsorted(tall.slice(1, 0, 57), { right: true }),
+  'searches in few rows': () => {
+    const rows = long.slice(0, 0, 600_000).reshape([3, 200_000]);
+    return rows.sort(1).values.searchsorted(rows);
+  },
+  'searches by a sorter': () => tall.searchsorted(tall, { sorter: tall.argsort(1) }),
   'gather from rows': () => tall.gather(1, tall.argsort(1)),
   'scatter into rows': () => tall.clone().scatter(1, tall.argsort(1), tall),
   'added into rows': () => tall.scatterAdd(1, tall.argsort(1).mul(0.5).to('int32'), tall),

@@ -7,8 +7,9 @@ import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
 import { FunctionBody, type MemoryOp, type ValType } from '../encoder.ts';
-import { beginLaunch, i32, scratch } from '../heap.ts';
+import { beginLaunch, i32 } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { inBlocks, linesOf, shareOf, tasksFor } from '../threads/share.ts';
 import { startOf } from './nest.ts';
 
 /** Words of the parameter block. Steps lead from row to row, in bytes; with none, all rows are the first. */
@@ -88,6 +89,9 @@ function searchFunction(dtype: DType, after: boolean, sorted: boolean): Function
   return b;
 }
 
+/** What a step of a search takes, in steps of `tasksFor`. */
+const SEARCH_STEPS = 8;
+
 const kernels = new Map<string, WasmFunction>();
 
 /**
@@ -114,19 +118,26 @@ export function searchSorted(
   const size = sequence.shape[sequence.shape.length - 1];
   const step = sequence.shape.length === 1 ? 0 : size;
   const starts = [sequence, values, out, sorter ?? sequence].map(startOf);
-  const params = scratch(4 * PARAM.words);
-  const words = i32();
-  const set = (name: keyof typeof PARAM, value: number): void => {
-    words[(params >>> 2) + PARAM[name]] = value;
-  };
-  set('rows', rows);
-  set('size', size);
-  set('count', count);
-  set('sequence', starts[0]);
-  set('sequenceStep', step * dtypeInfo(sequence.dtype).bytes);
-  set('sorter', starts[3]);
-  set('sorterStep', step * 4);
-  set('values', starts[1]);
-  set('out', starts[2]);
-  kernel(params);
+  const tasks = tasksFor(SEARCH_STEPS * rows * count * Math.ceil(Math.log2(size + 2)), rows * count);
+  // Whole rows to each task, or pieces of rows.
+  const whole = rows >= tasks;
+  const piece = whole ? count : linesOf(count, rows, tasks);
+  const pieces = Math.ceil(count / piece);
+  inBlocks(kernel, PARAM.words, whole ? tasks : rows * pieces, tasks, (i, _, w) => {
+    const [row, end] = whole ? shareOf(i, tasks, rows) : [Math.floor(i / pieces), Math.floor(i / pieces) + 1];
+    const from = (i % pieces) * piece;
+    const words = i32();
+    const set = (name: keyof typeof PARAM, value: number): void => {
+      words[w + PARAM[name]] = value;
+    };
+    set('rows', end - row);
+    set('size', size);
+    set('count', Math.min(piece, count - from));
+    set('sequence', starts[0] + row * step * dtypeInfo(sequence.dtype).bytes);
+    set('sequenceStep', step * dtypeInfo(sequence.dtype).bytes);
+    set('sorter', starts[3] + row * step * 4);
+    set('sorterStep', step * 4);
+    set('values', starts[1] + (row * count + from) * dtypeInfo(values.dtype).bytes);
+    set('out', starts[2] + (row * count + from) * 4);
+  });
 }
