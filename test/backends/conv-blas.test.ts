@@ -40,9 +40,10 @@ function operation(
   input: number[],
   weight: number[],
   more: Options,
+  lay: (x: Tensor) => Tensor = (x) => x,
 ): Run {
   manualSeed(3);
-  const [x, w] = [randn(input), randn(weight)] as Tensor[];
+  const [x, w] = [lay(randn(input) as Tensor), randn(weight)] as Tensor[];
   const call = f as unknown as (x: Tensor, w: Tensor, b: Tensor | null, options: Options) => Tensor;
   return (dtype) => {
     const leaves = [x, w].map((t) => t.to(dtype).detach().requiresGrad_() as Tensor);
@@ -60,6 +61,20 @@ const work: Readonly<Record<string, Run>> = {
   'large windows of few channels': operation(F.conv2d, [5, 3, 64, 66], [32, 3, 7, 7], { stride: 2, padding: 3 }),
   'groups of small images': operation(F.conv2d, [37, 64, 5, 4], [96, 32, 3, 3], { padding: 1, groups: 2 }),
   'images in several waves': operation(F.conv2d, [41, 32, 28, 28], [24, 32, 3, 3], { stride: 2, padding: 1 }),
+  '1 × 1, channels last': operation(
+    F.conv2d,
+    [3, 17, 18, 40],
+    [48, 40, 1, 1],
+    {},
+    (x) => x.permute([0, 3, 1, 2]) as Tensor,
+  ),
+  'small images of many channels': operation(F.conv2d, [9, 96, 7, 7], [136, 96, 1, 1], {}),
+  'small images of many channels, stride 2': operation(F.conv2d, [7, 80, 14, 13], [136, 80, 3, 3], {
+    stride: 2,
+    padding: 1,
+  }),
+  'one image': operation(F.conv2d, [1, 130, 14, 14], [200, 130, 1, 1], {}),
+  'one image, transposed': operation(F.convTranspose2d, [1, 96, 9, 11], [96, 150, 3, 3], { stride: 2, padding: 1 }),
   transposed: operation(F.convTranspose2d, [2, 40, 20, 21], [40, 32, 4, 4], { stride: 2, padding: 1 }),
 };
 

@@ -8,6 +8,7 @@
  * its place: over channels, then taps; or over images, then places.
  */
 import type { Strided } from '../../kernels/strided.ts';
+import { phasesOf } from './conv/frame.ts';
 import { nativeForParts, type Part, products, type Task } from './conv/products.ts';
 import { gradientByStrips, gradientSuitsStrips } from './conv/strip-gradient.ts';
 import { convolveStrips, suitsStrips } from './conv/strips.ts';
@@ -63,6 +64,7 @@ export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, b
       groups,
       before: padding,
       after: zerosAfter(x, places, taps, windows),
+      phases: phasesOf(stride, taps),
       rowStep: w.strides[0],
       channelStep: w.strides[1],
       groupStep: (w.shape[0] / groups) * w.strides[0],
@@ -103,6 +105,7 @@ export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windo
       groups,
       before,
       after,
+      phases: 1,
       rowStep: w.strides[1],
       channelStep: w.strides[0],
       groupStep: (w.shape[0] / groups) * w.strides[0],

@@ -169,11 +169,11 @@ export function planBlas(
 export interface NativeGemm {
   /** Whether workers can make them; else they are for the calling thread alone. */
   readonly shared: boolean;
-  /** c = a b or, `transposed`, a bᵀ; or c + that. */
+  /** c = a b, or c + a b; where an operand is `transposed` its rows are what lies side by side. */
   multiply(
     run: (kernel: WasmFunction, ...args: number[]) => void,
     sizes: readonly [m: number, n: number, k: number],
-    a: readonly [at: number, leading: number],
+    a: readonly [at: number, leading: number, transposed: boolean],
     b: readonly [at: number, leading: number, transposed: boolean],
     c: readonly [at: number, leading: number, accumulate: boolean],
   ): void;
@@ -188,11 +188,11 @@ export function nativeGemm(dtype: string, steps: number): NativeGemm | null {
   const shared = cutsProducts(blas, steps) && canShareNative(callable(blas.sgemm)) === true;
   return {
     shared,
-    multiply: (run, [m, n, k], [a, lda], [b, ldb, transposed], [c, ldc, accumulate]) => {
+    multiply: (run, [m, n, k], [a, lda, across], [b, ldb, transposed], [c, ldc, accumulate]) => {
       const origin = originOf(blas);
-      const layout = transposed ? TRANSPOSE : NO_TRANSPOSE;
+      const [layA, layB] = [across, transposed].map((is) => (is ? TRANSPOSE : NO_TRANSPOSE));
       const operands = [origin + a, lda, origin + b, ldb, Number(accumulate), origin + c, ldc];
-      run(gemm, ROW_MAJOR, NO_TRANSPOSE, layout, m, n, k, 1, ...operands);
+      run(gemm, ROW_MAJOR, layA, layB, m, n, k, 1, ...operands);
     },
   };
 }

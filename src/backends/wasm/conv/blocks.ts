@@ -134,7 +134,8 @@ export function addBlocks(x: Strided, y: Strided, blocks: Blocks): void {
   if (rows * columns === 0) return;
   const { strides, inside } = frameLayout(inner, blocks.padding, zerosAfter(blocks), channels);
   const [all, channel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
-  const frame: Frame = { image: all, channel, spatial, at: () => room };
+  const offset = (coordinate: number, dim: number): number => coordinate * spatial[dim];
+  const frame: Frame = { image: all, channel, spatial, offset, at: () => room };
   const room = scratch(all);
   const { taps, runs, count } = tablesOf(frame, blocks, channels, bytes);
   const kernel = kernelFor('add', x.dtype);

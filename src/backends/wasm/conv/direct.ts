@@ -36,16 +36,16 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
   const acc = Array.from({ length: rows }, () => windows.map(() => b.local('v128')));
   const all = b.local('i32');
 
-  const overK = (load: (v: number) => void): void => {
+  const whole = windows.map(() => b.local('i32'));
+
+  /** `load` brings a vector of places into a local. */
+  const overK = (load: (v: number, into: Local) => void): void => {
     const table = copyOf(b, ks);
     const at = copyOf(b, a);
     const left = copyOf(b, k);
     times(b, left, () => {
       nextEntry(b, table, offset);
-      windows.forEach((window, v) => {
-        load(v);
-        b.set(window);
-      });
+      windows.forEach((window, v) => void load(v, window));
       acc.forEach((row, r) => {
         b.get(at)
           .mem(lanes.splat, r * lanes.bytes)
@@ -84,19 +84,31 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
   const step = (): void => {
     for (const sum of acc.flat()) b.v128([]).set(sum);
     b.get(honest).set(all);
-    for (let v = 0; v < vectors; v++) {
+    whole.forEach((flag, v) => {
       sideBySide(b, lanes, xs, v * lanes.count, { honest: true });
-      b.get(all).op('i32.and').set(all);
-    }
+      b.get(honest).op('i32.and').tee(flag).get(all).op('i32.and').set(all);
+    });
+    const vectorAt = (place: Local, into: Local): void => {
+      b.get(place).get(offset).op('i32.add').mem('v128.load').set(into);
+    };
     b.get(all).if(
       () => {
         const places = placesOf(b, base, xs, 1, lanes.count, vectors);
-        overK((v) => void b.get(places[v]!).get(offset).op('i32.add').mem('v128.load'));
+        overK((v, into) => vectorAt(places[v]!, into));
         b.release(...places);
       },
       () => {
         const places = placesOf(b, base, xs, lanes.count, lanes.count, vectors);
-        overK((v) => gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset));
+        overK((v, into) => {
+          const those = places.slice(v * lanes.count, (v + 1) * lanes.count);
+          b.get(whole[v]!).if(
+            () => vectorAt(those[0]!, into),
+            () => {
+              gatherLanes(b, lanes, those, offset);
+              b.set(into);
+            },
+          );
+        });
         b.release(...places);
       },
     );

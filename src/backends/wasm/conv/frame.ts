@@ -15,6 +15,8 @@ export interface Frame {
   readonly image: number;
   readonly channel: number;
   readonly spatial: readonly number[];
+  /** How far a coordinate along a spatial dimension is from zero. */
+  offset(coordinate: number, dim: number): number;
   /**
    * The address of some images' channels, from a first one on, where the coordinates of the frame are zero;
    * good until the next call.
@@ -71,10 +73,16 @@ function clearBorders(
 export const isFramed = (before: readonly number[], after: readonly number[]): boolean =>
   before.some((n) => n !== 0) || after.some((n) => n !== 0);
 
+/** How many elements apart windows begin along the last dimension, if they have more than one there. */
+export const phasesOf = (stride: readonly number[], taps: readonly number[]): number =>
+  (taps[taps.length - 1] as number) > 1 ? (stride[stride.length - 1] as number) : 1;
+
 /**
  * Images of `x` [N, C, d…] in a frame of `before` and `after` zeros along each spatial dimension. If
  * there are none the images are used where they are; else up to `images` images of `channels` channels are
- * copied at a time, into one frame whose borders stay zero.
+ * copied at a time, into one frame whose borders stay zero. Lines in several `phases` have
+ * elements that many apart first, then those behind each of these, and so on: what one tap of windows of such a
+ * stride meets lies side by side.
  */
 export function frameOf(
   x: Strided,
@@ -82,32 +90,43 @@ export function frameOf(
   after: readonly number[],
   images: number,
   channels: number,
+  phases = 1,
 ): Frame {
   const { bytes } = dtypeInfo(x.dtype);
   const start = startOf(x);
   const [imageStep, channelStep, ...spatialSteps] = x.strides.map((s) => s * bytes) as [number, number, ...number[]];
   const address = (image: number, channel: number): number => start + image * imageStep + channel * channelStep;
-  if (!isFramed(before, after)) {
+  if (!isFramed(before, after) && phases === 1) {
     return {
       image: imageStep,
       channel: channelStep,
       spatial: spatialSteps,
+      offset: (coordinate, dim) => coordinate * spatialSteps[dim],
       at: (image, _images, channel) => address(image, channel),
     };
   }
   const inner = x.shape.slice(2);
-  const { strides, inside } = frameLayout(inner, before, after, channels);
+  const last = inner.length - 1;
+  const [zeros, size] = [before[last], inner[last]];
+  /** Elements of a phase in a line. */
+  const run = Math.ceil((zeros + size + after[last]) / phases);
+  const behind = after.with(last, phases * run - zeros - size);
+  const { strides, inside } = frameLayout(inner, before, behind, channels);
   const [frameImage, frameChannel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
   const all = frameImage * images;
   const frame = scratch(all);
-  clearBorders(frame, x.dtype, [images, channels, ...inner], before, after, strides);
-  const size = product(inner);
+  if (phases === 1) clearBorders(frame, x.dtype, [images, channels, ...inner], before, behind, strides);
+  else clear(frame, all);
+  const inLine = (coordinate: number): number => (coordinate % phases) * run + Math.floor(coordinate / phases);
+  /** The first element of each phase, and how many it has. */
+  const firsts = steps(Math.min(phases, size), 1).map((i) => ({ i, count: Math.ceil((size - i) / phases) }));
   const movers = new Map<string, Mover>();
-  const moverOf = (count: number, some: number): Mover => {
-    const key = `${count} ${some}`;
+  const moverOf = (count: number, some: number, length: number): Mover => {
+    const key = `${count} ${some} ${length}`;
     let move = movers.get(key);
     if (move === undefined) {
-      move = mover('put', x.dtype, [count, some, ...inner], strides, x.strides);
+      const from = x.strides.with(-1, x.strides[last + 2] * phases);
+      move = mover('put', x.dtype, [count, some, ...inner.with(last, length)], strides, from);
       movers.set(key, move);
     }
     return move;
@@ -116,13 +135,17 @@ export function frameOf(
     image: frameImage,
     channel: frameChannel,
     spatial,
+    offset: (coordinate, dim) => (dim === last ? inLine(coordinate) * bytes : coordinate * spatial[dim]),
     at: (image, count, channel) => {
       const some = Math.min(channels, x.shape[1] - channel);
-      const tasks = tasksFor(4 * count * some * size, some);
+      const tasks = tasksFor(4 * count * some * product(inner), some);
       inTasks(tasks, (t, run) => {
         const [from, to] = shareOf(t, tasks, some);
-        const move = moverOf(count, to - from);
-        move(run, frame + inside * bytes + from * frameChannel, address(image, channel + from));
+        for (const { i, count: length } of firsts) {
+          const line = inside - zeros + inLine(zeros + i);
+          const start = address(image, channel + from) + i * spatialSteps[last];
+          moverOf(count, to - from, length)(run, frame + line * bytes + from * frameChannel, start);
+        }
       });
       return frame;
     },
@@ -139,6 +162,6 @@ export function placesIn(
   return sums([
     steps(images, frame.image),
     steps(channels, frame.channel),
-    ...coordinates.map((list, d) => list.map((i) => i * frame.spatial[d])),
+    ...coordinates.map((list, d) => list.map((i) => frame.offset(i, d))),
   ]);
 }

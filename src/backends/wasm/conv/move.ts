@@ -20,11 +20,20 @@ const ADD: Readonly<Record<DType, readonly [PlainOp, PlainOp]>> = {
 
 const kernels = new Map<string, WasmFunction>();
 
-function kernelFor(manner: Manner, dtype: DType, depth: number, contiguous: boolean): WasmFunction {
-  const key = `${manner} ${manner === 'put' ? dtypeInfo(dtype).bytes : dtype} ${depth} ${contiguous}`;
+/** How elements of the innermost loop follow each other: side by side, or every second one on one side. */
+type Steps = 'along' | 'from second' | 'to second' | 'any';
+
+function stepsOf(manner: Manner, dtype: DType, to: number, from: number): Steps {
+  if (to === 1 && from === 1) return 'along';
+  if (manner !== 'put' || dtypeInfo(dtype).bytes === 1) return 'any';
+  return to === 1 && from === 2 ? 'from second' : to === 2 && from === 1 ? 'to second' : 'any';
+}
+
+function kernelFor(manner: Manner, dtype: DType, depth: number, steps: Steps): WasmFunction {
+  const key = `${manner} ${manner === 'put' ? dtypeInfo(dtype).bytes : dtype} ${depth} ${steps}`;
   let kernel = kernels.get(key);
   if (kernel === undefined) {
-    kernel = instantiate([moveFunction(manner, dtype, depth, contiguous)]).move;
+    kernel = instantiate([moveFunction(manner, dtype, depth, steps)]).move;
     kernels.set(key, kernel);
   }
   return kernel;
@@ -46,15 +55,46 @@ export function elementMoves(b: FunctionBody, manner: Manner, dtype: DType) {
   return { element: move(load, store, add), vector: move('v128.load', 'v128.store', addVector) };
 }
 
-function moveFunction(manner: Manner, dtype: DType, depth: number, contiguous: boolean): FunctionBody {
+/** The even lanes of vectors of which the second begins with the last element of the first. */
+export const everySecond = (bytes: number): number[] => {
+  const count = 16 / bytes;
+  const lanes = Array.from({ length: count }, (_, i) => (2 * i < count ? 2 * i : 2 * i + 1));
+  return lanes.flatMap((lane) => Array.from({ length: bytes }, (_, i) => lane * bytes + i));
+};
+
+function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): FunctionBody {
   const b = new FunctionBody('move', ['i32'], []);
   const { bytes } = dtypeInfo(dtype);
   const moves = elementMoves(b, manner, dtype);
   emitNest(b, 0, 2, depth, ({ count, places, steps }: Innermost) => {
     const [to, from] = places.map((p) => copyOf(b, p)) as [Local, Local];
     const element = (): void => moves.element(to, from);
-    if (contiguous) {
-      emitRun(b, count, [to, from], bytes, () => moves.vector(to, from), element);
+    const vectors: Readonly<Record<Exclude<Steps, 'any'>, () => void>> = {
+      along: () => moves.vector(to, from),
+      'from second': () => {
+        b.get(to);
+        b.get(from)
+          .mem('v128.load')
+          .get(from)
+          .mem('v128.load', 16 - bytes);
+        b.shuffle(everySecond(bytes)).mem('v128.store');
+      },
+      'to second': () => {
+        const vector = b.local('v128');
+        b.get(from).mem('v128.load').set(vector);
+        for (let i = 0; i < 16 / bytes; i++) {
+          b.get(to)
+            .get(vector)
+            .laneMem(bytes === 8 ? 'v128.store64_lane' : 'v128.store32_lane', i, 2 * i * bytes);
+        }
+        b.release(vector);
+      },
+    };
+    if (how !== 'any') {
+      emitRun(b, count, [to, from], bytes, vectors[how], element, [
+        how === 'to second' ? 2 : 1,
+        how === 'from second' ? 2 : 1,
+      ]);
     } else {
       const left = copyOf(b, count);
       times(b, left, () => {
@@ -85,8 +125,8 @@ export function mover(
   const dims = shape.map((_, d) => d);
   const loops = joinLoops(loopsOver(shape, dims, [toStrides, fromStrides]));
   const inner = loops.at(-1);
-  const contiguous = inner !== undefined && inner.steps[0] === 1 && inner.steps[1] === 1;
-  const kernel = kernelFor(manner, dtype, Math.max(0, loops.length - 1), contiguous);
+  const how = inner === undefined ? 'any' : stepsOf(manner, dtype, inner.steps[0], inner.steps[1]);
+  const kernel = kernelFor(manner, dtype, Math.max(0, loops.length - 1), how);
   // A call that runs later must find its own addresses.
   return (run, to, from) => run(kernel, writeNest(0, loops, [to, from], [bytes, bytes]));
 }

@@ -7,6 +7,7 @@ import { advance, copyOf, times, whilst } from '../control.ts';
 import { FunctionBody, type LaneMemoryOp, type Local, type Locals, type MemoryOp } from '../encoder.ts';
 import { transpose } from '../gemm-pack.ts';
 import type { Lanes } from '../gemm-tile.ts';
+import { everySecond } from './move.ts';
 
 const LOAD_LANE: Readonly<Record<number, LaneMemoryOp>> = { 4: 'v128.load32_lane', 8: 'v128.load64_lane' };
 export const LOAD_ZERO: Readonly<Record<number, MemoryOp>> = { 4: 'v128.load32_zero', 8: 'v128.load64_zero' };
@@ -126,9 +127,7 @@ export function emitSpread(lanes: Lanes): FunctionBody {
   };
   // Every second element: those in even lanes, and from the last of these on those in odd lanes.
   const behind = (lanes.count - 1) * lanes.bytes;
-  const alternate = Array.from({ length: lanes.count }, (_, i) =>
-    2 * i < lanes.count ? 2 * i : lanes.count + 2 * i - (lanes.count - 1),
-  ).flatMap((lane) => Array.from({ length: lanes.bytes }, (_, i) => lane * lanes.bytes + i));
+  const alternate = everySecond(lanes.bytes);
   times(b, columns, () => {
     regular(1);
     b.if(

@@ -27,6 +27,8 @@ const FEW_ROWS = 16;
 /** With fewer places than this in an image, those of several images are columns of one product. */
 const FEW_PLACES = 32;
 const PLACES_TOGETHER = 256;
+/** The same for products by the system's BLAS, which packs its weights for each. */
+const NATIVE_FEW_PLACES = 100;
 /** Bytes of a frame that holds several groups. */
 const FRAME_BYTES = 1 << 22;
 /** Columns of a piece are a multiple of this, which is one of every step of the kernels. */
@@ -43,6 +45,8 @@ export interface Task {
   /** Zeros around the source, along each spatial dimension. */
   readonly before: readonly number[];
   readonly after: readonly number[];
+  /** See `frameOf`. */
+  readonly phases: number;
   /** Strides of the weight, in elements: by channels of the result, channels of the source, and groups. */
   readonly rowStep: number;
   readonly channelStep: number;
@@ -81,14 +85,21 @@ export function products(task: Task, parts: readonly Part[]): void {
   }
   if (inner.length === 0 || images * outChannels === 0) return;
   const places = Math.max(...inner.map((part) => product(part.sizes)));
-  const together = places < FEW_PLACES ? Math.min(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
+  const alone = nativeForParts(task, inner, 1);
+  const few = alone === null ? FEW_PLACES : Math.max(FEW_PLACES, Math.min(NATIVE_FEW_PLACES, outChannels / groups / 2));
+  const together = places < few ? evenLots(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
   startOf(weight);
   const wave = groupsTogether(groups, channels, source, together);
-  const native = nativeForParts(task, inner, together);
+  const native = alone ?? nativeForParts(task, inner, together);
   const wanted = native === null ? WAVE_STEPS : NATIVE_WAVE_STEPS;
-  const lots = lotsTogether(outChannels * channels * together, inner, Math.ceil(images / together), wanted);
-  const frame = frameOf(source, task.before, task.after, lots * together, wave * channels);
-  const runs = inner.map((part) => new PartProducts(gemm, native, task, part, frame, address));
+  const allLots = Math.ceil(images / together);
+  const lots = lotsTogether(outChannels * channels * together, inner, allLots, wanted);
+  const frame = frameOf(source, task.before, task.after, lots * together, wave * channels, task.phases);
+  const count = allLots * groups * inner.length;
+  const runs = inner
+    .map((part) => new PartProducts(gemm, native, task, part, frame, address, count))
+    // The longest first, so that none waits for them at the end.
+    .toSorted((a, b) => b.stepsOf(1) - a.stepsOf(1));
   for (let n = 0; n < images; n += lots * together) {
     const several = Math.min(lots * together, images - n);
     for (let g = 0; g < groups; g += wave) {
@@ -122,6 +133,9 @@ export function nativeForParts(
   const columns = together * most(({ sizes }) => sizes);
   return nativeFor(out.dtype, rows, k, columns, (out.shape[0] * groups * parts.length) / together);
 }
+
+/** How many of some images go together, at most `most` or as many as make all lots alike. */
+const evenLots = (images: number, most: number): number => Math.ceil(images / Math.ceil(images / most));
 
 /** Multiplications that a wave should have, so that its threads do not wait for each other all the time. */
 const WAVE_STEPS = 2 ** 23;
@@ -221,7 +235,16 @@ class PartProducts {
   readonly #results = new Rooms();
   readonly #deliverers = new Map<string, Mover>();
 
-  constructor(gemm: GemmKernels, native: NativeGemm | null, task: Task, part: Part, frame: Frame, out: number) {
+  /** One of `count` of a task, each for a lot of images and a group. */
+  constructor(
+    gemm: GemmKernels,
+    native: NativeGemm | null,
+    task: Task,
+    part: Part,
+    frame: Frame,
+    out: number,
+    count: number,
+  ) {
     this.#gemm = gemm;
     this.#kernels = convKernels(gemm);
     this.#task = task;
@@ -236,7 +259,15 @@ class PartProducts {
     this.#weights =
       native === null
         ? new WeightPanels(gemm, task, part)
-        : new NativeProducts(gemm, native, task, part, reach, (images) => placesIn(frame, { images }, part.columns));
+        : new NativeProducts(
+            gemm,
+            native,
+            task,
+            part,
+            reach,
+            (images) => placesIn(frame, { images }, part.columns),
+            count,
+          );
     this.#reach = place(reach);
   }
 
@@ -260,9 +291,9 @@ class PartProducts {
     return images === 1 && product(this.#part.sizes) === product(this.#task.out.shape.slice(2));
   }
 
-  /** Brings results to their places. */
-  #delivererOf(images: number, groups: number): Mover {
-    const key = `${images} ${groups}`;
+  /** Brings so many rows of results to their places. */
+  #delivererOf(images: number, rows: number): Mover {
+    const key = `${images} ${rows}`;
     let deliver = this.#deliverers.get(key);
     if (deliver === undefined) {
       const { out, accumulate } = this.#task;
@@ -273,7 +304,7 @@ class PartProducts {
       deliver = mover(
         accumulate ? 'add' : 'put',
         out.dtype,
-        [groups * this.#rows, images, ...sizes],
+        [rows, images, ...sizes],
         [channelStep, imageStep, ...spatial.map((s, d) => s * step[d])],
         [images * places, places, ...within],
       );
@@ -287,14 +318,11 @@ class PartProducts {
     return this.#rows * this.#k * images * product(this.#part.sizes);
   }
 
-  /** Columns of which a piece has a whole number of times so many. */
-  get #unit(): number {
-    return this.#weights instanceof NativeProducts ? this.#weights.columns : PIECE_COLUMNS;
-  }
-
-  /** Into how many pieces the columns may be cut: what is delivered goes in one. */
+  /** Into how many pieces a group may be cut: what is delivered goes in one, or in bands of rows. */
   mostPieces(images: number): number {
-    return this.#inPlace(images) ? Math.ceil(this.#columnsOf(images).count / this.#unit) : 1;
+    const { count } = this.#columnsOf(images);
+    if (this.#weights instanceof NativeProducts) return this.#weights.pieces(count, this.#inPlace(images));
+    return this.#inPlace(images) ? Math.ceil(count / PIECE_COLUMNS) : 1;
   }
 
   /** Whether groups of few channels are done at a time. */
@@ -311,22 +339,21 @@ class PartProducts {
     const start = this.#part.start.reduce((sum, s, d) => sum + s * out.strides[d + 2], 0);
     const to = this.#out + (where.image * out.strides[0] + group * this.#rows * out.strides[1] + start) * bytes;
     const of = { ...where, xs: table, honest, row: count * bytes };
-    if (this.#inPlace(images)) {
-      const [from, end] = shareOf(piece, pieces, Math.ceil(count / this.#unit));
-      const columns = [from * this.#unit, Math.min(count, end * this.#unit)] as const;
-      this.#multiply(run, room, { ...of, c: to, accumulate }, ...columns);
-      return;
-    }
-    const result = this.#results.of(room, groups * this.#rows * count * bytes);
-    this.#multiply(run, room, { ...of, c: result, accumulate: false }, 0, count);
-    this.#delivererOf(images, groups)(run, to, result);
-  }
-
-  #multiply(run: Run, room: number, of: Operands, from: number, to: number): void {
+    const inPlace = this.#inPlace(images);
+    const result = inPlace ? to : this.#results.of(room, groups * this.#rows * count * bytes);
+    const operands = { ...of, c: result, accumulate: inPlace && accumulate };
+    const span = shareOf(piece, pieces, this.mostPieces(images));
     const weights = this.#weights;
-    if (weights instanceof NativeProducts) weights.multiply(run, room, of, from, to);
-    else if (this.spansGroups) this.#direct(run, weights, of, from, to);
-    else this.#packed(run, room, weights, of, from, to);
+    let [first, end] = [0, groups * this.#rows];
+    if (weights instanceof NativeProducts) [first, end] = weights.multiply(run, room, operands, span, inPlace);
+    else {
+      const [from, last] = inPlace ? span.map((n) => Math.min(count, n * PIECE_COLUMNS)) : [0, count];
+      if (this.spansGroups) this.#direct(run, weights, operands, from, last);
+      else this.#packed(run, room, weights, operands, from, last);
+    }
+    if (inPlace) return;
+    const deliver = this.#delivererOf(images, end - first);
+    deliver(run, to + first * out.strides[1] * bytes, result + first * count * bytes);
   }
 
   #direct(

@@ -9,7 +9,9 @@ export const product = (sizes: readonly number[]): number => sizes.reduce((p, n)
 
 /** `count` numbers from `start` on, `step` apart. */
 export function steps(count: number, step: number, start = 0): number[] {
-  return Array.from({ length: count }, (_, i) => start + i * step);
+  const numbers = new Array<number>(count);
+  for (let i = 0; i < count; i++) numbers[i] = start + i * step;
+  return numbers;
 }
 
 /** All sums of one number from each list, those of the last list following each other. */

@@ -14,9 +14,9 @@ import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { deal, type Run } from '../threads/share.ts';
 import { DOT_WIDTHS } from './direct.ts';
-import { frameOf, placesIn } from './frame.ts';
+import { frameOf, phasesOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
-import { columnsTogether, Matrix, nativeFor, Rooms } from './native.ts';
+import { columnsTogether, evenly, Matrix, nativeFor, Rooms, UNIT } from './native.ts';
 import { groupsTogether } from './products.ts';
 import { place, product, steps, sums } from './tables.ts';
 
@@ -113,7 +113,8 @@ export function weightProducts(task: WeightTask): void {
   const parts = groups === 1 && rows * count <= PART_SUMS && lots >= PARTS ? PARTS : 1;
   const lotBytes = together * channels * product(x.shape.slice(2)) * bytes;
   const atOnce = parts === 1 ? 1 : Math.min(lots, LOTS_AT_ONCE, Math.max(PARTS, Math.floor(LOTS_BYTES / lotBytes)));
-  const frame = frameOf(x, task.before, task.after, atOnce * together, wave * channels);
+  const phases = phasesOf(stride, taps);
+  const frame = frameOf(x, task.before, task.after, atOnce * together, wave * channels, phases);
   const row = startOf(y);
   const [imageStep, rowStep, ...spatial] = y.strides.map((s) => s * bytes) as [number, number, ...number[]];
   const operands: Sums = {
@@ -132,7 +133,7 @@ export function weightProducts(task: WeightTask): void {
       sizes.map((n, d) => steps(n, stride[d])),
     ),
   };
-  const sum = sumsBy(gemm, native, operands);
+  const sum = sumsBy(gemm, native, operands, parts);
   /** A lot of images, numbered from the first one that lies in the frame at `base`; its sums go to those of its part. */
   const sumLot = (by: Run | null, t: number, first: number, lot: number, base: number, g: number): void => {
     const n = first + lot * together;
@@ -167,41 +168,55 @@ export function weightProducts(task: WeightTask): void {
   for (const more of sumsOf.slice(1)) gemm.add(more, c, rows * count);
 }
 
-function sumsBy(gemm: GemmKernels, native: NativeGemm | null, operands: Sums): SumProducts {
-  if (native !== null) return nativeProducts(gemm, native, operands);
+function sumsBy(gemm: GemmKernels, native: NativeGemm | null, operands: Sums, parts: number): SumProducts {
+  if (native !== null) return nativeProducts(gemm, native, operands, parts);
   return operands.rows < FEW_ROWS ? innerProducts(gemm, operands) : packedProducts(gemm, operands);
 }
 
-/** Into how many pieces columns are cut for a library, and of how many columns a piece has a multiple. */
+/** Into how many pieces a product is cut for a library, and the fewest columns or rows of one. */
 const NATIVE_PIECES = 8;
-const NATIVE_UNIT = 16;
+const NATIVE_FEWEST = 64;
 
-/** By the system's BLAS: a stretch of places after the other is laid out, of some columns at a time. */
-function nativeProducts(gemm: GemmKernels, native: NativeGemm, { rows, count, rowStep, ...of }: Sums): SumProducts {
+/**
+ * By the system's BLAS: a stretch of places after the other is laid out, of some columns or rows at a time unless
+ * there are parts for threads to share.
+ */
+function nativeProducts(
+  gemm: GemmKernels,
+  native: NativeGemm,
+  { rows, count, rowStep, ...of }: Sums,
+  parts: number,
+): SumProducts {
   const { bytes } = gemm;
-  const piece = Math.ceil(count / NATIVE_PIECES / NATIVE_UNIT) * NATIVE_UNIT;
-  const pieces = Math.ceil(count / piece);
-  const stretch = columnsTogether(piece, bytes);
-  const results = new Matrix(gemm, sums([steps(rows, rowStep)]), of.rowPlaces, stretch);
-  const windows = new Matrix(gemm, of.columns, of.columnPlaces, stretch);
+  const results = new Matrix(gemm, sums([steps(rows, rowStep)]), of.rowPlaces);
+  const windows = new Matrix(gemm, of.columns, of.columnPlaces);
+  // Rows only where nothing is laid out again for each piece of them.
+  const cutsRows = windows.isPlain && rows > count;
+  const cut = cutsRows ? rows : count;
+  const pieces = parts > 1 ? 1 : Math.max(1, Math.min(NATIVE_PIECES, Math.floor(cut / NATIVE_FEWEST)));
+  const widest = cutsRows ? count : UNIT * Math.ceil(count / UNIT / pieces);
+  const together = columnsTogether(widest, bytes);
   const [roomsOfResults, roomsOfWindows] = [new Rooms(), new Rooms()];
   return (by, task, groups, places, accumulate) => {
     const shares = by !== null || native.shared ? rows * count * places * groups.length : 0;
+    const stretches = Math.ceil(places / together);
     deal(by, shares, groups.length * pieces, (run, from, to, t) => {
       const rooms = [
-        roomsOfResults.of(task + t, results.room()),
-        roomsOfWindows.of(task + t, windows.room(piece)),
+        roomsOfResults.of(task + t, results.room(rows, together + UNIT)),
+        roomsOfWindows.of(task + t, windows.room(widest, together + UNIT)),
       ] as const;
       for (let unit = from; unit < to; unit++) {
         const { c, row, base } = groups[Math.floor(unit / pieces)];
-        const first = (unit % pieces) * piece;
-        const end = Math.min(count, first + piece);
-        for (let at = 0; at < places; at += stretch) {
-          const span = [at, Math.min(places, at + stretch)] as const;
-          const a = results.at(run, row, span, rooms[0]);
-          const b = windows.at(run, base, span, rooms[1], [first, end]);
-          const sizes = [rows, end - first, span[1] - at] as const;
-          native.multiply(run, sizes, a, [...b, true], [c + first * bytes, count, accumulate || at > 0]);
+        const piece = evenly(unit % pieces, pieces, cut);
+        const [r, end] = cutsRows ? piece : [0, rows];
+        const [j, last] = cutsRows ? [0, count] : piece;
+        for (let s = 0; s < stretches; s++) {
+          const span = evenly(s, stretches, places);
+          const a = results.at(run, row, span, rooms[0], [r, end]);
+          const [at, leading, transposed] = windows.at(run, base, span, rooms[1], [j, last]);
+          const sizes = [end - r, last - j, span[1] - span[0]] as const;
+          const to = [c + (r * count + j) * bytes, count, accumulate || s > 0] as const;
+          native.multiply(run, sizes, a, [at, leading, !transposed], to);
         }
       }
     });

@@ -102,15 +102,18 @@ export function emitRun(
   elementBytes: number,
   vector: () => void,
   element: () => void,
+  apart: readonly number[] = places.map(() => 1),
 ): void {
   const lanes = 16 / elementBytes;
+  const move = (elements: number): void =>
+    places.forEach((place, i) => void advance(b, place, elements * elementBytes * (apart[i] as number)));
   const left = copyOf(b, count);
   const turns = b.local('i32');
   b.get(left).i32(lanes).op('i32.div_u').tee(turns);
   b.if(() => {
     times(b, turns, () => {
       vector();
-      for (const place of places) advance(b, place, 16);
+      move(lanes);
     });
   });
   b.get(left)
@@ -120,7 +123,7 @@ export function emitRun(
   b.if(() => {
     times(b, left, () => {
       element();
-      for (const place of places) advance(b, place, elementBytes);
+      move(1);
     });
   });
   b.release(left, turns);
