@@ -1,5 +1,5 @@
 import { apply } from '../core/apply.ts';
-import { defineOp, type Op } from '../core/op.ts';
+import { defineOp, type Op, type OpDefinition } from '../core/op.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Outputs, TensorBase } from '../core/tensor.ts';
 import { zeros } from './create.ts';
@@ -17,7 +17,7 @@ interface Finding<A> {
   readonly name: string;
   readonly node?: string | ((attrs: A) => string);
   /** See `OpDefinition`. */
-  readonly cheap?: true;
+  readonly cheap?: OpDefinition<A>['cheap'];
   /** The values, and where they are (int32), of a plain tensor. */
   find(x: TensorBase, attrs: A): readonly [values: TensorBase, indices: TensorBase];
 }

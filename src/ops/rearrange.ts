@@ -58,6 +58,7 @@ interface TriangleAttrs {
 function defineTriangle(name: 'tril' | 'triu', kernel: typeof trilKernel): Op<TriangleAttrs> {
   const op: Op<TriangleAttrs> = defineOp({
     name,
+    cheap: true,
     inputs: ['x'],
     forward: ([x], { diagonal }) => {
       const y = fresh(x.shape, x.dtype);

@@ -15,6 +15,7 @@ interface SortAttrs extends DimAttrs {
 const sortOp: Op<SortAttrs> = definePicking({
   name: 'sort',
   node: ({ stable }) => `SortBackward${stable ? 1 : 0}`,
+  cheap: () => 'at need',
   find: (x, { dim, descending }) => {
     const values = fresh(x.shape, x.dtype);
     const indices = fresh(x.shape, 'int32');
@@ -30,6 +31,7 @@ export function sort(x: TensorBase, dim = -1, descending = false, stable = false
 
 const argsortOp: Op<SortAttrs> = defineOp({
   name: 'argsort',
+  cheap: () => 'at need',
   inputs: ['x'],
   forward: ([x], { dim, descending }) => {
     const indices = fresh(x.shape, 'int32');
@@ -53,6 +55,7 @@ interface TopkAttrs extends DimAttrs {
 
 const topkOp: Op<TopkAttrs> = definePicking({
   name: 'topk',
+  cheap: () => 'at need',
   find: (x, { dim, k, largest }) => {
     const shape = x.shape.length === 0 ? x.shape : x.shape.with(dim, k);
     const values = fresh(shape, x.dtype);

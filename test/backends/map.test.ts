@@ -534,3 +534,92 @@ describe('rare cases', () => {
     }
   });
 });
+
+describe('transposed operands', () => {
+  const turned = (rank: number): Layout => ({
+    order: range(rank).reverse(),
+    gaps: new Array<number>(rank).fill(1),
+    offset: 3,
+  });
+  const shapes = [
+    [16, 64],
+    [32, 32],
+    [37, 91],
+    [129, 17],
+    [5, 33, 40],
+    [2, 18, 3, 70],
+    [260, 300],
+  ] as const;
+  for (const dtype of ['uint8', 'int32', 'float32', 'float64'] as const) {
+    it(`are copied and computed with like any others: ${dtype}`, () => {
+      const { compute } = dtypeInfo(dtype);
+      const copy = new MapKernel(fn(1, arg(0)), compute, [dtype], [dtype]);
+      const difference = new MapKernel(
+        fn(3, binary('sub', arg(0), arg(1))),
+        compute,
+        [dtype, 'scalar', dtype],
+        [dtype],
+      );
+      for (const shape of shapes) {
+        const xs = range(numel(shape)).map((i) => (i * 7) % 201);
+        const x = lay(dtype, shape, xs, turned(shape.length));
+        for (const gap of [1, 2]) {
+          const out = lay(dtype, shape, xs, { order: range(shape.length), gaps: shape.map(() => gap), offset: 2 });
+          const untouched = guard(out);
+          copy.run([out], [x]);
+          expect(values(out)).toEqual(xs);
+          if (numel(shape) < 5000) expect(untouched()).toBe(true);
+          difference.run([out], [x, 3, lay(dtype, shape, xs)]);
+          expect(values(out)).toEqual(xs.map((v) => stored(v - 3, dtype)));
+        }
+      }
+    });
+  }
+
+  it('are turned in every direction', () => {
+    const shape = [18, 33, 20];
+    const xs = range(numel(shape));
+    const copy = new MapKernel(fn(1, arg(0)), 'f32', ['float32'], ['float32']);
+    for (const order of [
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ]) {
+      for (const to of [
+        [0, 1, 2],
+        [2, 0, 1],
+        [2, 1, 0],
+      ]) {
+        const out = lay('float32', shape, range(numel(shape), 5), { order: to, gaps: [1, 1, 1], offset: 1 });
+        copy.run([out], [lay('float32', shape, xs, { order, gaps: [1, 1, 1], offset: 2 })]);
+        expect(values(out)).toEqual(xs);
+      }
+    }
+  });
+});
+
+it('carries a NaN through max and min on whichever side it stands', () => {
+  for (const dtype of ['float32', 'float64'] as const) {
+    const compute = dtype === 'float32' ? 'f32' : 'f64';
+    const some = [1, Number.NaN, -2, 3, Number.NEGATIVE_INFINITY, 5, Number.NaN];
+    const clamp = fn(3, binary('min', binary('max', arg(0), arg(1)), arg(2)));
+    const kernel = new MapKernel(clamp, compute, [dtype, 'scalar', 'scalar'], [dtype]);
+    const out = room(dtype, [7]);
+    const x = lay(dtype, [7], some);
+    kernel.run([out], [x, -1, 2]);
+    expect(values(out)).toEqual([1, Number.NaN, -1, 2, -1, 2, Number.NaN]);
+    for (const bounds of [
+      [Number.NaN, 2],
+      [0, Number.NaN],
+    ]) {
+      kernel.run([out], [x, ...bounds]);
+      expect(values(out)).toEqual(some.map(() => Number.NaN));
+    }
+    const larger = new MapKernel(fn(2, binary('max', arg(0), arg(1))), compute, [dtype, dtype], [dtype]);
+    larger.run([out], [x, lay(dtype, [7], [Number.NaN, 1, Number.NaN, 2, 3, 6, Number.NaN])]);
+    expect(values(out)).toEqual([Number.NaN, Number.NaN, Number.NaN, 3, 3, 6, Number.NaN]);
+  }
+});

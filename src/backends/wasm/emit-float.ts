@@ -78,13 +78,16 @@ export class FloatLowering implements Lowering {
     }
   }
 
-  /** Next to a constant one instruction will do: `pmin` and `pmax` keep a NaN on their left. */
+  /**
+   * `pmin` and `pmax` are one instruction and keep a NaN on their left. One on their right is put in afterwards:
+   * of a constant it is known that there is none, of a number that a loop does not change the mask is made outside.
+   */
   #extremum(op: 'min' | 'max', a: Vec, b: Vec): Vec {
     const f = this.#float;
     const fixed = (x: Vec): boolean => x.value !== undefined && !Number.isNaN(x.value);
-    if (fixed(b)) return f.graph.op(`${f.width}.p${op}`, a, b);
     if (fixed(a)) return f.graph.op(`${f.width}.p${op}`, b, a);
-    return f.graph.op(`${f.width}.${op}`, a, b);
+    const found = f.graph.op(`${f.width}.p${op}`, a, b);
+    return fixed(b) ? found : f.graph.op('v128.or', found, f.ne(b, b));
   }
 }
 

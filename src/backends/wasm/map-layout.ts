@@ -7,6 +7,7 @@
  */
 import { dtypeInfo } from '../../core/dtype.ts';
 import type { Strided } from '../../kernels/strided.ts';
+import type { Loop } from './loops.ts';
 
 /** Number of loops, outermost first. */
 export let loopCount = 0;
@@ -95,4 +96,47 @@ export function tileInnermost(tile: number, width: number): void {
   sizes.splice(0, sizes.length, tiles, ...sizes.slice(0, loopCount));
   steps.splice(0, steps.length, ...across, ...steps.slice(0, loopCount * width));
   loopCount++;
+}
+
+/** Whether operand `k` has its neighbours in loop `i`, while the innermost one takes it across lines of the cache. */
+export function liesAcross(i: number, k: number, width: number, { dtype }: Strided): boolean {
+  const { bytes } = dtypeInfo(dtype);
+  return bytes > 1 && steps[i * width + k] === bytes && Math.abs(steps[(loopCount - 1) * width + k]) >= CACHE_LINE;
+}
+
+/**
+ * A loop in which one of the operands from the `first` on has its neighbours, where it is worth transposing
+ * that: from `fewest` elements on; or −1.
+ */
+export function loopAcross(operands: readonly Strided[], first: number, fewest: number): number {
+  const inner = loopCount - 1;
+  for (let i = 0; i < inner; i++) {
+    const few = sizes[i] * sizes[inner] < fewest || Math.min(sizes[i], sizes[inner]) < CACHE_LINE / 4;
+    for (let k = first; k < operands.length && !few; k++) if (liesAcross(i, k, operands.length, operands[k])) return i;
+  }
+  return -1;
+}
+
+/** Leaves two of the loops, `i` and the innermost one, and returns those that lay around them, with steps in bytes. */
+export function keepTwo(i: number, width: number): Loop[] {
+  const inner = loopCount - 1;
+  const row = (d: number): number[] => steps.slice(d * width, (d + 1) * width);
+  const around = sizes.slice(0, inner).map((size, d) => ({ size, steps: row(d) }));
+  const [own] = around.splice(i, 1);
+  steps.splice(0, steps.length, ...own.steps, ...row(inner));
+  sizes.splice(0, sizes.length, own.size, sizes[inner]);
+  loopCount = 2;
+  return around;
+}
+
+/** Where operands are at a position of some loops, from where they start. */
+export function placesAt(position: number, loops: readonly Loop[], starts: readonly number[]): number[] {
+  const places = [...starts];
+  let rest = position;
+  for (const { size, steps: far } of loops.toReversed()) {
+    const turn = rest % size;
+    rest = (rest - turn) / size;
+    for (let k = 0; k < places.length; k++) places[k] += turn * far[k];
+  }
+  return places;
 }

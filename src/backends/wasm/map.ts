@@ -11,11 +11,23 @@ import type { ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { address, beginLaunch, i32, scratch } from './heap.ts';
 import { type Access, compileMap } from './map-code.ts';
-import { findLoops, innermostTile, loopCount, sizes, steps, tileInnermost } from './map-layout.ts';
+import {
+  findLoops,
+  innermostTile,
+  keepTwo,
+  liesAcross,
+  loopAcross,
+  loopCount,
+  placesAt,
+  sizes,
+  steps,
+  tileInnermost,
+} from './map-layout.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { runTasks, type Task } from './threads/pool.ts';
-import { pieceOf } from './threads/share.ts';
+import { deal, pieceOf } from './threads/share.ts';
+import { transposeKernel } from './transpose.ts';
 import { hasFunctions, weight } from './weight.ts';
 
 /**
@@ -37,6 +49,13 @@ const INSTRUCTION_STEPS = 1.5;
 /** Pieces begin at whole vectors and whole lines of the cache, whatever the dtype. */
 const UNIT = 64;
 
+/** Of an operand that is transposed, so much at a time: it is to stay in the cache until it is used. */
+const TRANSPOSED_BYTES = 128 * 1024;
+
+/** Elements that are worth being copied by transposing, and computed with after that. */
+const FEWEST_COPIED = 2 ** 10;
+const FEWEST_TRANSPOSED = 2 ** 15;
+
 /** Inputs that a bit mask has room for. */
 export const MASKED = 30;
 
@@ -53,6 +72,8 @@ export class MapKernel {
   readonly #dtypes: readonly DType[];
   readonly #scalars: readonly boolean[];
   readonly #hasFunctions: boolean;
+  /** Whether elements are only moved. */
+  readonly #moves: boolean;
   /** What an element takes, in steps of `pieceOf`. */
   readonly #steps: number;
   /** What was compiled, without fused multiply-adds and with them. */
@@ -64,6 +85,7 @@ export class MapKernel {
     this.#dtypes = [...outs, ...ins.map((d) => (d === 'scalar' ? 'float64' : d))];
     this.#scalars = ins.map((d) => d === 'scalar');
     this.#hasFunctions = hasFunctions(fn.outs);
+    this.#moves = fn.outs[0].op === 'arg' && fn.args.length === 1;
     this.#steps = ELEMENT_STEPS + INSTRUCTION_STEPS * weight(fn.outs);
   }
 
@@ -136,9 +158,61 @@ export class MapKernel {
     // Bringing bytes back may run kernels, which look for loops of their own.
     for (const t of tensors) address(t.storage);
     findLoops(outs[0].shape, tensors);
+    const across = loopAcross(tensors, outs.length, this.#moves ? FEWEST_COPIED : FEWEST_TRANSPOSED);
+    if (across >= 0) {
+      this.#runAcross(across, tensors, outs, ins);
+      return;
+    }
     const tile = innermostTile(tensors.length);
     if (tile > 0) this.#runTiled(tile, tensors, outs, ins);
     else this.#runLoops(tensors, outs, ins);
+  }
+
+  /**
+   * Runs the loops found last where operands have their neighbours in loop `along`: some turns of it at a time,
+   * whose part of these operands is transposed into temporary room first. A mere copy is made by transposing.
+   */
+  #runAcross(along: number, tensors: readonly Strided[], outs: readonly Strided[], ins: readonly Input[]): void {
+    const width = tensors.length;
+    const lying = tensors.map((t, k) => k >= outs.length && liesAcross(along, k, width, t));
+    const around = keepTwo(along, width);
+    const [length, lines] = sizes;
+    const bytes = tensors.map((t) => dtypeInfo(t.dtype).bytes);
+    const [own, apart] = [steps.slice(0, width), steps.slice(width, 2 * width)];
+    const copies = this.#moves && width === 2 && outs[0].dtype === tensors[1].dtype && apart[0] === bytes[0];
+    const rows = Math.min(
+      length,
+      Math.max(UNIT, UNIT * Math.floor(TRANSPOSED_BYTES / (lines * bytes[width - 1] * UNIT))),
+    );
+    const pieces = Math.ceil(length / rows);
+    for (let k = 0; k < width; k++) {
+      if (!lying[k] || copies) continue;
+      steps[k] = lines * bytes[k];
+      steps[width + k] = bytes[k];
+    }
+    const kernel = copies ? null : this.#variant(1, tensors, outs.length);
+    const blocks = copies ? [] : [rows, length - (pieces - 1) * rows].map((turns) => this.#block(1, width, turns));
+    const starts = tensors.map(place);
+    const positions = around.reduce((p, { size }) => p * size, 1);
+    deal(null, this.#steps * numel(outs[0].shape), positions * pieces, (run, from, end) => {
+      const rooms = lying.map((lies, k) => (lies && !copies ? scratch(rows * lines * bytes[k]) : 0));
+      for (let unit = from; unit < end; unit++) {
+        const first = (unit % pieces) * rows;
+        const turns = Math.min(rows, length - first);
+        const places = placesAt(Math.floor(unit / pieces), around, starts).map((at, k) => at + first * own[k]);
+        lying.forEach((lies, k) => {
+          const transpose = lies ? transposeKernel(bytes[k]) : null;
+          if (transpose === null) return;
+          const to = copies ? places[0] : rooms[k];
+          run(transpose, to, places[k], lines, turns, copies ? own[0] : lines * bytes[k], apart[k]);
+          places[k] = to;
+        });
+        if (kernel === null) continue;
+        let k = outs.length;
+        const args = ins.map((x) => (typeof x === 'number' ? x : places[k++]));
+        run(kernel, lines, ...places.slice(0, outs.length), ...args, blocks[turns === rows ? 0 : 1]);
+      }
+    });
   }
 
   /** Runs the loops found last with an innermost loop of `tile` turns at a time. */
