@@ -524,6 +524,33 @@ describe('sorting', () => {
       { numRuns: 200 },
     );
   });
+
+  it('keeps the first of equals and orders NaN, for lists on either side of what is kept in order', () => {
+    for (const dtype of dtypes) {
+      for (const k of [1, 2, 10, 23, 24, 25, 26, 64]) {
+        for (const largest of [true, false]) {
+          for (const shift of [0, 50]) {
+            const xs = Array.from({ length: 100 }, (_, i) => {
+              const x = dtype === 'bool' ? i % 2 : Math.floor((((i + shift) % 100) * (shift > 0 ? 1 : 37)) / 3) % 30;
+              return isFloat(dtype) && i % 17 === 5 ? Number.NaN : x;
+            });
+            const out = room(dtype, [1, k]);
+            const places = room('int32', [1, k]);
+            topk(out, places, lay(dtype, [1, 100], xs), 1, k, largest);
+            const key = (i: number): number => (Number.isNaN(xs[i]) ? Number.POSITIVE_INFINITY : xs[i]);
+            const all = xs
+              .map((_, i) => i)
+              .sort((i, j) => {
+                const order = key(i) === key(j) ? 0 : key(i) < key(j) ? -1 : 1;
+                return (largest ? -order : order) || i - j;
+              });
+            expect(values(places)).toEqual(all.slice(0, k));
+            expect(values(out)).toEqual(all.slice(0, k).map((i) => xs[i]));
+          }
+        }
+      }
+    }
+  });
 });
 
 describe('rearranging', () => {

@@ -1,6 +1,7 @@
 /**
  * Sorting rows: the records of a row are sorted, and their places then tell which elements to write.
- * `topk` keeps a list of candidates that is sorted and cut whenever it is full.
+ * `topk` keeps a list of candidates: a short one in order all the time, a long one is sorted and cut whenever
+ * it is full.
  */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { numel } from '../../../core/shape.ts';
@@ -81,11 +82,47 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
   const last = b.local('i32');
   const worst = b.local('i64');
   const record = hold(b, records);
+  const other = hold(b, records);
+  const hole = b.local('i32');
+  const before = b.local('i32');
   const place = b.local('i32');
+  /** Whether the list is kept in order, which is what it has no room beyond k for. */
+  const ordered = b.local('i32');
+  b.get(capacity).get(k).op('i32.eq').set(ordered);
 
   const sort = (): void => {
     for (const l of [...arrays, ...spare]) b.get(l);
     b.get(counters).get(filled).call(0);
+  };
+  /** Puts the record into an ordered list of at most k, whose last one makes way. */
+  const insert = (): void => {
+    b.get(filled).get(k).op('i32.lt_u');
+    b.if(() => advance(b, filled, 1));
+    b.get(filled).i32(1).op('i32.sub').tee(last).set(hole);
+    b.block(() => {
+      b.loop(() => {
+        b.get(hole).op('i32.eqz').brIf(1);
+        b.get(hole).i32(1).op('i32.sub').set(before);
+        loadRecord(b, arrays, before, other);
+        b.get(other.key).get(record.key).op('i64.gt_u', 'i32.eqz').brIf(1);
+        storeRecord(b, arrays, hole, other);
+        b.get(before).set(hole).br(0);
+      });
+    });
+    storeRecord(b, arrays, hole, record);
+    loadRecord(b, arrays, last, other);
+    b.get(other.key).set(worst);
+  };
+  const append = (): void => {
+    storeRecord(b, arrays, filled, record);
+    advance(b, filled, 1);
+    b.get(filled).get(capacity).op('i32.eq');
+    b.if(() => {
+      sort();
+      b.get(k).tee(filled).i32(1).op('i32.sub').set(last);
+      loadRecord(b, arrays, last, record);
+      b.get(record.key).set(worst);
+    });
   };
   const collect = (): void => {
     b.i32(0).set(filled).i64(-1n).set(worst).get(input).set(at).i32(0).set(i);
@@ -94,17 +131,7 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
       b.get(flip).op('i64.xor');
       makeRecord(b, i, record);
       b.get(filled).get(k).op('i32.lt_u').get(record.key).get(worst).op('i64.lt_u', 'i32.or');
-      b.if(() => {
-        storeRecord(b, arrays, filled, record);
-        advance(b, filled, 1);
-        b.get(filled).get(capacity).op('i32.eq');
-        b.if(() => {
-          sort();
-          b.get(k).tee(filled).i32(1).op('i32.sub').set(last);
-          loadRecord(b, arrays, last, record);
-          b.get(record.key).set(worst);
-        });
-      });
+      b.if(() => b.get(ordered).if(insert, append));
       advance(b, at, inputStep);
     });
   };
@@ -124,7 +151,7 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
   };
   times(b, rows, () => {
     collect();
-    sort();
+    b.get(ordered).op('i32.eqz').if(sort);
     write();
     advance(b, input, inputRow);
     b.get(values).if(() => advance(b, values, valuesRow));
@@ -144,6 +171,8 @@ function kernelFor(dtype: DType, records: Records): WasmFunction {
   return kernel;
 }
 
+/** Lists up to this length are kept in order. */
+const ORDERED = INSERTION / 2;
 /** Room of all tasks together. */
 const ROOM_BYTES = 64 << 20;
 /** What an element takes, in steps of `tasksFor`. */
@@ -162,8 +191,8 @@ function run(values: Strided | null, indices: Strided, input: Strided, dim: numb
   const others = shape.map((_, d) => d).filter((d) => d !== dim);
   const loops = joinLoops(memoryOrder(loopsOver(shape, others, strides)));
   const lines: Loop = loops.pop() ?? { size: 1, steps: [0, 0, 0] };
-  // A full list of twice as many candidates is sorted and cut to k.
-  const capacity = 8 * k < n ? Math.max(2 * k, INSERTION) : n + 1;
+  // A short list is kept in order; a full one of twice as many candidates is sorted and cut to k.
+  const capacity = k <= ORDERED ? k : 8 * k < n ? Math.max(2 * k, INSERTION) : n + 1;
   const starts = tensors.map(startOf);
   const positions = loops.reduce((p, { size }) => p * size, 1);
   const most = Math.max(1, Math.floor(ROOM_BYTES / (24 * capacity)));
