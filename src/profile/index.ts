@@ -1,9 +1,10 @@
 /** Where a program's time goes, operation by operation. */
 import { refusePromise } from '../autograd/hold.ts';
+import { now } from '../backends/wasm/threads/clock.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import { checkOptions } from '../tensor/options.ts';
 import { instrumented } from './instrument.ts';
-import { type Event, now, Recorder, type Row } from './recorder.ts';
+import { type Event, Recorder, type Row } from './recorder.ts';
 import { table } from './table.ts';
 import { chromeTrace, type Trace, writeText } from './trace.ts';
 

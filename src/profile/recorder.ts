@@ -1,4 +1,5 @@
 /** What happened, while it is being measured. */
+import { now } from '../backends/wasm/threads/clock.ts';
 
 export type Phase = 'forward' | 'backward';
 
@@ -42,16 +43,6 @@ export interface Work {
 }
 
 const NO_WORK: Work = { bytes: 0, flops: 0, shapes: '' };
-
-interface Clock {
-  readonly now?: () => number;
-}
-
-/** Milliseconds from the host's finest clock. */
-export function now(): number {
-  const { performance } = globalThis as { readonly performance?: Clock };
-  return performance?.now?.() ?? Date.now();
-}
 
 export class Recorder {
   readonly begin: number = now();

@@ -8,8 +8,8 @@ import { address, beginLaunch } from './heap.ts';
 import { compileLines, type LineProgram } from './lines-code.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
-import { runTasks, type Task } from './threads/pool.ts';
-import { pieceOf } from './threads/share.ts';
+import { isLong } from './threads/alone.ts';
+import { inPieces, pieceOf } from './threads/share.ts';
 
 export type { LineProgram } from './lines-code.ts';
 
@@ -43,7 +43,7 @@ export class LineKernel {
     this.#compiled[which] = kernel;
     const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
     const piece = pieceOf(lines, ELEMENT_STEPS * length);
-    if (piece === lines) {
+    if (piece === lines && !isLong(lines * length)) {
       kernel(lines, length, ...starts, ...scalars);
       return;
     }
@@ -52,11 +52,9 @@ export class LineKernel {
       const { bytes } = dtypeInfo(dtype);
       return extent === 'each' ? length * bytes : extent === 'line' ? bytes : 0;
     });
-    const tasks: Task[] = [];
-    for (let at = 0; at < lines; at += piece) {
-      const args = [Math.min(piece, lines - at), length, ...starts.map((s, i) => s + at * moves[i]), ...scalars];
-      tasks.push([{ kernel, args }]);
-    }
-    runTasks(tasks);
+    inPieces(lines, piece, 1, (at, count) => ({
+      kernel,
+      args: [count, length, ...starts.map((s, i) => s + at * moves[i]), ...scalars],
+    }));
   }
 }

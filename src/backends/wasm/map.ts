@@ -25,8 +25,8 @@ import {
 } from './map-layout.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
-import { runTasks, type Task } from './threads/pool.ts';
-import { deal, pieceOf } from './threads/share.ts';
+import { isLong } from './threads/alone.ts';
+import { deal, inPieces, pieceOf } from './threads/share.ts';
 import { transposeKernel } from './transpose.ts';
 import { hasFunctions, weight } from './weight.ts';
 
@@ -131,12 +131,12 @@ export class MapKernel {
   /** The same, within a launch, for contiguous operands of `n` elements, or of one where the mask `repeated` says so. */
   runFlat(n: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
     const piece = pieceOf(n, this.#steps, UNIT);
-    if (piece < n) this.#shareFlat(n, piece, outs, ins, repeated);
+    if (piece < n || (this.#hasFunctions && isLong(n))) this.#cutFlat(n, piece, outs, ins, repeated);
     else launch(this.flat(repeated), n, outs, ins);
   }
 
-  /** Ranges of elements as tasks. A piece begins at a whole vector, so its elements meet the same code as in one go. */
-  #shareFlat(n: number, piece: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
+  /** Ranges of elements in pieces. Each begins at a whole vector, so its elements meet the same code as in one go. */
+  #cutFlat(n: number, piece: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
     const kernel = this.flat(repeated);
     const operands = [...outs, ...ins];
     const starts = operands.map(place);
@@ -144,12 +144,10 @@ export class MapKernel {
       const fixed = typeof x === 'number' || (i >= outs.length && (repeated >> (i - outs.length)) & 1);
       return fixed ? 0 : dtypeInfo(x.dtype).bytes;
     });
-    const tasks: Task[] = [];
-    for (let at = 0; at < n; at += piece) {
-      const count = Math.min(piece, n - at);
-      tasks.push([{ kernel, args: [count, ...starts.map((start, i) => start + at * moves[i])] }]);
-    }
-    runTasks(tasks);
+    inPieces(n, piece, UNIT, (at, count) => ({
+      kernel,
+      args: [count, ...starts.map((start, i) => start + at * moves[i])],
+    }));
   }
 
   #runNested(outs: readonly Strided[], ins: readonly Input[]): void {
@@ -243,8 +241,11 @@ export class MapKernel {
     const turns = loopCount === 0 ? 1 : sizes[depth];
     // Turns of the outermost loop are shared, unless it is the innermost, too, whose pieces begin at whole vectors.
     const around = loopCount === 0 ? 1 : sizes[0];
-    const piece = pieceOf(around, (this.#steps * numel(outs[0].shape)) / around, depth === 0 ? UNIT : 1);
-    if (piece < around) this.#shareNested(kernel, depth, piece, outs, ins);
+    const elements = numel(outs[0].shape);
+    const unit = depth === 0 ? UNIT : 1;
+    const piece = pieceOf(around, (this.#steps * elements) / around, unit);
+    const cut = piece < around || (this.#hasFunctions && isLong(elements));
+    if (cut) this.#cutNested(kernel, depth, piece, unit, outs, ins);
     else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]));
   }
 
@@ -266,27 +267,24 @@ export class MapKernel {
     return at;
   }
 
-  /** Turns of the outermost loop as tasks. */
-  #shareNested(
+  /** Turns of the outermost loop in pieces. */
+  #cutNested(
     kernel: WasmFunction,
     depth: number,
     piece: number,
+    unit: number,
     outs: readonly Strided[],
     ins: readonly Input[],
   ): void {
     const operands = [...outs, ...ins];
     const width = operands.filter((x) => typeof x !== 'number').length;
     const starts = operands.map(place);
-    const turns = sizes[0];
-    const tasks: Task[] = [];
-    for (let at = 0; at < turns; at += piece) {
-      const count = Math.min(piece, turns - at);
+    inPieces(sizes[0], piece, unit, (at, count) => {
       const block = this.#block(depth, width, count);
       let k = 0;
       const args = starts.map((start, i) => (typeof operands[i] === 'number' ? start : start + at * steps[k++]));
-      tasks.push([{ kernel, args: [depth === 0 ? count : sizes[depth], ...args, block] }]);
-    }
-    runTasks(tasks);
+      return { kernel, args: [depth === 0 ? count : sizes[depth], ...args, block] };
+    });
   }
 
   /** The kernel for the loops found last. */

@@ -4,6 +4,7 @@
  */
 import { scratch } from '../heap.ts';
 import type { WasmFunction } from '../module.ts';
+import { type CallAt, callAlone } from './alone.ts';
 import { type Call, canShare, getNumThreads, runTasks, type Task } from './pool.ts';
 
 /** Calls a kernel, now or when the tasks run. */
@@ -43,6 +44,17 @@ export function pieceOf(units: number, steps: number, multiple = 1): number {
   // As many for each thread, so that none stands by for the last.
   const pieces = most - (most > getNumThreads() ? most % getNumThreads() : 0);
   return multiple * Math.ceil(units / pieces / multiple);
+}
+
+/** Calls a kernel for all of some units that do not depend on each other, shared in pieces of so many (`pieceOf`) or alone. */
+export function inPieces(units: number, piece: number, multiple: number, callAt: CallAt): void {
+  if (piece === units) {
+    callAlone(units, multiple, callAt);
+    return;
+  }
+  const tasks: Task[] = [];
+  for (let at = 0; at < units; at += piece) tasks.push([callAt(at, Math.min(piece, units - at))]);
+  runTasks(tasks);
 }
 
 /** Runs the calls that `body` makes for each of `count` tasks, which do not depend on each other. */

@@ -4,6 +4,7 @@
  */
 import { functionsOf } from '../blas/library.ts';
 import { mathProvided } from '../math-slow.ts';
+import { now } from './clock.ts';
 import { deeper, goodDepth } from './depth.ts';
 import { CONTROL, finish, jobNumber, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
 
@@ -13,10 +14,6 @@ import { CONTROL, finish, jobNumber, KERNEL_WORDS, type Kernel, runTask, type Sh
  */
 const FEWEST_SPINS = 1000;
 const MOST_SPINS = 40_000;
-interface Clock {
-  readonly performance?: { now(): number };
-}
-const now = (): number => (globalThis as Clock).performance?.now() ?? Date.now();
 
 /** Milliseconds within which the next job mostly comes if it is worth spinning for. */
 const SOON = 0.2;
