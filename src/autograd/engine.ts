@@ -7,7 +7,7 @@ import { AutogradError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
 import type { Attached } from '../core/hooks.ts';
 import { type GradScope, scopeOf } from '../core/levels.ts';
-import type { Node } from '../core/node.ts';
+import { type Node, nulls } from '../core/node.ts';
 import type { Backward } from '../core/op.ts';
 import { sameShape } from '../core/shape.ts';
 import { type AutogradMeta, alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
@@ -38,7 +38,7 @@ export interface RunOptions {
 }
 
 function nothing(node: Node): Gradients {
-  return node.outputs === null ? [null] : new Array<TensorBase | null>(node.outputs.length).fill(null);
+  return nulls(node.outputCount);
 }
 
 /** No leaves yet. */
@@ -70,26 +70,26 @@ function unseen(grad: TensorBase, meta: AutogradMeta): TensorBase {
  * graph and nothing is freed.
  */
 class BackwardPass extends Reach implements Pass, Ledger {
-  readonly #options: RunOptions;
-  readonly #ready = new ReadyQueue();
+  private readonly options: RunOptions;
+  private readonly ready = new ReadyQueue();
   /** Leaves that have received all they will. */
-  #leaves: Node[] = NO_NODES;
+  private leaves: Node[] = NO_NODES;
   /** Requested inputs by node: `[output index, position in the result]`. */
-  readonly #targets: Map<Node, [index: number, position: number][]> | null;
-  readonly #results: (TensorBase | null)[];
-  #callbacks: (() => void)[] | null = null;
+  private readonly targets: Map<Node, [index: number, position: number][]> | null;
+  private readonly results: (TensorBase | null)[];
+  private asked: (() => void)[] | null = null;
   /** Gradients that the node in progress was given to add to. */
-  #lent: readonly TensorBase[] = NONE_LENT;
-  readonly #releases: boolean;
+  private lent: readonly TensorBase[] = NONE_LENT;
+  private readonly releases: boolean;
 
   constructor(options: RunOptions, releases: boolean) {
     super();
-    this.#options = options;
+    this.options = options;
     const { inputs } = options;
-    this.#results = inputs === null ? NONE : new Array<TensorBase | null>(inputs.length).fill(null);
-    this.#releases = releases;
+    this.results = inputs === null ? NONE : new Array<TensorBase | null>(inputs.length).fill(null);
+    this.releases = releases;
     if (inputs === null) {
-      this.#targets = null;
+      this.targets = null;
       return;
     }
     const targets = new Map<Node, [index: number, position: number][]>();
@@ -100,12 +100,12 @@ class BackwardPass extends Reach implements Pass, Ledger {
       if (list === undefined) targets.set(node, [entry]);
       else list.push(entry);
     });
-    this.#targets = targets;
+    this.targets = targets;
   }
 
   get callbacks(): (() => void)[] {
-    this.#callbacks ??= [];
-    return this.#callbacks;
+    this.asked ??= [];
+    return this.asked;
   }
 
   execute(roots: readonly Place[], cotangents: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
@@ -113,30 +113,30 @@ class BackwardPass extends Reach implements Pass, Ledger {
     const enabled = scope.enabled;
     const outerArena = swapArena(null);
     const outer = enterPass(this);
-    scope.enabled = this.#options.createGraph;
+    scope.enabled = this.options.createGraph;
     let accumulated = 0;
     let finished = false;
     try {
       const starts = roots.length === 1 ? [nodeAt(roots[0])] : roots.map(nodeAt);
-      this.discover(starts, this.#targets);
+      this.discover(starts, this.targets);
       for (let i = 0; i < roots.length; i++) {
-        if (starts[i].run === this) this.#deliver(starts[i], indexAt(roots[i]), this.#seed(roots[i], cotangents[i]));
+        if (starts[i].run === this) this.deliver(starts[i], indexAt(roots[i]), this.seed(roots[i], cotangents[i]));
       }
       for (let i = 0; i < starts.length; i++) {
         // A node may be the start of several roots.
-        const first = starts.indexOf(starts[i]) === i;
-        if (first && starts[i].run === this && starts[i].dependencies === 0) this.#enqueue(starts[i]);
+        const first = i === 0 || starts.indexOf(starts[i]) === i;
+        if (first && starts[i].run === this && starts[i].dependencies === 0) this.enqueue(starts[i]);
       }
       for (;;) {
         // Leaves accumulate as soon as they can.
-        while (accumulated < this.#leaves.length) this.#process(this.#leaves[accumulated++]);
+        while (accumulated < this.leaves.length) this.process(this.leaves[accumulated++]);
         if (waiting.length > 0) runWaiting();
-        const next = this.#ready.pop();
+        const next = this.ready.pop();
         if (next === null) break;
-        this.#process(next);
+        this.process(next);
       }
       // A callback may ask for further ones.
-      const callbacks = this.#callbacks;
+      const callbacks = this.asked;
       if (callbacks !== null) for (let i = 0; i < callbacks.length; i++) callbacks[i]();
       if (waiting.length > 0) runWaiting();
       finished = true;
@@ -146,7 +146,7 @@ class BackwardPass extends Reach implements Pass, Ledger {
       leavePass(outer, finished);
       this.leave(finished);
     }
-    return this.#results;
+    return this.results;
   }
 
   willRun(node: Node): boolean {
@@ -154,16 +154,16 @@ class BackwardPass extends Reach implements Pass, Ledger {
   }
 
   /** The cotangent of a root, 1 when none was given, in the dtype of the root. */
-  #seed(root: Place, given: TensorBase | null): TensorBase {
+  private seed(root: Place, given: TensorBase | null): TensorBase {
     const dtype = dtypeAt(root);
     if (given !== null && given.dtype === dtype) return given;
     const seed =
       given !== null ? toDType(given, dtype) : isTensor(root) ? onesLike(root) : full(shapeAt(root), 1, dtype);
-    if (this.#releases) seed.storage.owner = this;
+    if (this.releases) seed.storage.owner = this;
     return seed;
   }
 
-  #deliver(node: Node, index: number, g: TensorBase): void {
+  private deliver(node: Node, index: number, g: TensorBase): void {
     if (node.pending === null) node.pending = nothing(node);
     const { pending } = node;
     const before = pending[index];
@@ -173,16 +173,16 @@ class BackwardPass extends Reach implements Pass, Ledger {
       return;
     }
     // The node has added to it already; the same tensor may also arrive twice and count twice.
-    if (before === g && this.#lent.includes(g)) return;
-    if (!this.#options.createGraph && this.#mayAddTo(before)) {
+    if (before === g && this.lent.includes(g)) return;
+    if (!this.options.createGraph && this.mayAddTo(before)) {
       addInto(before, g);
       return;
     }
     // In an arena of its own, so that the sum, which the pass writes to and frees, is given no recipe.
-    const outer = swapArena(this.#releases ? [] : null);
+    const outer = swapArena(this.releases ? [] : null);
     const sum = add(before, g);
     swapArena(outer);
-    if (this.#releases) sum.storage.owner = this;
+    if (this.releases) sum.storage.owner = this;
     pending[index] = sum;
     sum.storage.holds += 1;
     this.drop(before);
@@ -190,20 +190,20 @@ class BackwardPass extends Reach implements Pass, Ledger {
 
   /** Not in anomaly mode, which looks at every gradient by itself, as hooks behind a node do. */
   arrived(node: Node, i: number): TensorBase | null {
-    if (!this.#releases || watch !== null || (node.attached !== null && node.attached.post.length > 0)) return null;
+    if (!this.releases || watch !== null || (node.attached !== null && node.attached.post.length > 0)) return null;
     const before = node.next[i]?.pending?.[node.nextIndex[i]] ?? null;
-    if (before === null || !this.#mayAddTo(before)) return null;
-    this.#lent = [...this.#lent, before];
+    if (before === null || !this.mayAddTo(before)) return null;
+    this.lent = [...this.lent, before];
     return before;
   }
 
   /** Whether nothing else lies where a pending gradient does, and nobody else sees it. */
-  #mayAddTo(before: TensorBase): boolean {
-    return this.#owns(before) && before.storage.holds === 1;
+  private mayAddTo(before: TensorBase): boolean {
+    return this.owns(before) && before.storage.holds === 1;
   }
 
   /** Whether `t` is the whole of a storage that this pass made, in whatever order. */
-  #owns(t: TensorBase): boolean {
+  private owns(t: TensorBase): boolean {
     return (
       t.storage.owner === this && t.count * dtypeInfo(t.dtype).bytes === t.storage.nbytes && (t.flat || isDense(t))
     );
@@ -212,34 +212,34 @@ class BackwardPass extends Reach implements Pass, Ledger {
   /** Lets go of a gradient that had arrived at a node. */
   drop(t: TensorBase): void {
     t.storage.holds -= 1;
-    this.#freeIfDone(t.storage);
+    this.freeIfDone(t.storage);
   }
 
-  #freeIfDone(storage: Storage): void {
+  private freeIfDone(storage: Storage): void {
     if (storage.owner === this && storage.holds === 0) {
       storage.owner = null;
       free(storage);
     }
   }
 
-  #enqueue(node: Node): void {
-    if (node.leaf === null) this.#ready.push(node);
-    else if (this.#leaves === NO_NODES) this.#leaves = [node];
-    else this.#leaves.push(node);
+  private enqueue(node: Node): void {
+    if (node.leaf === null) this.ready.push(node);
+    else if (this.leaves === NO_NODES) this.leaves = [node];
+    else this.leaves.push(node);
   }
 
-  #process(node: Node): void {
+  private process(node: Node): void {
     let g = node.pending;
     node.pending = null;
     const { attached } = node;
     if (attached !== null) g ??= nothing(node);
     try {
-      if (attached !== null && g !== null) this.#arrive(attached, g);
-      if (g !== null && !this.#options.accumulate) this.#capture(node, g);
+      if (attached !== null && g !== null) this.arrive(attached, g);
+      if (g !== null && !this.options.accumulate) this.capture(node, g);
       if (node.leaf !== null) {
-        if (g !== null && this.#options.accumulate && this.#wantsGrad(node)) this.#end(node.leaf, attached, g);
-      } else if (this.expands(node)) this.#expand(node, g);
-      else if (attached !== null && g !== null && this.#options.accumulate) {
+        if (g !== null && this.options.accumulate && this.wantsGrad(node)) this.end(node.leaf, attached, g);
+      } else if (this.expands(node)) this.expand(node, g);
+      else if (attached !== null && g !== null && this.options.accumulate) {
         // A requested result whose node would compute what nobody asked for: only its hooks run.
         callPrehooks(attached, g, this);
         callPosthooks(attached, new Array<TensorBase | null>(node.next.length).fill(null), g, this);
@@ -250,16 +250,10 @@ class BackwardPass extends Reach implements Pass, Ledger {
   }
 
   /** The end of a path: accumulates into the leaf. */
-  #end(leaf: TensorBase, attached: Attached | null, g: Gradients): void {
+  private end(leaf: TensorBase, attached: Attached | null, g: Gradients): void {
     if (attached !== null) callPrehooks(attached, g, this);
     if (g[0] !== null) {
-      this.#accumulate(
-        metaOf(leaf),
-        leaf,
-        leaf.wrapped !== null,
-        g[0],
-        attached === null || attached.post.length === 0,
-      );
+      this.accumulate(metaOf(leaf), leaf, leaf.wrapped !== null, g[0], attached === null || attached.post.length === 0);
       // What hooks of the node are about to see is not the tensor's to free when a hook forgets it before.
       if (attached !== null && attached.post.length > 0) this.keep(g[0]);
       if (attached !== null) callAccumulateHooks(attached, leaf);
@@ -268,17 +262,17 @@ class BackwardPass extends Reach implements Pass, Ledger {
   }
 
   /** Runs a node: turns the gradients of its outputs into those of its inputs and delivers them. */
-  #expand(node: Node, g: Gradients | null): void {
+  private expand(node: Node, g: Gradients | null): void {
     const { attached } = node;
     const outside = made.length;
     if (attached !== null && g !== null) callPrehooks(attached, g, this);
     // A hook may keep what it sees: then the pass does not count it as its own.
     const shows = attached !== null && attached.post.length > 0;
-    const outer = swapArena(this.#releases && !shows ? made : null);
-    this.#lent = NONE_LENT;
+    const outer = swapArena(this.releases && !shows ? made : null);
+    this.lent = NONE_LENT;
     try {
       const silent = g === null && node.op.backward?.unreached !== true;
-      let grads = silent ? null : this.#backward(node, g ?? nothing(node));
+      let grads = silent ? null : this.backward(node, g ?? nothing(node));
       if (shows && g !== null) {
         grads = node.next.map((to, i) => {
           const gi = grads?.[i] ?? null;
@@ -288,7 +282,7 @@ class BackwardPass extends Reach implements Pass, Ledger {
       }
       // Several of them may lie in one storage, which is not to be added to before the last one is delivered.
       if (grads !== null) for (const gi of grads) if (gi) gi.storage.holds += 1;
-      let claimed = this.#claim(outside);
+      let claimed = this.claim(outside);
       for (let i = 0; i < node.next.length; i++) {
         const to = node.next[i];
         const gi = grads === null ? null : grads[i];
@@ -297,28 +291,28 @@ class BackwardPass extends Reach implements Pass, Ledger {
         if (gi) {
           const index = node.nextIndex[i];
           const fit = fitted(gi, to, index);
-          if (fit !== gi) claimed = this.#claim(claimed);
-          this.#deliver(to, index, fit);
+          if (fit !== gi) claimed = this.claim(claimed);
+          this.deliver(to, index, fit);
         }
         to.dependencies -= 1;
-        if (to.dependencies === 0) this.#enqueue(to);
+        if (to.dependencies === 0) this.enqueue(to);
       }
     } finally {
       swapArena(outer);
-      this.#claim(outside);
-      while (made.length > outside) this.#freeIfDone(made.pop() as Storage);
+      this.claim(outside);
+      while (made.length > outside) this.freeIfDone(made.pop() as Storage);
     }
-    if (!this.#options.retainGraph) node.release();
+    if (!this.options.retainGraph) node.release();
   }
 
   /** Makes what was allocated since `made` had so many entries this pass's own. */
-  #claim(from: number): number {
+  private claim(from: number): number {
     // Sums made by `deliver` have an owner already.
     for (let k = from; k < made.length; k++) made[k].owner ??= this;
     return made.length;
   }
 
-  #backward(node: Node, g: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
+  private backward(node: Node, g: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
     const { backward } = node.op;
     if (backward === null) throw new AutogradError(`the derivative for '${node.op.name}' is not implemented`);
     let wanted = 0;
@@ -329,18 +323,18 @@ class BackwardPass extends Reach implements Pass, Ledger {
     return watch === null ? backward.run(node, g, wanted) : watched(watch, backward, node, g, wanted);
   }
 
-  #wantsGrad(node: Node): boolean {
-    return this.#targets === null || this.#targets.has(node);
+  private wantsGrad(node: Node): boolean {
+    return this.targets === null || this.targets.has(node);
   }
 
   /** What happens wherever a pass arrives: hooks of tensors, then `retainGrad`. */
-  #arrive(attached: Attached, g: Gradients): void {
+  private arrive(attached: Attached, g: Gradients): void {
     callTensorHooks(attached, g, this);
     for (const retained of attached.retaining) {
       // After a change in place another node makes it.
       if (retained.meta.retained !== retained) continue;
       const gt = g[retained.index];
-      if (gt !== null) this.#accumulate(retained.meta, retained.like, retained.inTransform, gt, false);
+      if (gt !== null) this.accumulate(retained.meta, retained.like, retained.inTransform, gt, false);
     }
   }
 
@@ -352,12 +346,12 @@ class BackwardPass extends Reach implements Pass, Ledger {
   }
 
   /** Hands requested inputs their gradients. */
-  #capture(node: Node, g: Gradients): void {
-    const targets = this.#targets?.get(node);
+  private capture(node: Node, g: Gradients): void {
+    const targets = this.targets?.get(node);
     if (targets === undefined) return;
     for (const [index, position] of targets) {
       const gt = g[index];
-      if (gt !== null) this.#results[position] = this.keep(gt);
+      if (gt !== null) this.results[position] = this.keep(gt);
     }
   }
 
@@ -368,20 +362,20 @@ class BackwardPass extends Reach implements Pass, Ledger {
   }
 
   /** Adds to the gradient of what lies as `like` does; `last` if nobody looks at `g` afterwards. */
-  #accumulate(meta: AutogradMeta, like: TensorBase, inTransform: boolean, g: TensorBase, last: boolean): void {
+  private accumulate(meta: AutogradMeta, like: TensorBase, inTransform: boolean, g: TensorBase, last: boolean): void {
     const outer = swapArena(null);
     try {
       if (meta.grad === null) {
-        if (this.#options.createGraph) meta.grad = g;
-        else if (like.flat && g.flat && this.#owns(g) && g.storage.holds === 1) meta.grad = unseen(noView(g), meta);
+        if (this.options.createGraph) meta.grad = g;
+        else if (like.flat && g.flat && this.owns(g) && g.storage.holds === 1) meta.grad = unseen(noView(g), meta);
         else if (g.wrapped === null && !inTransform && forwardLevel === null)
           meta.grad = unseen(copyLike(g, like), meta);
         else meta.grad = clone(g);
-      } else if (this.#options.createGraph || inTransform) meta.grad = add(meta.grad, g);
+      } else if (this.options.createGraph || inTransform) meta.grad = add(meta.grad, g);
       else if (forwardLevel !== null) addInPlace(meta.grad, g);
       else {
         willChange(meta.grad);
-        if (!last || !this.#movesInto(meta.grad, g)) addInto(meta.grad, g);
+        if (!last || !this.movesInto(meta.grad, g)) addInto(meta.grad, g);
         noteChange(meta.grad, 'backward');
       }
     } finally {
@@ -390,12 +384,12 @@ class BackwardPass extends Reach implements Pass, Ledger {
   }
 
   /** What was cleared takes over what comes first, which saves adding it to zeros (and keeps the signs of its own). */
-  #movesInto(grad: TensorBase, g: TensorBase): boolean {
+  private movesInto(grad: TensorBase, g: TensorBase): boolean {
     return (
       grad.flat &&
       g.flat &&
       grad.dtype === g.dtype &&
-      this.#owns(g) &&
+      this.owns(g) &&
       g.storage.holds === 1 &&
       moveInto(grad.storage, g.storage)
     );

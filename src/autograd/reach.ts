@@ -10,65 +10,68 @@ interface Suspended {
   readonly following: Node | null;
 }
 
+// A pass over a small graph takes a microsecond, of which private names (#) would be a twentieth: V8 defines such
+// fields one by one, and checks a brand at every call of such a method.
+
 /**
  * The nodes that a backward pass comes to, which say so (`node.run`) as long as it lasts, and which of
  * them it needs.
  */
 export abstract class Reach implements Visitor {
   /** The nodes that the roots lead to: a list that goes on with `node.following`. */
-  #first: Node | null = null;
-  #last: Node | null = null;
-  #suspended: Suspended[] | null = null;
+  private first: Node | null = null;
+  private last: Node | null = null;
+  private suspended: Suspended[] | null = null;
   /** Nodes on a path to a requested input; null when all are wanted. */
-  #needed: Set<Node> | null = null;
+  private needed: Set<Node> | null = null;
 
   /** Visits what the roots lead to and counts, per node, the deliveries it must wait for; of the way to `targets` only, if given. */
   discover(roots: readonly Node[], targets: ReadonlyMap<Node, unknown> | null): void {
-    for (let i = 0; i < roots.length; i++) this.#visit(roots[i]);
+    for (let i = 0; i < roots.length; i++) this.visit(roots[i]);
     // What a node leads to is put at the end of the list, where this walk will come by.
-    for (let node = this.#first; node !== null; node = node.following) {
+    for (let node = this.first; node !== null; node = node.following) {
       const { next } = node;
       for (let i = 0; i < next.length; i++) {
         const to = next[i];
         if (to === null) continue;
-        this.#visit(to);
+        this.visit(to);
         to.dependencies += 1;
       }
     }
-    if (targets !== null) this.#restrict(targets);
+    if (targets !== null) this.restrict(targets);
   }
 
-  #visit(node: Node): void {
+  private visit(node: Node): void {
     if (node.run === this) return;
     if (node.run !== null) {
-      this.#suspended ??= [];
+      this.suspended ??= [];
       const { run, pending, dependencies, following } = node;
-      this.#suspended.push({ node, run, pending, dependencies, following });
+      this.suspended.push({ node, run, pending, dependencies, following });
     }
     node.run = this;
     node.pending = null;
     node.dependencies = 0;
     node.following = null;
-    if (this.#last === null) this.#first = node;
-    else this.#last.following = node;
-    this.#last = node;
+    if (this.last === null) this.first = node;
+    else this.last.following = node;
+    this.last = node;
   }
 
-  #visited(): Node[] {
+  private visited(): Node[] {
     const nodes: Node[] = [];
-    for (let node = this.#first; node !== null; node = node.following) nodes.push(node);
+    for (let node = this.first; node !== null; node = node.following) nodes.push(node);
     return nodes;
   }
 
   /** Keeps only nodes that are requested or lead to a requested one, and counts deliveries among these. */
-  #restrict(targets: ReadonlyMap<Node, unknown>): void {
+  private restrict(targets: ReadonlyMap<Node, unknown>): void {
     const needed = new Set<Node>();
-    const visited = this.#visited();
+    const visited = this.visited();
     // Edges lead to smaller sequence numbers, so in ascending order successors come first.
     for (const node of visited.toSorted((a, b) => a.sequence - b.sequence)) {
       if (targets.has(node) || node.next.some((to) => to !== null && needed.has(to))) needed.add(node);
     }
-    this.#needed = needed;
+    this.needed = needed;
     for (const node of visited) node.dependencies = 0;
     for (const node of visited) {
       if (!this.expands(node)) continue;
@@ -78,12 +81,12 @@ export abstract class Reach implements Visitor {
 
   /** Whether what arrives at the node is of any use. */
   wants(node: Node): boolean {
-    return this.#needed === null || this.#needed.has(node);
+    return this.needed === null || this.needed.has(node);
   }
 
   /** Whether the node must compute, and not only hand over what arrived at it. */
   expands(node: Node): boolean {
-    return this.#needed === null || (this.#needed.has(node) && node.next.some((to) => to !== null && this.wants(to)));
+    return this.needed === null || (this.needed.has(node) && node.next.some((to) => to !== null && this.wants(to)));
   }
 
   abstract arrived(node: Node, i: number): TensorBase | null;
@@ -93,7 +96,7 @@ export abstract class Reach implements Visitor {
 
   /** Lets go of all nodes, and of what had arrived at them if the pass did not finish. */
   leave(finished: boolean): void {
-    for (let node = this.#first; node !== null; ) {
+    for (let node = this.first; node !== null; ) {
       if (!finished && node.pending !== null) for (const t of node.pending) if (t !== null) this.drop(t);
       const { following }: Node = node;
       node.run = null;
@@ -102,8 +105,8 @@ export abstract class Reach implements Visitor {
       node.following = null;
       node = following;
     }
-    if (this.#suspended === null) return;
-    for (const { node, run, pending, dependencies, following } of this.#suspended) {
+    if (this.suspended === null) return;
+    for (const { node, run, pending, dependencies, following } of this.suspended) {
       node.run = run;
       node.pending = pending;
       node.dependencies = dependencies;

@@ -2,28 +2,28 @@ import type { Node } from '../core/node.ts';
 
 /** Nodes that are ready, latest first: the latest, and a binary heap of the others. In a chain there are none. */
 export class ReadyQueue {
-  #latest: Node | null = null;
-  readonly #heap: Node[] = [];
+  private latest: Node | null = null;
+  private readonly heap: Node[] = [];
 
   push(node: Node): void {
-    const latest = this.#latest;
-    if (latest === null) this.#latest = node;
-    else if (latest.sequence >= node.sequence) this.#insert(node);
+    const latest = this.latest;
+    if (latest === null) this.latest = node;
+    else if (latest.sequence >= node.sequence) this.insert(node);
     else {
-      this.#latest = node;
-      this.#insert(latest);
+      this.latest = node;
+      this.insert(latest);
     }
   }
 
   /** The latest node, null if none is ready. */
   pop(): Node | null {
-    const latest = this.#latest;
-    this.#latest = this.#heap.length === 0 ? null : this.#take();
+    const latest = this.latest;
+    this.latest = this.heap.length === 0 ? null : this.take();
     return latest;
   }
 
-  #insert(node: Node): void {
-    const heap = this.#heap;
+  private insert(node: Node): void {
+    const heap = this.heap;
     let i = heap.push(node) - 1;
     while (i > 0) {
       const parent = (i - 1) >> 1;
@@ -34,8 +34,8 @@ export class ReadyQueue {
     heap[i] = node;
   }
 
-  #take(): Node {
-    const heap = this.#heap;
+  private take(): Node {
+    const heap = this.heap;
     const top = heap[0];
     const last = heap.pop() as Node;
     const n = heap.length;

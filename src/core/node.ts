@@ -17,8 +17,9 @@ let lastSequence = 0;
 // Nodes are made by the million, so that what they hold is as little as can be: literals, which are
 // allocated at their exact size, and what nearly all nodes have alike is shared by them.
 
-function nulls<T>(n: number): (T | null)[] {
-  return n === 1 ? [null] : n === 2 ? [null, null] : new Array<T | null>(n).fill(null);
+/** So many nulls, to be written over. (V8 makes literals of constants alone once, and copies them when they are written to.) */
+export function nulls<T>(n: number, x: T | null = null): (T | null)[] {
+  return n === 1 ? [x] : n === 2 ? [x, x] : new Array<T | null>(n).fill(x);
 }
 
 /** So many zeros, shared: versions and numbers of outputs mostly are. */

@@ -1,5 +1,5 @@
 import { ArgumentError, NotImplementedError } from './errors.ts';
-import type { Node } from './node.ts';
+import { type Node, nulls } from './node.ts';
 import type { Shape } from './shape.ts';
 import type { Operand, Outputs, TensorBase } from './tensor.ts';
 
@@ -239,8 +239,7 @@ function backwardOfRules<A>(
     run(node, cotangents, wanted) {
       const n = byInput.length;
       const g = cotangents[0];
-      const out: (TensorBase | null)[] =
-        n === 1 ? [null] : n === 2 ? [null, null] : new Array<TensorBase | null>(n).fill(null);
+      const out = nulls<TensorBase>(n);
       if (g === null) return out;
       const context = new NodeContext<A>(node);
       alone ??= new Set(saves.flat()).size === saves.flat().length;

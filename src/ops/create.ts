@@ -18,7 +18,7 @@ export const zerosLike = (t: TensorBase): TensorBase => repeated(0, t);
 export const onesLike = (t: TensorBase): TensorBase => repeated(1, t);
 
 function repeated(value: number, like: TensorBase): TensorBase {
-  const one = full(SCALAR, value, like.dtype);
+  const one = filled(SCALAR, value, like.dtype);
   return like.shape.length === 0 ? one : expand(one, like.shape);
 }
 

@@ -6,7 +6,7 @@ import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { detour } from '../core/forward.ts';
 import { baseScope } from '../core/levels.ts';
-import type { Node } from '../core/node.ts';
+import { type Node, nulls } from '../core/node.ts';
 import { type Backward, defaultNodeName, type JvpContext, type Op, register } from '../core/op.ts';
 import { canCast } from '../core/promotion.ts';
 import { freshAlike, freshLike, remember } from '../core/recipes.ts';
@@ -371,7 +371,7 @@ export class ElementwiseOp implements Op<undefined> {
     const grads = runPiece(piece, args, node.shape, node.dtype);
     const { length } = this.fn.args;
     if (grads.length === length) return grads;
-    const out = length === 2 ? [null, null] : new Array<TensorBase | null>(length).fill(null);
+    const out = nulls<TensorBase>(length);
     let k = 0;
     for (let i = 0; i < out.length; i++) if ((wanted >> i) & 1) out[i] = grads[k++];
     return out;

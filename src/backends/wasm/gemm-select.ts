@@ -5,7 +5,7 @@ import type { GemmDType } from './gemm-tile.ts';
 import { fusing } from './relaxed.ts';
 
 /** All that were compiled: those of inner products, and the others without fused multiply-adds and with them. */
-const inner = new Map<GemmDType, InnerKernels>();
+const inner: Partial<Record<GemmDType, InnerKernels>> = {};
 const compiled: Record<GemmDType, [GemmKernels | null, GemmKernels | null]> = {
   float32: [null, null],
   float64: [null, null],
@@ -24,12 +24,8 @@ function checkDType(op: string, dtype: string): GemmDType {
  */
 export function innerKernelsFor(op: string, dtype: string): InnerKernels {
   const checked = checkDType(op, dtype);
-  let kernels = inner.get(checked);
-  if (kernels === undefined) {
-    kernels = innerKernels(checked);
-    inner.set(checked, kernels);
-  }
-  return kernels;
+  inner[checked] ??= innerKernels(checked);
+  return inner[checked];
 }
 
 /**

@@ -63,8 +63,8 @@ const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
 /** A unit of device memory, shared by a tensor and its views. */
 export class Storage {
   readonly nbytes: number;
-  /** In-place writes so far, unless another storage counts them. */
-  #writes = 0;
+  /** In-place writes so far, unless another storage counts them. (No private name, which V8 takes longer to define.) */
+  private writes = 0;
   /** The storage that counts the writes to this one; itself, but for `x.setData`. @internal */
   counter: Storage = this;
   /** The method that wrote last, and where it was called if anomaly mode was on. @internal */
@@ -95,11 +95,11 @@ export class Storage {
 
   /** Counts in-place writes; autograd compares it with what it saved. */
   get version(): number {
-    return this.counter === this ? this.#writes : this.counter.version;
+    return this.counter === this ? this.writes : this.counter.version;
   }
 
   set version(count: number) {
-    if (this.counter === this) this.#writes = count;
+    if (this.counter === this) this.writes = count;
     else this.counter.version = count;
   }
 }
