@@ -20,13 +20,13 @@ const ADD: Readonly<Record<DType, readonly [PlainOp, PlainOp]>> = {
 
 const kernels = new Map<string, WasmFunction>();
 
-/** How elements of the innermost loop follow each other: side by side, or every second one on one side. */
-type Steps = 'along' | 'from second' | 'to second' | 'any';
+/** How elements of the innermost loop follow each other: side by side, or every second one to places side by side. */
+type Steps = 'along' | 'from second' | 'any';
 
 function stepsOf(manner: Manner, dtype: DType, to: number, from: number): Steps {
   if (to === 1 && from === 1) return 'along';
   if (manner !== 'put' || dtypeInfo(dtype).bytes === 1) return 'any';
-  return to === 1 && from === 2 ? 'from second' : to === 2 && from === 1 ? 'to second' : 'any';
+  return to === 1 && from === 2 ? 'from second' : 'any';
 }
 
 function kernelFor(manner: Manner, dtype: DType, depth: number, steps: Steps): WasmFunction {
@@ -79,22 +79,9 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
           .mem('v128.load', 16 - bytes);
         b.shuffle(everySecond(bytes)).mem('v128.store');
       },
-      'to second': () => {
-        const vector = b.local('v128');
-        b.get(from).mem('v128.load').set(vector);
-        for (let i = 0; i < 16 / bytes; i++) {
-          b.get(to)
-            .get(vector)
-            .laneMem(bytes === 8 ? 'v128.store64_lane' : 'v128.store32_lane', i, 2 * i * bytes);
-        }
-        b.release(vector);
-      },
     };
     if (how !== 'any') {
-      emitRun(b, count, [to, from], bytes, vectors[how], element, [
-        how === 'to second' ? 2 : 1,
-        how === 'from second' ? 2 : 1,
-      ]);
+      emitRun(b, count, [to, from], bytes, vectors[how], element, [1, how === 'from second' ? 2 : 1]);
     } else {
       const left = copyOf(b, count);
       times(b, left, () => {
