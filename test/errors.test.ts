@@ -95,6 +95,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
     ['an unknown option', () => zeros([1], wrong({ dtpye: 'int32' })), ArgumentError, "unexpected option 'dtpye'"],
     ['PyTorch’s spelling', () => tensor([1], wrong({ requires_grad: true })), ArgumentError, "option 'requires_grad'"],
     ['no object', () => zeros([1], wrong('float32')), ArgumentError, 'options must be an object'],
+    ['a tensor', () => zeros([1]).backward(wrong(zeros([1]))), ArgumentError, 'such as { gradient: … }, got a tensor'],
     ['an array', () => zeros([1], wrong([])), ArgumentError, 'got an array'],
     ['null', () => zeros([1], wrong(null)), ArgumentError, 'got null'],
     ['an unknown dtype', () => zeros([1], wrong({ dtype: 'float16' })), ArgumentError, 'unknown dtype "float16"'],

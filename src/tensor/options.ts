@@ -1,5 +1,6 @@
 import { type DType, dtypes, isDType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
+import { TensorBase } from '../core/tensor.ts';
 
 export interface TensorOptions {
   readonly dtype?: DType;
@@ -9,10 +10,8 @@ export interface TensorOptions {
 /** Refuses options that the function does not have: a misspelt one must not pass unnoticed. */
 export function checkOptions(op: string, options: object | undefined, known: readonly string[]): void {
   if (options === undefined) return;
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw new ArgumentError(
-      `${op}: options must be an object such as { ${known[0]}: … }, got ${options === null ? 'null' : Array.isArray(options) ? 'an array' : typeof options}`,
-    );
+  if (options === null || typeof options !== 'object' || Array.isArray(options) || options instanceof TensorBase) {
+    throw new ArgumentError(`${op}: options must be an object such as { ${known[0]}: … }, got ${kindOf(options)}`);
   }
   for (const key of Object.keys(options)) {
     if (key === 'out' && !known.includes(key)) {
@@ -23,6 +22,12 @@ export function checkOptions(op: string, options: object | undefined, known: rea
     if (!known.includes(key))
       throw new ArgumentError(`${op}: got an unexpected option '${key}'; known options are ${known.join(', ')}`);
   }
+}
+
+function kindOf(options: object | null): string {
+  if (options === null) return 'null';
+  if (options instanceof TensorBase) return 'a tensor';
+  return Array.isArray(options) ? 'an array' : typeof options;
 }
 
 export function checkDType(op: string, dtype: unknown): void {
