@@ -6,10 +6,10 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { detach } from '../ops/detach.ts';
 import { add, div, mul, ops, rsqrt, sub } from '../ops/elementwise.ts';
 import { inPlace } from '../ops/inplace.ts';
-import { layerNorm as fusedLayerNorm } from '../ops/layer-norm.ts';
 import { named } from '../ops/named.ts';
 import { sum } from '../ops/reduce.ts';
-import { standardize } from '../ops/standardize.ts';
+import { type Standardized, standardize } from '../ops/standardize.ts';
+import { standardizeAffine } from '../ops/standardize-affine.ts';
 import { reshape } from '../ops/view.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { ShapeOf } from '../tensor/signatures.ts';
@@ -28,12 +28,25 @@ function checkFloat(op: string, x: TensorBase): void {
   if (!isFloat(x.dtype)) throw new DTypeError(`${op}: expected a floating point tensor, got ${x.dtype}`);
 }
 
-/** y w + b with parameters of the given shape, which broadcasts with y. */
-function affine(y: TensorBase, { weight, bias }: Affine, shape: Shape): TensorBase {
-  const shaped = (t: TensorBase): TensorBase => reshape(t, shape);
-  if (weight && bias) return ops.addcmul.call(shaped(bias), y, shaped(weight), 1);
-  if (weight) return mul(y, shaped(weight));
-  return bias ? add(y, shaped(bias)) : y;
+const inShape = (t: TensorBase, shape: Shape): TensorBase => (sameShape(t.shape, shape) ? t : reshape(t, shape));
+
+/** y a w + b with parameters of the given shape, which broadcasts with y. */
+function affine(y: TensorBase, { weight, bias }: Affine, shape: Shape, a: TensorBase | null = null): TensorBase {
+  const w = weight ? inShape(weight, shape) : null;
+  const scale = a !== null && w !== null ? mul(a, w) : (a ?? w);
+  const b = bias ? inShape(bias, shape) : null;
+  if (scale !== null && b !== null) return ops.addcmul.call(b, y, scale, 1);
+  if (scale !== null) return mul(y, scale);
+  return b === null ? y : add(y, b);
+}
+
+/** Mean 0 and variance 1 over `dims`, then y w + b with parameters of the given shape; the last node has a name. */
+function normalized(x: TensorBase, dims: readonly number[], options: Affine, shape: Shape, node: string): Standardized {
+  const { weight, bias, eps = 1e-5 } = options;
+  if (weight && bias && weight.dtype === x.dtype && bias.dtype === x.dtype)
+    return standardizeAffine(x, inShape(weight, shape), inShape(bias, shape), { dims, eps, node });
+  const { y, mean, variance } = standardize(x, dims, eps);
+  return { y: named(affine(y, options, shape), node), mean, variance };
 }
 
 /** One parameter per channel, channels being the second dimension. */
@@ -87,11 +100,7 @@ export function layerNorm<T extends Tensor>(x: T, normalizedShape: Shape, option
     }
   }
   const dims = normalizedShape.map((_, i) => lead + i);
-  const { weight, bias, eps = 1e-5 } = options ?? {};
-  if (weight && bias && weight.dtype === x.dtype && bias.dtype === x.dtype)
-    return fusedLayerNorm(x, weight, bias, dims, eps) as Tensor;
-  const { y } = standardize(x, dims, eps);
-  return named(affine(y, options ?? {}, normalizedShape), 'NativeLayerNormBackward0') as Tensor;
+  return normalized(x, dims, options ?? {}, normalizedShape, 'NativeLayerNormBackward0').y as Tensor;
 }
 
 /**
@@ -113,10 +122,11 @@ export function groupNorm<T extends Tensor>(x: T, groups: number, options?: Affi
     );
   }
   checkChannels('groupNorm', x, channels, { weight: options?.weight, bias: options?.bias });
-  const inGroup = (channels / groups) * numel(shape.slice(2));
-  const { y } = standardize(reshape(x, [n, groups, inGroup]), [2], options?.eps ?? 1e-5);
-  const result = affine(reshape(y, shape), options ?? {}, perChannel(x));
-  return named(result, 'NativeGroupNormBackward0') as Tensor;
+  const inGroup = channels / groups;
+  const node = 'NativeGroupNormBackward0';
+  const grouped = reshape(x, [n, groups, inGroup, numel(shape.slice(2))]);
+  const { y } = normalized(grouped, [2, 3], options ?? {}, [1, groups, inGroup, 1], node);
+  return named(reshape(y, shape), node) as Tensor;
 }
 
 export interface BatchNormOptions extends Affine {
@@ -167,31 +177,22 @@ export function batchNorm<T extends Tensor>(
     );
   }
   const along = shape.length < 2 ? shape : perChannel(x);
-  let y: TensorBase;
+  const node = 'NativeBatchNormBackward0';
   if (training) {
-    const found = standardize(
-      x,
-      shape.map((_, d) => d).filter((d) => d !== 1),
-      eps,
-    );
-    y = found.y;
-    if (runningMean !== null) move(runningMean, found.mean, momentum);
-    if (runningVar !== null) {
-      const n = perChannelCount;
-      move(runningVar, mul(detach(found.variance), n / (n - 1)), momentum);
-    }
-  } else {
-    if (runningMean === null || runningVar === null) {
-      // As PyTorch: an empty batch needs no statistics.
-      if (x.numel() > 0)
-        throw new ArgumentError('batchNorm: Expected running_mean and running_var to be defined when training=False');
-      y = x;
-    } else {
-      const [mean, variance] = [runningMean, runningVar].map((t) => reshape(detach(t), along));
-      y = mul(sub(x, mean), rsqrt(add(variance, eps)));
-    }
+    const overBatch = shape.map((_, d) => d).filter((d) => d !== 1);
+    const { y, mean, variance } = normalized(x, overBatch, options ?? {}, along, node);
+    if (runningMean !== null) move(runningMean, mean, momentum);
+    if (runningVar !== null) move(runningVar, mul(detach(variance), perChannelCount / (perChannelCount - 1)), momentum);
+    return y as Tensor;
   }
-  return named(affine(y, options ?? {}, along), 'NativeBatchNormBackward0') as Tensor;
+  if (runningMean === null || runningVar === null) {
+    // As PyTorch: an empty batch needs no statistics.
+    if (x.numel() > 0)
+      throw new ArgumentError('batchNorm: Expected running_mean and running_var to be defined when training=False');
+    return named(affine(x, options ?? {}, along), node) as Tensor;
+  }
+  const [mean, variance] = [runningMean, runningVar].map((t) => reshape(detach(t), along));
+  return named(affine(sub(x, mean), options ?? {}, along, rsqrt(add(variance, eps))), node) as Tensor;
 }
 
 export interface InstanceNormOptions extends Affine {
@@ -228,9 +229,9 @@ export function instanceNorm<T extends Tensor>(x: T, options?: InstanceNormOptio
     bias: options?.bias,
   });
   const dims = shape.map((_, d) => d).slice(2);
-  const { y, mean, variance } = standardize(x, dims, eps);
+  const { y, mean, variance } = normalized(x, dims, options ?? {}, perChannel(x), 'NativeBatchNormBackward0');
   const overBatch = (t: TensorBase): TensorBase => div(sum(reshape(detach(t), [shape[0], channels]), 0), shape[0]);
   if (runningMean !== null) move(runningMean, overBatch(mean), momentum);
   if (runningVar !== null) move(runningVar, mul(overBatch(variance), places / (places - 1)), momentum);
-  return affine(y, options ?? {}, perChannel(x)) as Tensor;
+  return y as Tensor;
 }

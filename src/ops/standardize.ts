@@ -8,7 +8,7 @@ import { defineOp, type Op } from '../core/op.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, constant, type Expr, unary } from '../kernels/expr.ts';
 import { add, div, mul, rsqrt, sub } from './elementwise.ts';
-import { inOrder, linesOver } from './lines.ts';
+import { inOrder, type Lines, linesOver } from './lines.ts';
 import { reducedShape, sumOver } from './reduce.ts';
 
 /*
@@ -44,7 +44,7 @@ function standardizing(dtype: DType, affine: boolean): LineKernel {
   const centred = minus(x, m);
   const y = times(centred, r);
   return new LineKernel({
-    name: affine ? 'layerNorm' : 'standardize',
+    name: affine ? 'standardizeAffine' : 'standardize',
     compute: dtype === 'float64' ? 'f64' : 'f32',
     ins,
     scalars: 2,
@@ -71,7 +71,7 @@ function gradient(dtype: DType, affine: boolean): LineKernel {
   const h = affine ? times(g, w) : g;
   const y = times(minus(x, mean), r);
   return new LineKernel({
-    name: affine ? 'layerNormGradient' : 'standardizeGradient',
+    name: affine ? 'standardizeAffineGradient' : 'standardizeGradient',
     compute: dtype === 'float64' ? 'f64' : 'f32',
     ins,
     scalars: 2,
@@ -85,49 +85,83 @@ function gradient(dtype: DType, affine: boolean): LineKernel {
   });
 }
 
+/** What both kinds need where they do not go over lines: the sums first, then one map. By whether there are weights. */
 interface Kernels {
   readonly mean: ReduceKernel;
   /** Σ (x − μ)² / n */
   readonly variance: ReduceKernel;
-  /** (x − μ) / √(v + ε) */
-  readonly scale: MapKernel;
-  /** By whether there are weights. */
+  /** (x − μ) a, or (x − μ) a + b */
+  readonly scale: readonly [MapKernel, MapKernel];
   readonly lines: readonly [LineKernel, LineKernel];
   readonly gradients: readonly [LineKernel, LineKernel];
+  /** Σ h / n, Σ h (x − μ) / n and r (h − c − (x − μ) q) of a cotangent h as in `gradient`. */
+  readonly cotangents: readonly [Cotangent, Cotangent];
+}
+
+interface Cotangent {
+  readonly mean: ReduceKernel;
+  readonly along: ReduceKernel;
+  readonly apply: MapKernel;
 }
 
 const kernels = new Map<DType, Kernels>();
 
+/** Σ / n of an expression of so many operands. */
+const meanOf = (name: string, dtype: DType, operands: number, pre: Expr): ReduceKernel =>
+  new ReduceKernel({
+    name,
+    pre,
+    fold: 'sum',
+    post: over(arg(0), arg(1)),
+    postScalars: 1,
+    compute: dtypeInfo(dtype).compute,
+    ins: new Array<DType>(operands).fill(dtype),
+    out: dtype,
+  });
+
+const mapOf = (name: string, dtype: DType, operands: number, out: Expr): MapKernel =>
+  new MapKernel(
+    { name, args: new Array<'value'>(operands).fill('value'), outs: [out] },
+    dtypeInfo(dtype).compute,
+    new Array<DType>(operands).fill(dtype),
+    [dtype],
+  );
+
+function cotangent(dtype: DType, affine: boolean): Cotangent {
+  const [g, x, mean] = [arg(0), arg(1), arg(2)];
+  const h = (w: number): Expr => (affine ? times(g, arg(w)) : g);
+  const centred = minus(x, mean);
+  const [r, c, q] = [arg(3), arg(4), arg(5)];
+  return {
+    mean: meanOf('cotangentMean', dtype, affine ? 2 : 1, h(1)),
+    along: meanOf('cotangentAlong', dtype, affine ? 4 : 3, times(h(3), centred)),
+    apply: mapOf('standardizeGradient', dtype, affine ? 7 : 6, times(minus(minus(h(6), c), times(centred, q)), r)),
+  };
+}
+
 function kernelsFor(dtype: DType): Kernels {
   let k = kernels.get(dtype);
   if (k === undefined) {
-    const { compute } = dtypeInfo(dtype);
     const centred = minus(arg(0), arg(1));
-    const overCount = { post: over(arg(0), arg(1)), postScalars: 1, fold: 'sum', compute, out: dtype } as const;
+    const scaled = times(centred, arg(2));
     k = {
-      mean: new ReduceKernel({ name: 'mean', pre: arg(0), ins: [dtype], ...overCount }),
-      variance: new ReduceKernel({
-        name: 'variance',
-        pre: times(centred, centred),
-        ins: [dtype, dtype],
-        ...overCount,
-      }),
-      scale: new MapKernel(
-        {
-          name: 'standardize',
-          args: ['value', 'value', 'value', 'value'],
-          outs: [over(centred, unary('sqrt', plus(arg(2), arg(3))))],
-        },
-        compute,
-        [dtype, dtype, dtype, 'scalar'],
-        [dtype],
-      ),
+      mean: meanOf('mean', dtype, 1, arg(0)),
+      variance: meanOf('variance', dtype, 2, times(centred, centred)),
+      scale: [mapOf('standardize', dtype, 3, scaled), mapOf('standardizeAffine', dtype, 4, plus(scaled, arg(3)))],
       lines: [standardizing(dtype, false), standardizing(dtype, true)],
       gradients: [gradient(dtype, false), gradient(dtype, true)],
+      cotangents: [cotangent(dtype, false), cotangent(dtype, true)],
     };
     kernels.set(dtype, k);
   }
   return k;
+}
+
+/** The lines that kernels can go over: weights, if there are any, are those of a line. */
+function linesFor(shape: readonly number[], dims: readonly number[], weights: TensorBase | undefined): Lines | null {
+  const lines = linesOver(shape, dims);
+  const fits = weights === undefined || weights.shape.length === dims.length;
+  return lines !== null && lines.length > 0 && fits ? lines : null;
 }
 
 export const countOf = (shape: readonly number[], dims: readonly number[]): number =>
@@ -148,32 +182,46 @@ export function standardized(
     const n = countOf(x.shape, dims);
     const kept = reducedShape(x.shape, { dims, keepdim: true, all: false });
     const [y, mean, variance] = [fresh(x.shape, x.dtype), fresh(kept, x.dtype), fresh(kept, x.dtype)];
-    const lines = linesOver(x.shape, dims);
-    if (lines !== null && lines.length > 0) {
+    const [w, b] = weights;
+    const lines = linesFor(x.shape, dims, w);
+    if (lines !== null) {
       const ins = [x, ...weights].map(inOrder);
-      k.lines[weights.length > 0 ? 1 : 0].run(lines.lines, lines.length, [y, mean, variance], ins, [n, eps]);
+      k.lines[w === undefined ? 0 : 1].run(lines.lines, lines.length, [y, mean, variance], ins, [n, eps]);
       return [y, mean, variance];
     }
     k.mean.run(mean, [x], x.shape, dims, [n]);
     k.variance.run(variance, [x, mean], x.shape, dims, [n]);
-    k.scale.run([y], [x, mean, variance, eps]);
-    const [w, b] = weights;
-    return [w === undefined ? y : add(mul(y, w), b), mean, variance];
+    const r = rsqrt(add(variance, eps));
+    if (w === undefined) k.scale[0].run([y], [x, mean, r]);
+    else k.scale[1].run([y], [x, mean, mul(r, w), b]);
+    return [y, mean, variance];
   });
 }
 
 /**
- * The gradient by x in one kernel, from the inputs of `gradient`: null where more than its value may be
- * asked for, and where there are no lines, so that it has to be made of operations.
+ * The gradient by x in few kernels, from the inputs of `gradient`: null where more than its value may be
+ * asked for, so that it has to be made of operations.
  */
 export function gradientAtOnce(inputs: readonly TensorBase[], { dims, eps }: Attrs): TensorBase | null {
-  const [g] = inputs;
-  const lines = linesOver(g.shape, dims);
-  if (lines === null || lines.length === 0 || !isBare(inputs)) return null;
+  if (!isBare(inputs)) return null;
+  const [g, x, mean, v, w] = inputs;
+  const lines = linesFor(g.shape, dims, w);
+  const kind = w === undefined ? 0 : 1;
   return internally(() => {
     const out = fresh(g.shape, g.dtype);
-    const kernel = kernelsFor(g.dtype).gradients[inputs.length > 4 ? 1 : 0];
-    kernel.run(lines.lines, lines.length, [out], inputs.map(inOrder), [lines.length, eps]);
+    const k = kernelsFor(g.dtype);
+    if (lines !== null) {
+      k.gradients[kind].run(lines.lines, lines.length, [out], inputs.map(inOrder), [lines.length, eps]);
+      return out;
+    }
+    const { mean: meanKernel, along: alongKernel, apply: gradientKernel } = k.cotangents[kind];
+    const [c, along] = [fresh(mean.shape, g.dtype), fresh(mean.shape, g.dtype)];
+    const n = [countOf(g.shape, dims)];
+    const weights = w === undefined ? [] : [w];
+    meanKernel.run(c, [g, ...weights], g.shape, dims, n);
+    alongKernel.run(along, [g, x, mean, ...weights], g.shape, dims, n);
+    const r = rsqrt(add(v, eps));
+    gradientKernel.run([out], [g, x, mean, r, c, mul(mul(along, r), r), ...weights]);
     return out;
   });
 }

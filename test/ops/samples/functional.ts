@@ -39,8 +39,15 @@ const standardized =
   (x: Tensor): readonly Tensor[] =>
     apply(operations().get('standardize') as never, [x], { dims, eps } as never) as readonly Tensor[];
 
-const outputsOfLayerNorm = (inputs: readonly Tensor[]): readonly Tensor[] =>
-  apply(operations().get('layerNorm') as never, inputs, { dims: [1], eps: 0.01 } as never) as readonly Tensor[];
+/** All outputs of `standardizeAffine`. */
+const standardizedAffine =
+  (dims: readonly number[], eps = 0.01) =>
+  (...inputs: readonly Tensor[]): readonly Tensor[] =>
+    apply(operations().get('standardizeAffine') as never, inputs, {
+      dims,
+      eps,
+      node: 'N',
+    } as never) as readonly Tensor[];
 
 /** Both outputs of `attention`: the result and the weights. */
 const attending =
@@ -119,7 +126,7 @@ export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('no queries', ofQueries([0, 2], [3, 2], [3, 2]), attending(1, false)),
     sample('no keys', ofQueries([2, 2], [0, 2], [0, 3]), attending(1, false)),
   ],
-  layerNorm: [
+  standardizeAffine: [
     sample('rows', ofLines([2, 3], [3]), (x, weight, bias) => F.layerNorm(x, [3], { weight, bias })),
     sample('several dimensions', ofLines([2, 3, 2, 3], [2, 3]), (x, weight, bias) =>
       F.layerNorm(x, [2, 3], { weight, bias, eps: 0.1 }),
@@ -127,7 +134,20 @@ export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('one line', ofLines([11], [11]), (x, weight, bias) => F.layerNorm(x, [11], { weight, bias })),
     sample('transposed', ofLines([4, 3], [4]), (x, weight, bias) => F.layerNorm(x.T, [4], { weight, bias })),
     sample('no lines', ofLines([0, 3], [3]), (x, weight, bias) => F.layerNorm(x, [3], { weight, bias })),
-    sample('with mean and variance', ofLines([3, 4], [4]), (...inputs) => outputsOfLayerNorm(inputs)),
+    sample('with mean and variance', ofLines([3, 4], [4]), standardizedAffine([1])),
+    sample('channels', ofLines([3, 2, 2, 2], [2]), (x, weight, bias) =>
+      F.batchNorm(x, null, null, { weight, bias, training: true }),
+    ),
+    sample('channels of rows', ofLines([4, 3], [3]), (x, weight, bias) =>
+      F.batchNorm(x, null, null, { weight, bias, training: true }),
+    ),
+    sample('groups of channels', ofLines([2, 4, 3], [4]), (x, weight, bias) => F.groupNorm(x, 2, { weight, bias })),
+    sample('channels by themselves', ofLines([2, 3, 4], [3]), (x, weight, bias) => F.instanceNorm(x, { weight, bias })),
+    sample('channels, transposed', ofLines([2, 3, 4], [4]), (x, weight, bias) =>
+      F.batchNorm(x.transpose(1, 2), null, null, { weight, bias, training: true }),
+    ),
+    sample('channels, with mean and variance', ofLines([3, 2, 2], [1, 2, 1]), standardizedAffine([0, 2])),
+    sample('one weight', ofLines([3, 4], [1, 1]), standardizedAffine([1])),
   ],
 
   isposinf: predicate(ops.isposinf),

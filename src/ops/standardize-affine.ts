@@ -18,9 +18,14 @@ import {
 import { reshape } from './view.ts';
 
 /*
- * The mean and variance of lines set to 0 and 1, and y w + b with the weights of a line: in one pass
- * through memory, which three operations would take four for.
+ * Mean and variance set to 0 and 1, and y w + b: with the weights of a line in one pass through memory,
+ * which three operations would take four for, and with those of a channel in one less.
  */
+
+interface AffineAttrs extends Attrs {
+  /** The name of the node. */
+  readonly node: string;
+}
 
 const kernels = new Map<DType, ReduceKernel>();
 
@@ -43,23 +48,21 @@ function weightKernel(dtype: DType): ReduceKernel {
   return kernel;
 }
 
-/** The gradient by the weights in one kernel; null where more than its value may be asked for. */
-function weightAtOnce(inputs: readonly TensorBase[], { dims, eps }: Attrs): TensorBase | null {
+/** The gradient by weights `w` in one kernel; null where more than its value may be asked for. */
+function weightAtOnce(inputs: readonly TensorBase[], w: TensorBase, { eps }: Attrs): TensorBase | null {
   if (!isBare(inputs)) return null;
   const { shape, dtype } = inputs[0];
-  const out = fresh(
-    dims.map((d) => shape[d]),
-    dtype,
-  );
-  const lead = [...shape.keys()].filter((d) => !dims.includes(d));
-  weightKernel(dtype).run(out, [...inputs, eps], shape, lead);
+  const out = fresh(w.shape, dtype);
+  const missing = shape.length - w.shape.length;
+  const repeated = [...shape.keys()].filter((d) => d < missing || w.shape[d - missing] !== shape[d]);
+  weightKernel(dtype).run(out, [...inputs, eps], shape, repeated);
   return out;
 }
 
 // z = y w + b with y, μ, v of `standardize`        x̄: of ȳ = z̄ w    w̄ = Σ z̄ y    b̄ = Σ z̄
-const layerNormOp: Op<Attrs> = defineOp({
-  name: 'layerNorm',
-  node: 'NativeLayerNormBackward0',
+const standardizeAffineOp: Op<AffineAttrs> = defineOp({
+  name: 'standardizeAffine',
+  node: ({ node }) => node,
   cheap: true,
   inputs: ['x', 'weight', 'bias'],
   forward: ([x, w, b], attrs) => standardized(x, attrs, [w, b]),
@@ -71,7 +74,7 @@ const layerNormOp: Op<Attrs> = defineOp({
       const ofX = (): TensorBase | null =>
         (alone ? gradientAtOnce([gz, x, mean, v, w], attrs) : null) ??
         standardizeGradient([gz === null ? null : mul(gz, w), gm, gv], y(), v, attrs);
-      const ofWeight = (g: TensorBase): TensorBase => weightAtOnce([g, x, mean, v], attrs) ?? mul(g, y());
+      const ofWeight = (g: TensorBase): TensorBase => weightAtOnce([g, x, mean, v], w, attrs) ?? mul(g, y());
       return [wanted & 1 ? ofX() : null, wanted & 2 && gz !== null ? ofWeight(gz) : null, gz];
     },
   },
@@ -83,24 +86,29 @@ const layerNormOp: Op<Attrs> = defineOp({
     const tz = terms.reduce((sum, t) => (sum === null || t === null ? (sum ?? t) : add(sum, t)));
     return [tz, tm, tv];
   },
-  vmap: ([x, w, b], [inX, inW, inB], { dims, eps }, size) => {
-    const shifted = { dims: dims.map((d) => d + 1), eps };
-    if (!inW && !inB) return apply(layerNormOp, [x, w, b], shifted);
+  vmap: ([x, w, b], [inX, inW, inB], { dims, eps, node }, size) => {
+    const shifted = { dims: dims.map((d) => d + 1), eps, node };
+    if (!inW && !inB) return apply(standardizeAffineOp, [x, w, b], shifted);
     const { y, mean, variance } = standardize(onBatch(x, inX, size), shifted.dims, eps);
-    // Parameters of every example stand beside the lines of every example.
+    // Parameters of every example stand beside every example.
     const beside = (t: TensorBase, batched: boolean): TensorBase =>
-      batched ? reshape(t, [size, ...new Array<number>(dims[0]).fill(1), ...t.shape.slice(1)]) : t;
+      batched
+        ? reshape(t, [size, ...new Array<number>(y.shape.length - t.shape.length).fill(1), ...t.shape.slice(1)])
+        : t;
     return [add(mul(y, beside(w, inW)), beside(b, inB)), mean, variance];
   },
 });
 
-/** y w + b over the last dimensions `dims` of x, whose shape is that of w and b; all of one dtype. */
-export function layerNorm(
+/**
+ * y w + b over dimensions `dims` of x, and the mean and variance there, with weights that broadcast with x: those of
+ * a line have the shape of the last dimensions, and others the rank of x; all of one dtype.
+ */
+export function standardizeAffine(
   x: TensorBase,
   weight: TensorBase,
   bias: TensorBase,
-  dims: readonly number[],
-  eps: number,
-): TensorBase {
-  return (apply(layerNormOp, [x, weight, bias], { dims, eps }) as readonly TensorBase[])[0];
+  attrs: AffineAttrs,
+): { readonly y: TensorBase; readonly mean: TensorBase; readonly variance: TensorBase } {
+  const [y, mean, variance] = apply(standardizeAffineOp, [x, weight, bias], attrs) as readonly TensorBase[];
+  return { y, mean, variance };
 }
