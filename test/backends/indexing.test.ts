@@ -554,6 +554,24 @@ describe('sorting', () => {
 });
 
 describe('rearranging', () => {
+  it('flips lines of every length, of every width of element', () => {
+    for (const dtype of dtypes) {
+      for (let n = 1; n <= 40; n++) {
+        const xs = numbers(3 * n, dtype, n);
+        const rows = [xs.slice(0, n), xs.slice(n, 2 * n), xs.slice(2 * n)];
+        const x = lay(dtype, [3, n], xs);
+        const flipped = (dims: readonly number[]): number[] => {
+          const out = room(dtype, [3, n]);
+          flip(out, x, dims);
+          return values(out);
+        };
+        expect(flipped([0])).toEqual(rows.toReversed().flat());
+        expect(flipped([1])).toEqual(rows.flatMap((row) => row.toReversed()));
+        expect(flipped([0, 1])).toEqual(xs.toReversed());
+      }
+    }
+  });
+
   it('takes triangles', () => {
     fc.assert(
       fc.property(

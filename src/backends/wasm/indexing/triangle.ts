@@ -141,18 +141,45 @@ export function triu(out: Strided, input: Strided, k = 0): void {
   triangle(out, input, k, false);
 }
 
-function copyFunction(bytes: number, depth: number): FunctionBody {
+/** How the input's elements lie along the innermost loop: side by side forward or backward as vectors can move them, or apart. */
+type Along = 'forward' | 'backward' | 'apart';
+
+function copyFunction(bytes: number, depth: number, along: Along): FunctionBody {
   const b = new FunctionBody('copy', ['i32'], []);
   const [load, store] = MOVE[bytes];
   emitNest(b, 0, 2, depth, ({ count, places, steps }) => {
     const [to, from] = places.map((p) => copyOf(b, p));
-    const left = copyOf(b, count);
-    times(b, left, () => {
+    const element = (): void => {
       b.get(to).get(from).mem(load).mem(store);
-      advance(b, to, steps[0]);
-      advance(b, from, steps[1]);
-    });
-    b.release(to, from, left);
+    };
+    if (along === 'forward') {
+      emitRun(b, count, [to, from], bytes, () => b.get(to).get(from).mem('v128.load').mem('v128.store'), element);
+    } else if (along === 'backward') {
+      const turned = Array.from({ length: 16 }, (_, i) => 16 - bytes - i + 2 * (i % bytes));
+      const vector = (): void => {
+        b.get(to);
+        for (let k = 0; k < 2; k++)
+          b.get(from)
+            .i32(16 - bytes)
+            .op('i32.sub')
+            .mem('v128.load');
+        b.shuffle(turned).mem('v128.store');
+        advance(b, from, -16);
+      };
+      emitRun(b, count, [to], bytes, vector, () => {
+        element();
+        advance(b, from, -bytes);
+      });
+    } else {
+      const left = copyOf(b, count);
+      times(b, left, () => {
+        element();
+        advance(b, to, steps[0]);
+        advance(b, from, steps[1]);
+      });
+      b.release(left);
+    }
+    b.release(to, from);
   });
   return b;
 }
@@ -168,6 +195,8 @@ export function flip(out: Strided, input: Strided, dims: readonly number[]): voi
   const all = shape.map((_, d) => d);
   const loops = joinLoops(memoryOrder(loopsOver(shape, all, [out.strides, backwards])));
   const depth = Math.max(0, loops.length - 1);
-  const kernel = kernelFor(`copy ${bytes} ${depth}`, () => copyFunction(bytes, depth));
+  const [to, from] = loops.at(-1)?.steps ?? [0, 0];
+  const along = to !== 1 || Math.abs(from) !== 1 ? 'apart' : from > 0 ? 'forward' : 'backward';
+  const kernel = kernelFor(`copy ${bytes} ${depth} ${along}`, () => copyFunction(bytes, depth, along));
   kernel(writeNest(0, loops, [startOf(out), startOf(input) + last * bytes], [bytes, bytes]));
 }
