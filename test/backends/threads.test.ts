@@ -69,6 +69,17 @@ const work: Readonly<Record<string, () => Tensor>> = {
     long.exp();
     return cat([gates.sum(0), gates.sum(1), gates.T.amax(0), many.sum([0, 2])]);
   },
+  'few folds of many runs, by channels': () => {
+    long.exp();
+    const images = long.slice(0, 0, 12 * 18 * 29 * 31).reshape([12, 18, 29, 31]);
+    const two = tall
+      .reshape([-1])
+      .slice(0, 0, 3 * 5 * 57_001)
+      .reshape([3, 5, 57_001]);
+    const dim = [0, 2, 3];
+    const of32 = [images.sum(dim), images.logsumexp(dim), images.var(dim), images.amax(dim)];
+    return cat([...of32.map((y) => y.double()), two.sum([0, 2]), two.exp().mean([0, 2]), two.amin([0, 2])]);
+  },
   'a row more than is folded at a time': () => {
     const x = long.slice(0, 0, 650_000).reshape([65, 10_000]);
     return cat([x.sum(1), x.amax(1), x.argmax(1).float(), x.T.sum(0), x.T.contiguous().sum(0), x.sum(0)]);

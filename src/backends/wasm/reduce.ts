@@ -55,8 +55,11 @@ interface Planned extends ReductionPlan {
 const SHARED_ELEMENTS = 2 ** 17;
 /** Equal parts that one of the threads folds one after the other, at most. */
 const PARTS_OF_TASK = 4;
-/** Outputs that threads fold are a multiple of this: whole vectors, and whole lines of the cache. */
-const TILE_UNIT = 64;
+/**
+ * Outputs that threads fold are a multiple of this: whole vectors, and whole lines of the cache where vectors
+ * run across the fold and so read neighbours of each output.
+ */
+const TILE_UNIT = { rows: 4, columns: 64 } as const;
 /** How rows are folded, by what their elements cost. */
 const EIGHT: RowsShape = { width: 4, depth: 2 };
 const FOUR: RowsShape = { width: 4, depth: 1 };
@@ -349,7 +352,7 @@ class Run {
     const { outputs, keptWalk } = this.#plan;
     const bundle = new Bundle(this.#paramBytes, this.#slotBytes);
     const parts = this.#countParts();
-    const tile = sharedTile(outputs.size, parts);
+    const tile = sharedTile(outputs.size, parts, TILE_UNIT[this.#plan.kind]);
     const together = Math.max(1, Math.min(PARTS_OF_TASK, Math.floor(parts / tasksWanted())));
     do {
       for (let k = 0; k < outputs.size; k += tile) {
@@ -416,10 +419,13 @@ class Run {
   }
 }
 
-/** How many outputs are folded at a time where these are of so many parts, so that there are enough tasks for all threads. */
-function sharedTile(outputs: number, parts: number): number {
+/**
+ * How many outputs, a multiple of `unit`, are folded at a time where these are of so many parts, so that there
+ * are enough tasks for all threads.
+ */
+function sharedTile(outputs: number, parts: number, unit: number): number {
   const tiles = Math.max(1, tasksWanted() / parts);
-  return Math.min(TILE, TILE_UNIT * Math.ceil(outputs / tiles / TILE_UNIT));
+  return Math.min(TILE, unit * Math.ceil(outputs / tiles / unit));
 }
 
 function asMask(e: Expr): Expr {
