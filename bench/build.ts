@@ -47,7 +47,6 @@ export async function buildBeside(outDir: string, entry: Readonly<Record<string,
     ...common,
     entry: { ...entry },
     outDir,
-    deps: { neverBundle: ['mitata'] },
     plugins: [
       {
         name: 'nabla-beside',

@@ -1,6 +1,5 @@
 /** Measures one case in a process of its own, so that no case meets another's compiled code or memory. */
 import { existsSync, readFileSync } from 'node:fs';
-import { measure } from 'mitata';
 import { backendInfo, setNumThreads } from 'nabla';
 import { type Case, STEPS_OF_MEMORY } from './case.ts';
 import { cases } from './cases/index.ts';
@@ -23,24 +22,35 @@ async function waitForThreads(threads: number, call: () => unknown): Promise<voi
   }
 }
 
-async function times(c: Case, call: () => unknown, milliseconds: number, warmUp: number): Promise<readonly number[]> {
-  // mitata decides from its first calls whether one is short enough to be timed in batches, so these
-  // must already be compiled. The processor's time counts, not the clock's: on a busy machine little is
-  // compiled in a second. Threads that wait for work spend as much of it, and nothing is compiled sooner for that.
+/** Milliseconds that so many calls take. */
+function timed(call: () => unknown, calls: number): number {
   const start = performance.now();
+  for (let i = 0; i < calls; i++) call();
+  return performance.now() - start;
+}
+
+/**
+ * Batches of about a millisecond, in nanoseconds per call: most of them run undisturbed on a machine that does
+ * other work too. Nothing large is allocated for them, since that would have V8 mark its heap and find larger
+ * spaces for the young while it is measured, and what lasts microseconds takes twice as long meanwhile.
+ */
+function times(c: Case, call: () => unknown, milliseconds: number, warmUp: number): number[] {
+  // The processor's time counts, not the clock's: on a busy machine little is compiled in a second. Threads that
+  // wait for work spend as much of it, and nothing is compiled sooner for that.
+  const begun = performance.now();
   // What the import and the setup took is no warm-up.
   const before = process.cpuUsage();
   const spent = warmUp * (c.threads ?? 1) * 1e3;
   do call();
-  while (process.cpuUsage(before).user < spent && performance.now() - start < 10 * warmUp);
-  const stats = await measure(() => call(), {
-    min_cpu_time: milliseconds * 1e6,
-    min_samples: c.minCalls ?? 8,
-    // Batches of about a millisecond: most of them run undisturbed on a machine that does other work too.
-    batch_samples: 256,
-    gc: false,
-  });
-  return stats.samples;
+  while (process.cpuUsage(before).user < spent && performance.now() - begun < 10 * warmUp);
+  let batch = 1;
+  while (timed(call, batch) < 0.5) batch *= 2;
+  const samples: number[] = [];
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end || samples.length < (c.minCalls ?? 8)) {
+    samples.push((timed(call, batch) * 1e6) / batch);
+  }
+  return samples;
 }
 
 const [name, milliseconds, warmUp] = process.argv.slice(2);
@@ -53,7 +63,7 @@ const call = found.setup();
 if (threads > 1) await waitForThreads(threads, call);
 if (memory === undefined) {
   const first = Number(warmUp) * (found.warmUps ?? 1);
-  console.log(JSON.stringify(await times(found, call, Number(milliseconds), first)));
+  console.log(JSON.stringify(times(found, call, Number(milliseconds), first)));
 } else {
   for (let i = 0; i < STEPS_OF_MEMORY; i++) call();
   console.log(JSON.stringify([peak() - (memory === 'process' ? 0 : atImport)]));

@@ -420,6 +420,125 @@ describe('scans', () => {
     expect(values(large)).toEqual([0.5, 0.5 * 1e-300, 0.5 * 1e-300 * 1e200, 0.5 * 1e-300 * 1e200 * 1e200]);
   });
 
+  describe('of long lines, in pieces', () => {
+    /** Lines that end with a piece, and before or behind one. */
+    const lengths = [65_663, 65_664, 65_665, 131_329, 2_200_003];
+    const far = (n: number): number[] => [0, 1, 8207, 8208, 32_831, 32_832, n - 1].filter((k) => k < n);
+
+    it.each(lengths)('%s elements: integers are exact, forwards, backwards and with a stride', (n) => {
+      for (const dtype of ['int32', 'float32', 'float64'] as const) {
+        const data = numbers(n, dtype, n, 5).map((v) => Math.round(v));
+        const want = new Array<number>(n);
+        let run = 0;
+        data.forEach((v, k) => {
+          run += v;
+          want[k] = run;
+        });
+        const out = room(dtype, [n]);
+        const same = (): boolean => values(out).every((v, k) => v === want[k]);
+        cumsum(out, lay(dtype, [n], data), 0);
+        expect(same()).toBe(true);
+        const turned = lay(dtype, [n], data.toReversed());
+        const back = { ...turned, strides: [-1], offset: turned.offset + n - 1 };
+        cumsum(out, back, 0);
+        expect(same()).toBe(true);
+        const pairs = lay(
+          dtype,
+          [n, 2],
+          data.flatMap((v) => [v, -v]),
+        );
+        const both = room(dtype, [2, n]);
+        cumsum(both, { ...pairs, shape: [2, n], strides: [1, 2] }, 1);
+        const found = values(both);
+        for (const k of far(n)) expect([found[k] + 0, 0 - found[n + k]]).toEqual([want[k] + 0, want[k] + 0]);
+      }
+    });
+
+    it('extremes and where they stand, ties and NaN', () => {
+      const n = 100_001;
+      for (const dtype of ['uint8', 'int32', 'float32', 'float64'] as const) {
+        for (const [name, [scan, holds]] of Object.entries(runningOf)) {
+          const data = numbers(n, dtype, 7, 100).map((v, k) => (k > 40_000 && k < 90_000 ? 1 : v));
+          if (isFloat(dtype)) data.fill(Number.NaN, 95_000, 95_010);
+          const [out, places] = [room(dtype, [n]), room('int32', [n])];
+          scan(out, places, lay(dtype, [n], data), 0);
+          let best = 0;
+          const where = data.map((x, k) => {
+            const y = data[best];
+            if (Number.isNaN(x) || (!Number.isNaN(y) && holds(x, y))) best = k;
+            return best;
+          });
+          expect(values(places), `${name} of ${dtype}`).toEqual(where);
+          expect(values(out)).toEqual(where.map((k) => data[k]));
+        }
+      }
+    });
+
+    it('recurrences, also with factors that grow beyond all numbers', () => {
+      const n = 70_003;
+      for (const dtype of ['float32', 'float64'] as const) {
+        for (const factor of [(k: number) => Math.sin(k), (k: number) => (k < 50_000 ? 1e9 : -0.5)]) {
+          const a = Array.from({ length: n }, (_, k) => Math.fround(factor(k)));
+          const x = Array.from({ length: n }, (_, k) => (a[k] > 1 ? 0 : Math.fround(Math.cos(3 * k))));
+          const out = room(dtype, [n]);
+          recurrence(out, lay(dtype, [n], a), lay(dtype, [n], x), 0);
+          let run = 0;
+          values(out).forEach((v, k) => {
+            run = a[k] * run + x[k];
+            const want = dtype === 'float32' ? Math.fround(run) : run;
+            if (v !== want && !(Math.abs(v - want) <= 2e-7 * Math.abs(want) + 1e-12))
+              expect.fail(`at ${k}: ${v}, not ${want}`);
+          });
+        }
+      }
+    });
+
+    it('what leaves the range of numbers does so where it would one by one', () => {
+      const n = 200_000;
+      const special: Record<string, readonly [typeof cumsum, (k: number) => number]> = {
+        'sums that overflow in pieces': [
+          cumsum,
+          (k) => (k === 10 ? -1.5e308 : k > 40_000 && k % 30_000 === 7 ? 3e307 : 0),
+        ],
+        'a sum that overflows and would come back': [
+          cumsum,
+          (k) => ({ 9000: 1.7e308, 9001: 1.7e308, 9003: -1.7e308, 9005: -1.7e308 })[k] ?? 1,
+        ],
+        infinities: [cumsum, (k) => ({ 70000: Infinity, 150000: -Infinity })[k] ?? 1],
+        NaN: [cumsum, (k) => (k === 123_456 ? Number.NaN : 1)],
+        'products near one': [cumprod, (k) => 1 + Math.sin(k) / 1000],
+        'products that vanish': [cumprod, (k) => Math.sin(k)],
+        'products that grow, and then a zero': [cumprod, (k) => (k === 100_000 ? 0 : 1.5)],
+        'products that vanish and would come back': [
+          cumprod,
+          (k) => (k < 3000 ? 0.5 : k < 150_000 ? 1 : k < 153_000 ? 2 : 1),
+        ],
+        'a piece that leaves the range from one on': [
+          cumprod,
+          (k) => (k < 1000 ? 2 : k > 9000 && k <= 10_050 ? 0.5 : k > 11_000 && k <= 12_050 ? 2 : 1),
+        ],
+      };
+      for (const [name, [scan, f]] of Object.entries(special)) {
+        for (const dtype of ['float32', 'float64'] as const) {
+          const data = Array.from({ length: n }, (_, k) => (dtype === 'float32' ? Math.fround(f(k)) : f(k)));
+          const out = room(dtype, [n]);
+          scan(out, lay(dtype, [n], data), 0);
+          let run = scan === cumsum ? 0 : 1;
+          values(out).forEach((v, k) => {
+            run = scan === cumsum ? run + data[k] : run * data[k];
+            const want = dtype === 'float32' ? Math.fround(run) : run;
+            if (
+              !Object.is(v + 0, want + 0) &&
+              !(Math.abs(v - want) <= 1e-9 * Math.abs(want)) &&
+              !(dtype === 'float32' && Math.abs(v - want) <= 6e-8 * Math.abs(want))
+            )
+              expect.fail(`${name}, ${dtype}, at ${k}: ${v}, not ${want}`);
+          });
+        }
+      }
+    });
+  });
+
   it('many columns are scanned in tiles', () => {
     const shape = [3, 2_500];
     for (const dtype of ['float32', 'float64', 'int32'] as const) {

@@ -130,6 +130,18 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'cumsum of columns': () => tall.cumsum(0),
   'cumsum of rows': () => tall.cumsum(1),
   'cumsum in the middle': () => many.cumsum(1),
+  'scans of one long line': () => {
+    const near = long.mul(1e-3).add(1);
+    return cat([long.cumsum(0), near.cumprod(0), long.logcumsumexp(0), whole.cumsum(0).float()]);
+  },
+  'scans of a long line in float64': () => cat([tall.flatten().cumsum(0), both(tall.flatten().cummax(0))]),
+  'scans of few long lines': () => long.slice(0, 0, 699_999).reshape([233_333, 3]).cumsum(0),
+  'running extremes of one long line': () => cat([both(long.cummax(0)), both(whole.cummin(0))]),
+  'gradients of scans of a long line': () => {
+    const x = long.mul(1e-3).add(1).requiresGrad_();
+    x.cumsum(0).mul(x.cumprod(0)).sum().backward();
+    return x.grad as Tensor;
+  },
   'running maxima of rows': () => both(tall.cummax(1)),
   'sort of rows': () => both(tall.sort(1)),
   'sort of columns': () => both(many.sort(1)),

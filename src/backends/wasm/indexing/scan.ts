@@ -5,7 +5,7 @@
  * A scan runs `along` vectors, each of which is scanned within itself, or `across` them, so that every
  * lane scans a column of its own: that is taken where other dimensions are contiguous.
  */
-import { type Compute, type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { type Compute, dtypeInfo } from '../../../core/dtype.ts';
 import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
@@ -25,7 +25,8 @@ import { joinLoops, type Loop, loopsOver, memoryOrder, stridesOver, Walk } from 
 import { instantiate, type WasmFunction } from '../module.ts';
 import { inBlocks, linesOf, tasksFor } from '../threads/share.ts';
 import { startOf } from './nest.ts';
-import { codeOf, computeOf, type Scan } from './scan-code.ts';
+import { beginTurns, codeOf, computeOf, nextTurn, type Scan } from './scan-code.ts';
+import { BUNDLE, beginOr, type ScanSpec, scanPieces } from './scan-pieces.ts';
 
 /** Columns that one call scans across; their states lie in scratch. */
 const TILE = 1024;
@@ -35,17 +36,16 @@ const FEWEST_COLUMNS = 16;
 /** What an element takes, in steps of `tasksFor`. */
 const SCAN_STEPS = 12;
 
-/**
- * Words of the parameter block: states; lines (rows or columns) and turns of the scan; then address,
- * step from line to line and step along the scan of the output, the input, the indices and the second input.
- */
-const PARAM = { state: 0, lines: 1, turns: 2, out: 3, input: 6, indices: 9, second: 12, words: 15 } as const;
+/** Lines of so many elements go in pieces if there are few. */
+const LONG = 2 * BUNDLE;
+const FEW_LINES = 3;
 
-interface ScanSpec {
-  readonly scan: Scan;
-  readonly from: DType;
-  readonly out: DType;
-}
+/**
+ * Words of the parameter block: states, or what rows begin with; lines (rows or columns) and turns of the scan; then
+ * address, step from line to line and step along the scan of the output, the input, the indices and the second input;
+ * the number of the first turn.
+ */
+const PARAM = { state: 0, lines: 1, turns: 2, out: 3, input: 6, indices: 9, second: 12, first: 15, words: 16 } as const;
 
 interface Operand {
   readonly place: Local;
@@ -71,6 +71,8 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
   const code = codeOf(scan, compute);
   const lines = loadWord(b, PARAM.lines);
   const turns = loadWord(b, PARAM.turns);
+  const begin = loadWord(b, PARAM.state);
+  const first = loadWord(b, PARAM.first);
   const target = operand(b, PARAM.out);
   const source = operand(b, PARAM.input);
   const indices = operand(b, PARAM.indices);
@@ -82,7 +84,7 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
   const wide = Array.from({ length: code.wide }, () => b.local('v128'));
   const carry = b.local('v128');
   const left = b.local('i32');
-  const turn = b.local('i32');
+  const turn = b.local('v128');
   const places = operands.map(() => b.local('i32'));
   const [to, at, toIndex, atSecond] = places;
   const { within, widen } = code;
@@ -100,7 +102,7 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
     else storeStrided(b, out, compute, 'value', result, to, target.turn, count);
   };
   const vectors = (): void => {
-    code.begin(b, [carry]);
+    beginOr(b, code, compute, begin, [carry]);
     whilst(
       b,
       () => b.get(left).i32(lanes).op('i32.ge_s'),
@@ -118,8 +120,8 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
     b.get(left).if(() => vectorTurn(left));
   };
   const singles = (): void => {
-    code.begin(b, wide);
-    b.i32(0).set(turn);
+    beginOr(b, code, compute, begin, wide);
+    beginTurns(b, compute, turn, first);
     times(b, left, () => {
       loadSplat(b, from, compute, at);
       b.set(x);
@@ -131,7 +133,7 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
       storeLane(b, out, compute, 'value', wide[0], 0, to);
       if (code.tellsPlaces) storeLane(b, 'int32', 'i32', 'value', wide[1], 0, toIndex);
       for (const [k, place] of places.entries()) advance(b, place, operands[k].turn);
-      advance(b, turn, 1);
+      if (code.tellsPlaces) nextTurn(b, compute, turn);
     });
   };
   times(b, lines, () => {
@@ -164,7 +166,7 @@ function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
   const carry = Array.from({ length: code.wide }, () => b.local('v128'));
   const state = b.local('i32');
   const left = b.local('i32');
-  const turn = b.local('i32');
+  const turn = b.local('v128');
   const places = operands.map(() => b.local('i32'));
   const [to, at, toIndex, atSecond] = places;
 
@@ -187,6 +189,7 @@ function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
         .mem('v128.store', 16 * i);
   };
   code.begin(b, carry);
+  beginTurns(b, compute, turn);
   eachVector(storeStates);
   times(b, turns, () => {
     for (const [k, place] of places.entries()) b.get(operands[k].place).set(place);
@@ -224,7 +227,7 @@ function acrossFunction({ scan, from, out }: ScanSpec): FunctionBody {
       advance(b, atSecond, lanes * dtypeInfo(from).bytes);
     });
     for (const o of operands) advance(b, o.place, o.turn);
-    advance(b, turn, 1);
+    if (code.tellsPlaces) nextTurn(b, compute, turn);
   });
   return b;
 }
@@ -270,7 +273,8 @@ function run(
     size: 1,
     steps: [0, 0, 0, 0],
   };
-  const kernel = kernelFor({ scan, from: input.dtype, out: out.dtype }, kind);
+  const spec = { scan, from: input.dtype, out: out.dtype };
+  const kernel = kernelFor(spec, kind);
   const bytes = tensors.map((t) => dtypeInfo(t.dtype).bytes);
   const starts = tensors.map(startOf);
   const positions = around.reduce((p, { size }) => p * size, 1);
@@ -279,21 +283,39 @@ function run(
   const piece = linesOf(lines.size, positions, tasks, least);
   const tile = across ? Math.min(TILE, piece) : piece;
   const tiles = Math.ceil(lines.size / tile);
-  const states = Array.from({ length: tasks }, () => scratch(STATE_BYTES));
   const walk = new Walk(around, 4);
-  inBlocks(kernel, PARAM.words, positions * tiles, tasks, (i, task, w) => {
-    const line = (i % tiles) * tile;
-    if (line === 0 && i > 0) walk.next();
+  /** Writes the parameters for some lines, from the turn `first` on, at the word `w`. */
+  const write = (w: number, state: number, line: number, count: number, first = 0): void => {
     const words = i32();
-    words[w + PARAM.state] = states[task];
-    words[w + PARAM.turns] = turns;
-    words[w + PARAM.lines] = Math.min(tile, lines.size - line);
+    words[w + PARAM.state] = state;
+    words[w + PARAM.turns] = turns - first;
+    words[w + PARAM.lines] = count;
+    words[w + PARAM.first] = first;
     for (let k = 0; k < 4; k++) {
       const v = w + PARAM.out + 3 * k;
-      words[v] = starts[k] + (walk.places[k] + line * lines.steps[k]) * bytes[k];
+      words[v] = starts[k] + (walk.places[k] + line * lines.steps[k] + first * steps[k]) * bytes[k];
       words[v + 1] = lines.steps[k] * bytes[k];
       words[v + 2] = steps[k] * bytes[k];
     }
+  };
+  if (!across && turns >= LONG && positions * lines.size <= FEW_LINES) {
+    const params = scratch(4 * PARAM.words);
+    const strides = steps.map((step, k) => step * bytes[k]);
+    do {
+      for (let l = 0; l < lines.size; l++) {
+        const places = starts.map((start, k) => start + (walk.places[k] + l * lines.steps[k]) * bytes[k]);
+        const [done, state] = scanPieces(spec, { turns, places, steps: strides, unit: steps.every((s) => s === 1) });
+        write(params >>> 2, state, l, 1, done);
+        if (done < turns) kernel(params);
+      }
+    } while (walk.next());
+    return;
+  }
+  const states = across ? Array.from({ length: tasks }, () => scratch(STATE_BYTES)) : [];
+  inBlocks(kernel, PARAM.words, positions * tiles, tasks, (i, task, w) => {
+    const line = (i % tiles) * tile;
+    if (line === 0 && i > 0) walk.next();
+    write(w, states[task] ?? 0, line, Math.min(tile, lines.size - line));
   });
 }
 
