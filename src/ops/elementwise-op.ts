@@ -286,11 +286,13 @@ export class ElementwiseOp implements Op<undefined> {
     const key = index * 8 + index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
     if (plan.out !== target.dtype) return false;
-    const flat = compiled(plan, 0);
     beginLaunch();
-    const to = address(target.storage) + target.offset * bytes;
-    const from = address(a.storage) + a.offset * bytes;
-    flat(target.count, to, from, address(b.storage) + b.offset * bytes);
+    if (target.count > FEW) plan.kernel.runFlat(target.count, [target], [a, b], 0);
+    else {
+      const to = address(target.storage) + target.offset * bytes;
+      const from = address(a.storage) + a.offset * bytes;
+      compiled(plan, 0)(target.count, to, from, address(b.storage) + b.offset * bytes);
+    }
     return true;
   }
 

@@ -513,6 +513,36 @@ describe('operands that walk across the lines of the cache', () => {
   });
 });
 
+describe('passes over what a cache nearly holds', () => {
+  it.each(['float32', 'float64', 'uint8'] as const)('give the same from either end, %s', (dtype) => {
+    const compute = computeFor(dtype, dtype);
+    const sum = new MapKernel(fn(2, binary('add', arg(0), arg(1))), compute, [dtype, dtype], [dtype]);
+    const halves = new MapKernel(
+      fn(2, binary('mul', arg(0), arg(1)), binary('sub', arg(0), arg(1))),
+      compute,
+      [dtype, 'scalar'],
+      [dtype, dtype],
+    );
+    // One piece and little more, whole pieces, and a last one that ends within a vector.
+    for (const n of [2 ** 17, 2 ** 18 - 3, 3 * 2 ** 16 + 1]) {
+      const xs = range(n).map((i) => i % 97);
+      const ys = range(n).map((i) => (i * 7) % 89);
+      const [x, y] = [lay(dtype, [n], xs), lay(dtype, [n], ys)];
+      const [z, twice, less] = [room(dtype, [n]), room(dtype, [n]), room(dtype, [n])];
+      for (let turn = 1; turn <= 3; turn++) {
+        sum.run([z], [x, y]);
+        expect(values(z)).toEqual(xs.map((v, i) => v + ys[i]));
+        halves.run([twice, less], [x, 2]);
+        expect(values(twice)).toEqual(xs.map((v) => 2 * v));
+        expect(values(less)).toEqual(xs.map((v) => stored(v - 2, dtype)));
+      }
+      sum.run([x], [x, y]);
+      sum.run([x], [x, y]);
+      expect(values(x)).toEqual(xs.map((v, i) => stored(v + 2 * ys[i], dtype)));
+    }
+  });
+});
+
 describe('rare cases', () => {
   it('between others, wherever they lie, in place too', () => {
     const kernel = new MapKernel(

@@ -54,6 +54,12 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'map of integers': () => whole.mul(3),
   'map with truth values': () => long.gt(0.3).logicalNot(),
   'map in place': () => long.clone().mul_(1.5),
+  'map of two tensors in place': () => long.clone().mul_(long).sub_(long),
+  'map in place over a part of its operand': () => {
+    const x = long.clone();
+    x.slice(0, 1).add_(x.slice(0, 0, 700_000));
+    return x;
+  },
   // Workers that a large one has just kept awake take part in small ones.
   'small map of much arithmetic': () => {
     long.exp();

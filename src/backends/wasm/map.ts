@@ -56,6 +56,16 @@ const TRANSPOSED_BYTES = 128 * 1024;
 const FEWEST_COPIED = 2 ** 10;
 const FEWEST_TRANSPOSED = 2 ** 15;
 
+/**
+ * Bytes of operands that a core's own cache has nearly room for. If every pass over them began at the same end,
+ * each would crowd out what the next one begins with; so every other one begins at the far end.
+ */
+const TURNED_FROM = 2 ** 19;
+const TURNED_TO = 2 ** 22;
+/** Elements of the pieces in which a pass goes backwards. */
+const BACKWARDS = 2 ** 14;
+let backwards = false;
+
 /** Inputs that a bit mask has room for. */
 export const MASKED = 30;
 
@@ -76,6 +86,8 @@ export class MapKernel {
   readonly #moves: boolean;
   /** What an element takes, in steps of `pieceOf`. */
   readonly #steps: number;
+  /** Bytes of an element of every operand. */
+  readonly #bytes: number;
   /** What was compiled, without fused multiply-adds and with them. */
   readonly #compiled: readonly [Compiled, Compiled] = [new Compiled(), new Compiled()];
 
@@ -84,6 +96,7 @@ export class MapKernel {
     this.#compute = compute;
     this.#dtypes = [...outs, ...ins.map((d) => (d === 'scalar' ? 'float64' : d))];
     this.#scalars = ins.map((d) => d === 'scalar');
+    this.#bytes = [...outs, ...ins].reduce((sum, d) => sum + (d === 'scalar' ? 0 : dtypeInfo(d).bytes), 0);
     this.#hasFunctions = hasFunctions(fn.outs);
     this.#moves = fn.outs[0].op === 'arg' && fn.args.length === 1;
     this.#steps = ELEMENT_STEPS + INSTRUCTION_STEPS * weight(fn.outs);
@@ -132,14 +145,24 @@ export class MapKernel {
   runFlat(n: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
     const piece = pieceOf(n, this.#steps, UNIT);
     if (piece < n || (this.#hasFunctions && isLong(n))) this.#cutFlat(n, piece, outs, ins, repeated);
+    else if (repeated === 0 && n * this.#bytes >= TURNED_FROM && n * this.#bytes <= TURNED_TO) this.#turn(n, outs, ins);
     else launch(this.flat(repeated), n, outs, ins);
+  }
+
+  /** From the end at which the last pass stopped. */
+  #turn(n: number, outs: readonly Strided[], ins: readonly Input[]): void {
+    const kernel = this.flat(0);
+    backwards = !backwards;
+    const piece = backwards ? BACKWARDS : n;
+    for (let at = piece * Math.floor((n - 1) / piece); at >= 0; at -= piece)
+      launch(kernel, Math.min(piece, n - at), outs, ins, 0, at);
   }
 
   /** Ranges of elements in pieces. Each begins at a whole vector, so its elements meet the same code as in one go. */
   #cutFlat(n: number, piece: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
     const kernel = this.flat(repeated);
     const operands = [...outs, ...ins];
-    const starts = operands.map(place);
+    const starts = operands.map((x) => place(x));
     const moves = operands.map((x, i) => {
       const fixed = typeof x === 'number' || (i >= outs.length && (repeated >> (i - outs.length)) & 1);
       return fixed ? 0 : dtypeInfo(x.dtype).bytes;
@@ -190,7 +213,7 @@ export class MapKernel {
     }
     const kernel = copies ? null : this.#variant(1, tensors, outs.length);
     const blocks = copies ? [] : [rows, length - (pieces - 1) * rows].map((turns) => this.#block(1, width, turns));
-    const starts = tensors.map(place);
+    const starts = tensors.map((t) => place(t));
     const positions = around.reduce((p, { size }) => p * size, 1);
     deal(null, this.#steps * numel(outs[0].shape), positions * pieces, (run, from, end) => {
       const rooms = lying.map((lies, k) => (lies && !copies ? scratch(rows * lines * bytes[k]) : 0));
@@ -278,7 +301,7 @@ export class MapKernel {
   ): void {
     const operands = [...outs, ...ins];
     const width = operands.filter((x) => typeof x !== 'number').length;
-    const starts = operands.map(place);
+    const starts = operands.map((x) => place(x));
     inPieces(sizes[0], piece, unit, (at, count) => {
       const block = this.#block(depth, width, count);
       let k = 0;
@@ -345,47 +368,48 @@ const strided = ({ storage, shape, strides, offset, dtype }: Strided): Strided =
   dtype,
 });
 
-function place(x: Input): number {
-  return typeof x === 'number' ? x : address(x.storage) + x.offset * dtypeInfo(x.dtype).bytes;
+function place(x: Input, from = 0): number {
+  return typeof x === 'number' ? x : address(x.storage) + (x.offset + from) * dtypeInfo(x.dtype).bytes;
 }
 
-/** Calls a kernel; the usual numbers of operands are spelled out, which saves an array per call. */
+/** Calls a kernel for elements `from` on; the usual numbers of operands are spelled out, which saves an array per call. */
 export function launch(
   kernel: WasmFunction,
   n: number,
   outs: readonly Strided[],
   ins: readonly Input[],
   block = 0,
+  from = 0,
 ): void {
   // A parameter too many is ignored: flat kernels take no block.
   if (outs.length === 1) {
-    const out = place(outs[0]);
+    const out = place(outs[0], from);
     switch (ins.length) {
       case 1:
-        kernel(n, out, place(ins[0]), block);
+        kernel(n, out, place(ins[0], from), block);
         return;
       case 2:
-        kernel(n, out, place(ins[0]), place(ins[1]), block);
+        kernel(n, out, place(ins[0], from), place(ins[1], from), block);
         return;
       case 3:
-        kernel(n, out, place(ins[0]), place(ins[1]), place(ins[2]), block);
+        kernel(n, out, place(ins[0], from), place(ins[1], from), place(ins[2], from), block);
         return;
       case 4:
-        kernel(n, out, place(ins[0]), place(ins[1]), place(ins[2]), place(ins[3]), block);
+        kernel(n, out, place(ins[0], from), place(ins[1], from), place(ins[2], from), place(ins[3], from), block);
         return;
     }
   } else if (outs.length === 2) {
     // Both gradients of a function of two.
-    const first = place(outs[0]);
-    const second = place(outs[1]);
+    const first = place(outs[0], from);
+    const second = place(outs[1], from);
     switch (ins.length) {
       case 2:
-        kernel(n, first, second, place(ins[0]), place(ins[1]), block);
+        kernel(n, first, second, place(ins[0], from), place(ins[1], from), block);
         return;
       case 3:
-        kernel(n, first, second, place(ins[0]), place(ins[1]), place(ins[2]), block);
+        kernel(n, first, second, place(ins[0], from), place(ins[1], from), place(ins[2], from), block);
         return;
     }
   }
-  kernel(n, ...outs.map(place), ...ins.map(place), block);
+  kernel(n, ...outs.map((x) => place(x, from)), ...ins.map((x) => place(x, from)), block);
 }
