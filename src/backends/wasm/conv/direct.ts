@@ -36,7 +36,6 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
   const acc = Array.from({ length: rows }, () => windows.map(() => b.local('v128')));
   const all = b.local('i32');
 
-  const whole = windows.map(() => b.local('i32'));
 
   /** `load` brings a vector of places into a local. */
   const overK = (load: (v: number, into: Local) => void): void => {
@@ -84,10 +83,10 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
   const step = (): void => {
     for (const sum of acc.flat()) b.v128([]).set(sum);
     b.get(honest).set(all);
-    whole.forEach((flag, v) => {
+    for (let v = 0; v < vectors; v++) {
       sideBySide(b, lanes, xs, v * lanes.count, { honest: true });
-      b.get(honest).op('i32.and').tee(flag).get(all).op('i32.and').set(all);
-    });
+      b.get(all).op('i32.and').set(all);
+    }
     const vectorAt = (place: Local, into: Local): void => {
       b.get(place).get(offset).op('i32.add').mem('v128.load').set(into);
     };
@@ -100,14 +99,8 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
       () => {
         const places = placesOf(b, base, xs, lanes.count, lanes.count, vectors);
         overK((v, into) => {
-          const those = places.slice(v * lanes.count, (v + 1) * lanes.count);
-          b.get(whole[v]!).if(
-            () => vectorAt(those[0]!, into),
-            () => {
-              gatherLanes(b, lanes, those, offset);
-              b.set(into);
-            },
-          );
+          gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset);
+          b.set(into);
         });
         b.release(...places);
       },
