@@ -36,7 +36,6 @@ export function emitDirect(lanes: Lanes, rows: number): FunctionBody {
   const acc = Array.from({ length: rows }, () => windows.map(() => b.local('v128')));
   const all = b.local('i32');
 
-
   /** `load` brings a vector of places into a local. */
   const overK = (load: (v: number, into: Local) => void): void => {
     const table = copyOf(b, ks);
