@@ -2,13 +2,18 @@
  * The Mersenne Twister MT19937 (Matsumoto & Nishimura 1998) as PyTorch's CPU generator runs it: a block of
  * 624 words is twisted and tempered at a time, and handed out one by one.
  */
-import { BULK, fillModulo, fillNormal, fillUniform, type TwisterState } from '../backends/wasm/random.ts';
-
-const N = 624;
-const M = 397;
-const UPPER = 0x80000000;
-const LOWER = 0x7fffffff;
-const MATRIX = 0x9908b0df;
+import {
+  BULK,
+  fillModulo,
+  fillNormal,
+  fillUniform,
+  LOWER,
+  FAR as M,
+  MATRIX,
+  WORDS as N,
+  type TwisterState,
+  UPPER,
+} from '../backends/wasm/random.ts';
 
 // The mask -(v & 1) stands for a branch on a random bit, which no processor predicts.
 function twist(u: number, v: number): number {

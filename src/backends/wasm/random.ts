@@ -15,19 +15,14 @@ import { type Vec, VectorGraph } from './vector.ts';
 
 /** The twister's words, the distance it twists over, and its masks (Matsumoto & Nishimura 1998). */
 export const WORDS = 624;
-const FAR = 397;
-const UPPER = 0x80000000;
-const LOWER = 0x7fffffff;
-const MATRIX = 0x9908b0df;
+export const FAR = 397;
+export const UPPER = 0x80000000;
+export const LOWER = 0x7fffffff;
+export const MATRIX = 0x9908b0df;
 const VECTOR = 16;
 
 /** `then` for so many words from the local `at` on, by vectors and then one by one. */
-function eachWord(
-  b: FunctionBody,
-  at: Local,
-  count: number,
-  then: (type: 'i32x4' | 'i32', bytes: number) => void,
-): void {
+function eachWord(b: FunctionBody, at: Local, count: number, then: (type: 'i32x4' | 'i32') => void): void {
   const left = b.local('i32');
   for (const [type, n, bytes] of [
     ['i32x4', count >> 2, VECTOR],
@@ -36,7 +31,7 @@ function eachWord(
     if (n === 0) continue;
     b.i32(n).set(left);
     times(b, left, () => {
-      then(type, bytes);
+      then(type);
       advance(b, at, bytes);
     });
   }
