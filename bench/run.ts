@@ -1,6 +1,6 @@
 /**
  * `npm run bench` measures every case, beside whatever peers are installed, and writes `results.json`
- * and `RESULTS.md` beside this file.
+ * and `RESULTS.md` beside this file. tinybench takes the samples; warm-up and the statistics over rounds are ours.
  *
  *     npm run bench -- matmul sum          the cases whose names contain one of the words; nothing is written
  *     npm run bench -- --only 'sum 1k'     the case of this name; may be given several times

@@ -1,6 +1,7 @@
 /** Measures one case in a process of its own, so that no case meets another's compiled code or memory. */
 import { existsSync, readFileSync } from 'node:fs';
 import { backendInfo, setNumThreads } from 'nabla';
+import { Bench } from 'tinybench';
 import { type Case, STEPS_OF_MEMORY } from './case.ts';
 import { cases } from './cases/index.ts';
 
@@ -22,17 +23,11 @@ async function waitForThreads(threads: number, call: () => unknown): Promise<voi
   }
 }
 
-/** Milliseconds that so many calls take. */
-function timed(call: () => unknown, calls: number): number {
-  const start = performance.now();
-  for (let i = 0; i < calls; i++) call();
-  return performance.now() - start;
-}
-
 /**
- * Batches of about a millisecond, in nanoseconds per call: most of them run undisturbed on a machine that does
- * other work too. Nothing large is allocated for them, since that would have V8 mark its heap and find larger
- * spaces for the young while it is measured, and what lasts microseconds takes twice as long meanwhile.
+ * Samples in nanoseconds per call. One is a batch of about a millisecond, as the peers' are: most batches run
+ * undisturbed on a machine that does other work too. Nothing large is allocated for samples, since that would have V8
+ * mark its heap and find larger spaces for the young while it is measured, and what lasts microseconds takes twice as
+ * long meanwhile.
  */
 function times(c: Case, call: () => unknown, milliseconds: number, warmUp: number): number[] {
   // The processor's time counts, not the clock's: on a busy machine little is compiled in a second. Threads that
@@ -43,14 +38,30 @@ function times(c: Case, call: () => unknown, milliseconds: number, warmUp: numbe
   const spent = warmUp * (c.threads ?? 1) * 1e3;
   do call();
   while (process.cpuUsage(before).user < spent && performance.now() - begun < 10 * warmUp);
-  let batch = 1;
-  while (timed(call, batch) < 0.5) batch *= 2;
-  const samples: number[] = [];
-  const end = performance.now() + milliseconds;
-  while (performance.now() < end || samples.length < (c.minCalls ?? 8)) {
-    samples.push((timed(call, batch) * 1e6) / batch);
+
+  let calls = 1;
+  const batch = (): void => {
+    for (let i = 0; i < calls; i++) call();
+  };
+  for (;;) {
+    const start = performance.now();
+    batch();
+    if (performance.now() - start >= 0.5) break;
+    calls *= 2;
   }
-  return samples;
+  const bench = new Bench({
+    time: milliseconds,
+    iterations: c.minCalls ?? 8,
+    warmup: false,
+    retainSamples: true,
+    throws: true,
+  });
+  // Told whether it is asynchronous, it does not make a call to find out.
+  bench.add(c.name, batch, { async: false });
+  return bench.runSync().flatMap(({ result }) => {
+    if (result.state !== 'completed') throw new Error(`${c.name}: ${result.state}`);
+    return (result.latency.samples ?? []).map((ms) => (ms * 1e6) / calls);
+  });
 }
 
 const [name, milliseconds, warmUp] = process.argv.slice(2);

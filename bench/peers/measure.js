@@ -1,23 +1,22 @@
 /** What the programs of the JavaScript peers have in common: they take milliseconds, then names of cases on standard input, and print samples. */
 import { createInterface } from 'node:readline';
+import { Bench } from 'tinybench';
 
-/** Batches of about a millisecond for as long as asked, and at least three, in nanoseconds per call. */
+/** As the library's own (bench/worker.ts): batches of about a millisecond for as long as asked, in nanoseconds per call. */
 async function samples(call, milliseconds) {
-  let start = performance.now();
+  const start = performance.now();
   let calls = 0;
   while (performance.now() - start < 2.5 * milliseconds || calls === 0) {
     await call();
     calls++;
   }
   const batch = Math.max(1, Math.floor(calls / (performance.now() - start)));
-  const found = [];
-  const end = performance.now() + milliseconds;
-  while (performance.now() < end || found.length < 3) {
-    start = performance.now();
+  const bench = new Bench({ time: milliseconds, iterations: 3, warmup: false, retainSamples: true, throws: true });
+  const calling = async () => {
     for (let i = 0; i < batch; i++) await call();
-    found.push(((performance.now() - start) * 1e6) / batch);
-  }
-  return found;
+  };
+  const [{ result }] = await bench.add('case', calling, { async: true }).run();
+  return result.latency.samples.map((ms) => (ms * 1e6) / batch);
 }
 
 /** Elements by the names of the sizes in bench/cases/sizes.ts. */
