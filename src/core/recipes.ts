@@ -58,7 +58,7 @@ class ResultRecipe implements Recipe {
   readonly bytes: number;
   readonly needs: number;
   readonly parameters: number;
-  private readonly op: Op<never>;
+  private readonly op: Pick<Op<never>, 'forward'>;
   private readonly attrs: unknown;
   private readonly inputs: readonly (Reading | number)[];
   /** Which of several outputs, -1 where there is only one. */
@@ -66,7 +66,7 @@ class ResultRecipe implements Recipe {
   private readonly settings: number = settingsNow();
 
   constructor(
-    op: Op<never>,
+    op: Pick<Op<never>, 'forward'>,
     attrs: unknown,
     inputs: readonly (Reading | number)[],
     index: number,
@@ -131,6 +131,20 @@ export function makeResults<A>(op: Op<A>, inputs: readonly Operand[], attrs: A):
   return outputs;
 }
 
+/** A plain tensor that `make` makes from nothing, with a recipe: `make` always gives the same bits. */
+export function makeFromNothing(make: () => TensorBase): TensorBase {
+  if (inArena()) return make();
+  const outer = swapMakingResults(true);
+  let y: TensorBase;
+  try {
+    y = make();
+  } finally {
+    swapMakingResults(outer);
+  }
+  rememberOne({ forward: make }, [], undefined, y, -1, false);
+  return y;
+}
+
 /** Begins a launch that uses the inputs, where results may be large: others make way for these, the last result above all. */
 function keepInPlace(inputs: readonly Operand[]): void {
   if (!inputs.some((x) => typeof x !== 'number' && x.storage.nbytes > SMALL_BYTES)) return;
@@ -149,7 +163,7 @@ export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, out
 }
 
 function rememberOne(
-  op: Op<never>,
+  op: Pick<Op<never>, 'forward'>,
   inputs: readonly Operand[],
   attrs: unknown,
   y: TensorBase,

@@ -1,5 +1,6 @@
-import { writeBytes } from '../backends/wasm/heap.ts';
-import type { DType } from '../core/dtype.ts';
+import { address, beginLaunch, writeBytes } from '../backends/wasm/heap.ts';
+import { type RampDType, ramp } from '../backends/wasm/ramp.ts';
+import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { checkShape, type Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
@@ -45,5 +46,26 @@ export function integers(values: Int32Array, shape: Shape = [values.length]): Te
   return t;
 }
 
+/**
+ * `n` numbers at equal distances, computed in float64 and rounded once: start + i·step, and from number `half` on
+ * end − (n − 1 − i)·step.
+ */
+export function evenly(
+  n: number,
+  start: number,
+  step: number,
+  dtype: DType,
+  half: number = n,
+  end: number = start,
+): TensorBase {
+  const wide: RampDType = dtype === 'uint8' || dtype === 'bool' ? 'float64' : dtype;
+  const y = fresh([n], wide);
+  beginLaunch();
+  const at = address(y.storage);
+  ramp(wide, at, half, start, step, 0);
+  if (half < n) ramp(wide, at + half * dtypeInfo(wide).bytes, n - half, end, step, half - n + 1);
+  return toDType(y, dtype);
+}
+
 /** 0, 1, … n − 1 as int32. */
-export const counting = (n: number): TensorBase => integers(Int32Array.from({ length: n }, (_, i) => i));
+export const counting = (n: number): TensorBase => evenly(n, 0, 1, 'int32');

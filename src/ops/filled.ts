@@ -1,3 +1,4 @@
+import { clear } from '../backends/wasm/clear.ts';
 import { address, beginLaunch } from '../backends/wasm/heap.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
@@ -7,9 +8,11 @@ import { fresh, type TensorBase } from '../core/tensor.ts';
 /** A new tensor with one number everywhere. */
 export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
   const out = fresh(shape, dtype);
-  const fill = fillKernel(dtype).flat(0);
   beginLaunch();
-  if (out.count > 0) fill(out.count, address(out.storage), value);
+  if (out.count === 0) return out;
+  const at = address(out.storage);
+  if (Object.is(value, 0)) clear(at, out.storage.nbytes);
+  else fillKernel(dtype).runFlat(out.count, [out], [value], 0);
   return out;
 }
 

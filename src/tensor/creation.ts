@@ -1,11 +1,12 @@
 import { setRequiresGrad } from '../autograd/api.ts';
 import { type DType, dtypeInfo, isFloat, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { makeFromNothing } from '../core/recipes.ts';
 import { checkShape, numel, shapeText } from '../core/shape.ts';
 import { fresh, TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { clone, toDType } from '../ops/copy.ts';
-import { eyeMatrix, full as filled } from '../ops/create.ts';
+import { evenly, eyeMatrix, full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
 import { storable } from '../ops/storable.ts';
 import {
@@ -35,6 +36,11 @@ function checked(op: string, options: object | undefined, known: readonly string
 function leaf(t: TensorBase, options: TensorOptions | undefined): Tensor {
   if (options?.requiresGrad) setRequiresGrad(t, true);
   return t as Tensor;
+}
+
+/** A new tensor that can be made again; one that requires grad, a parameter, is going to be changed and cannot. */
+function constant(make: () => TensorBase, options: TensorOptions | undefined): Tensor {
+  return options?.requiresGrad ? leaf(make(), options) : (makeFromNothing(make) as Tensor);
 }
 
 /** A copy of a shape that a user gave. */
@@ -127,19 +133,24 @@ export function full<const N extends Shape>(
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw new ArgumentError(`full: the fill value must be a number or a truth value, got ${typeof value}`);
   const dtype = options?.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
-  return leaf(filled(sizes, storable('full', Number(value), dtype), dtype), options);
+  const stored = storable('full', Number(value), dtype);
+  return constant(() => filled(sizes, stored, dtype), options);
 }
 
 /** Zeros in a shape. */
 export function zeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('zeros', options);
-  return leaf(filled(checkSizes('zeros', shape), 0, options?.dtype ?? 'float32'), options);
+  const sizes = checkSizes('zeros', shape);
+  const dtype = options?.dtype ?? 'float32';
+  return constant(() => filled(sizes, 0, dtype), options);
 }
 
 /** Ones in a shape. */
 export function ones<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('ones', options);
-  return leaf(filled(checkSizes('ones', shape), 1, options?.dtype ?? 'float32'), options);
+  const sizes = checkSizes('ones', shape);
+  const dtype = options?.dtype ?? 'float32';
+  return constant(() => filled(sizes, 1, dtype), options);
 }
 
 /** A tensor whose values are whatever its memory held. */
@@ -195,10 +206,7 @@ export function arange<
     );
   const dtype = options?.dtype ?? 'float32';
   const n = Math.ceil((end - start) / step);
-  const ramp = (values: TypedArray): void => {
-    for (let i = 0; i < n; i++) values[i] = start + i * step;
-  };
-  return leaf(written([n], dtype, ramp), options);
+  return constant(() => evenly(n, start, step, dtype), options);
 }
 
 /** `steps` numbers evenly spaced from start to end, both included. */
@@ -216,11 +224,7 @@ export function linspace<N extends number>(
   const step = steps === 1 ? 0 : round(round(round(end) - round(start)) / (steps - 1));
   // As PyTorch does, from both ends, so that the result is symmetric.
   const half = steps === 1 ? 1 : Math.floor(steps / 2);
-  const ramp = (values: TypedArray): void => {
-    for (let i = 0; i < half; i++) values[i] = start + step * i;
-    for (let i = half; i < steps; i++) values[i] = end - step * (steps - i - 1);
-  };
-  return leaf(written([steps], dtype, ramp), options);
+  return constant(() => evenly(steps, start, step, dtype, Math.min(half, steps), end), options);
 }
 
 /** Ones on the diagonal of an n × m matrix. */
@@ -238,7 +242,7 @@ export function eye<N extends number, M extends number | TensorOptions | undefin
   ] as const)
     if (!Number.isInteger(v) || v < 0) throw new ArgumentError(`eye: ${k} must be greater or equal to 0, got ${v}`);
   const dtype = opts?.dtype ?? 'float32';
-  return leaf(eyeMatrix(n, columns, dtype), opts);
+  return constant(() => eyeMatrix(n, columns, dtype), opts);
 }
 
 // ── random ──
