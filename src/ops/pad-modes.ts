@@ -1,39 +1,97 @@
+import { apply1 } from '../core/apply.ts';
 import { ArgumentError, NotImplementedError, ShapeError } from '../core/errors.ts';
+import { defineOp, type Op } from '../core/op.ts';
 import { shapeText } from '../core/shape.ts';
-import type { TensorBase } from '../core/tensor.ts';
-import { clone } from './copy.ts';
-import { integers } from './create.ts';
-import { indexSelect } from './indexing.ts';
+import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { clone, copyKernel } from './copy.ts';
+import { integers, zeros } from './create.ts';
+import { indexAdd } from './indexing.ts';
 import { named } from './named.ts';
 import { constantPad, type Pad } from './pad.ts';
+import { narrow } from './slices.ts';
 import { storable } from './storable.ts';
 
 /*
- * Padding by what the tensor holds: each padded dimension is picked anew from itself, so that gradients
- * of elements that appear several times are summed.
+ * Padding by what the tensor holds: one dimension after the other copies its border from what is there by
+ * then, so that gradients of elements that appear several times are summed.
  */
 
 export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 
-const NAMES: Readonly<Record<Exclude<PadMode, 'constant'>, (rank: number) => string>> = {
+const NAMES: Readonly<Record<Mode, (rank: number) => string>> = {
   reflect: (n) => `ReflectionPad${n}DBackward0`,
   replicate: (n) => `ReplicationPad${n}DBackward0`,
   circular: () => 'CopySlices',
 };
 
-type Place = (i: number, size: number, pad: Pad) => number;
+/** What padding by elements does, all pads being zero or more. */
+type Mode = Exclude<PadMode, 'constant'>;
 
 /** Which element of a dimension of `size` elements stands `i` after its first. */
-const PLACES: Readonly<Record<Exclude<PadMode, 'constant'>, Place>> = {
+const PLACES: Readonly<Record<Mode, (i: number, size: number) => number>> = {
   reflect: (i, size) => (i < 0 ? -i : i < size ? i : 2 * (size - 1) - i),
   replicate: (i, size) => Math.min(Math.max(i, 0), size - 1),
-  // What is cut off on one side does not come back on the other.
-  circular: (i, size, [before, after]) => {
-    const first = Math.max(0, -before);
-    const round = size - first - Math.max(0, -after);
-    return first + ((((i - first) % round) + round) % round);
-  },
+  circular: (i, size) => ((i % size) + size) % size,
 };
+
+/** How places move on from one element of a border to the next. */
+const STEPS: Readonly<Record<Mode, number>> = { reflect: -1, replicate: 0, circular: 1 };
+
+interface BorderAttrs {
+  readonly mode: Mode;
+  /** For every dimension. */
+  readonly pads: readonly Pad[];
+}
+
+// y = x with elements of its own around it        x̄ = the same places of ȳ, each with what was taken from it
+const borderPadOp: Op<BorderAttrs> = defineOp({
+  name: 'borderPad',
+  cheap: true,
+  inputs: ['x'],
+  forward: ([x], { mode, pads }) => {
+    const y = fresh(
+      x.shape.map((n, d) => n + pads[d][0] + pads[d][1]),
+      x.dtype,
+    );
+    const copy = copyKernel(x.dtype, x.dtype);
+    /** The part of y that is filled by now. */
+    const shape = [...x.shape];
+    let start = pads.reduce((at, [before], d) => at + before * y.strides[d], 0);
+    copy.run([alias(y, shape, y.strides, start)], [x]);
+    pads.forEach(([before, after], d) => {
+      const [size, step] = [x.shape[d], y.strides[d]];
+      const fill = (from: number, count: number): void => {
+        const part = shape.with(d, count);
+        const at = start + PLACES[mode](from, size) * step;
+        const source = alias(y, part, y.strides.with(d, STEPS[mode] * step), at);
+        copy.run([alias(y, part, y.strides, start + from * step)], [source]);
+      };
+      // No more at a time than there is to be copied.
+      const most = (done: number, all: number): number => Math.min(size, all - done);
+      for (let done = 0; done < before; done += size) fill(-done - most(done, before), most(done, before));
+      for (let done = 0; done < after; done += size) fill(size + done, most(done, after));
+      start -= before * step;
+      shape[d] = y.shape[d];
+    });
+    return y;
+  },
+  vjp: {
+    x: [
+      [],
+      (g, _, c) => {
+        const { mode, pads } = c.attrs;
+        return pads.reduceRight((t, [before, after], d) => {
+          if (before === 0 && after === 0) return t;
+          const size = c.shape(0)[d];
+          const places = Int32Array.from({ length: size + before + after }, (_, i) => PLACES[mode](i - before, size));
+          return indexAdd(zeros(t.shape.with(d, size), t.dtype), d, integers(places), t);
+        }, g);
+      },
+    ],
+  },
+  jvp: 'linear',
+  vmap: ([x], _, { mode, pads }) => apply1(borderPadOp, [x], { mode, pads: [[0, 0], ...pads] }),
+});
 
 /** PyTorch's list of pads, last dimension first, as a pair for every dimension. */
 function pairsOf(x: TensorBase, pad: readonly number[]): Pad[] {
@@ -61,18 +119,19 @@ function checkRanks(x: TensorBase, padded: number): void {
   );
 }
 
-function checkExtent(x: TensorBase, d: number, [before, after]: Pad, mode: Exclude<PadMode, 'constant'>): void {
+function checkExtent(x: TensorBase, d: number, [before, after]: Pad, mode: Mode): void {
   const size = x.shape[d];
   const where = `padding (${before}, ${after}) at dimension ${d} of input ${shapeText(x.shape)}`;
   if (mode === 'reflect' && (before >= size || after >= size))
     throw new ShapeError(`pad: Padding size should be less than the corresponding input dimension, but got: ${where}`);
   if (mode === 'circular' && (before > size || after > size))
     throw new ShapeError(`pad: Padding value causes wrapping around more than once: ${where}`);
-  if (size + before + after <= 0)
+  const left = mode === 'circular' ? size + Math.min(0, before) + Math.min(0, after) : size + before + after;
+  if (left <= 0)
     throw new ShapeError(
       mode === 'circular'
         ? `pad: Negative padding value is resulting in an empty dimension: ${where}`
-        : `pad: input (${size}) is too small: the padded dimension would have ${size + before + after} elements: ${where}`,
+        : `pad: input (${size}) is too small: the padded dimension would have ${left} elements: ${where}`,
     );
 }
 
@@ -96,14 +155,23 @@ export function pad(x: TensorBase, numbers: readonly number[], mode: PadMode = '
     throw new ShapeError(
       `pad: Expected ${padded + 1}D or ${padded + 2}D input tensor with possibly 0 batch size and other non-zero dimensions, got shape ${shapeText(x.shape)}`,
     );
-  const y = pads.reduce((t, [before, after], d) => {
-    if (before === 0 && after === 0) return t;
-    checkExtent(x, d, pads[d], mode);
-    const size = x.shape[d];
-    const places = Int32Array.from({ length: size + before + after }, (_, i) =>
-      PLACES[mode](i - before, size, pads[d]),
-    );
-    return indexSelect(t, d, integers(places));
+  pads.forEach((p, d) => {
+    if (p[0] !== 0 || p[1] !== 0) checkExtent(x, d, p, mode);
+  });
+  // What is cut off on one side does not come back on the other where dimensions go round; elsewhere it can be seen.
+  const first = mode === 'circular' ? cut(x, pads) : x;
+  const added = pads.map(([before, after]): Pad => [Math.max(0, before), Math.max(0, after)]);
+  const grown = added.some(([before, after]) => before + after > 0)
+    ? apply1(borderPadOp, [first], { mode, pads: added })
+    : first;
+  const y = mode === 'circular' ? grown : cut(grown, pads);
+  return named(y === grown && y !== first ? y : clone(y), NAMES[mode](padded));
+}
+
+/** Without what negative pads cut off. */
+function cut(x: TensorBase, pads: readonly Pad[]): TensorBase {
+  return pads.reduce((t, [before, after], d) => {
+    const [start, end] = [Math.max(0, -before), Math.max(0, -after)];
+    return start === 0 && end === 0 ? t : narrow(t, d, start, t.shape[d] - start - end);
   }, x);
-  return named(y === x ? clone(x) : y, NAMES[mode](padded));
 }

@@ -12,6 +12,9 @@ describe('pad', () => {
     expect(values(F.pad(x, [2, 1], { mode: 'replicate' }))).toEqual([[0, 0, 0, 1, 2, 3, 3]]);
     expect(values(F.pad(x, [2, 1], { mode: 'circular' }))).toEqual([[2, 3, 0, 1, 2, 3, 0]]);
     expect(values(F.pad(x, [-1, 2], { mode: 'circular' }))).toEqual([[1, 2, 3, 1, 2]]);
+    expect(values(F.pad(x, [-1, 2], { mode: 'reflect' }))).toEqual([[1, 2, 3, 2, 1]]);
+    expect(values(F.pad(x, [-1, -1], { mode: 'replicate' }))).toEqual([[1, 2]]);
+    expect(values(F.pad(x, [3, -2], { mode: 'circular' }))).toEqual([[1, 0, 1, 0, 1]]);
     expect(values(F.pad(x, [-1, -1]))).toEqual([[1, 2]]);
     expect(values(F.pad(x, [0, 0, 1, 0], { value: -1 }))).toEqual([
       [-1, -1, -1, -1],

@@ -33,14 +33,29 @@ export function findLoops(shape: readonly number[], operands: readonly Strided[]
     rise(loopCount++, width);
   }
   join(width);
+  lengthen(width);
+}
+
+/** So few turns of the innermost loop that most lanes of its vectors would be left over. */
+const SHORT = 4;
+
+/** Where the innermost loop is so short, a longer one takes its place: the next one around it, whatever the steps. */
+function lengthen(width: number): void {
+  const inner = loopCount - 1;
+  if (inner < 1 || sizes[inner] > SHORT || sizes[inner - 1] <= sizes[inner]) return;
+  swapLoops(inner, inner - 1, width);
 }
 
 /** Moves loop `i` outward past those in which the first operand makes shorter steps. */
 function rise(i: number, width: number): void {
   for (; i > 0 && Math.abs(steps[i * width]) > Math.abs(steps[(i - 1) * width]); i--) {
-    swap(sizes, i, i - 1);
-    for (let k = 0; k < width; k++) swap(steps, i * width + k, (i - 1) * width + k);
+    swapLoops(i, i - 1, width);
   }
+}
+
+function swapLoops(i: number, j: number, width: number): void {
+  swap(sizes, i, j);
+  for (let k = 0; k < width; k++) swap(steps, i * width + k, j * width + k);
 }
 
 function swap(list: number[], i: number, j: number): void {

@@ -227,6 +227,15 @@ const arranging: Readonly<Record<string, readonly Sample[]>> = {
     sample('rank 0', [x([])], (t) => F.pad(t, [])),
     sample('blocks', [x([2, 1]), x([3], 2), x([], 3)], (...ts) => blockDiag(ts)),
   ],
+  borderPad: (['reflect', 'replicate', 'circular'] as const).flatMap((mode) => [
+    sample(`${mode}, one dimension`, [x([2, 4])], (t) => F.pad(t, [2, 3], { mode })),
+    sample(`${mode}, two, one of them on one side`, [x([2, 3, 2])], (t) => F.pad(t, [1, 1, 0, 2], { mode })),
+    sample(`${mode}, three, transposed`, [x([2, 1, 3, 2])], (t) =>
+      F.pad(t.unsqueeze(2).expand([2, 1, 2, 3, 2]).transpose(2, 3), [1, 0, 1, 1, 2, 1], { mode }),
+    ),
+    sample(`${mode}, added and cut off`, [x([2, 5])], (t) => F.pad(t, [2, -1], { mode })),
+    sample(`${mode} of no examples`, [x([0, 2, 3])], (t) => F.pad(t, [1, 2], { mode })),
+  ]),
   nllLoss: [
     ...(['none', 'sum', 'mean'] as const).flatMap((reduction) => [
       sample(`classes, ${reduction}`, [x([3, 4]), int([1, -100, 3], [3])], (t, i) => nllLoss(t, i, { reduction })),
