@@ -30,16 +30,14 @@ function tallSvd(a: TensorBase, { name, full, vectors }: SvdAttrs): Parts {
   const work = a.dtype === 'float64' ? copied(a) : toDType(a, 'float64');
   const part = (...shape: number[]): TensorBase => fresh([...batch, ...shape], 'float64');
   const [s, info] = [part(n), fresh(batch, 'int32')];
-  const [v, q, j] = vectors ? [part(n, n), part(m, full ? m : n), part(n, n)] : [null, null, null];
-  kernels.svd(work, { s, v, q, j }, info);
+  const found = vectors ? { u: part(m, full ? m : n), v: part(n, n) } : null;
+  kernels.svd(work, { s, vectors: found }, info);
   refuse(name, info, (k) =>
     k < 0
       ? 'The algorithm failed to converge because the input matrix contained non-finite values.'
       : `The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated singular values (error code: ${k}).`,
   );
-  if (v === null) return [zeros([...batch, m, 0], a.dtype), toDType(s, a.dtype), zeros([...batch, 0, n], a.dtype)];
-  const first = matmul(slice(q, -1, 0, n), mT(j));
-  const u = full && m > n ? cat([first, slice(q, -1, n)], -1) : first;
+  const { u, v } = found ?? { u: zeros([...batch, m, 0], a.dtype), v: zeros([...batch, 0, n], a.dtype) };
   return [toDType(u, a.dtype), toDType(s, a.dtype), toDType(v, a.dtype)];
 }
 

@@ -4,20 +4,22 @@ import { DTypeError } from '../../../core/errors.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { address } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { fusing } from '../relaxed.ts';
 import { Routines } from './code.ts';
 import type { Width } from './values.ts';
 
-/** Kernels by width, compiled when a width is first used. */
+/** Kernels by width, compiled when a width is first used, with fused multiply-adds and without. */
 export function compiled(define: (m: Routines) => void): (t: Strided) => Readonly<Record<string, WasmFunction>> {
-  const modules: Partial<Record<Width, Readonly<Record<string, WasmFunction>>>> = {};
+  const modules: Partial<Record<`${Width} ${boolean}`, Readonly<Record<string, WasmFunction>>>> = {};
   return (t) => {
     const width = widthOf(t);
-    let kernels = modules[width];
+    const kind = `${width} ${fusing()}` as const;
+    let kernels = modules[kind];
     if (kernels === undefined) {
       const m = new Routines(width);
       define(m);
       kernels = instantiate(m.functions);
-      modules[width] = kernels;
+      modules[kind] = kernels;
     }
     return kernels;
   };
@@ -68,5 +70,17 @@ export class Items {
 
   at(i: number): number {
     return this.start + i * this.step;
+  }
+}
+
+/** Places for what a routine keeps beside its operands, one behind the other. */
+export class Rooms {
+  size = 0;
+
+  /** Where in the room so many bytes lie. */
+  add(bytes: number): number {
+    const at = this.size;
+    this.size += Math.ceil(bytes / 64) * 64;
+    return at;
   }
 }

@@ -5,78 +5,32 @@
  */
 import type { Strided } from '../../../kernels/strided.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
-import { compiled, defineLargest, Items, scaleFor } from './batch.ts';
+import { compiled, defineLargest, Items, Rooms, scaleFor } from './batch.ts';
 import type { Routines } from './code.ts';
-import { defineReflector } from './qr.ts';
-import { defineRows, type RowRoutines } from './rows.ts';
-import type { I } from './values.ts';
+import { condensingRoom, defineTridiagonal } from './condense.ts';
+import { defineQr, roomFor } from './qr.ts';
+import { defineRows } from './rows.ts';
+import { defineTurns, noteBytes, notesFor, Sweep, stripsOf, type TurnRoutines } from './turns.ts';
 
 const EPSILON = 2 ** -52;
 const STEPS_EACH = 50;
 
 /**
- * Makes a symmetric matrix tridiagonal: `(n, A, row step, d, e, τ, room for a row)`. The vectors of
- * the reflections stay in the rows of A, right of the diagonal.
+ * Makes a tridiagonal matrix diagonal: `(n, d, e, panels, strips, room for notes, its end)`. Rows of the panels,
+ * if there are any, turn with it. Gives 0, or the number of the eigenvalue that did not converge.
  */
-function defineTridiagonal(f: Routines, rows: RowRoutines) {
-  const reflector = defineReflector(f);
-  return f.define('tridiagonal', ['int', 'int', 'int', 'int', 'int', 'int', 'int'], (r, n, a, step, d, e, taus, w) => {
-    r.for(0, n, (k) => {
-      const diagonal = r.int(r.element(a.add(step.mul(k)), k).address);
-      r.element(d, k).set(r.at(diagonal));
-      const count = r.int(n.sub(k).sub(1));
-      r.if(count.gt(0), () => {
-        const v = r.int(diagonal.add(r.bytes));
-        const tau = r.float(r.callFloat(reflector, count, v, r.bytes));
-        r.element(taus, k).set(tau);
-        r.element(e, k).set(r.at(v));
-        r.at(v).set(1);
-        // p = τ A v,  w = p − ½ τ (pᵀ v) v,  A ← A − v wᵀ − w vᵀ
-        const below = (i: I) => r.element(a.add(step.mul(k.add(1).add(i))), k.add(1)).address;
-        r.for(0, count, (i) => r.element(w, i).set(tau.mul(r.callFloat(rows.dot, count, below(i), v))));
-        r.call(rows.axpy, count, r.float(tau.mul(-0.5).mul(r.callFloat(rows.dot, count, w, v))), v, w);
-        r.for(0, count, (i) => {
-          const here = r.int(below(i));
-          r.call(rows.axpy, count, r.element(v, i).neg(), w, here);
-          r.call(rows.axpy, count, r.element(w, i).neg(), v, here);
-        });
-      });
-    });
-  });
-}
-
-/**
- * Z ← Qᵀ, where Q is the product of the reflections: `(n, A, row step, τ, Z, room for a row and a matrix)`.
- */
-function defineBasis(f: Routines, rows: RowRoutines) {
-  return f.define('basis', ['int', 'int', 'int', 'int', 'int', 'int', 'int'], (r, n, a, step, taus, z, w, q) => {
-    r.call(rows.clear, n.mul(n), q);
-    r.for(0, n, (i) => r.element(q.add(step.mul(i)), i).set(1));
-    r.forDown(n.sub(1), 0, (k) => {
-      const count = r.int(n.sub(k).sub(1));
-      const v = r.element(a.add(step.mul(k)), k.add(1)).address;
-      const below = (i: I) => r.element(q.add(step.mul(k.add(1).add(i))), k.add(1)).address;
-      r.call(rows.clear, count, w);
-      r.for(0, count, (i) => r.call(rows.axpy, count, r.element(v, i), below(i), w));
-      const tau = r.float(r.element(taus, k));
-      r.for(0, count, (i) => r.call(rows.axpy, count, tau.mul(r.element(v, i)).neg(), w, below(i)));
-    });
-    r.for(0, n, (i) => r.for(0, n, (j) => r.element(z.add(step.mul(j)), i).set(r.element(q.add(step.mul(i)), j))));
-  });
-}
-
-/**
- * Makes a tridiagonal matrix diagonal: `(n, d, e, Z, row step, width)`. Rows of Z, of the given width, turn
- * with it. Gives 0, or the number of the eigenvalue that did not converge.
- */
-function defineQl(f: Routines, rows: RowRoutines) {
+function defineQl(f: Routines, turns: TurnRoutines) {
   return f.define(
     'ql',
-    ['int', 'int', 'int', 'int', 'int', 'int'],
-    (r, n, d, e, z, step, width) => {
+    ['int', 'int', 'int', 'int', 'int', 'int', 'int'],
+    (r, n, d, e, panels, strips, notes, end) => {
       const info = r.int(0);
-      const m = r.int(0);
-      const steps = r.int(0);
+      const [m, steps, turned] = [r.int(0), r.int(0), r.int(0)];
+      const at = r.int(notes);
+      const carryOut = (): void => {
+        r.call(turns.turnAll, notes, at, n, strips);
+        at.set(notes);
+      };
       r.for(0, n, (l) => {
         steps.set(0);
         r.repeat((done) => {
@@ -95,6 +49,9 @@ function defineQl(f: Routines, rows: RowRoutines) {
           steps.increase(1);
           r.if(steps.gt(STEPS_EACH), () => info.set(l.add(1)));
           done(info);
+          r.if(at.add(noteBytes(r, m.sub(l))).gt(end), carryOut);
+          const sweep = new Sweep(r, at, panels, m, -1);
+          turned.set(0);
           const [s, c, p, root] = [r.float(1), r.float(1), r.float(0), r.float(0)];
           const g = r.float(r.element(d, l.add(1)).sub(r.element(d, l)).div(r.element(e, l).mul(2)));
           root.set(g.mul(g).add(1).sqrt());
@@ -123,44 +80,27 @@ function defineQl(f: Routines, rows: RowRoutines) {
               p.set(s.mul(root));
               next.set(g.add(p));
               g.set(c.mul(root).sub(b));
-              r.call(rows.rotate, width, c, s, z.add(step.mul(i.add(1))), z.add(step.mul(i)));
+              sweep.note(c, s);
+              turned.increase(1);
             });
             r.element(d, l).set(r.element(d, l).sub(p));
             r.element(e, l).set(g);
             r.element(e, m).set(0);
           });
+          at.set(sweep.end(turned));
         });
       });
+      carryOut();
       r.result(info);
     },
     'int',
   );
 }
 
-/** Orders numbers upward, and the rows of Z with them: `(n, d, Z, row step, width)`. */
-function defineOrder(f: Routines, rows: RowRoutines) {
-  return f.define('order', ['int', 'int', 'int', 'int', 'int'], (r, n, d, z, step, width) => {
-    const least = r.int(0);
-    const value = r.float(0);
-    r.for(0, n, (i) => {
-      least.set(i);
-      r.for(i.add(1), n, (j) => r.if(r.element(d, j).lt(r.element(d, least)), () => least.set(j)));
-      r.if(least.ne(i), () => {
-        value.set(r.element(d, i));
-        r.element(d, i).set(r.element(d, least));
-        r.element(d, least).set(value);
-        r.call(rows.swap, width, z.add(step.mul(i)), z.add(step.mul(least)));
-      });
-    });
-  });
-}
-
 const kernelsFor = compiled((m) => {
   const rows = defineRows(m);
-  defineTridiagonal(m, rows);
-  defineBasis(m, rows);
-  defineQl(m, rows);
-  defineOrder(m, rows);
+  defineTridiagonal(m, rows, defineQr(m, rows));
+  defineQl(m, defineTurns(m));
   defineLargest(m);
 });
 
@@ -171,26 +111,49 @@ const kernelsFor = compiled((m) => {
  * elements that are not finite).
  */
 export function eigh(a: Strided, d: Strided, z: Strided | null, info: Strided): void {
-  const { tridiagonal, basis, ql, order, largest, mul, div } = kernelsFor(a);
+  const f = kernelsFor(a);
   beginLaunch();
   const n = a.shape[a.shape.length - 1];
   const step = 8 * n;
-  const [e, taus, w, q] = [0, 1, 2, 3].map((k) => k * step);
-  const room = scratch((z === null ? 3 : 3 + n) * step);
+  const strips = z === null ? 0 : stripsOf(n, 8);
+  const [condensing, qr] = [condensingRoom(n, 8), roomFor(n, n, 8)];
+  const square = z === null ? 0 : n * step;
+  const rooms = new Rooms();
+  const [e, taus, order, basis, notes] = [step, step, step, square, notesFor(n, 8)].map((size) => rooms.add(size));
+  const panels = rooms.add(strips * 64 * n);
+  const [condensingAt, qrAt] = [rooms.add(condensing.size), rooms.add(z === null ? 0 : qr.size)];
+  const room = scratch(rooms.size);
   const [matrices, values, infos] = [new Items(a, 2), new Items(d, 1), new Items(info, 0)];
   const vectors = z === null ? null : new Items(z, 2);
   const words = i32();
   for (let k = 0; k < matrices.count; k++) {
-    const to = vectors === null ? 0 : vectors.at(k);
-    const width = vectors === null ? 0 : n;
-    const size = largest(n * n, matrices.at(k));
+    const [at, numbers] = [matrices.at(k), values.at(k)];
+    const size = f.largest(n * n, at);
     words[infos.at(k) >>> 2] = n;
     if (!Number.isFinite(size)) continue;
-    mul(n * n, scaleFor(size), matrices.at(k));
-    tridiagonal(n, matrices.at(k), step, values.at(k), room + e, room + taus, room + w);
-    if (vectors !== null) basis(n, matrices.at(k), step, room + taus, to, room + w, room + q);
-    words[infos.at(k) >>> 2] = ql(n, values.at(k), room + e, to, step, width);
-    order(n, values.at(k), to, step, width);
-    div(n, scaleFor(size), values.at(k));
+    f.mul(n * n, scaleFor(size), at);
+    f.tridiagonal(n, at, step, numbers, room + e, room + taus, ...condensing.rooms.map((o) => room + condensingAt + o));
+    if (vectors !== null) {
+      // The vectors of the reflections lie right of the diagonal, and below it in the transpose.
+      const [to, q] = [vectors.at(k), room + basis];
+      f.transpose(n, n, at, to);
+      f.identity(n, n, q, 0);
+      const qrRooms = qr.rooms.map((o) => room + qrAt + o);
+      if (n > 1)
+        f.multiply(n - 1, n - 1, n - 1, to + step, step, room + taus, 0, q + step + 8, step, 1, ...qrRooms);
+      f.pack(n, q, step, room + panels);
+    }
+    words[infos.at(k) >>> 2] = f.ql(
+      n,
+      numbers,
+      room + e,
+      vectors === null ? 0 : room + panels,
+      strips,
+      room + notes,
+      room + notes + notesFor(n, 8),
+    );
+    f.sort(n, numbers, room + order);
+    if (vectors !== null) f.unpack(n, room + panels, room + order, 0, vectors.at(k), step, 8);
+    f.div(n, scaleFor(size), numbers);
   }
 }

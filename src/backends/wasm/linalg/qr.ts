@@ -13,11 +13,13 @@ import type { I, Int } from './values.ts';
 
 const BLOCK = 16;
 
+export type Reflector = Callable<readonly ['int', 'int', 'int']>;
+
 /**
  * A column x becomes (β, 0, …, 0) under I − τ v vᵀ with v₀ = 1: `(n, x, step)` gives τ and leaves β and
  * the rest of v in the place of x.
  */
-export function defineReflector(f: Routines): Callable<readonly ['int', 'int', 'int']> {
+function defineReflector(f: Routines): Reflector {
   return f.define(
     'reflector',
     ['int', 'int', 'int'],
@@ -49,8 +51,11 @@ export function defineReflector(f: Routines): Callable<readonly ['int', 'int', '
 }
 
 /** Reflects the columns of an m × n matrix one by one: `(m, n, A, row step, τ, room for a row)`. */
-function definePanel(f: Routines, rows: RowRoutines): Callable<readonly ['int', 'int', 'int', 'int', 'int', 'int']> {
-  const reflector = defineReflector(f);
+function definePanel(
+  f: Routines,
+  rows: RowRoutines,
+  reflector: Reflector,
+): Callable<readonly ['int', 'int', 'int', 'int', 'int', 'int']> {
   return f.define('panel', ['int', 'int', 'int', 'int', 'int', 'int'], (r, m, n, a, step, taus, w) => {
     r.for(0, m.min(n), (j) => {
       const top = r.int(r.element(a.add(step.mul(j)), j).address);
@@ -151,11 +156,17 @@ export function roomFor(
   return { size: (rows + BLOCK * n) * bytes, rooms: [0, t, row, rows].map((at) => at * bytes) };
 }
 
-/** Defines `factor` and `multiply` (see below) in a module. */
-export function defineQr(f: Routines, rows: RowRoutines): void {
-  const panel = definePanel(f, rows);
+/** Defines `factor` and `multiply` (see below) in a module, and gives the reflection of one column. */
+export function defineQr(f: Routines, rows: RowRoutines): Reflector {
+  const reflector = defineReflector(f);
+  const panel = definePanel(f, rows, reflector);
   const gather = defineGather(f, rows);
   const reflect = defineReflect(f, rows);
+
+  // B ← Aᵀ: (rows and columns of A, A, B)
+  f.define('transpose', ['int', 'int', 'int', 'int'], (r, m, n, a, b) => {
+    r.for(0, m, (i) => r.for(0, n, (j) => r.element(b, j.mul(m).add(i)).set(r.element(a, i.mul(n).add(j)))));
+  });
 
   // (m, n, A, row step, τ, and room: V, T, a row, k rows)
   f.define(
@@ -220,9 +231,10 @@ export function defineQr(f: Routines, rows: RowRoutines): void {
       );
     },
   );
+  return reflector;
 }
 
-const kernelsFor = compiled((m) => defineQr(m, defineRows(m)));
+const kernelsFor = compiled((m) => void defineQr(m, defineRows(m)));
 
 /**
  * A = Q R in place for every matrix of `a` [..., m, n]: R on and above the diagonal, below it the

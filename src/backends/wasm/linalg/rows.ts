@@ -3,6 +3,7 @@
  * rotations, and products of blocks. Rows lie side by side in memory; everything else is at any stride.
  */
 import type { PlainOp } from '../encoder.ts';
+import { fusing } from '../relaxed.ts';
 import type { Callable, Routine, Routines } from './code.ts';
 import type { Float, Int, IntVar } from './values.ts';
 
@@ -46,6 +47,10 @@ export interface RowRoutines {
   /** (x, y) ← (c x + s y, c y − s x) */
   readonly rotate: Callable<readonly ['int', 'float', 'float', 'int', 'int']>;
   readonly swap: Callable<Ints<3>>;
+  /** y ← x */
+  readonly copy: Callable<Ints<3>>;
+  /** y ← A x for rows of A that are a step apart: `(rows, n, A, step, x, y)`. */
+  readonly dots: Callable<Ints<6>>;
   readonly clear: Callable<Ints<2>>;
   /** The columns of the identity from the one numbered `first` on: `(m, n, A, first)`. */
   readonly identity: Callable<Ints<4>>;
@@ -171,6 +176,16 @@ export function defineRows(m: Routines): RowRoutines {
     );
   });
 
+  const copy = m.define('copy', ['int', 'int', 'int'], (r, n, x, y) => {
+    strip(
+      r,
+      n,
+      [x, y],
+      (offset) => r.body.get(y.local).get(x.local).mem('v128.load', offset).mem('v128.store', offset),
+      () => r.at(y).set(r.at(x)),
+    );
+  });
+
   const clear = m.define('clear', ['int', 'int'], (r, n, x) => {
     strip(
       r,
@@ -186,7 +201,48 @@ export function defineRows(m: Routines): RowRoutines {
     r.for(first, height.min(n.add(first)), (i) => r.element(a, i.mul(n).add(i).sub(first)).set(1));
   });
 
-  return { dot, axpy, scale, divide, rotate, swap, clear, identity, subtractProduct: defineSubtractProduct(m) };
+  const [dots, subtractProduct] = [defineDots(m, dot), defineSubtractProduct(m)];
+  return { dot, axpy, scale, divide, rotate, swap, copy, clear, identity, dots, subtractProduct };
+}
+
+/** Rows that inner products are taken of at once, so that their sums do not wait for each other. */
+const ROWS_AT_ONCE = 4;
+
+function defineDots(m: Routines, dot: RowRoutines['dot']): Callable<Ints<6>> {
+  const shape = m.width === 'f32' ? 'f32x4' : 'f64x2';
+  return m.define('dots', ['int', 'int', 'int', 'int', 'int', 'int'], (r, rows, n, a, step, x, y) => {
+    const { body } = r;
+    const lanes = 16 / r.bytes;
+    const i = r.int(0);
+    r.while(i.add(ROWS_AT_ONCE).le(rows), () => {
+      const places = Array.from({ length: ROWS_AT_ONCE }, (_, k) => r.int(a.add(step.mul(i.add(k)))));
+      const sums = places.map(() => body.local('v128'));
+      const held = body.local('v128');
+      for (const sum of sums) body.v128([]).set(sum);
+      const at = r.int(x);
+      const left = r.int(n);
+      r.while(left.ge(lanes), () => {
+        body.get(at.local).mem('v128.load').set(held);
+        places.forEach((place, k) => {
+          body.get(place.local).mem('v128.load').get(held);
+          if (fusing()) body.get(sums[k]).op(`${shape}.relaxed_madd`).set(sums[k]);
+          else body.op(`${shape}.mul`).get(sums[k]).op(`${shape}.add`).set(sums[k]);
+        });
+        for (const p of [at, ...places]) p.increase(16);
+        left.increase(-lanes);
+      });
+      const total = r.float(0);
+      places.forEach((place, k) => {
+        total.set(0);
+        for (let lane = 0; lane < lanes; lane++)
+          body.get(total.local).get(sums[k]).lane(`${shape}.extract_lane`, lane).op(`${m.width}.add`).set(total.local);
+        r.for(0, left, (j) => total.set(total.add(r.element(place, j).mul(r.element(at, j)))));
+        r.element(y, i.add(k)).set(total);
+      });
+      i.increase(ROWS_AT_ONCE);
+    });
+    r.for(i, rows, (k) => r.element(y, k).set(r.callFloat(dot, n, a.add(step.mul(k)), x)));
+  });
 }
 
 /** Columns that are worked on at a time, so that the rows of B stay in the cache. */

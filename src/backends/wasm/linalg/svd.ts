@@ -1,68 +1,214 @@
 /**
- * Singular values and vectors in float64, by one-sided Jacobi rotations (Hestenes, 1958; de Rijk,
- * 1989): pairs of rows are turned until all are orthogonal. Slower than bidiagonalisation for large
- * matrices, but small singular values come out to high relative accuracy.
+ * Singular values and vectors in float64: reflections make the matrix bidiagonal, of tall ones the R of
+ * A = Q R, and implicit QR steps make that diagonal. Steps without a shift and tests that compare with the
+ * numbers around (Demmel and Kahan, 1990) find small singular values of bidiagonal matrices to high relative
+ * accuracy.
  */
 import type { Strided } from '../../../kernels/strided.ts';
-import { beginLaunch, f64, i32, scratch } from '../heap.ts';
-import type { WasmFunction } from '../module.ts';
-import { compiled, defineLargest, Items, scaleFor } from './batch.ts';
-import type { Routines } from './code.ts';
+import { beginLaunch, i32, scratch } from '../heap.ts';
+import { compiled, defineLargest, Items, Rooms, scaleFor } from './batch.ts';
+import type { Routine, Routines } from './code.ts';
+import { condensingRoom, defineBidiagonal } from './condense.ts';
 import { defineQr, roomFor } from './qr.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
+import { defineTurns, noteBytes, notesFor, rotation, Sweep, stripsOf, type TurnRoutines } from './turns.ts';
+import type { Float, FloatVar, I, IntVar, Place } from './values.ts';
 
 const EPSILON = 2 ** -52;
-const MOST_SWEEPS = 60;
+/** Numbers beside the diagonal that are smaller than this part of what is around them are none. */
+const TOLERANCE = 2 ** -48;
+const SWEEPS_EACH = 60;
+
+/** A part of the bidiagonal matrix that a bulge is chased along, from either end: numbers on the diagonal and beside it. */
+interface Chase {
+  readonly count: IntVar;
+  readonly d: (t: I) => Place;
+  readonly e: (t: I) => Place;
+}
+
+/** The smaller singular value of [f g; 0 h], which only tells how far to shift. */
+function smallerValue(r: Routine, f: Float, g: Float, h: Float): FloatVar {
+  const [x, y, z] = [r.float(f.abs()), r.float(h.abs()), r.float(g.abs())];
+  const [larger, result] = [r.float(x.max(y)), r.float(0)];
+  r.if(x.gt(y), () => x.set(y));
+  r.if(x.gt(0).and(z.lt(larger.mul(2 ** 500))), () => {
+    const [ratio, slope] = [r.float(x.div(larger)), r.float(z.div(larger))];
+    slope.set(slope.mul(slope));
+    const root = (by: number): Float => ratio.add(by).mul(ratio.add(by)).add(slope).sqrt();
+    result.set(x.mul(2).div(root(1).add(root(-1))));
+    r.release(ratio, slope);
+  });
+  r.release(x, y, z, larger);
+  return result;
+}
+
+/** One sweep along a part: with a shift, or without, which loses nothing of small numbers. Rotations of columns and of rows. */
+function chase(r: Routine, { count, d, e }: Chase, shift: FloatVar, columns: Sweep, rows: Sweep): void {
+  const [c, s, root, otherC, otherS] = [r.float(1), r.float(0), r.float(0), r.float(1), r.float(0)];
+  const [f, g] = [r.float(0), r.float(0)];
+  r.if(
+    shift.eq(0),
+    () => {
+      r.for(0, count, (t) => {
+        f.set(d(t).mul(c));
+        g.set(e(t));
+        rotation(r, f, g, c, s, root);
+        r.if(t.gt(0), () => e(t.sub(1)).set(otherS.mul(root)));
+        f.set(otherC.mul(root));
+        g.set(d(t.add(1)).mul(s));
+        rotation(r, f, g, otherC, otherS, root);
+        d(t).set(root);
+        columns.note(c, s);
+        rows.note(otherC, otherS);
+      });
+      f.set(d(count).mul(c));
+      d(count).set(f.mul(otherC));
+      e(count.sub(1)).set(f.mul(otherS));
+    },
+    () => {
+      const first = r.float(d(0));
+      f.set(first.abs().sub(shift).mul(r.float(1).copysign(first).add(shift.div(first))));
+      g.set(e(0));
+      r.for(0, count, (t) => {
+        rotation(r, f, g, c, s, root);
+        r.if(t.gt(0), () => e(t.sub(1)).set(root));
+        f.set(c.mul(d(t)).add(s.mul(e(t))));
+        e(t).set(c.mul(e(t)).sub(s.mul(d(t))));
+        g.set(s.mul(d(t.add(1))));
+        d(t.add(1)).set(c.mul(d(t.add(1))));
+        rotation(r, f, g, otherC, otherS, root);
+        d(t).set(root);
+        f.set(otherC.mul(e(t)).add(otherS.mul(d(t.add(1)))));
+        d(t.add(1)).set(otherC.mul(d(t.add(1))).sub(otherS.mul(e(t))));
+        r.if(t.add(1).lt(count), () => {
+          g.set(otherS.mul(e(t.add(1))));
+          e(t.add(1)).set(otherC.mul(e(t.add(1))));
+        });
+        columns.note(c, s);
+        rows.note(otherC, otherS);
+      });
+      e(count.sub(1)).set(f);
+    },
+  );
+}
 
 /**
- * Turns the rows of W, n × n, until they are orthogonal, and the rows of J, of the given width, with
- * them: `(n, W, J, width, squares, tolerance)`. Longer rows come first. Gives 0, or 1 if it did not converge.
+ * Makes an upper bidiagonal matrix diagonal: `(n, n as a float, d, e, panels of the left and of the right vectors, strips,
+ * room for notes, its end)`. Rows of the panels turn with it; numbers may come out negative. Gives 0, or 1 if it did not converge.
  */
-function defineJacobi(f: Routines, rows: RowRoutines) {
-  return f.define(
-    'jacobi',
-    ['int', 'int', 'int', 'int', 'int', 'float'],
-    (r, n, w, j, width, squares, tolerance) => {
-      const step = r.int(n.mul(r.bytes));
-      const jStep = r.int(width.mul(r.bytes));
-      const sweeps = r.int(0);
-      const turned = r.int(1);
-      r.while(turned.and(sweeps.lt(MOST_SWEEPS)), () => {
-        turned.set(0);
-        sweeps.increase(1);
-        r.for(0, n, (p) => {
-          const row = w.add(step.mul(p));
-          r.element(squares, p).set(r.callFloat(rows.dot, n, row, row));
-        });
-        r.for(0, n, (p) => {
-          r.for(p.add(1), n, (q) => {
-            const [x, y] = [r.int(w.add(step.mul(p))), r.int(w.add(step.mul(q)))];
-            const [jx, jy] = [r.int(j.add(jStep.mul(p))), r.int(j.add(jStep.mul(q)))];
-            r.if(r.element(squares, p).lt(r.element(squares, q)), () => {
-              r.call(rows.swap, n, x, y);
-              r.call(rows.swap, width, jx, jy);
-              const held = r.float(r.element(squares, p));
-              r.element(squares, p).set(r.element(squares, q));
-              r.element(squares, q).set(held);
-            });
-            const [a, b] = [r.float(r.element(squares, p)), r.float(r.element(squares, q))];
-            const c = r.float(r.callFloat(rows.dot, n, x, y));
-            r.if(c.abs().gt(a.mul(b).sqrt().mul(tolerance)), () => {
-              turned.set(1);
-              const zeta = r.float(b.sub(a).div(c.mul(2)));
-              const t = r.float(zeta.mul(zeta).add(1).sqrt().add(zeta.abs()));
-              t.set(r.float(1).div(t).copysign(zeta));
-              const cosine = r.float(r.float(1).div(t.mul(t).add(1).sqrt()));
-              const sine = r.float(cosine.mul(t).neg());
-              r.call(rows.rotate, n, cosine, sine, x, y);
-              r.call(rows.rotate, width, cosine, sine, jx, jy);
-              r.element(squares, p).set(r.callFloat(rows.dot, n, x, x));
-              r.element(squares, q).set(r.callFloat(rows.dot, n, y, y));
-            });
-          });
-        });
+function defineDiagonal(f: Routines, turns: TurnRoutines): void {
+  f.define(
+    'diagonal',
+    ['int', 'float', 'int', 'int', 'int', 'int', 'int', 'int', 'int'],
+    (r, n, size, d, e, left, right, strips, notes, end) => {
+      const info = r.int(0);
+      const at = r.int(notes);
+      const carryOut = (): void => {
+        r.call(turns.turnAll, notes, at, n, strips);
+        at.set(notes);
+      };
+      // A lower bound of all singular values.
+      const [mu, least, largest] = [r.float(r.element(d, 0).abs()), r.float(0), r.float(0)];
+      least.set(mu);
+      r.for(1, n, (i) => {
+        r.if(mu.gt(0), () => mu.set(mu.div(mu.add(r.element(e, i.sub(1)).abs()))));
+        mu.set(mu.mul(r.element(d, i).abs()));
+        r.if(mu.lt(least), () => least.set(mu));
       });
-      r.result(turned);
+      const negligible = r.float(least.div(size.sqrt()).mul(TOLERANCE).max(2 ** -960));
+      const [first, last, sweeps, from, to] = [r.int(0), r.int(n.sub(1)), r.int(0), r.int(-1), r.int(-1)];
+      const [count, direction, dAt, eAt] = [r.int(0), r.int(1), r.int(0), r.int(0)];
+      const step = r.int(0);
+      const part: Chase = {
+        count,
+        d: (t) => r.at(dAt.add(step.mul(t))),
+        e: (t) => r.at(eAt.add(step.mul(t))),
+      };
+      const shift = r.float(0);
+      r.repeat((done) => {
+        done(last.le(0));
+        r.leavable((again) => {
+          // The part that ends at the last row and has nothing beside its diagonal that vanishes.
+          first.set(last);
+          largest.set(r.element(d, last).abs());
+          r.repeat((found) => {
+            found(first.eq(0));
+            const beside = r.float(r.element(e, first.sub(1)).abs());
+            r.if(beside.le(negligible), () => r.element(e, first.sub(1)).set(0));
+            found(beside.le(negligible));
+            first.increase(-1);
+            largest.set(largest.max(beside).max(r.element(d, first).abs()));
+          });
+          r.if(first.eq(last), () => last.increase(-1));
+          again(first.gt(last));
+          sweeps.increase(1);
+          r.if(sweeps.gt(n.mul(SWEEPS_EACH)), () => info.set(1));
+          again(info);
+          // Small numbers are to come last on the way. A part keeps the direction it began with.
+          r.if(first.ne(from).or(last.ne(to)), () => {
+            r.if(
+              r.element(d, first).abs().ge(r.element(d, last).abs()),
+              () => direction.set(1),
+              () => direction.set(-1),
+            );
+          });
+          from.set(first);
+          to.set(last);
+          count.set(last.sub(first));
+          step.set(direction.mul(r.bytes));
+          r.if(
+            direction.gt(0),
+            () => {
+              dAt.set(r.element(d, first).address);
+              eAt.set(r.element(e, first).address);
+            },
+            () => {
+              dAt.set(r.element(d, last).address);
+              eAt.set(r.element(e, last.sub(1)).address);
+            },
+          );
+          const split = (t: I, size: Float): void => {
+            const small = r.int(part.e(t).abs().le(size.mul(TOLERANCE)));
+            r.if(small, () => part.e(t).set(0));
+            again(small);
+            r.release(small);
+          };
+          split(count.sub(1), part.d(count).abs());
+          mu.set(part.d(0).abs());
+          least.set(mu);
+          r.for(0, count, (t) => {
+            split(t, mu);
+            mu.set(part.d(t.add(1)).abs().mul(mu.div(mu.add(part.e(t).abs()))));
+            r.if(mu.lt(least), () => least.set(mu));
+          });
+          shift.set(0);
+          // A shift would drown the smallest number in rounding.
+          r.if(least.mul(size).mul(TOLERANCE).gt(largest.mul(EPSILON)), () => {
+            shift.set(smallerValue(r, part.d(count.sub(1)), part.e(count.sub(1)), part.d(count)));
+            const quotient = r.float(shift.div(part.d(0)));
+            r.if(quotient.mul(quotient).lt(EPSILON), () => shift.set(0));
+          });
+          const room = r.int(noteBytes(r, count));
+          r.if(at.add(room.mul(2)).gt(end), carryOut);
+          const [start, columns, rows] = [r.int(first), r.int(right), r.int(left)];
+          r.if(direction.lt(0), () => {
+            // From the other end the transpose is what is chased along.
+            start.set(last);
+            columns.set(left);
+            rows.set(right);
+          });
+          const [onColumns, onRows] = [
+            new Sweep(r, at, columns, start, direction),
+            new Sweep(r, at.add(room), rows, start, direction),
+          ];
+          chase(r, part, shift, onColumns, onRows);
+          onColumns.end(count);
+          at.set(onRows.end(count));
+        });
+        done(info);
+      });
+      carryOut();
+      r.result(info);
     },
     'int',
   );
@@ -75,41 +221,29 @@ function defineSteps(f: Routines, rows: RowRoutines): void {
     r.call(rows.clear, n.mul(n), w);
     r.for(0, n, (i) => {
       const to = r.element(w, i.mul(n.add(1))).address;
-      r.call(rows.axpy, n.sub(i), 1, r.element(a.add(step.mul(i)), i).address, to);
+      r.call(rows.copy, n.sub(i), r.element(a.add(step.mul(i)), i).address, to);
     });
   });
-  // B ← Aᵀ: (rows and columns of A, A, B)
-  f.define('transpose', ['int', 'int', 'int', 'int'], (r, m, n, a, b) => {
-    r.for(0, m, (i) => r.for(0, n, (j) => r.element(b, j.mul(m).add(i)).set(r.element(a, i.mul(n).add(j)))));
-  });
-  // Every row to length 1, its length to s; a zero row stays: (n, W, s)
-  f.define('normalize', ['int', 'int', 'int'], (r, n, w, s) => {
-    r.for(0, n, (i) => {
-      const row = r.int(r.element(w, i.mul(n)).address);
-      const length = r.float(r.callFloat(rows.dot, n, row, row).sqrt());
-      r.element(s, i).set(length);
-      r.if(length.gt(0), () => r.call(rows.divide, n, length, row));
-    });
+  // y ← −|x|: (n, x, y)
+  f.define('descending', ['int', 'int', 'int'], (r, n, x, y) => {
+    r.for(0, n, (i) => r.element(y, i).set(r.element(x, i).abs().neg()));
   });
 }
 
 const kernelsFor = compiled((m) => {
   const rows = defineRows(m);
-  defineQr(m, rows);
-  defineJacobi(m, rows);
+  defineBidiagonal(m, rows, defineQr(m, rows));
+  defineDiagonal(m, defineTurns(m));
   defineSteps(m, rows);
   defineLargest(m);
 });
 
-/** What an SVD fills; null leaves it out. */
+/** What an SVD fills; without vectors, singular values are all. */
 export interface SvdParts {
   /** Singular values, [..., n], descending. */
   readonly s: Strided;
-  /** Vᵀ, [..., n, n]; without it, the singular values are all. */
-  readonly v: Strided | null;
-  /** Q of A = Q R, [..., m, n] or [..., m, m], and the rotations J [..., n, n]: U is Q Jᵀ in its first n columns. */
-  readonly q: Strided | null;
-  readonly j: Strided | null;
+  /** U, [..., m, n] or [..., m, m], and Vᵀ, [..., n, n]. */
+  readonly vectors: { readonly u: Strided; readonly v: Strided } | null;
 }
 
 /** `info` for a matrix that holds NaN or infinities, as LAPACK has it. */
@@ -119,57 +253,65 @@ const NOT_FINITE = -4;
  * The parts of A = U diag(s) Vᵀ for every matrix of `a` [..., m, n], m ≥ n, float64, which is
  * overwritten. `info` [...] int32 is 0, or 1 without convergence, or -4 for elements that are not finite.
  */
-export function svd(a: Strided, { s, v, q, j }: SvdParts, info: Strided): void {
+export function svd(a: Strided, { s, vectors }: SvdParts, info: Strided): void {
   const f = kernelsFor(a);
   beginLaunch();
   const [m, n] = a.shape.slice(-2);
-  const columns = q === null ? 0 : q.shape[q.shape.length - 1];
-  const { size, rooms } = roomFor(m, Math.max(columns, n), 8);
-  const room = scratch(size + 8 * (2 * n + 2 * n * n));
-  const qrRooms = rooms.map((at) => room + at);
-  const [taus, squares, spare, other] = [0, n, 2 * n, 2 * n + n * n].map((at) => room + size + 8 * at);
+  const step = 8 * n;
+  const columns = vectors === null ? 0 : vectors.u.shape[vectors.u.shape.length - 1];
+  const strips = vectors === null ? 0 : stripsOf(n, 8);
+  const rooms = new Rooms();
+  const [qr, condensing] = [roomFor(m, Math.max(columns, n), 8), condensingRoom(n, 8)];
+  const [taus, left, right, d, e, order] = Array.from({ length: 6 }, () => rooms.add(step));
+  const [triangle, basis, notes] = [m > n ? n * step : 0, n * step, notesFor(n, 8)].map((size) => rooms.add(size));
+  const [us, vs] = [0, 0].map(() => rooms.add(strips * 64 * n));
+  const [qrAt, condensingAt] = [rooms.add(qr.size), rooms.add(condensing.size)];
+  const room = scratch(rooms.size);
+  const at = (offset: number): number => room + offset;
+  const qrRooms = qr.rooms.map((offset) => room + qrAt + offset);
+  const condensingRooms = condensing.rooms.map((offset) => room + condensingAt + offset);
   const [matrices, values, infos] = [new Items(a, 2), new Items(s, 1), new Items(info, 0)];
-  const [vs, qs, js] = [v, q, j].map((t) => (t === null ? null : new Items(t, 2)));
+  const [uItems, vItems] = vectors === null ? [null, null] : [new Items(vectors.u, 2), new Items(vectors.v, 2)];
   const words = i32();
   for (let k = 0; k < matrices.count; k++) {
-    const [at, lengths] = [matrices.at(k), values.at(k)];
-    const [w, rotations] = [vs === null ? spare : vs.at(k), js === null ? 0 : js.at(k)];
-    const largest = f.largest(m * n, at);
+    const [start, lengths] = [matrices.at(k), values.at(k)];
+    const largest = f.largest(m * n, start);
     words[infos.at(k) >>> 2] = Number.isFinite(largest) ? 0 : NOT_FINITE;
-    if (!Number.isFinite(largest)) continue;
+    if (!Number.isFinite(largest) || n === 0) continue;
     const scale = scaleFor(largest);
-    f.mul(m * n, scale, at);
-    f.factor(m, n, at, 8 * n, taus, ...qrRooms);
-    f.upper(n, at, 8 * n, w);
-    if (qs !== null) {
-      f.identity(m, columns, qs.at(k), 0);
-      f.multiply(m, columns, n, at, 8 * n, taus, 0, qs.at(k), 8 * columns, 1, ...qrRooms);
+    f.mul(m * n, scale, start);
+    const w = m > n ? at(triangle) : start;
+    if (m > n) {
+      f.factor(m, n, start, step, at(taus), ...qrRooms);
+      f.upper(n, start, step, w);
     }
-    const width = js === null ? 0 : n;
-    f.identity(width, width, rotations, 0);
-    words[infos.at(k) >>> 2] = f.jacobi(n, w, rotations, width, squares, EPSILON * Math.sqrt(n));
-    f.normalize(n, w, lengths);
-    const rank = f64()
-      .subarray(lengths >>> 3, (lengths >>> 3) + n)
-      .indexOf(0);
-    if (vs !== null && rank >= 0) complete(f, rank, n, w, [spare, other, taus], qrRooms);
-    f.div(n, scale, lengths);
+    f.bidiagonal(n, w, step, at(d), at(e), at(left), at(right), ...condensingRooms);
+    if (vItems !== null) {
+      const [q, transpose] = [at(basis), vItems.at(k)];
+      f.identity(n, n, q, 0);
+      f.multiply(n, n, n, w, step, at(left), 0, q, step, 1, ...qrRooms);
+      f.pack(n, q, step, at(us));
+      // The right vectors lie right of the diagonal, and below it in the transpose.
+      f.transpose(n, n, w, transpose);
+      f.identity(n, n, q, 0);
+      if (n > 1)
+        f.multiply(n - 1, n - 1, n - 1, transpose + step, step, at(right), 0, q + step + 8, step, 1, ...qrRooms);
+      f.pack(n, q, step, at(vs));
+    }
+    const panels = vItems === null ? [0, 0] : [at(us), at(vs)];
+    words[infos.at(k) >>> 2] = f.diagonal(n, n, at(d), at(e), ...panels, strips, at(notes), at(notes) + notesFor(n, 8));
+    f.descending(n, at(d), lengths);
+    f.sort(n, lengths, at(order));
+    if (uItems !== null && vItems !== null) {
+      const u = uItems.at(k);
+      f.unpack(n, at(vs), at(order), at(d), vItems.at(k), step, 8);
+      if (m > n) {
+        // Q times the left vectors of R, with the other columns of the identity beside them.
+        f.identity(m, columns, u, 0);
+        f.unpack(n, at(us), at(order), 0, u, 8, 8 * columns);
+        f.multiply(m, columns, n, start, step, at(taus), 0, u, 8 * columns, 0, ...qrRooms);
+      } else f.unpack(n, at(us), at(order), 0, u, 8, step);
+    }
+    f.div(n, -scale, lengths);
   }
-}
-
-/** Rows from `rank` on, which are zero, made orthogonal to those before and to each other. */
-function complete(
-  f: Readonly<Record<string, WasmFunction>>,
-  rank: number,
-  n: number,
-  w: number,
-  [spare, other, taus]: readonly number[],
-  qrRooms: readonly number[],
-): void {
-  const rest = n - rank;
-  f.transpose(rank, n, w, spare);
-  f.factor(n, rank, spare, 8 * rank, taus, ...qrRooms);
-  f.identity(n, rest, other, rank);
-  f.multiply(n, rest, rank, spare, 8 * rank, taus, 0, other, 8 * rest, 0, ...qrRooms);
-  f.transpose(n, rest, other, w + 8 * n * rank);
 }

@@ -1,0 +1,205 @@
+/**
+ * Reflections that leave of a matrix its diagonal and what is beside it: bidiagonal in general, from both
+ * sides, tridiagonal for symmetric ones. What the reflections of a block do to the rest of the matrix is
+ * kept apart, A − P R with two columns of P and two rows of R for each, and taken off as one product
+ * (Dongarra, Sorensen and Hammarling, 1989).
+ */
+import type { Callable, Routine, Routines } from './code.ts';
+import type { Reflector } from './qr.ts';
+import type { RowRoutines } from './rows.ts';
+import type { Float, I, Int, IntVar } from './values.ts';
+
+const BLOCK = 16;
+const DEPTH = 2 * BLOCK;
+
+/** Room for P, R, and a column and a row beside them: the size in bytes, and where each is. */
+export function condensingRoom(n: number, bytes: number): { readonly size: number; readonly rooms: readonly number[] } {
+  const size = (2 * DEPTH * n + n + DEPTH) * bytes;
+  return { size, rooms: [0, DEPTH * n, 2 * DEPTH * n, 2 * DEPTH * n + n].map((at) => at * bytes) };
+}
+
+/** What both kinds do alike: where things are in a matrix of n rows, `step` bytes apart, and products with P and R. */
+class Condensing {
+  readonly #r: Routine;
+  readonly #rows: RowRoutines;
+  readonly #n: Int;
+  readonly #a: Int;
+  readonly #step: Int;
+  readonly #p: Int;
+  readonly #rStart: Int;
+  readonly #rStep: IntVar;
+  readonly #t: Int;
+
+  constructor(r: Routine, rows: RowRoutines, n: Int, a: Int, step: Int, p: Int, rStart: Int, t: Int) {
+    this.#r = r;
+    this.#rows = rows;
+    this.#n = n;
+    this.#a = a;
+    this.#step = step;
+    this.#p = p;
+    this.#rStart = rStart;
+    this.#rStep = r.int(n.mul(r.bytes));
+    this.#t = t;
+  }
+
+  a(i: I, j: I): Int {
+    return this.#r.element(this.#a.add(this.#step.mul(i)), j).address;
+  }
+
+  p(i: I, l: I): Int {
+    return this.#r.element(this.#p.add(typeof i === 'number' ? i * DEPTH * this.#r.bytes : i.mul(DEPTH * this.#r.bytes)), l)
+      .address;
+  }
+
+  r(l: I, j: I): Int {
+    return this.#r.element(this.#rStart.add(this.#rStep.mul(l)), j).address;
+  }
+
+  /** Row k from column `from` on, as it is by now: less its part of the first `depth` terms of P R. */
+  bringRow(k: Int, from: Int, depth: Int): void {
+    const { subtractProduct } = this.#rows;
+    const p = this.p(k, 0);
+    this.#r.call(subtractProduct, 1, this.#n.sub(from), depth, this.a(k, from), 0, p, 0, this.#r.bytes, this.r(0, from), this.#rStep);
+  }
+
+  /** y ← τ (A − P R) x for the rows and columns from `from` on: `x` and `y` have as many elements. */
+  product(from: Int, depth: Int, tau: Float, x: Int, y: Int): void {
+    const [r, rows] = [this.#r, this.#rows];
+    const count = r.int(this.#n.sub(from));
+    r.for(0, depth, (l) => r.element(this.#t, l).set(r.callFloat(rows.dot, count, this.r(l, from), x)));
+    r.call(rows.dots, count, count, this.a(from, from), this.#step, x, y);
+    r.for(0, count, (i) => {
+      const correction = r.callFloat(rows.dot, depth, this.p(from.add(i), 0), this.#t);
+      r.element(y, i).set(r.element(y, i).sub(correction).mul(tau));
+    });
+    r.release(count);
+  }
+
+  /** Takes all terms off what is left from `end` on. */
+  settle(end: Int, depth: Int): void {
+    const left = this.#n.sub(end);
+    const bytes = this.#r.bytes;
+    const { subtractProduct } = this.#rows;
+    this.#r.call(
+      subtractProduct,
+      left,
+      left,
+      depth,
+      this.a(end, end),
+      this.#step,
+      this.p(end, 0),
+      DEPTH * bytes,
+      bytes,
+      this.r(0, end),
+      this.#rStep,
+    );
+  }
+
+  /** Calls `step` for every row k, with the number of terms before it in its block, and settles every block. */
+  blocks(step: (k: Int, depth: IntVar) => void): void {
+    const r = this.#r;
+    r.for(
+      0,
+      this.#n,
+      (first) => {
+        const end = r.int(this.#n.min(first.add(BLOCK)));
+        const depth = r.int(0);
+        r.for(first, end, (k) => {
+          step(k, depth);
+          depth.increase(2);
+        });
+        r.if(end.lt(this.#n), () => this.settle(end, depth));
+        r.release(end, depth);
+      },
+      BLOCK,
+    );
+  }
+}
+
+const ints = <const N extends number>(n: N) => Array.from({ length: n }, () => 'int' as const);
+
+/**
+ * Makes a symmetric matrix tridiagonal: `(n, A, row step, d, e, τ, room: P, R, a column, a row)`. The vectors of
+ * the reflections stay in the rows of A, right of the diagonal.
+ */
+export function defineTridiagonal(f: Routines, rows: RowRoutines, reflector: Reflector): Callable<readonly 'int'[]> {
+  return f.define('tridiagonal', ints(10), (r, ...given) => {
+    const [n, a, step, d, e, taus, p, rs, w, t] = given;
+    const at = new Condensing(r, rows, n, a, step, p, rs, t);
+    at.blocks((k, depth) => {
+      at.bringRow(k, k, depth);
+      r.element(d, k).set(r.at(at.a(k, k)));
+      const next = r.int(k.add(1));
+      const count = r.int(n.sub(next));
+      r.if(count.gt(0), () => {
+        const v = r.int(at.a(k, next));
+        const tau = r.float(r.callFloat(reflector, count, v, r.bytes));
+        r.element(taus, k).set(tau);
+        r.element(e, k).set(r.at(v));
+        r.at(v).set(1);
+        // w = τ A v − ½ τ² (vᵀ A v) v,  A ← A − v wᵀ − w vᵀ
+        at.product(next, depth, tau, v, w);
+        r.call(rows.axpy, count, r.float(tau.mul(-0.5).mul(r.callFloat(rows.dot, count, w, v))), v, w);
+        r.for(0, count, (i) => {
+          const place = r.int(at.p(next.add(i), depth));
+          r.at(place).set(r.element(v, i));
+          r.element(place, 1).set(r.element(w, i));
+        });
+        r.call(rows.copy, count, w, at.r(depth, next));
+        r.call(rows.copy, count, v, at.r(depth.add(1), next));
+      });
+    });
+  });
+}
+
+/**
+ * Makes an n × n matrix upper bidiagonal: `(n, A, row step, d, e, τ of the left and of the right reflections, room:
+ * P, R, a column, a row)`. The vectors stay in A, below the diagonal and right of what is beside it.
+ */
+export function defineBidiagonal(f: Routines, rows: RowRoutines, reflector: Reflector): Callable<readonly 'int'[]> {
+  return f.define('bidiagonal', ints(11), (r, ...given) => {
+    const [n, a, step, d, e, left, right, p, rs, v, t] = given;
+    const at = new Condensing(r, rows, n, a, step, p, rs, t);
+    at.blocks((k, depth) => {
+      const count = r.int(n.sub(k));
+      // Column k as it is by now.
+      r.for(0, depth, (l) => r.element(t, l).set(r.at(at.r(l, k))));
+      r.for(0, count, (i) => {
+        const row = k.add(i);
+        r.element(v, i).set(r.at(at.a(row, k)).sub(r.callFloat(rows.dot, depth, at.p(row, 0), t)));
+      });
+      const tau = r.float(r.callFloat(reflector, count, v, r.bytes));
+      r.element(left, k).set(tau);
+      r.element(d, k).set(r.at(v));
+      r.at(v).set(1);
+      r.for(0, count, (i) => {
+        const x = r.float(r.element(v, i));
+        r.at(at.a(k.add(i), k)).set(x);
+        r.at(at.p(k.add(i), depth)).set(x);
+      });
+      const next = r.int(k.add(1));
+      const width = r.int(n.sub(next));
+      r.if(width.gt(0), () => {
+        // wᵀ = τ vᵀ (A − P R)
+        const w = r.int(at.r(depth, next));
+        r.call(rows.clear, width, w);
+        r.call(rows.clear, depth, t);
+        r.call(rows.subtractProduct, 1, width, count, w, 0, v, 0, r.bytes, at.a(k, next), step);
+        r.call(rows.subtractProduct, 1, depth, count, t, 0, v, 0, r.bytes, at.p(k, 0), DEPTH * r.bytes);
+        r.call(rows.subtractProduct, 1, width, depth, w, 0, t, 0, r.bytes, at.r(0, next), n.mul(r.bytes));
+        r.call(rows.scale, width, tau.neg(), w);
+        const terms = r.int(depth.add(1));
+        at.bringRow(k, next, terms);
+        const u = r.int(at.a(k, next));
+        tau.set(r.callFloat(reflector, width, u, r.bytes));
+        r.element(right, k).set(tau);
+        r.element(e, k).set(r.at(u));
+        r.at(u).set(1);
+        r.call(rows.copy, width, u, at.r(terms, next));
+        // y = τ (A − P R) u
+        at.product(next, terms, tau, u, v);
+        r.for(0, width, (i) => r.at(at.p(next.add(i), terms)).set(r.element(v, i)));
+      });
+    });
+  });
+}
