@@ -7,9 +7,9 @@ import { fresh, type TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
 import { zeros } from '../create.ts';
 import { diagEmbed } from '../diagonals.ts';
-import { add, div, mul, sub } from '../elementwise.ts';
+import { div, mul, sub } from '../elementwise.ts';
 import { matmul } from '../matmul.ts';
-import { tril } from '../rearrange.ts';
+import { triu } from '../rearrange.ts';
 import { mT, unsqueeze } from '../view.ts';
 import { batchOf, checkSquareFloat, columnsOf, diagonal, onDiagonal, refuse } from './matrices.ts';
 
@@ -32,13 +32,12 @@ const eighOp: Op<EighAttrs> = defineOp({
   inputs: ['a'],
   forward: ([a], { name, vectors }) =>
     internally(() => {
-      const lower = toDType(tril(a), 'float64');
-      const both = add(lower, mT(tril(lower, -1)));
+      const upper = toDType(triu(mT(a)), 'float64');
       const n = columnsOf(a);
       const values = fresh([...batchOf(a), n], 'float64');
       const rows = vectors ? fresh([...batchOf(a), n, n], 'float64') : null;
       const info = fresh(batchOf(a), 'int32');
-      kernels.eigh(both, values, rows, info);
+      kernels.eigh(upper, values, rows, info);
       refuse(
         name,
         info,

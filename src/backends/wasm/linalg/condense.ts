@@ -4,6 +4,8 @@
  * kept apart, A − P R with two columns of P and two rows of R for each, and taken off as one product
  * (Dongarra, Sorensen and Hammarling, 1989).
  */
+import type { Local } from '../encoder.ts';
+import { fusing } from '../relaxed.ts';
 import type { Callable, Routine, Routines } from './code.ts';
 import type { Reflector } from './qr.ts';
 import type { RowRoutines } from './rows.ts';
@@ -11,6 +13,8 @@ import type { Float, I, Int, IntVar } from './values.ts';
 
 const BLOCK = 16;
 const DEPTH = 2 * BLOCK;
+
+const ints = (n: number) => Array.from({ length: n }, () => 'int' as const);
 
 /** Room for P, R, and a column and a row beside them: the size in bytes, and where each is. */
 export function condensingRoom(n: number, bytes: number): { readonly size: number; readonly rooms: readonly number[] } {
@@ -62,12 +66,12 @@ class Condensing {
     this.#r.call(subtractProduct, 1, this.#n.sub(from), depth, this.a(k, from), 0, p, 0, this.#r.bytes, this.r(0, from), this.#rStep);
   }
 
-  /** y ← τ (A − P R) x for the rows and columns from `from` on: `x` and `y` have as many elements. */
-  product(from: Int, depth: Int, tau: Float, x: Int, y: Int): void {
+  /** y ← τ (A − P R) x for the rows and columns from `from` on: `x` and `y` have as many elements. `times` does it for A. */
+  product(from: Int, depth: Int, tau: Float, x: Int, y: Int, times: (count: Int, a: Int, step: Int) => void): void {
     const [r, rows] = [this.#r, this.#rows];
     const count = r.int(this.#n.sub(from));
     r.for(0, depth, (l) => r.element(this.#t, l).set(r.callFloat(rows.dot, count, this.r(l, from), x)));
-    r.call(rows.dots, count, count, this.a(from, from), this.#step, x, y);
+    times(count, this.a(from, from), this.#step);
     r.for(0, count, (i) => {
       const correction = r.callFloat(rows.dot, depth, this.p(from.add(i), 0), this.#t);
       r.element(y, i).set(r.element(y, i).sub(correction).mul(tau));
@@ -75,28 +79,29 @@ class Condensing {
     r.release(count);
   }
 
-  /** Takes all terms off what is left from `end` on. */
-  settle(end: Int, depth: Int): void {
-    const left = this.#n.sub(end);
+  /** Takes all terms off so many rows from row and column `from` on. */
+  #settle(from: Int, height: Int, depth: Int): void {
     const bytes = this.#r.bytes;
-    const { subtractProduct } = this.#rows;
     this.#r.call(
-      subtractProduct,
-      left,
-      left,
+      this.#rows.subtractProduct,
+      height,
+      this.#n.sub(from),
       depth,
-      this.a(end, end),
+      this.a(from, from),
       this.#step,
-      this.p(end, 0),
+      this.p(from, 0),
       DEPTH * bytes,
       bytes,
-      this.r(0, end),
+      this.r(0, from),
       this.#rStep,
     );
   }
 
-  /** Calls `step` for every row k, with the number of terms before it in its block, and settles every block. */
-  blocks(step: (k: Int, depth: IntVar) => void): void {
+  /**
+   * Calls `step` for every row k, with the number of terms before it in its block, and takes the terms of every
+   * block off what is left; of a symmetric matrix off what is right of the diagonal.
+   */
+  blocks(symmetric: boolean, step: (k: Int, depth: IntVar) => void): void {
     const r = this.#r;
     r.for(
       0,
@@ -108,7 +113,10 @@ class Condensing {
           step(k, depth);
           depth.increase(2);
         });
-        r.if(end.lt(this.#n), () => this.settle(end, depth));
+        const left = r.int(this.#n.sub(end));
+        if (symmetric) r.for(end, this.#n, (i) => this.#settle(i, this.#n.sub(i).min(BLOCK), depth), BLOCK);
+        else r.if(left.gt(0), () => this.#settle(end, left, depth));
+        r.release(left);
         r.release(end, depth);
       },
       BLOCK,
@@ -116,17 +124,79 @@ class Condensing {
   }
 }
 
-const ints = <const N extends number>(n: N) => Array.from({ length: n }, () => 'int' as const);
+/** Rows of a symmetric matrix that are read at once, each element for both places where it stands. */
+const ROWS_AT_ONCE = 4;
+
+/** y ← A x for a symmetric matrix of which the upper triangle is read: `(n, A, row step, x, y)`. */
+function defineSymmetricProduct(f: Routines, rows: RowRoutines): Callable<readonly 'int'[]> {
+  const shape = f.width === 'f32' ? 'f32x4' : 'f64x2';
+  const lanes = f.width === 'f32' ? 4 : 2;
+  return f.define('symmetricProduct', ints(5), (r, ...given) => {
+    const [n, a, step, x, y] = given;
+    const { body } = r;
+    /** `sum += p q`, of what is in the locals. */
+    const add = (sum: Local, p: Local, q: Local): void => {
+      if (fusing()) body.get(p).get(q).get(sum).op(`${shape}.relaxed_madd`).set(sum);
+      else body.get(sum).get(p).get(q).op(`${shape}.mul`, `${shape}.add`).set(sum);
+    };
+    const [xs, sums] = [0, 1].map(() => Array.from({ length: ROWS_AT_ONCE }, () => body.local('v128')));
+    const [element, xHere, yHere] = [0, 1, 2].map(() => body.local('v128'));
+    const places = sums.map(() => r.int(0));
+    const [xAt, yAt, left, i] = [r.int(0), r.int(0), r.int(0), r.int(0)];
+    r.call(rows.clear, n, y);
+    const at = (k: Int, j: I) => r.element(a.add(step.mul(k)), j);
+    const both = (k: Int, j: Int): void => {
+      r.element(y, k).set(r.element(y, k).add(at(k, j).mul(r.element(x, j))));
+      r.if(j.ne(k), () => r.element(y, j).set(r.element(y, j).add(at(k, j).mul(r.element(x, k)))));
+    };
+    r.while(i.add(ROWS_AT_ONCE).le(n), () => {
+      const end = r.int(i.add(ROWS_AT_ONCE));
+      r.for(i, end, (k) => r.for(k, end, (j) => both(k, j)));
+      places.forEach((place, k) => {
+        place.set(at(i.add(k), end).address);
+        r.element(x, i.add(k)).push(body);
+        body.op(`${shape}.splat`).set(xs[k]).v128([]).set(sums[k]);
+      });
+      xAt.set(r.element(x, end).address);
+      yAt.set(r.element(y, end).address);
+      left.set(n.sub(end));
+      r.while(left.ge(lanes), () => {
+        body.get(xAt.local).mem('v128.load').set(xHere).get(yAt.local).mem('v128.load').set(yHere);
+        places.forEach((place, k) => {
+          body.get(place.local).mem('v128.load').set(element);
+          add(sums[k], element, xHere);
+          add(yHere, element, xs[k]);
+        });
+        body.get(yAt.local).get(yHere).mem('v128.store');
+        for (const p of [xAt, yAt, ...places]) p.increase(16);
+        left.increase(-lanes);
+      });
+      sums.forEach((sum, k) => {
+        const to = r.element(y, i.add(k));
+        const total = r.float(to);
+        for (let lane = 0; lane < lanes; lane++)
+          body.get(total.local).get(sum).lane(`${shape}.extract_lane`, lane).op(`${f.width}.add`).set(total.local);
+        to.set(total);
+        r.for(n.sub(left), n, (j) => both(i.add(k), j));
+        r.release(total);
+      });
+      i.set(end);
+      r.release(end);
+    });
+    r.for(i, n, (k) => r.for(k, n, (j) => both(k, j)));
+  });
+}
 
 /**
- * Makes a symmetric matrix tridiagonal: `(n, A, row step, d, e, τ, room: P, R, a column, a row)`. The vectors of
+ * Makes a symmetric matrix tridiagonal, of which the upper triangle is read: `(n, A, row step, d, e, τ, room: P, R, a column, a row)`. The vectors of
  * the reflections stay in the rows of A, right of the diagonal.
  */
 export function defineTridiagonal(f: Routines, rows: RowRoutines, reflector: Reflector): Callable<readonly 'int'[]> {
+  const symmetric = defineSymmetricProduct(f, rows);
   return f.define('tridiagonal', ints(10), (r, ...given) => {
     const [n, a, step, d, e, taus, p, rs, w, t] = given;
     const at = new Condensing(r, rows, n, a, step, p, rs, t);
-    at.blocks((k, depth) => {
+    at.blocks(true, (k, depth) => {
       at.bringRow(k, k, depth);
       r.element(d, k).set(r.at(at.a(k, k)));
       const next = r.int(k.add(1));
@@ -138,7 +208,7 @@ export function defineTridiagonal(f: Routines, rows: RowRoutines, reflector: Ref
         r.element(e, k).set(r.at(v));
         r.at(v).set(1);
         // w = τ A v − ½ τ² (vᵀ A v) v,  A ← A − v wᵀ − w vᵀ
-        at.product(next, depth, tau, v, w);
+        at.product(next, depth, tau, v, w, (size, start, row) => r.call(symmetric, size, start, row, v, w));
         r.call(rows.axpy, count, r.float(tau.mul(-0.5).mul(r.callFloat(rows.dot, count, w, v))), v, w);
         r.for(0, count, (i) => {
           const place = r.int(at.p(next.add(i), depth));
@@ -160,7 +230,7 @@ export function defineBidiagonal(f: Routines, rows: RowRoutines, reflector: Refl
   return f.define('bidiagonal', ints(11), (r, ...given) => {
     const [n, a, step, d, e, left, right, p, rs, v, t] = given;
     const at = new Condensing(r, rows, n, a, step, p, rs, t);
-    at.blocks((k, depth) => {
+    at.blocks(false, (k, depth) => {
       const count = r.int(n.sub(k));
       // Column k as it is by now.
       r.for(0, depth, (l) => r.element(t, l).set(r.at(at.r(l, k))));
@@ -197,7 +267,7 @@ export function defineBidiagonal(f: Routines, rows: RowRoutines, reflector: Refl
         r.at(u).set(1);
         r.call(rows.copy, width, u, at.r(terms, next));
         // y = τ (A − P R) u
-        at.product(next, terms, tau, u, v);
+        at.product(next, terms, tau, u, v, (size, start, row) => r.call(rows.dots, size, size, start, row, u, v));
         r.for(0, width, (i) => r.at(at.p(next.add(i), terms)).set(r.element(v, i)));
       });
     });

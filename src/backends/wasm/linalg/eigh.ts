@@ -105,8 +105,8 @@ const kernelsFor = compiled((m) => {
 });
 
 /**
- * A = Zᵀ diag(d) Z for every symmetric matrix of `a` [..., n, n], float64, both triangles given, which is
- * overwritten. `d` [..., n] in ascending order; the rows of `z` [..., n, n] are eigenvectors, null
+ * A = Zᵀ diag(d) Z for every symmetric matrix of `a` [..., n, n], float64, of which the upper triangle is given
+ * and zeros below it, and which is overwritten. `d` [..., n] in ascending order; the rows of `z` [..., n, n] are eigenvectors, null
  * leaves them out. `info` [...] int32 is 0, or the number of the eigenvalue that did not converge (n for
  * elements that are not finite).
  */

@@ -5,7 +5,7 @@
 import type { PlainOp } from '../encoder.ts';
 import { fusing } from '../relaxed.ts';
 import type { Callable, Routine, Routines } from './code.ts';
-import type { Float, Int, IntVar } from './values.ts';
+import { choose, type Float, type I, type Int, type IntVar } from './values.ts';
 
 type Ints<N extends number, T extends readonly 'int'[] = []> = T['length'] extends N
   ? T
@@ -245,105 +245,129 @@ function defineDots(m: Routines, dot: RowRoutines['dot']): Callable<Ints<6>> {
   });
 }
 
-/** Columns that are worked on at a time, so that the rows of B stay in the cache. */
+/** Columns that a row is worked on at a time, so that rows of B stay in the cache. */
 const STRIPE_BYTES = 2048;
 
-/** Emits `rows` rows of C minus `depth` terms of the sum over k, along n elements. */
-function defineTile(m: Routines, rows: number, depth: number): Callable<Ints<8>> {
+type Tile = Callable<Ints<8>>;
+
+/** Emits a row of C minus `depth` terms of the sum over k, along n elements: `(n, C, A, A column, B, B row)`. */
+function defineTerms(m: Routines, depth: number): Callable<Ints<6>> {
   const shape = m.width === 'f32' ? 'f32x4' : 'f64x2';
-  return m.define(
-    `tile${rows}x${depth}`,
-    ['int', 'int', 'int', 'int', 'int', 'int', 'int', 'int'],
-    (r, n, c, cRow, a, aRow, aColumn, b, bRow) => {
-      const { body } = r;
-      const lanes = 16 / r.bytes;
-      const cs = Array.from({ length: rows }, (_, i) => r.int(c.add(cRow.mul(i))));
-      const bs = Array.from({ length: depth }, (_, j) => r.int(b.add(bRow.mul(j))));
-      const places = [...cs, ...bs];
-      const factors = cs.map((_, i) => bs.map((_b, j) => r.float(r.at(a.add(aRow.mul(i)).add(aColumn.mul(j))))));
-      const splats = factors.map((row) =>
-        row.map((x) => {
-          const v = body.local('v128');
-          body.get(x.local).op(`${shape}.splat`).set(v);
-          return v;
-        }),
-      );
-      const sums = cs.map(() => body.local('v128'));
-      const left = r.int(n);
-      r.while(left.ge(lanes), () => {
-        sums.forEach((sum, i) => {
-          body.get(cs[i].local).mem('v128.load').set(sum);
-        });
-        const held = body.local('v128');
-        bs.forEach((place, j) => {
-          body.get(place.local).mem('v128.load').set(held);
-          sums.forEach((sum, i) => {
-            body.get(sum).get(held).get(splats[i][j]).op(`${shape}.mul`, `${shape}.sub`).set(sum);
-          });
-        });
-        sums.forEach((sum, i) => {
-          body.get(cs[i].local).get(sum).mem('v128.store');
-        });
-        for (const p of places) p.increase(16);
-        left.increase(-lanes);
+  return m.define(`terms${depth}`, ['int', 'int', 'int', 'int', 'int', 'int'], (r, n, c, a, aColumn, b, bRow) => {
+    const { body } = r;
+    const lanes = 16 / r.bytes;
+    const bs = Array.from({ length: depth }, (_, j) => r.int(b.add(bRow.mul(j))));
+    const factors = bs.map((_b, j) => r.float(r.at(a.add(aColumn.mul(j)))));
+    const splats = factors.map((x) => {
+      const v = body.local('v128');
+      body.get(x.local).op(`${shape}.splat`).set(v);
+      return v;
+    });
+    const left = r.int(n);
+    const places = [c, ...bs];
+    r.while(left.ge(lanes), () => {
+      body.get(c.local).get(c.local).mem('v128.load');
+      bs.forEach((place, j) => {
+        body.get(place.local).mem('v128.load').get(splats[j]).op(`${shape}.mul`, `${shape}.sub`);
       });
-      r.while(left.gt(0), () => {
-        cs.forEach((place, i) => {
-          r.at(place).set(bs.reduce<Float>((sum, p, j) => sum.sub(factors[i][j].mul(r.at(p))), r.at(place)));
+      body.mem('v128.store');
+      for (const p of places) p.increase(16);
+      left.increase(-lanes);
+    });
+    r.while(left.gt(0), () => {
+      r.at(c).set(bs.reduce<Float>((sum, p, j) => sum.sub(factors[j].mul(r.at(p))), r.at(c)));
+      for (const p of places) p.increase(r.bytes);
+      left.increase(-1);
+    });
+  });
+}
+
+/** Rows and vectors of a tile of C that is kept in registers. */
+const TILE_ROWS = 4;
+const TILE_VECTORS = 2;
+
+/** Emits all terms of a tile of C: `(k, C, C row, A, A row, A column, B, B row)`. */
+function defineTile(m: Routines): Tile {
+  const shape = m.width === 'f32' ? 'f32x4' : 'f64x2';
+  const splat = m.width === 'f32' ? 'v128.load32_splat' : 'v128.load64_splat';
+  return m.define('tile', Array.from({ length: 8 }, () => 'int' as const) as unknown as Ints<8>, (r, ...given) => {
+    const [k, c, cRow, a, aRow, aColumn, b, bRow] = given;
+    const { body } = r;
+    const vectors = Array.from({ length: TILE_VECTORS }, () => body.local('v128'));
+    const factor = body.local('v128');
+    const cs = Array.from({ length: TILE_ROWS }, (_, i) => r.int(c.add(cRow.mul(i))));
+    const as = cs.map((_, i) => r.int(a.add(aRow.mul(i))));
+    const sums = cs.map((place) =>
+      vectors.map((_, v) => {
+        const sum = body.local('v128');
+        body.get(place.local).mem('v128.load', 16 * v).set(sum);
+        return sum;
+      }),
+    );
+    r.while(k.gt(0), () => {
+      vectors.forEach((x, v) => body.get(b.local).mem('v128.load', 16 * v).set(x));
+      as.forEach((place, i) => {
+        body.get(place.local).mem(splat).set(factor);
+        vectors.forEach((x, v) => {
+          const sum = sums[i][v];
+          if (fusing()) body.get(factor).get(x).get(sum).op(`${shape}.relaxed_nmadd`).set(sum);
+          else body.get(sum).get(factor).get(x).op(`${shape}.mul`, `${shape}.sub`).set(sum);
         });
-        for (const p of places) p.increase(r.bytes);
-        left.increase(-1);
+        place.increase(aColumn);
       });
-    },
-  );
+      b.increase(bRow);
+      k.increase(-1);
+    });
+    cs.forEach((place, i) => sums[i].forEach((sum, v) => body.get(place.local).get(sum).mem('v128.store', 16 * v)));
+  });
 }
 
 function defineSubtractProduct(m: Routines): Callable<Ints<10>> {
-  const tiles = new Map([1, 2].map((rows) => [rows, { 4: defineTile(m, rows, 4), 1: defineTile(m, rows, 1) }]));
+  const terms = { 4: defineTerms(m, 4), 1: defineTerms(m, 1) };
+  const tile = defineTile(m);
   return m.define(
     'subtractProduct',
     ['int', 'int', 'int', 'int', 'int', 'int', 'int', 'int', 'int', 'int'],
     (r, rows, n, k, c, cRow, a, aRow, aColumn, b, bRow) => {
-      const stripe = STRIPE_BYTES / r.bytes;
-      r.for(
-        0,
-        n,
-        (j) => {
-          const count = r.int(n.sub(j).min(stripe));
-          const [cAt, bAt] = [r.int(c.add(j.mul(r.bytes))), r.int(b.add(j.mul(r.bytes)))];
-          const alongK = (height: number, i: Int): void => {
-            const tile = tiles.get(height) as { readonly 4: Callable<Ints<8>>; readonly 1: Callable<Ints<8>> };
-            const l = r.int(0);
-            const step = (depth: 4 | 1): void => {
-              r.while(l.add(depth).le(k), () => {
-                r.call(
-                  tile[depth],
-                  count,
-                  cAt.add(i.mul(cRow)),
-                  cRow,
-                  a.add(i.mul(aRow)).add(l.mul(aColumn)),
-                  aRow,
-                  aColumn,
-                  bAt.add(l.mul(bRow)),
-                  bRow,
-                );
-                l.increase(depth);
-              });
-            };
-            step(4);
-            step(1);
-            r.release(l);
-          };
-          const i = r.int(0);
-          r.while(i.add(2).le(rows), () => {
-            alongK(2, i);
-            i.increase(2);
+      /** Rows from `first` on, and columns from `from` on, row by row. */
+      const byRows = (first: I, from: I): void =>
+        r.for(
+          from,
+          n,
+          (j) => {
+            const count = r.int(n.sub(j).min(STRIPE_BYTES / r.bytes));
+            const [cAt, bAt] = [r.int(r.element(c, j).address), r.int(r.element(b, j).address)];
+            r.for(first, rows, (i) => {
+              const l = r.int(0);
+              for (const depth of [4, 1] as const) {
+                r.while(l.add(depth).le(k), () => {
+                  const factors = a.add(i.mul(aRow)).add(l.mul(aColumn));
+                  r.call(terms[depth], count, cAt.add(i.mul(cRow)), factors, aColumn, bAt.add(l.mul(bRow)), bRow);
+                  l.increase(depth);
+                });
+              }
+              r.release(l);
+            });
+            r.release(count, cAt, bAt);
+          },
+          STRIPE_BYTES / r.bytes,
+        );
+      const [i, j] = [r.int(0), r.int(0)];
+      const width = (TILE_VECTORS * 16) / r.bytes;
+      r.if(rows.ge(TILE_ROWS), () => {
+        r.while(j.add(width).le(n), () => {
+          i.set(0);
+          r.while(i.add(TILE_ROWS).le(rows), () => {
+            const to = r.element(c.add(i.mul(cRow)), j).address;
+            r.call(tile, k, to, cRow, a.add(i.mul(aRow)), aRow, aColumn, r.element(b, j).address, bRow);
+            i.increase(TILE_ROWS);
           });
-          r.if(i.lt(rows), () => alongK(1, i));
-          r.release(count, cAt, bAt, i);
-        },
-        stripe,
-      );
+          j.increase(width);
+        });
+        r.if(j.lt(n), () => byRows(0, j));
+      });
+      n.set(choose(rows.ge(TILE_ROWS), j, n));
+      byRows(i, 0);
     },
   );
 }
