@@ -5,9 +5,9 @@ import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { broadcastShapes, sameShape, shapeText } from '../../core/shape.ts';
 import type { TensorBase } from '../../core/tensor.ts';
-import { full, zeros } from '../create.ts';
+import { eyeMatrix, full as filled, zeros } from '../create.ts';
 import { detach } from '../detach.ts';
-import { abs, add, gt, lt, maximum, mul, reciprocal, square, sub, where } from '../elementwise.ts';
+import { abs, add, gt, logicalNot, lt, maximum, mul, reciprocal, square, sub, where } from '../elementwise.ts';
 import { amax } from '../extrema.ts';
 import { anyNonzero } from '../inspect.ts';
 import { matmul, onBatch } from '../matmul.ts';
@@ -46,7 +46,7 @@ type Bounds = readonly [atol: TensorBase, rtol: TensorBase];
 function tolerances(op: string, a: TensorBase, { atol, rtol }: Tolerances): Bounds {
   const usual = epsilonOf(a) * Math.max(rowsOf(a), columnsOf(a));
   const each = (x: TensorBase | number): TensorBase => {
-    const given = typeof x === 'number' ? full([], x, a.dtype) : x;
+    const given = typeof x === 'number' ? filled([], x, a.dtype) : x;
     return expand(given, broadcastShapes(op, batchOf(a), given.shape));
   };
   return [each(atol ?? 0), each(rtol ?? (atol === undefined || atol === 0 ? usual : 0))];
@@ -136,14 +136,21 @@ export interface Lstsq {
   readonly singularValues: TensorBase;
 }
 
+/** A = Q R, or Aᵀ = Q R for wide matrices. */
+const tallQr = (a: TensorBase): Factors => qr(rowsOf(a) >= columnsOf(a) ? a : mT(a));
+
+type Factors = ReturnType<typeof qr>;
+
 /** The X of least length among those for which A X is nearest to B, for matrices of full rank. */
-function fullRankSolution(a: TensorBase, b: TensorBase): TensorBase {
-  if (rowsOf(a) >= columnsOf(a)) {
-    const [q, r] = qr(a);
-    return solveLeft(r, matmul(mT(q), b), UPPER);
-  }
-  const [q, r] = qr(mT(a));
-  return matmul(q, solveLeft(mT(r), b, LOWER));
+const fullRankSolution = (a: TensorBase, b: TensorBase, [q, r]: Factors): TensorBase =>
+  rowsOf(a) >= columnsOf(a) ? solveLeft(r, matmul(mT(q), b), UPPER) : matmul(q, solveLeft(mT(r), b, LOWER));
+
+/** Whether R leaves no doubt that all singular values count: ‖R⁻¹‖ is at least 1 / the smallest, ‖R‖ at least the largest. */
+function isFullRank(r: TensorBase, [, rtol]: Bounds): boolean {
+  const n = columnsOf(r);
+  const inverse = solveLeft(r, expand(eyeMatrix(n, n, r.dtype), r.shape), UPPER);
+  const [size, inverseSize] = [r, inverse].map((x) => sum(square(x), [-2, -1]));
+  return !anyNonzero(logicalNot(lt(mul(mul(size, inverseSize), square(rtol)), 1)));
 }
 
 function checkLstsq(a: TensorBase, b: TensorBase, driver: string): void {
@@ -167,8 +174,8 @@ function checkLstsq(a: TensorBase, b: TensorBase, driver: string): void {
 
 /**
  * The X that makes ‖A X − B‖ smallest (and, of several, the shortest), with the sums of squares left
- * over where A is tall and of full rank. `gels` takes full rank for granted and uses QR; the others go
- * by singular values.
+ * over where A is tall and of full rank. `gels` takes full rank for granted and uses QR, as does `gelsy` where
+ * it is beyond doubt; the others go by singular values.
  */
 export function lstsq(a: TensorBase, b: TensorBase, rcond?: number, driver: LstsqDriver = 'gelsy'): Lstsq {
   checkLstsq(a, b, driver);
@@ -184,9 +191,19 @@ export function lstsq(a: TensorBase, b: TensorBase, rcond?: number, driver: Lsts
   const [x, y] = [expand(a, [...batch, m, n]), expand(side, [...batch, m, columnsOf(side)])];
   const nothing = (dtype: DType = a.dtype): TensorBase => zeros([0], dtype);
   const bounds = tolerances('linalg.lstsq', x, { rtol: rcond });
-  const values = driver === 'gels' ? null : svdvals(detach(x));
-  const rank = values === null ? nothing('int32') : sum(counting(values, bounds), -1);
-  const found = driver === 'gels' ? fullRankSolution(x, y) : matmul(pinv(x, { rtol: rcond }, 'linalg.lstsq'), y);
+  // Singular values are dear: `gelsy` does not show them, and goes without where there is no doubt.
+  const readable = driver === 'gelsy' && x.count > 0 && x.wrapped === null && y.wrapped === null;
+  const factors = driver === 'gels' || readable ? tallQr(x) : null;
+  const full = driver === 'gels' || (factors !== null && isFullRank(detach(factors[1]), bounds));
+  const values = full ? null : svdvals(detach(x));
+  const rank =
+    values !== null
+      ? sum(counting(values, bounds), -1)
+      : driver === 'gels'
+        ? nothing('int32')
+        : filled(batch, Math.min(m, n), 'int32');
+  const found =
+    full && factors !== null ? fullRankSolution(x, y, factors) : matmul(pinv(x, { rtol: rcond }, 'linalg.lstsq'), y);
   const solution = named(found, 'LinalgLstsqBackward0');
   // PyTorch's `gelsy` leaves none, and where a matrix is not of full rank there are none.
   const leaves = m > n && driver !== 'gelsy' && !(values !== null && anyNonzero(lt(rank, n)));

@@ -51,8 +51,10 @@ class Condensing {
   }
 
   p(i: I, l: I): Int {
-    return this.#r.element(this.#p.add(typeof i === 'number' ? i * DEPTH * this.#r.bytes : i.mul(DEPTH * this.#r.bytes)), l)
-      .address;
+    return this.#r.element(
+      this.#p.add(typeof i === 'number' ? i * DEPTH * this.#r.bytes : i.mul(DEPTH * this.#r.bytes)),
+      l,
+    ).address;
   }
 
   r(l: I, j: I): Int {
@@ -63,7 +65,19 @@ class Condensing {
   bringRow(k: Int, from: Int, depth: Int): void {
     const { subtractProduct } = this.#rows;
     const p = this.p(k, 0);
-    this.#r.call(subtractProduct, 1, this.#n.sub(from), depth, this.a(k, from), 0, p, 0, this.#r.bytes, this.r(0, from), this.#rStep);
+    this.#r.call(
+      subtractProduct,
+      1,
+      this.#n.sub(from),
+      depth,
+      this.a(k, from),
+      0,
+      p,
+      0,
+      this.#r.bytes,
+      this.r(0, from),
+      this.#rStep,
+    );
   }
 
   /** y ← τ (A − P R) x for the rows and columns from `from` on: `x` and `y` have as many elements. `times` does it for A. */

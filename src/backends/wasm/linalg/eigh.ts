@@ -139,8 +139,7 @@ export function eigh(a: Strided, d: Strided, z: Strided | null, info: Strided): 
       f.transpose(n, n, at, to);
       f.identity(n, n, q, 0);
       const qrRooms = qr.rooms.map((o) => room + qrAt + o);
-      if (n > 1)
-        f.multiply(n - 1, n - 1, n - 1, to + step, step, room + taus, 0, q + step + 8, step, 1, ...qrRooms);
+      if (n > 1) f.multiply(n - 1, n - 1, n - 1, to + step, step, room + taus, 0, q + step + 8, step, 1, ...qrRooms);
       f.pack(n, q, step, room + panels);
     }
     words[infos.at(k) >>> 2] = f.ql(

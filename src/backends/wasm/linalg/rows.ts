@@ -300,12 +300,18 @@ function defineTile(m: Routines): Tile {
     const sums = cs.map((place) =>
       vectors.map((_, v) => {
         const sum = body.local('v128');
-        body.get(place.local).mem('v128.load', 16 * v).set(sum);
+        body
+          .get(place.local)
+          .mem('v128.load', 16 * v)
+          .set(sum);
         return sum;
       }),
     );
     r.while(k.gt(0), () => {
-      vectors.forEach((x, v) => body.get(b.local).mem('v128.load', 16 * v).set(x));
+      vectors.forEach((x, v) => {
+        body.get(b.local);
+        body.mem('v128.load', 16 * v).set(x);
+      });
       as.forEach((place, i) => {
         body.get(place.local).mem(splat).set(factor);
         vectors.forEach((x, v) => {
@@ -318,7 +324,12 @@ function defineTile(m: Routines): Tile {
       b.increase(bRow);
       k.increase(-1);
     });
-    cs.forEach((place, i) => sums[i].forEach((sum, v) => body.get(place.local).get(sum).mem('v128.store', 16 * v)));
+    cs.forEach((place, i) => {
+      sums[i].forEach((sum, v) => {
+        body.get(place.local).get(sum);
+        body.mem('v128.store', 16 * v);
+      });
+    });
   });
 }
 

@@ -67,7 +67,12 @@ function chase(r: Routine, { count, d, e }: Chase, shift: FloatVar, columns: Swe
     },
     () => {
       const first = r.float(d(0));
-      f.set(first.abs().sub(shift).mul(r.float(1).copysign(first).add(shift.div(first))));
+      f.set(
+        first
+          .abs()
+          .sub(shift)
+          .mul(r.float(1).copysign(first).add(shift.div(first))),
+      );
       g.set(e(0));
       r.for(0, count, (t) => {
         rotation(r, f, g, c, s, root);
@@ -115,7 +120,12 @@ function defineDiagonal(f: Routines, turns: TurnRoutines): void {
         mu.set(mu.mul(r.element(d, i).abs()));
         r.if(mu.lt(least), () => least.set(mu));
       });
-      const negligible = r.float(least.div(size.sqrt()).mul(TOLERANCE).max(2 ** -960));
+      const negligible = r.float(
+        least
+          .div(size.sqrt())
+          .mul(TOLERANCE)
+          .max(2 ** -960),
+      );
       const [first, last, sweeps, from, to] = [r.int(0), r.int(n.sub(1)), r.int(0), r.int(-1), r.int(-1)];
       const [count, direction, dAt, eAt] = [r.int(0), r.int(1), r.int(0), r.int(0)];
       const step = r.int(0);
@@ -178,7 +188,12 @@ function defineDiagonal(f: Routines, turns: TurnRoutines): void {
           least.set(mu);
           r.for(0, count, (t) => {
             split(t, mu);
-            mu.set(part.d(t.add(1)).abs().mul(mu.div(mu.add(part.e(t).abs()))));
+            mu.set(
+              part
+                .d(t.add(1))
+                .abs()
+                .mul(mu.div(mu.add(part.e(t).abs()))),
+            );
             r.if(mu.lt(least), () => least.set(mu));
           });
           shift.set(0);
