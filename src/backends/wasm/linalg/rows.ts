@@ -1,6 +1,6 @@
 /**
- * What the routines do with whole rows of a matrix, as vector code: sums of rows, inner products,
- * rotations, and products of blocks. Rows lie side by side in memory; everything else is at any stride.
+ * What the routines do with whole rows of a matrix, as vector code: sums of rows, inner products, and
+ * products of blocks. Rows lie side by side in memory; everything else is at any stride.
  */
 import type { PlainOp } from '../encoder.ts';
 import { fusing } from '../relaxed.ts';
@@ -44,8 +44,6 @@ export interface RowRoutines {
   readonly scale: Callable<readonly ['int', 'float', 'int']>;
   /** x ← x / a */
   readonly divide: Callable<readonly ['int', 'float', 'int']>;
-  /** (x, y) ← (c x + s y, c y − s x) */
-  readonly rotate: Callable<readonly ['int', 'float', 'float', 'int', 'int']>;
   readonly swap: Callable<Ints<3>>;
   /** y ← x */
   readonly copy: Callable<Ints<3>>;
@@ -131,30 +129,6 @@ export function defineRows(m: Routines): RowRoutines {
     }),
   );
 
-  const rotate = m.define('rotate', ['int', 'float', 'float', 'int', 'int'], (r, n, c, s, x, y) => {
-    const { body } = r;
-    const [cv, sv] = [splatOf(r, c), splatOf(r, s)];
-    const [xv, yv] = [body.local('v128'), body.local('v128')];
-    const old = r.float(0);
-    strip(
-      r,
-      n,
-      [x, y],
-      (offset) => {
-        body.get(x.local).mem('v128.load', offset).set(xv).get(y.local).mem('v128.load', offset).set(yv);
-        body.get(x.local).get(xv).get(cv).op(vector('mul')).get(yv).get(sv).op(vector('mul'), vector('add'));
-        body.mem('v128.store', offset);
-        body.get(y.local).get(yv).get(cv).op(vector('mul')).get(xv).get(sv).op(vector('mul'), vector('sub'));
-        body.mem('v128.store', offset);
-      },
-      () => {
-        old.set(r.at(x));
-        r.at(x).set(c.mul(old).add(s.mul(r.at(y))));
-        r.at(y).set(c.mul(r.at(y)).sub(s.mul(old)));
-      },
-    );
-  });
-
   const swap = m.define('swap', ['int', 'int', 'int'], (r, n, x, y) => {
     const { body } = r;
     const held = body.local('v128');
@@ -202,7 +176,7 @@ export function defineRows(m: Routines): RowRoutines {
   });
 
   const [dots, subtractProduct] = [defineDots(m, dot), defineSubtractProduct(m)];
-  return { dot, axpy, scale, divide, rotate, swap, copy, clear, identity, dots, subtractProduct };
+  return { dot, axpy, scale, divide, swap, copy, clear, identity, dots, subtractProduct };
 }
 
 /** Rows that inner products are taken of at once, so that their sums do not wait for each other. */
