@@ -154,15 +154,17 @@ interface Bounds {
   readonly maxVal?: number;
 }
 
-/** The bounds as numbers of the dtype: whole numbers for integers. */
+/** A number beside the elements of x, which does not change their dtype: beside integers its fraction is cut. */
+const beside = (x: TensorBase, value: number): number => (isFloat(x.dtype) ? value : Math.trunc(value));
+
+/** The bounds as numbers of the dtype. */
 function boundsOf(op: string, x: TensorBase, options: Bounds | undefined): [number, number] {
   checkTensors(op, x);
   checkOptions(op, options, ['minVal', 'maxVal']);
   const [lo, hi] = [options?.minVal ?? -1, options?.maxVal ?? 1];
-  if (isFloat(x.dtype)) return [lo, hi];
   if (x.dtype === 'uint8' && (lo < 0 || hi < 0))
     throw new ArgumentError(`${op}: cannot do hardtanh on an unsigned type with negative limits`);
-  return [Math.trunc(lo), Math.trunc(hi)];
+  return [beside(x, lo), beside(x, hi)];
 }
 
 /** x between two bounds, by default −1 and 1. */
@@ -173,9 +175,9 @@ export const hardtanh_ = <T extends Tensor>(x: T, options?: Bounds): T =>
 
 /** x where x > bound, else `value`. */
 export const threshold = <T extends Tensor>(x: T, bound: number, value: number): Same<T> =>
-  run(activations.threshold, x, bound, value);
+  run(activations.threshold, x, beside(x, bound), beside(x, value));
 export const threshold_ = <T extends Tensor>(x: T, bound: number, value: number): T =>
-  write(activations.threshold, x, bound, value);
+  write(activations.threshold, x, beside(x, bound), beside(x, value));
 
 interface Lambda {
   readonly lambd?: number;

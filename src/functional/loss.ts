@@ -349,5 +349,5 @@ export function multiMarginLoss(
   const weighted =
     weight === null ? others : e.mul(others, reshape(indexSelect(weight, 0, reshape(target, [n])), [n, 1]));
   const losses = e.div(sum(weighted, 1), classes);
-  return reduced(x.ndim === 2 ? losses : reshape(losses, []), reduction);
+  return reduced(reshape(losses, target.ndim === 0 ? [] : [n]) as Tensor, reduction);
 }

@@ -178,6 +178,8 @@ export function batchNorm<T extends Tensor>(
   }
   const along = shape.length < 2 ? shape : perChannel(x);
   const node = 'NativeBatchNormBackward0';
+  // As PyTorch: an empty batch needs no statistics, and changes none.
+  if (x.numel() === 0) return named(affine(x, options ?? {}, along), node) as Tensor;
   if (training) {
     const overBatch = shape.map((_, d) => d).filter((d) => d !== 1);
     const { y, mean, variance } = normalized(x, overBatch, options ?? {}, along, node);
@@ -186,10 +188,7 @@ export function batchNorm<T extends Tensor>(
     return y as Tensor;
   }
   if (runningMean === null || runningVar === null) {
-    // As PyTorch: an empty batch needs no statistics.
-    if (x.numel() > 0)
-      throw new ArgumentError('batchNorm: Expected running_mean and running_var to be defined when training=False');
-    return named(affine(x, options ?? {}, along), node) as Tensor;
+    throw new ArgumentError('batchNorm: Expected running_mean and running_var to be defined when training=False');
   }
   const [mean, variance] = [runningMean, runningVar].map((t) => reshape(detach(t), along));
   return named(affine(sub(x, mean), options ?? {}, along, rsqrt(add(variance, eps))), node) as Tensor;

@@ -7,7 +7,7 @@
  */
 import * as m from './algebra.ts';
 import { call, of1, of2, of3 } from './define.ts';
-import { arg, type Expr } from './expr.ts';
+import { arg, type Expr, type Operand } from './expr.ts';
 
 const x = arg(0);
 const y = arg(1);
@@ -37,13 +37,17 @@ export const softshrink = of2('softshrink', () =>
   m.select(m.and(m.ge(x, m.neg(y)), m.le(x, y)), 0, m.select(m.gt(x, 0), m.sub(x, y), m.add(x, y))),
 );
 
+/** t times a slope below 0, and times 1 above. At 0 the slope does not depend on a: as in PyTorch, its derivative is 0 there. */
+const sloped = (t: Expr, a: Expr, below: Expr, atZero: Operand): Expr =>
+  m.select(m.lt(a, 0), m.mul(t, below), m.select(m.le(a, 0), m.mul(t, atZero), t));
+
 /** x where x > 0, else α (eˣ − 1). By hand: eˣ itself is more exact than (eˣ − 1) + 1. */
 export const elu = of2(
   'elu',
   () => m.select(m.le(x, 0), m.mul(y, m.expm1(x)), x),
   (t, [a, alpha]) => {
-    const below = m.le(a, 0);
-    return [m.select(below, m.mul(t, m.mul(alpha, m.exp(a))), t), m.select(below, m.mul(t, m.expm1(a)), 0)];
+    const byAlpha = m.select(m.le(a, 0), m.mul(t, m.expm1(a)), 0);
+    return [sloped(t, a, m.mul(alpha, m.exp(a)), alpha), byAlpha];
   },
 );
 // Klambauer et al. 2017, Self-Normalizing Neural Networks.
@@ -56,12 +60,9 @@ export const celu = of2(
   'celu',
   () => m.select(m.le(x, 0), m.mul(y, m.expm1(m.div(x, y))), x),
   (t, [a, alpha]) => {
-    const below = m.le(a, 0);
     const u = m.div(a, alpha);
-    return [
-      m.select(below, m.mul(t, m.exp(u)), t),
-      m.select(below, m.mul(t, m.sub(m.expm1(u), m.mul(u, m.exp(u)))), 0),
-    ];
+    const byAlpha = m.select(m.le(a, 0), m.mul(t, m.sub(m.expm1(u), m.mul(u, m.exp(u)))), 0);
+    return [sloped(t, a, m.exp(u), 1), byAlpha];
   },
 );
 

@@ -112,6 +112,11 @@ export function toDType(x: TensorBase, dtype: DType): TensorBase {
   return x.dtype === dtype ? x : apply1(toOp, [x], { dtype });
 }
 
+/** A sum or the like of `x` in a dtype if one is asked for, which the result has then too, also where it adds up in another. */
+export function inDType(x: TensorBase, dtype: DType | undefined, f: (x: TensorBase) => TensorBase): TensorBase {
+  return dtype === undefined ? f(x) : toDType(f(toDType(x, dtype)), dtype);
+}
+
 /** A copy of `x` in a dtype, laid out in a format. */
 export function copyTo(x: TensorBase, dtype: DType, format: MemoryFormat = 'contiguous'): TensorBase {
   checkFormat('to', x, format);

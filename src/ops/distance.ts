@@ -176,6 +176,5 @@ export function pdist(x: TensorBase, p = 2): TensorBase {
   if (!isFloat(x.dtype))
     throw new DTypeError(`pdist: pdist only supports floating-point dtypes, got ${x.dtype}; convert it first`);
   const [n] = x.shape;
-  if (n < 2) return zeros([0], x.dtype);
   return named(indexSelect(reshape(cdist(x, x, p), [n * n]), 0, pairsBelow(n)), 'PdistBackward0');
 }

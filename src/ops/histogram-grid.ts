@@ -34,6 +34,12 @@ function edgesBetween(low: TensorBase, high: TensorBase, n: number): TensorBase 
   return where(lt(k, Math.floor((n + 1) / 2)), add(low, mul(k, step)), down);
 }
 
+/** Equal bins between two numbers; bins of no width reach half a unit to either side. */
+function edgesAround(low: TensorBase, high: TensorBase, bins: number): TensorBase {
+  const half = mul(toDType(eq(low, high), low.dtype), 0.5);
+  return edgesBetween(sub(low, half), add(high, half), bins);
+}
+
 /** The edges of bins in one dimension: as given, or equal ones over the range or the data. */
 function edgesOf(
   name: string,
@@ -56,7 +62,7 @@ function edgesOf(
       throw new ArgumentError(
         `${name}: torch.histogramdd(): min should not exceed max, and both be finite, but got min ${low} max ${high}`,
       );
-    return edgesBetween(full([], low, x.dtype), full([], high, x.dtype), bins);
+    return edgesAround(full([], low, x.dtype), full([], high, x.dtype), bins);
   }
   if (x.count === 0) return edgesBetween(full([], 0, x.dtype), full([], 1, x.dtype), bins);
   const [low, high] = [amin(x), amax(x)];
@@ -64,8 +70,7 @@ function edgesOf(
     throw new ArgumentError(
       `${name}: torch.histogramdd(): dimension's range of the elements is not finite; give a range`,
     );
-  const apart = toDType(eq(low, high), x.dtype);
-  return edgesBetween(sub(low, apart), add(high, apart), bins);
+  return edgesAround(low, high, bins);
 }
 
 /** Counts (or sums of weights) of samples [n, d] in a grid of bins with the given edges. */

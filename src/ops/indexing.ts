@@ -17,6 +17,7 @@ import { toDType } from './copy.ts';
 import { zeros } from './create.ts';
 import { mul } from './elementwise.ts';
 import { padTo } from './pad.ts';
+import { narrow } from './slices.ts';
 import { storable } from './storable.ts';
 import { expand, reshape, unsqueeze } from './view.ts';
 import { defineWriting, linearBut, type Writing, type WritingOp, writing, written } from './writing.ts';
@@ -59,8 +60,9 @@ export function checkIndex(op: string, index: TensorBase): void {
 const rankOf = (x: TensorBase): number => x.shape.length || 1;
 
 function checkGather(op: string, x: TensorBase, dim: number, index: TensorBase): void {
-  // An index of nothing may be of any type, as in PyTorch.
-  if (index.count > 0) checkIndex(op, index);
+  // An index of nothing may be of any type and rank, as in PyTorch.
+  if (index.count === 0) return;
+  checkIndex(op, index);
   if (rankOf(x) !== rankOf(index))
     throw new ShapeError(
       `${op}: Index tensor must have the same number of dimensions as input tensor, got ${shapeText(index.shape)} for ${shapeText(x.shape)}`,
@@ -160,6 +162,7 @@ export function gather(x: TensorBase, dim: number, index: TensorBase): TensorBas
   checkTensors('gather', x, index);
   const d = wrapDim('gather', dim, x.shape.length);
   checkGather('gather', x, d, index);
+  if (rankOf(index) !== rankOf(x)) return reshape(narrow(reshape(x, [x.count]), 0, 0, 0), index.shape);
   const y = apply1(gatherOp, [vector(x), vector(index)], { dim: d });
   return index.shape.length === 0 ? reshape(y, []) : y;
 }

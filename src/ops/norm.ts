@@ -69,13 +69,18 @@ export function normGradient(
   { p, dims }: Pick<NormAttrs, 'p' | 'dims'>,
 ): TensorBase {
   const zeroWhere = (mask: TensorBase, t: TensorBase): TensorBase => where(mask, 0, t);
+  // Where the norm is 0 nothing is divided by it, so that further derivatives are 0 there as well.
+  const over = (power: number): TensorBase => {
+    const none = eq(y, 0);
+    return zeroWhere(none, div(g, pow(where(none, 1, y), power)));
+  };
   switch (p) {
     case 0:
       return zerosLike(x);
     case 1:
       return mul(sgn(x), g);
     case 2:
-      return mul(x, zeroWhere(eq(y, 0), div(g, y)));
+      return mul(x, over(1));
     case Number.POSITIVE_INFINITY:
     case Number.NEGATIVE_INFINITY: {
       const hit = toDType(eq(abs(x), y), x.dtype);
@@ -86,8 +91,8 @@ export function normGradient(
         const scaled = zeroWhere(eq(x, 0), mul(sgn(x), pow(abs(x), p - 1)));
         return mul(scaled, mul(g, pow(y, 1 - p)));
       }
-      if (p < 2) return mul(mul(sgn(x), pow(abs(x), p - 1)), zeroWhere(eq(y, 0), div(g, pow(y, p - 1))));
-      return mul(mul(x, pow(abs(x), p - 2)), zeroWhere(eq(y, 0), div(g, pow(y, p - 1))));
+      if (p < 2) return mul(mul(sgn(x), pow(abs(x), p - 1)), over(p - 1));
+      return mul(mul(x, pow(abs(x), p - 2)), over(p - 1));
   }
 }
 

@@ -6,7 +6,7 @@ import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { checkShape, numel, type Shape, shapeText, wrapDims } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, compare, type Expr, select } from '../kernels/expr.ts';
-import { toDType } from './copy.ts';
+import { inDType, toDType } from './copy.ts';
 import { onesLike } from './create.ts';
 import { div, isnan, logicalNot, mul } from './elementwise.ts';
 import { cat } from './join.ts';
@@ -116,7 +116,7 @@ const sumOp: Op<ReduceAttrs> = defineOp({
 });
 
 export function sum(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DType): TensorBase {
-  return apply1(sumOp, [dtype === undefined ? x : toDType(x, dtype)], reduceAttrs('sum', x, dim, keepdim));
+  return inDType(x, dtype, (input) => apply1(sumOp, [input], reduceAttrs('sum', x, dim, keepdim)));
 }
 
 const isNumber: Expr = compare('eq', arg(0), arg(0));
@@ -136,10 +136,9 @@ const nansumOp: Op<ReduceAttrs> = defineOp({
 
 /** The sum of what is a number. */
 export function nansum(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DType): TensorBase {
-  const input = dtype === undefined ? x : toDType(x, dtype);
-  return isFloat(input.dtype)
-    ? apply1(nansumOp, [input], reduceAttrs('nansum', x, dim, keepdim))
-    : sum(input, dim, keepdim);
+  return inDType(x, dtype, (input) =>
+    isFloat(input.dtype) ? apply1(nansumOp, [input], reduceAttrs('nansum', x, dim, keepdim)) : sum(input, dim, keepdim),
+  );
 }
 
 /** The mean of what is a number. */
@@ -191,7 +190,7 @@ export function sumToSize(x: TensorBase, size: Shape): TensorBase {
     throw new ShapeError(
       `sumToSize: size {${shapeText(size)}} is not expandable to size {${shapeText(x.shape)}}; sizes must be those of the tensor, or 1`,
     );
-  return sumTo(x, own);
+  return own.length === 0 ? reshape(sum(x), own) : sumTo(x, own);
 }
 
 // y = Σ x / n        x̄ = ȳ / n
@@ -286,15 +285,15 @@ const prodOp: Op<ReduceAttrs> = defineOp({
 });
 
 export function prod(x: TensorBase, dim?: number, keepdim = false, dtype?: DType): TensorBase {
-  return apply1(prodOp, [dtype === undefined ? x : toDType(x, dtype)], reduceAttrs('prod', x, dim, keepdim));
+  return inDType(x, dtype, (input) => apply1(prodOp, [input], reduceAttrs('prod', x, dim, keepdim)));
 }
 
-/** Whether any or all elements are not zero. */
+/** Whether any or all elements are not zero. As in PyTorch, the answer for uint8 is uint8, and bool otherwise. */
 function defineTruth(name: 'any' | 'all') {
   const op: Op<ReduceAttrs> = defineOp<ReduceAttrs>({
     name,
     inputs: ['x'],
-    forward: ([x], attrs) => reduce({ name, fold: name }, x, 'bool', x.dtype, attrs),
+    forward: ([x], attrs) => reduce({ name, fold: name }, x, x.dtype === 'uint8' ? 'uint8' : 'bool', x.dtype, attrs),
     vjp: notDifferentiable,
     jvp: notDifferentiable,
     vmap: ([x], _, attrs) => apply1(op, [x], shifted(attrs)),

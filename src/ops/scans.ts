@@ -9,7 +9,7 @@ import { wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, compare, type Expr, select, unary } from '../kernels/expr.ts';
 import { batchedAlong1, type DimAttrs, definePicking, type Found, foundOf } from './along.ts';
-import { toDType } from './copy.ts';
+import { inDType, toDType } from './copy.ts';
 import { full } from './create.ts';
 import { add, eq, exp, mul, sub, where } from './elementwise.ts';
 import { batch } from './indexing.ts';
@@ -59,14 +59,13 @@ const cumsumOp: Op<ScanAttrs> = defineOp({
   vmap: ([x], _, attrs) => batchedAlong1(cumsumOp, [x], attrs),
 });
 
-/** Running sums and products of integers and truth values are int32. */
-function accumulating(x: TensorBase, dtype: DType | undefined): TensorBase {
-  return toDType(x, dtype ?? (isFloat(x.dtype) ? x.dtype : 'int32'));
+/** Running sums and products of integers and truth values are int32 unless another dtype is asked for. */
+function accumulating(op: Op<ScanAttrs>, x: TensorBase, dim: number, dtype: DType | undefined): TensorBase {
+  const attrs = { dim: wrapDim(op.name, dim, x.shape.length), reverse: false };
+  return inDType(x, dtype, (t) => apply1(op, [isFloat(t.dtype) ? t : toDType(t, 'int32')], attrs));
 }
 
-export function cumsum(x: TensorBase, dim: number, dtype?: DType): TensorBase {
-  return apply1(cumsumOp, [accumulating(x, dtype)], { dim: wrapDim('cumsum', dim, x.shape.length), reverse: false });
-}
+export const cumsum = (x: TensorBase, dim: number, dtype?: DType): TensorBase => accumulating(cumsumOp, x, dim, dtype);
 
 /*
  * The linear recurrence  y[k] = a[k] y[k−1] + x[k]  with y[−1] = 0. Its derivatives are recurrences of
@@ -129,9 +128,8 @@ const cumprodOp: Op<ScanAttrs> = defineOp({
   vmap: ([x], _, attrs) => batchedAlong1(cumprodOp, [x], attrs),
 });
 
-export function cumprod(x: TensorBase, dim: number, dtype?: DType): TensorBase {
-  return apply1(cumprodOp, [accumulating(x, dtype)], { dim: wrapDim('cumprod', dim, x.shape.length), reverse: false });
-}
+export const cumprod = (x: TensorBase, dim: number, dtype?: DType): TensorBase =>
+  accumulating(cumprodOp, x, dim, dtype);
 
 /** exp(y[k−1] − y[k]) at k, or in reverse exp(y[k] − y[k+1]): what is left of a term after one step of the scan. */
 function remainders(y: TensorBase, attrs: ScanAttrs): TensorBase {

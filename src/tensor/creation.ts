@@ -186,7 +186,8 @@ export function emptyLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions
 
 /**
  * start, start + step, … up to but not including end; `arange(end)` starts at 0. Element i is
- * start + i·step, computed in float64 and rounded once.
+ * start + i·step, computed in float64 and rounded once. For a dtype of integers the fractions of the
+ * three numbers are cut first.
  */
 export function arange<
   A extends number,
@@ -196,7 +197,9 @@ export function arange<
   const numbers = [first, second, third].filter((x) => typeof x === 'number');
   const options = [second, third, fourth].find((x): x is TensorOptions => typeof x === 'object');
   checked('arange', options);
-  const [start, end, step] = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
+  const dtype = options?.dtype ?? 'float32';
+  const given = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
+  const [start, end, step] = isFloat(dtype) ? given : given.map(Math.trunc);
   if (step === 0) throw new ArgumentError('arange: step must be nonzero');
   if (![start, end, step].every(Number.isFinite))
     throw new ArgumentError(`arange: unsupported range: ${start} -> ${end} by ${step}`);
@@ -204,7 +207,6 @@ export function arange<
     throw new ArgumentError(
       `arange: upper bound and larger bound inconsistent with step sign: ${start} to ${end} by ${step}`,
     );
-  const dtype = options?.dtype ?? 'float32';
   const n = Math.ceil((end - start) / step);
   return constant(() => evenly(n, start, step, dtype), options);
 }

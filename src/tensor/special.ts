@@ -1,4 +1,5 @@
-import type { TensorBase } from '../core/tensor.ts';
+import { isFloat } from '../core/dtype.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { ops } from '../ops/elementwise.ts';
 import type { ElementwiseOp } from '../ops/elementwise-op.ts';
 import { inPlace } from '../ops/inplace.ts';
@@ -37,6 +38,13 @@ function replacements(op: string, x: TensorBase, options: Replacements | undefin
 function valueOption(op: string, options: Valued | undefined): number {
   checkOptions(op, options, ['value']);
   return options?.value ?? 1;
+}
+
+/** The same beside tensors whose dtype it does not change: where all are integers its fraction is cut. */
+function factorOption(op: string, options: Valued | undefined, tensors: readonly TensorBase[]): number {
+  const value = valueOption(op, options);
+  checkTensors(op, ...tensors);
+  return tensors.some((t) => isFloat(t.dtype)) ? value : Math.trunc(value);
 }
 
 function write<T extends TensorBase>(op: ElementwiseOp, x: T, ...others: readonly Operand[]): T {
@@ -158,11 +166,18 @@ export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorAri
     b: FitAll<[T, A], B>,
     options?: Valued,
   ): Tensor<AllOf<[T, A, B]>> {
-    return as(ops.addcmul.call(this, a as Tensor, b as Tensor, valueOption('addcmul', options)));
+    return as(
+      ops.addcmul.call(
+        this,
+        a as Tensor,
+        b as Tensor,
+        factorOption('addcmul', options, [this, a as Tensor, b as Tensor]),
+      ),
+    );
   }
 
   addcmul_<T extends Tensor>(this: T, a: Tensor, b: Tensor, options?: Valued): T {
-    return write(ops.addcmul, this, a, b, valueOption('addcmul_', options));
+    return write(ops.addcmul, this, a, b, factorOption('addcmul_', options, [this, a, b]));
   }
 
   /** x + value · a / b */

@@ -170,7 +170,7 @@ const baddbmmOp = defineBlend({
 const addbmmOp = defineBlend({
   name: 'addbmm',
   inputs: ['batch1', 'batch2'],
-  f: (a, b) => sum(bmm(a, b), 0),
+  f: (a, b) => sum(bmm(a, b), 0, false, a.dtype),
   byA: (g, b) => matmul(g, mT(b)),
   byB: (g, a) => matmul(mT(a), g),
   batched: (a, b) => sum(matmul(a, b), 1),

@@ -1,7 +1,8 @@
+import { isFloat } from '../../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../core/errors.ts';
 import { broadcastShapes, numel, shapeText, wrapDim, wrapDims } from '../../core/shape.ts';
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
-import { clone } from '../copy.ts';
+import { clone, toDType } from '../copy.ts';
 import { eyeMatrix, full } from '../create.ts';
 import { mul, sub, where } from '../elementwise.ts';
 import { stack } from '../join.ts';
@@ -82,8 +83,8 @@ export function tensordot(a: TensorBase, b: TensorBase, dims: ContractedDims = 2
     const [m, n] = [a.shape[d], b.shape[db[k]]];
     if (m === n) return;
     // A size of 1 goes with any: what it meets is summed.
-    if (m === 1) right = sum(right, db[k], true);
-    else if (n === 1) left = sum(left, d, true);
+    if (m === 1) right = sum(right, db[k], true, b.dtype);
+    else if (n === 1) left = sum(left, d, true, a.dtype);
     else {
       throw new ShapeError(
         `tensordot: contracted dimensions need to match, but first has size ${m} in dim ${d} and second has size ${n} in dim ${db[k]}`,
@@ -181,13 +182,16 @@ export function matrixPower(x: TensorBase, n: number): TensorBase {
   }
 }
 
-/** The powers 0 to n − 1 of every element, along a new last dimension. */
-export function vander(x: TensorBase, n?: number): TensorBase {
-  checkTensors('linalg.vander', x);
-  if (x.shape.length === 0 || x.count === 0)
-    throw new ShapeError(
-      `linalg.vander: Expected a non-empty tensor of at least one dimension, got ${shapeText(x.shape)}`,
-    );
+/**
+ * The powers 0 to n − 1 of every element, along a new last dimension; a scalar counts as a vector of one
+ * element. Those of integers and truth values are int32.
+ */
+export function vander(points: TensorBase, n?: number): TensorBase {
+  checkTensors('linalg.vander', points);
+  const numbers = isFloat(points.dtype) ? points : toDType(points, 'int32');
+  const x = numbers.shape.length === 0 ? reshape(numbers, [1]) : numbers;
+  if (x.count === 0)
+    throw new ShapeError(`linalg.vander: Expected a non-empty tensor, got shape ${shapeText(x.shape)}`);
   const columns = n ?? (x.shape.at(-1) as number);
   if (!Number.isInteger(columns) || columns <= 1)
     throw new ArgumentError(`linalg.vander: N must be greater than 1, got ${columns}`);

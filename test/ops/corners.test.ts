@@ -1,0 +1,137 @@
+import { arange, autograd, functional, jvp, linalg, type Tensor, tensor, tensordot, zeros } from 'nabla';
+import { describe, expect, it } from 'vitest';
+
+/* What PyTorch gives for dtypes, sizes and values that samples of operations seldom have. */
+
+const bytes = (values: readonly number[]): Tensor => tensor(values, { dtype: 'uint8' });
+const seen = (t: Tensor): unknown => [t.dtype, t.toArray()];
+
+describe('dtypes', () => {
+  it('any and all answer in uint8 for uint8', () => {
+    expect(seen(bytes([0, 3]).any())).toEqual(['uint8', 1]);
+    expect(seen(bytes([0, 3]).all(0, { keepdim: true }))).toEqual(['uint8', [0]]);
+    expect(tensor([0, 3], { dtype: 'int32' }).all().dtype).toBe('bool');
+  });
+
+  it('sums and products have the dtype asked for, which they wrap around in', () => {
+    const x = tensor([200, 100, 2], { dtype: 'int32' });
+    expect(seen(x.sum(0, { dtype: 'uint8' }))).toEqual(['uint8', 46]);
+    expect(seen(x.nansum(0, { dtype: 'uint8' }))).toEqual(['uint8', 46]);
+    expect(seen(x.prod(0, { dtype: 'uint8' }))).toEqual(['uint8', 64]);
+    expect(seen(x.cumsum(0, { dtype: 'uint8' }))).toEqual(['uint8', [200, 44, 46]]);
+    expect(seen(x.cumprod(0, { dtype: 'uint8' }))).toEqual(['uint8', [200, 32, 64]]);
+  });
+
+  it('sumToSize to a scalar is a sum, which counts in int32', () => {
+    expect(seen(bytes([200, 100]).sumToSize([]))).toEqual(['int32', 300]);
+    expect(seen(tensor(true).sumToSize([]))).toEqual(['int32', 1]);
+  });
+
+  it('products of integers stay in their dtype', () => {
+    const a = tensor([1, 2, 3, 4], { dtype: 'uint8' }).reshape([2, 1, 2]);
+    const b = tensor([1, 1, 1, 1], { dtype: 'uint8' }).reshape([2, 2, 1]);
+    expect(seen(tensor([[1]], { dtype: 'uint8' }).addbmm(a, b))).toEqual(['uint8', [[11]]]);
+    expect(seen(tensordot(bytes([1]).reshape([1, 1]), bytes([1, 0, 2]).reshape([1, 3]), [[1], [1]]))).toEqual([
+      'uint8',
+      [[3]],
+    ]);
+    expect(seen(linalg.vander(bytes([20, 2]), { N: 3 }))).toEqual([
+      'int32',
+      [
+        [1, 20, 400],
+        [1, 2, 4],
+      ],
+    ]);
+  });
+
+  it('numbers beside integers are cut', () => {
+    const x = tensor([1, -5], { dtype: 'int32' });
+    expect(seen(x.addcmul(x, x, { value: 3.9 }))).toEqual(['int32', [4, 70]]);
+    expect(seen(x.clone().addcmul_(x, x, { value: 3.9 }))).toEqual(['int32', [4, 70]]);
+    expect(seen(functional.threshold(x, -0.5, 7.9))).toEqual(['int32', [1, 7]]);
+    expect(() => x.addcmul(x, undefined as unknown as Tensor)).toThrow(/addcmul/);
+  });
+
+  it('arange of integers cuts the fractions of its limits and step', () => {
+    expect(seen(arange(2.1, -2.9, -1, { dtype: 'int32' }))).toEqual(['int32', [2, 1, 0, -1]]);
+    expect(seen(arange(0.1, -7.9, -4, { dtype: 'int32' }))).toEqual(['int32', [0, -4]]);
+    expect(() => arange(0, 3, 0.5, { dtype: 'int32' })).toThrow('step must be nonzero');
+  });
+});
+
+describe('sizes', () => {
+  it('gather with an index of nothing gives nothing, whatever its rank', () => {
+    const x = tensor([1, 2, 3], { dtype: 'float64', requiresGrad: true });
+    const y = x.gather(0, zeros([2, 0], { dtype: 'int32' }) as Tensor);
+    expect(y.shape).toEqual([2, 0]);
+    y.sum().backward();
+    expect(x.grad?.toArray()).toEqual([0, 0, 0]);
+  });
+
+  it('pdist of one point is empty and differentiable', () => {
+    const x = tensor([[1, 2]], { dtype: 'float64', requiresGrad: true });
+    const y = functional.pdist(x);
+    expect(y.shape).toEqual([0]);
+    y.sum().backward();
+    expect(x.grad?.toArray()).toEqual([[0, 0]]);
+  });
+
+  it('a scalar is a vector of one element to vander', () => {
+    expect(linalg.vander(tensor(3, { dtype: 'float64' }), { N: 3 }).toArray()).toEqual([[1, 3, 9]]);
+  });
+
+  it('bins of no width reach half a unit to either side', () => {
+    const { hist, binEdges } = tensor([2, 2, 2], { dtype: 'float64' }).histogram(2);
+    expect([hist.toArray(), binEdges.toArray()]).toEqual([
+      [0, 3],
+      [1.5, 2, 2.5],
+    ]);
+    expect(
+      tensor([2.25])
+        .histogram(1, { range: [2, 2] })
+        .binEdges.toArray(),
+    ).toEqual([1.5, 2.5]);
+  });
+
+  it('multiMarginLoss keeps the shape of its target', () => {
+    const x = tensor([0.25, 0.5]);
+    const loss = (target: Tensor): Tensor => functional.multiMarginLoss(x, target, { reduction: 'none' });
+    expect(loss(tensor([1], { dtype: 'int32' })).shape).toEqual([1]);
+    expect(loss(tensor(1, { dtype: 'int32' })).shape).toEqual([]);
+  });
+
+  it('an empty batch leaves the statistics of batchNorm alone', () => {
+    const [mean, variance] = [tensor([1, 2]), tensor([3, 4])];
+    expect(functional.batchNorm(zeros([0, 2, 3]), mean, variance, { training: true }).shape).toEqual([0, 2, 3]);
+    expect([mean.toArray(), variance.toArray()]).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(functional.batchNorm(zeros([0]), null, null, { training: true }).shape).toEqual([0]);
+  });
+});
+
+describe('derivatives', () => {
+  it('of a norm that is 0 are 0 in every direction', () => {
+    for (const p of [1.5, 2, 3]) {
+      const x = zeros([2, 0], { dtype: 'float64', requiresGrad: true });
+      const y = linalg.vectorNorm(x, p);
+      const seed = tensor(0.5, { dtype: 'float64', requiresGrad: true });
+      const [g] = autograd.grad(y, x, { gradOutputs: seed, createGraph: true });
+      expect(autograd.grad(g.sum(), seed).map((t) => t.toArray())).toEqual([0]);
+    }
+  });
+
+  it('second ones of elu, selu and celu are 0 at 0, as PyTorch counts 0 to the straight side there', () => {
+    const { elu, selu, celu } = functional;
+    for (const f of [(x: Tensor) => elu(x, { alpha: 0.8 }), (x: Tensor) => selu(x), (x: Tensor) => celu(x)]) {
+      const x = tensor([0, -0, -1], { dtype: 'float64', requiresGrad: true });
+      const [g] = autograd.grad(f(x).sum(), x, { createGraph: true });
+      const second = autograd.grad(g.sum(), x)[0].toArray() as number[];
+      expect(second.slice(0, 2).map(Math.abs)).toEqual([0, 0]);
+      expect(second[2]).toBeGreaterThan(0.1);
+      const ones = tensor([1, 1, 1], { dtype: 'float64' });
+      expect(jvp((t) => f(t as Tensor), [x.detach()], [ones])[1].toArray()).toEqual(g.toArray());
+    }
+  });
+});
