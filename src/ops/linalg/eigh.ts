@@ -32,10 +32,11 @@ const eighOp: Op<EighAttrs> = defineOp({
   inputs: ['a'],
   forward: ([a], { name, vectors }) =>
     internally(() => {
-      const upper = toDType(triu(mT(a)), 'float64');
+      const dtype = kernels.dtypeForEigh(a);
+      const upper = toDType(triu(mT(a)), dtype);
       const n = columnsOf(a);
-      const values = fresh([...batchOf(a), n], 'float64');
-      const rows = vectors ? fresh([...batchOf(a), n, n], 'float64') : null;
+      const values = fresh([...batchOf(a), n], dtype);
+      const rows = vectors ? fresh([...batchOf(a), n, n], dtype) : null;
       const info = fresh(batchOf(a), 'int32');
       kernels.eigh(upper, values, rows, info);
       refuse(

@@ -208,11 +208,12 @@ export function solveFactoredInto(x: TensorBase, f: TensorBase, pivots: TensorBa
 
 /** The factors of a plain tensor, outside of the graph. */
 export function factored(a: TensorBase): Factors {
-  const f = copied(a);
+  const byColumns = kernels.factorsByColumns(a);
+  const f = copied(byColumns ? mT(a) : a);
   const pivots = fresh([...batchOf(a), Math.min(rowsOf(a), columnsOf(a))], 'int32');
   const info = fresh(batchOf(a), 'int32');
-  kernels.lu(f, pivots, info);
-  return [f, pivots, info];
+  kernels.lu(f, pivots, info, byColumns);
+  return [byColumns ? mT(f) : f, pivots, info];
 }
 
 export interface LuSolveOptions {

@@ -27,8 +27,9 @@ type Parts = readonly [u: TensorBase, s: TensorBase, vh: TensorBase];
 /** The parts of a tall matrix; of a wide one they are those of its transpose. */
 function tallSvd(a: TensorBase, { name, full, vectors }: SvdAttrs): Parts {
   const [m, n, batch] = [rowsOf(a), columnsOf(a), batchOf(a)];
-  const work = a.dtype === 'float64' ? copied(a) : toDType(a, 'float64');
-  const part = (...shape: number[]): TensorBase => fresh([...batch, ...shape], 'float64');
+  const dtype = kernels.dtypeForSvd(a);
+  const work = a.dtype === dtype ? copied(a) : toDType(a, dtype);
+  const part = (...shape: number[]): TensorBase => fresh([...batch, ...shape], dtype);
   const [s, info] = [part(n), fresh(batch, 'int32')];
   const found = vectors ? { u: part(m, full ? m : n), v: part(n, n) } : null;
   kernels.svd(work, { s, vectors: found }, info);

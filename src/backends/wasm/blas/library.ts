@@ -59,6 +59,8 @@ export interface Blas {
   readonly dgemm: Gemm;
   readonly sgemv: Gemv;
   readonly dgemv: Gemv;
+  /** A routine of Fortran's, all of whose arguments are addresses; null if there is none of that name. */
+  routine?(name: string, count: number): Native | null;
   /** Where a view's first byte lies in the process. */
   addressOf(view: Uint8Array): number;
   /** Null if it decides for itself. */
@@ -90,9 +92,9 @@ function productOf<F>(library: Library, name: string, sizes: number, real: 'floa
 /** Each library has a name of its own for it; Accelerate has none and decides for itself. */
 const SET_THREADS = ['openblas_set_num_threads', 'MKL_Set_Num_Threads', 'bli_thread_set_num_threads'];
 
-function optional(library: Library, name: string): Native | null {
+function optional(library: Library, name: string, parameters: readonly string[] = ['int']): Native | null {
   try {
-    return library.func(name, 'void', ['int']);
+    return library.func(name, 'void', parameters);
   } catch {
     return null;
   }
@@ -117,6 +119,7 @@ function open(koffi: Koffi, path: string): Blas {
   const sgemv = productOf<Gemv>(library, 'cblas_sgemv', 4, 'float');
   const dgemv = productOf<Gemv>(library, 'cblas_dgemv', 4, 'double');
   prepareMkl(koffi, library);
+  const routines = new Map<string, Native | null>();
   const setThreads = SET_THREADS.map((name) => optional(library, name)).find((f) => f !== null);
   return {
     library: path,
@@ -124,6 +127,14 @@ function open(koffi: Koffi, path: string): Blas {
     dgemm,
     sgemv,
     dgemv,
+    routine: (name, count) => {
+      let found = routines.get(name);
+      if (found === undefined) {
+        found = optional(library, name, Array<string>(count).fill(ADDRESS));
+        routines.set(name, found);
+      }
+      return found;
+    },
     addressOf: (view) => Number(koffi.address(view)),
     setThreads: setThreads ? (n) => void setThreads(n) : null,
   };

@@ -95,8 +95,11 @@ interface Plan {
 
 const nothing = (): void => undefined;
 
+/** The library in force, if there is one. */
+export const currentBlas = (): Blas | null => (wanted ? current() : null);
+
 /** The address that offsets in the linear memory count from. */
-function originOf(blas: Blas): number {
+export function originOf(blas: Blas): number {
   const view = u8();
   if (viewed !== view) {
     base = blas.addressOf(view);

@@ -42,6 +42,14 @@ export function cutsProducts(blas: Blas, steps: number): boolean {
   return cuts;
 }
 
+/** Lets the library have threads of its own, for what is not cut here. */
+export function lendThreads(blas: Blas): void {
+  const threads = getNumThreads();
+  if (told.get(blas) === threads) return;
+  told.set(blas, threads);
+  blas.setThreads?.(threads);
+}
+
 /** A native function as what workers call. */
 export const callable = (f: Blas[(typeof FUNCTIONS)[number]]): WasmFunction => f as unknown as WasmFunction;
 

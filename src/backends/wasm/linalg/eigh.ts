@@ -3,8 +3,10 @@
  * tridiagonal, then implicit QL steps with Wilkinson's shift make it diagonal (Golub and Van Loan,
  * Matrix Computations, 8.3).
  */
+import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { beginLaunch, i32, scratch } from '../heap.ts';
+import { hasLapack, lapackWithRoom } from '../blas/lapack.ts';
+import { beginLaunch, i32, scratch, u8 } from '../heap.ts';
 import { compiled, defineLargest, Items, Rooms, scaleFor } from './batch.ts';
 import type { Routines } from './code.ts';
 import { condensingRoom, defineTridiagonal } from './condense.ts';
@@ -14,6 +16,8 @@ import { defineTurns, noteBytes, notesFor, Sweep, stripsOf, type TurnRoutines } 
 
 const EPSILON = 2 ** -52;
 const STEPS_EACH = 50;
+/** Rows from which on a library is faster. */
+const WORTH_A_CALL = 32;
 
 /**
  * Makes a tridiagonal matrix diagonal: `(n, d, e, panels, strips, room for notes, its end)`. Rows of the panels,
@@ -104,9 +108,13 @@ const kernelsFor = compiled((m) => {
   defineLargest(m);
 });
 
+/** In which dtype spectra of matrices of so many rows are found: their own by a library, float64 by the routines here. */
+export const dtypeForEigh = ({ dtype, shape }: Strided): DType =>
+  hasLapack(shape[shape.length - 1], WORTH_A_CALL) ? dtype : 'float64';
+
 /**
- * A = Zᵀ diag(d) Z for every symmetric matrix of `a` [..., n, n], float64, of which the upper triangle is given
- * and zeros below it, and which is overwritten. `d` [..., n] in ascending order; the rows of `z` [..., n, n] are eigenvectors, null
+ * A = Zᵀ diag(d) Z for every symmetric matrix of `a` [..., n, n], of the dtype above, of which the upper triangle
+ * is given and zeros below it, and which is overwritten. `d` [..., n] in ascending order; the rows of `z` [..., n, n] are eigenvectors, null
  * leaves them out. `info` [...] int32 is 0, or the number of the eigenvalue that did not converge (n for
  * elements that are not finite).
  */
@@ -126,6 +134,22 @@ export function eigh(a: Strided, d: Strided, z: Strided | null, info: Strided): 
   const [matrices, values, infos] = [new Items(a, 2), new Items(d, 1), new Items(info, 0)];
   const vectors = z === null ? null : new Items(z, 2);
   const words = i32();
+  const syevd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'syevd', 11) : null;
+  if (syevd !== null) {
+    const { bytes } = dtypeInfo(a.dtype);
+    const whole = 5 * n + 3;
+    const indices = { at: scratch(4 * whole) };
+    for (let k = 0; k < matrices.count; k++) {
+      const at = matrices.at(k);
+      i32()[infos.at(k) >>> 2] = n;
+      if (!Number.isFinite(f.largest(n * n, at))) continue;
+      // Row by row the upper triangle is what column by column is the lower one, and rows are eigenvectors.
+      const kind = [vectors === null ? 'N' : 'V', 'L', n];
+      syevd([...kind, { at }, n, { at: values.at(k) }], [indices, whole, { at: infos.at(k) }]);
+      if (vectors !== null) u8().copyWithin(vectors.at(k), at, at + n * n * bytes);
+    }
+    return;
+  }
   for (let k = 0; k < matrices.count; k++) {
     const [at, numbers] = [matrices.at(k), values.at(k)];
     const size = f.largest(n * n, at);

@@ -2,9 +2,10 @@
  * LU and Cholesky factorisations, and the solution of triangular systems. All work on rows, in blocks:
  * a narrow panel is factored, and what lies beyond is updated with a product of blocks.
  */
-import { dtypeInfo } from '../../../core/dtype.ts';
+import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { beginLaunch, f32, f64, i32 } from '../heap.ts';
+import { hasLapack, lapack } from '../blas/lapack.ts';
+import { beginLaunch, f32, f64, i32, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { loopsOver, Walk } from '../loops.ts';
 import { compiled, Items } from './batch.ts';
@@ -13,6 +14,9 @@ import { defineRows, type RowRoutines } from './rows.ts';
 import type { I, IntVar } from './values.ts';
 
 const BLOCK = 32;
+/** Rows from which on a library's factorisations are faster, and its triangular systems with so many right sides. */
+const WORTH_A_CALL = 64;
+const WORTH_SIDES = 4;
 
 /**
  * P A = L U for an m × n matrix in place, with row exchanges: `(m, n, A, row step, pivots)` gives 0, or
@@ -105,7 +109,7 @@ function defineLu(f: Routines, rows: RowRoutines): void {
 
 /**
  * A = Uᵀ U for an n × n matrix of which the upper triangle is read and replaced: `(n, A, row step)`
- * gives 0, or the order of the first leading minor that is not positive. What is below becomes 0.
+ * gives 0, or the order of the first leading minor that is not positive.
  */
 function defineCholesky(f: Routines, rows: RowRoutines): void {
   f.define(
@@ -156,11 +160,14 @@ function defineCholesky(f: Routines, rows: RowRoutines): void {
           BLOCK,
         );
       });
-      r.for(1, n, (i) => r.call(rows.clear, i, start.add(step.mul(i))));
       r.result(info);
     },
     'int',
   );
+  // Zeros below the diagonal: (n, A, row step)
+  f.define('clearBelow', ['int', 'int', 'int'], (r, n, start, step) => {
+    r.for(1, n, (i) => r.call(rows.clear, i, start.add(step.mul(i))));
+  });
 }
 
 /**
@@ -230,20 +237,39 @@ const kernelsFor = compiled((m) => {
   defineExchange(m, rows);
 });
 
+/** Whether a library factors matrices of this shape that lie column by column faster than the routines here. */
+export const factorsByColumns = ({ shape }: Strided): boolean => hasLapack(Math.min(...shape.slice(-2)), WORTH_A_CALL);
+
 /**
  * P A = L U in place for every matrix of `a` [..., m, n]; row i was exchanged with row `pivots[i]` − 1.
  * `info` [...] is 0, or says which element on the diagonal of U is zero, counted from 1. All contiguous,
- * `pivots` [..., min(m, n)] and `info` int32.
+ * `pivots` [..., min(m, n)] and `info` int32. Where it is done `byColumns`, `a` [..., n, m] is the transpose.
  */
-export function lu(a: Strided, pivots: Strided, info: Strided): void {
+export function lu(a: Strided, pivots: Strided, info: Strided, byColumns = false): void {
   const { lu: kernel } = kernelsFor(a);
   beginLaunch();
   const [m, n] = a.shape.slice(-2);
   const [matrices, exchanges, infos] = [new Items(a, 2), new Items(pivots, 1), new Items(info, 0)];
+  const getrf = byColumns ? lapack(a.dtype, 'getrf', 6) : null;
+  if (getrf !== null) {
+    for (let k = 0; k < matrices.count; k++)
+      getrf(n, m, { at: matrices.at(k) }, n, { at: exchanges.at(k) }, { at: infos.at(k) });
+    return;
+  }
   const step = n * dtypeInfo(a.dtype).bytes;
   const words = i32();
   for (let k = 0; k < matrices.count; k++)
     words[infos.at(k) >>> 2] = kernel(m, n, matrices.at(k), step, exchanges.at(k));
+}
+
+/** Which diagonal element of a factor is NaN, counted from 1, as are all that follow it then; 0 if none is: libraries may not say. */
+function firstNaN(dtype: DType, n: number, at: number): number {
+  const numbers = dtype === 'float64' ? f64() : f32();
+  const element = (i: number): number => numbers[at / numbers.BYTES_PER_ELEMENT + i * (n + 1)];
+  if (!Number.isNaN(element(n - 1))) return 0;
+  let i = 0;
+  while (!Number.isNaN(element(i))) i++;
+  return i + 1;
 }
 
 /**
@@ -251,13 +277,22 @@ export function lu(a: Strided, pivots: Strided, info: Strided): void {
  * zeros are written. `info` [...] int32 is 0, or the order of the first leading minor that is not positive.
  */
 export function cholesky(a: Strided, info: Strided): void {
-  const { cholesky: kernel } = kernelsFor(a);
+  const { cholesky: kernel, clearBelow } = kernelsFor(a);
   beginLaunch();
   const n = a.shape[a.shape.length - 1];
   const [matrices, infos] = [new Items(a, 2), new Items(info, 0)];
   const step = n * dtypeInfo(a.dtype).bytes;
   const words = i32();
-  for (let k = 0; k < matrices.count; k++) words[infos.at(k) >>> 2] = kernel(n, matrices.at(k), step);
+  const potrf = n >= WORTH_A_CALL ? lapack(a.dtype, 'potrf', 5) : null;
+  for (let k = 0; k < matrices.count; k++) {
+    const at = matrices.at(k);
+    if (potrf === null) words[infos.at(k) >>> 2] = kernel(n, at, step);
+    else {
+      potrf('L', n, { at }, n, { at: infos.at(k) });
+      words[infos.at(k) >>> 2] ||= firstNaN(a.dtype, n, at);
+    }
+    clearBelow(n, at, step);
+  }
 }
 
 export interface Triangle {
@@ -290,15 +325,35 @@ export function solveTriangular(a: Strided, b: Strided, { upper, unitriangular }
     1,
   );
   const start = startOf(a);
+  const native = n >= WORTH_A_CALL && columns >= WORTH_SIDES ? nativeSolve(a, columns, { upper, unitriangular }) : null;
   let k = 0;
   do {
     const at = start + places.places[0] * bytes;
     const to = sides.at(k++);
-    if (upper) {
+    if (native !== null) native(at, to);
+    else if (upper) {
       const last = at + (n - 1) * (row + column);
       kernel(n, columns, last, -row, -column, Number(unitriangular), to + (n - 1) * step, -step);
     } else kernel(n, columns, at, row, column, Number(unitriangular), to, step);
   } while (places.next());
+}
+
+/** The same for one triangle and its sides at such addresses by a library: Xᵀ Aᵀ = Bᵀ, since it sees transposes. */
+function nativeSolve(
+  { dtype, shape, strides }: Strided,
+  columns: number,
+  { upper, unitriangular }: Triangle,
+): ((a: number, b: number) => void) | null {
+  const n = shape[shape.length - 1];
+  const [row, column] = strides.slice(-2);
+  const trsm = column === 1 || row === 1 ? lapack(dtype, 'trsm', 11) : null;
+  if (trsm === null || Math.max(row, column) < n) return null;
+  const one = scratch(8);
+  if (dtype === 'float64') f64()[one >>> 3] = 1;
+  else f32()[one >>> 2] = 1;
+  const turned = column !== 1;
+  const kind = ['R', upper === turned ? 'U' : 'L', turned ? 'T' : 'N', unitriangular ? 'U' : 'N'];
+  return (a, b) => trsm(...kind, columns, n, { at: one }, { at: a }, Math.max(row, column), { at: b }, columns);
 }
 
 /**

@@ -4,7 +4,9 @@
  * numbers around (Demmel and Kahan, 1990) find small singular values of bidiagonal matrices to high relative
  * accuracy.
  */
+import type { DType } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
+import { hasLapack, lapackWithRoom } from '../blas/lapack.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
 import { compiled, defineLargest, Items, Rooms, scaleFor } from './batch.ts';
 import type { Routine, Routines } from './code.ts';
@@ -18,6 +20,8 @@ const EPSILON = 2 ** -52;
 /** Numbers beside the diagonal that are smaller than this part of what is around them are none. */
 const TOLERANCE = 2 ** -48;
 const SWEEPS_EACH = 60;
+/** Columns from which on a library is faster. */
+const WORTH_A_CALL = 16;
 
 /** A part of the bidiagonal matrix that a bulge is chased along, from either end: numbers on the diagonal and beside it. */
 interface Chase {
@@ -264,8 +268,12 @@ export interface SvdParts {
 /** `info` for a matrix that holds NaN or infinities, as LAPACK has it. */
 const NOT_FINITE = -4;
 
+/** In which dtype spectra of matrices of such a shape are found: their own by a library, float64 by the routines here. */
+export const dtypeForSvd = ({ dtype, shape }: Strided): DType =>
+  hasLapack(Math.min(...shape.slice(-2)), WORTH_A_CALL) ? dtype : 'float64';
+
 /**
- * The parts of A = U diag(s) Vᵀ for every matrix of `a` [..., m, n], m ≥ n, float64, which is
+ * The parts of A = U diag(s) Vᵀ for every matrix of `a` [..., m, n], m ≥ n, of the dtype above, which is
  * overwritten. `info` [...] int32 is 0, or 1 without convergence, or -4 for elements that are not finite.
  */
 export function svd(a: Strided, { s, vectors }: SvdParts, info: Strided): void {
@@ -288,6 +296,21 @@ export function svd(a: Strided, { s, vectors }: SvdParts, info: Strided): void {
   const [matrices, values, infos] = [new Items(a, 2), new Items(s, 1), new Items(info, 0)];
   const [uItems, vItems] = vectors === null ? [null, null] : [new Items(vectors.u, 2), new Items(vectors.v, 2)];
   const words = i32();
+  const gesdd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'gesdd', 14) : null;
+  if (gesdd !== null) {
+    const indices = { at: scratch(32 * n) };
+    for (let k = 0; k < matrices.count; k++) {
+      const start = matrices.at(k);
+      i32()[infos.at(k) >>> 2] = NOT_FINITE;
+      if (!Number.isFinite(f.largest(m * n, start))) continue;
+      // It sees Aᵀ = V diag(s) Uᵀ.
+      const kind = uItems === null ? 'N' : columns === n ? 'S' : 'A';
+      const [v, u] = [vItems, uItems].map((items) => ({ at: items === null ? 0 : items.at(k) }));
+      const given = [kind, n, m, { at: start }, n, { at: values.at(k) }, v, n, u, Math.max(columns, 1)];
+      gesdd(given, [indices, { at: infos.at(k) }]);
+    }
+    return;
+  }
   for (let k = 0; k < matrices.count; k++) {
     const [start, lengths] = [matrices.at(k), values.at(k)];
     const largest = f.largest(m * n, start);
