@@ -8,16 +8,53 @@ import type { Strided } from '../../../kernels/strided.ts';
 import { hasLapack, lapackWithRoom } from '../blas/lapack.ts';
 import { beginLaunch, i32, scratch, u8 } from '../heap.ts';
 import { compiled, defineLargest, Items, Rooms, scaleFor } from './batch.ts';
-import type { Routines } from './code.ts';
+import type { Routine, Routines } from './code.ts';
 import { condensingRoom, defineTridiagonal } from './condense.ts';
+import { Part } from './part.ts';
 import { defineQr, roomFor } from './qr.ts';
 import { defineRows } from './rows.ts';
 import { defineTurns, noteBytes, notesFor, Sweep, stripsOf, type TurnRoutines } from './turns.ts';
+import type { IntVar } from './values.ts';
 
 const EPSILON = 2 ** -52;
 const STEPS_EACH = 50;
 /** Rows from which on a library is faster. */
 const WORTH_A_CALL = 32;
+
+/** One QL step along a part, by which what is beside d(0) shrinks; rotations in order from the far end. */
+function qlStep(r: Routine, { count, d, e }: Part, sweep: Sweep, turned: IntVar): void {
+  const [s, c, p, root] = [r.float(1), r.float(1), r.float(0), r.float(0)];
+  const g = r.float(d(1).sub(d(0)).div(e(0).mul(2)));
+  root.set(g.mul(g).add(1).sqrt());
+  g.set(
+    d(count)
+      .sub(d(0))
+      .add(e(0).div(g.add(root.copysign(g)))),
+  );
+  turned.set(0);
+  r.leavable((split) => {
+    r.forDown(count, 0, (t) => {
+      const [here, next] = [d(t), d(t.add(1))];
+      const off = r.float(s.mul(e(t)));
+      const b = r.float(c.mul(e(t)));
+      root.set(off.mul(off).add(g.mul(g)).sqrt());
+      r.if(t.add(1).lt(count), () => e(t.add(1)).set(root));
+      r.if(root.eq(0), () => next.set(next.sub(p)));
+      split(root.eq(0));
+      s.set(off.div(root));
+      c.set(g.div(root));
+      g.set(next.sub(p));
+      root.set(here.sub(g).mul(s).add(c.mul(b).mul(2)));
+      p.set(s.mul(root));
+      next.set(g.add(p));
+      g.set(c.mul(root).sub(b));
+      sweep.note(c, s);
+      turned.increase(1);
+    });
+    d(0).set(d(0).sub(p));
+    e(0).set(g);
+  });
+}
 
 /**
  * Makes a tridiagonal matrix diagonal: `(n, d, e, panels, strips, room for notes, its end)`. Rows of the panels,
@@ -28,71 +65,40 @@ function defineQl(f: Routines, turns: TurnRoutines) {
     'ql',
     ['int', 'int', 'int', 'int', 'int', 'int', 'int'],
     (r, n, d, e, panels, strips, notes, end) => {
-      const info = r.int(0);
-      const [m, steps, turned] = [r.int(0), r.int(0), r.int(0)];
+      const [info, steps, turned] = [r.int(0), r.int(0), r.int(0)];
       const at = r.int(notes);
       const carryOut = (): void => {
         r.call(turns.turnAll, notes, at, n, strips);
         at.set(notes);
       };
-      r.for(0, n, (l) => {
-        steps.set(0);
-        r.repeat((done) => {
-          // The tridiagonal matrix falls apart after row m.
-          m.set(l);
-          r.repeat((found) => {
-            found(m.ge(n.sub(1)));
-            const beside = r
-              .element(d, m)
-              .abs()
-              .add(r.element(d, m.add(1)).abs());
-            found(r.element(e, m).abs().le(beside.mul(EPSILON)));
-            m.increase(1);
-          });
-          done(m.eq(l));
-          steps.increase(1);
-          r.if(steps.gt(STEPS_EACH), () => info.set(l.add(1)));
-          done(info);
-          r.if(at.add(noteBytes(r, m.sub(l))).gt(end), carryOut);
-          const sweep = new Sweep(r, at, panels, m, -1);
-          turned.set(0);
-          const [s, c, p, root] = [r.float(1), r.float(1), r.float(0), r.float(0)];
-          const g = r.float(r.element(d, l.add(1)).sub(r.element(d, l)).div(r.element(e, l).mul(2)));
-          root.set(g.mul(g).add(1).sqrt());
-          g.set(
-            r
-              .element(d, m)
-              .sub(r.element(d, l))
-              .add(r.element(e, l).div(g.add(root.copysign(g)))),
-          );
-          r.leavable((split) => {
-            r.forDown(m, l, (i) => {
-              const [here, next] = [r.element(d, i), r.element(d, i.add(1))];
-              const off = r.float(s.mul(r.element(e, i)));
-              const b = r.float(c.mul(r.element(e, i)));
-              root.set(off.mul(off).add(g.mul(g)).sqrt());
-              r.element(e, i.add(1)).set(root);
-              r.if(root.eq(0), () => {
-                next.set(next.sub(p));
-                r.element(e, m).set(0);
-              });
-              split(root.eq(0));
-              s.set(off.div(root));
-              c.set(g.div(root));
-              g.set(next.sub(p));
-              root.set(here.sub(g).mul(s).add(c.mul(b).mul(2)));
-              p.set(s.mul(root));
-              next.set(g.add(p));
-              g.set(c.mul(root).sub(b));
-              sweep.note(c, s);
-              turned.increase(1);
-            });
-            r.element(d, l).set(r.element(d, l).sub(p));
-            r.element(e, l).set(g);
-            r.element(e, m).set(0);
-          });
-          at.set(sweep.end(turned));
+      const part = new Part(r, n, d, e);
+      const { first, last, count, direction } = part;
+      r.repeat((done) => {
+        done(last.le(0));
+        part.find((i) => {
+          const beside = r
+            .element(d, i)
+            .abs()
+            .add(r.element(d, i.add(1)).abs());
+          return r.element(e, i).abs().le(beside.mul(EPSILON));
         });
+        r.if(
+          first.eq(last),
+          () => last.increase(-1),
+          () => {
+            steps.increase(1);
+            r.if(steps.gt(n.mul(STEPS_EACH)), () => info.set(last.add(1)));
+            // Steps shrink what is beside the smaller end: from there the shift would be lost in larger numbers.
+            part.turn(r.element(d, first).abs().le(r.element(d, last).abs()));
+            r.if(at.add(noteBytes(r, count)).gt(end), carryOut);
+            const far = r.int(first);
+            r.if(direction.gt(0), () => far.set(last));
+            const sweep = new Sweep(r, at, panels, far, r.int(0).sub(direction));
+            qlStep(r, part, sweep, turned);
+            at.set(sweep.end(turned));
+          },
+        );
+        done(info);
       });
       carryOut();
       r.result(info);

@@ -11,10 +11,11 @@ import { beginLaunch, i32, scratch } from '../heap.ts';
 import { compiled, defineLargest, Items, Rooms, scaleFor } from './batch.ts';
 import type { Routine, Routines } from './code.ts';
 import { condensingRoom, defineBidiagonal } from './condense.ts';
+import { Part } from './part.ts';
 import { defineQr, roomFor } from './qr.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
 import { defineTurns, noteBytes, notesFor, rotation, Sweep, stripsOf, type TurnRoutines } from './turns.ts';
-import type { Float, FloatVar, I, IntVar, Place } from './values.ts';
+import type { Float, FloatVar, I } from './values.ts';
 
 const EPSILON = 2 ** -52;
 /** Numbers beside the diagonal that are smaller than this part of what is around them are none. */
@@ -22,13 +23,6 @@ const TOLERANCE = 2 ** -48;
 const SWEEPS_EACH = 60;
 /** Columns from which on a library is faster. */
 const WORTH_A_CALL = 16;
-
-/** A part of the bidiagonal matrix that a bulge is chased along, from either end: numbers on the diagonal and beside it. */
-interface Chase {
-  readonly count: IntVar;
-  readonly d: (t: I) => Place;
-  readonly e: (t: I) => Place;
-}
 
 /** The smaller singular value of [f g; 0 h], which only tells how far to shift. */
 function smallerValue(r: Routine, f: Float, g: Float, h: Float): FloatVar {
@@ -47,7 +41,7 @@ function smallerValue(r: Routine, f: Float, g: Float, h: Float): FloatVar {
 }
 
 /** One sweep along a part: with a shift, or without, which loses nothing of small numbers. Rotations of columns and of rows. */
-function chase(r: Routine, { count, d, e }: Chase, shift: FloatVar, columns: Sweep, rows: Sweep): void {
+function chase(r: Routine, { count, d, e }: Part, shift: FloatVar, columns: Sweep, rows: Sweep): void {
   const [c, s, root, otherC, otherS] = [r.float(1), r.float(0), r.float(0), r.float(1), r.float(0)];
   const [f, g] = [r.float(0), r.float(0)];
   r.if(
@@ -130,57 +124,27 @@ function defineDiagonal(f: Routines, turns: TurnRoutines): void {
           .mul(TOLERANCE)
           .max(2 ** -960),
       );
-      const [first, last, sweeps, from, to] = [r.int(0), r.int(n.sub(1)), r.int(0), r.int(-1), r.int(-1)];
-      const [count, direction, dAt, eAt] = [r.int(0), r.int(1), r.int(0), r.int(0)];
-      const step = r.int(0);
-      const part: Chase = {
-        count,
-        d: (t) => r.at(dAt.add(step.mul(t))),
-        e: (t) => r.at(eAt.add(step.mul(t))),
-      };
+      const part = new Part(r, n, d, e);
+      const { first, last, count, direction } = part;
+      const sweeps = r.int(0);
       const shift = r.float(0);
       r.repeat((done) => {
         done(last.le(0));
         r.leavable((again) => {
           // The part that ends at the last row and has nothing beside its diagonal that vanishes.
-          first.set(last);
           largest.set(r.element(d, last).abs());
-          r.repeat((found) => {
-            found(first.eq(0));
-            const beside = r.float(r.element(e, first.sub(1)).abs());
-            r.if(beside.le(negligible), () => r.element(e, first.sub(1)).set(0));
-            found(beside.le(negligible));
-            first.increase(-1);
-            largest.set(largest.max(beside).max(r.element(d, first).abs()));
+          part.find((i) => {
+            const beside = r.float(r.element(e, i).abs());
+            r.if(beside.gt(negligible), () => largest.set(largest.max(beside).max(r.element(d, i).abs())));
+            return beside.le(negligible);
           });
           r.if(first.eq(last), () => last.increase(-1));
           again(first.gt(last));
           sweeps.increase(1);
           r.if(sweeps.gt(n.mul(SWEEPS_EACH)), () => info.set(1));
           again(info);
-          // Small numbers are to come last on the way. A part keeps the direction it began with.
-          r.if(first.ne(from).or(last.ne(to)), () => {
-            r.if(
-              r.element(d, first).abs().ge(r.element(d, last).abs()),
-              () => direction.set(1),
-              () => direction.set(-1),
-            );
-          });
-          from.set(first);
-          to.set(last);
-          count.set(last.sub(first));
-          step.set(direction.mul(r.bytes));
-          r.if(
-            direction.gt(0),
-            () => {
-              dAt.set(r.element(d, first).address);
-              eAt.set(r.element(e, first).address);
-            },
-            () => {
-              dAt.set(r.element(d, last).address);
-              eAt.set(r.element(e, last.sub(1)).address);
-            },
-          );
+          // Small numbers are to come last on the way.
+          part.turn(r.element(d, first).abs().ge(r.element(d, last).abs()));
           const split = (t: I, size: Float): void => {
             const small = r.int(part.e(t).abs().le(size.mul(TOLERANCE)));
             r.if(small, () => part.e(t).set(0));
