@@ -39,11 +39,15 @@ const shiftedExp: Expr = unary('exp', less(arg(0), arg(1)));
 interface Kernels {
   /** Σ exp(x − m) */
   readonly total: ReduceKernel;
+  /** log Σ exp(x − m), for maxima m */
+  readonly logTotal: ReduceKernel;
   /** exp(x − m) */
   readonly weigh: MapKernel;
-  /** w / s */
+  /** 1 / Σ w */
+  readonly inverse: ReduceKernel;
+  /** w s */
   readonly share: MapKernel;
-  /** (x − m) − log s */
+  /** (x − m) − s */
   readonly logShare: MapKernel;
   /** m + log s */
   readonly combine: MapKernel;
@@ -53,8 +57,15 @@ interface Kernels {
   /** The log-sum-exp of lines. */
   readonly sumLines: LineKernel;
   /** Their gradients from y and ȳ. */
-  readonly gradient: LineKernel;
-  readonly logGradient: LineKernel;
+  readonly gradient: Gradient;
+  readonly logGradient: Gradient;
+}
+
+/** By lines, or else a sum and what is made with it. */
+interface Gradient {
+  readonly lines: LineKernel;
+  readonly total: ReduceKernel;
+  readonly apply: MapKernel;
 }
 
 const kernels = new Map<DType, Kernels>();
@@ -72,24 +83,38 @@ function kernelsFor(dtype: DType): Kernels {
         new Array<DType>(args).fill(dtype),
         [dtype],
       );
-    k = {
-      total: new ReduceKernel({
-        name: 'sumExp',
+    const total = (name: string, ins: number, pre: Expr, post?: Expr): ReduceKernel =>
+      new ReduceKernel({
+        name,
         fold: 'sum',
-        pre: shiftedExp,
+        pre,
+        ...(post !== undefined && { post }),
         compute,
-        ins: [dtype, dtype],
+        ins: new Array<DType>(ins).fill(dtype),
         out: dtype,
-      }),
-      weigh: map('softmaxWeigh', 2, unary('decay', less(arg(0), arg(1)))),
-      share: map('softmaxShare', 2, binary('div', arg(0), arg(1))),
-      logShare: map('logSoftmaxShare', 3, binary('sub', binary('sub', arg(0), arg(1)), unary('log', arg(2)))),
+      });
+    const weight = unary('decay', less(arg(0), arg(1)));
+    const gradient = (name: 'softmax' | 'logSoftmax'): Gradient => {
+      const { sum, result } = GRADIENTS[name];
+      return {
+        lines: gradientOnLines(name, dtype),
+        total: total(`${name}Total`, name === 'softmax' ? 2 : 1, sum(arg(0), arg(1))),
+        apply: map(`${name}Gradient`, 3, result(arg(0), arg(1), arg(2))),
+      };
+    };
+    k = {
+      total: total('sumExp', 2, shiftedExp),
+      logTotal: total('logSumExp', 2, weight, unary('log', arg(0))),
+      weigh: map('softmaxWeigh', 2, weight),
+      inverse: total('inverseSum', 1, arg(0), binary('div', constant(1), arg(0))),
+      share: map('softmaxShare', 2, binary('mul', arg(0), arg(1))),
+      logShare: map('logSoftmaxShare', 3, less(less(arg(0), arg(1)), arg(2))),
       combine: map('logSumExpCombine', 2, binary('add', arg(0), unary('log', arg(1)))),
       lines: onLines('softmax', dtype),
       logLines: onLines('logSoftmax', dtype),
       sumLines: sumOnLines(dtype),
-      gradient: gradientOnLines('softmax', dtype),
-      logGradient: gradientOnLines('logSoftmax', dtype),
+      gradient: gradient('softmax'),
+      logGradient: gradient('logSoftmax'),
     };
     kernels.set(dtype, k);
   }
@@ -140,37 +165,50 @@ function sumOnLines(dtype: DType): LineKernel {
   });
 }
 
-/** y (ȳ − Σ ȳ y), or ȳ − exp(y) Σ ȳ. */
+/** y (ȳ − Σ ȳ y), and ȳ − exp(y) Σ ȳ. */
+const GRADIENTS = {
+  softmax: {
+    sum: (g: Expr, y: Expr): Expr => binary('mul', g, y),
+    result: (y: Expr, g: Expr, s: Expr): Expr => binary('mul', y, less(g, s)),
+  },
+  logSoftmax: {
+    sum: (g: Expr): Expr => g,
+    result: (y: Expr, g: Expr, s: Expr): Expr => less(g, binary('mul', unary('decay', y), s)),
+  },
+} as const;
+
 function gradientOnLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKernel {
   const each = { dtype, extent: 'each' } as const;
-  const [y, g, s] = [arg(0), arg(1), arg(3)];
+  const { sum, result } = GRADIENTS[name];
   return new LineKernel({
     name: `${name}Gradient`,
     compute: computeOf(dtype),
     ins: [each, each],
     scalars: 0,
     outs: [each],
-    passes:
-      name === 'softmax'
-        ? [
-            { map: binary('mul', g, y), fold: 'sum' },
-            { map: binary('mul', y, less(g, s)), store: 0 },
-          ]
-        : [
-            { map: g, fold: 'sum' },
-            { map: less(g, binary('mul', unary('decay', y), s)), store: 0 },
-          ],
+    passes: [
+      { map: sum(arg(1), arg(0)), fold: 'sum' },
+      { map: result(arg(0), arg(1), arg(3)), store: 0 },
+    ],
   });
 }
 
-/** A gradient in one kernel: null where more than its value may be asked for, and where there are no lines. */
+/** A gradient in one kernel, or in two if there are no lines: null where more than its value may be asked for. */
 function gradientAtOnce(g: TensorBase, y: TensorBase, dim: number, logarithm: boolean): TensorBase | null {
-  const lines = linesOver(y.shape, y.shape.length === 0 ? [] : [dim]);
-  if (lines === null || !isBare([g, y])) return null;
+  if (y.count === 0 || !isBare([g, y])) return null;
+  const dims = y.shape.length === 0 ? [] : [dim];
+  const lines = linesOver(y.shape, dims);
   return internally(() => {
     const out = fresh(y.shape, y.dtype);
     const k = kernelsFor(y.dtype);
-    (logarithm ? k.logGradient : k.gradient).run(lines.lines, lines.length, [out], [inOrder(y), inOrder(g)]);
+    const gradient = logarithm ? k.logGradient : k.gradient;
+    if (lines !== null) {
+      gradient.lines.run(lines.lines, lines.length, [out], [inOrder(y), inOrder(g)]);
+      return out;
+    }
+    const s = fresh(reducedShape(y.shape, { dims, keepdim: true, all: false }), y.dtype);
+    gradient.total.run(s, logarithm ? [g] : [g, y], y.shape, dims);
+    gradient.apply.run([out], [y, g, s]);
     return out;
   });
 }
@@ -201,10 +239,15 @@ function overLines(x: TensorBase, { lines, length }: Lines): TensorBase {
   return overLines(y, { lines, length: parts });
 }
 
-/** Σ exp(x − m), with the reduced dimensions kept as in m. */
-function total(x: TensorBase, m: TensorBase, attrs: ReduceAttrs): TensorBase {
+/** What a kernel makes of x and others, with the reduced dimensions kept as in m. */
+function totalled(
+  kernel: ReduceKernel,
+  m: TensorBase,
+  [x, ...others]: readonly TensorBase[],
+  attrs: ReduceAttrs,
+): TensorBase {
   const s = fresh(m.shape, x.dtype);
-  kernelsFor(x.dtype).total.run(s, [x, m], x.shape, attrs.dims);
+  kernel.run(s, [x, ...others], x.shape, attrs.dims);
   return s;
 }
 
@@ -250,8 +293,9 @@ const logsumexpOp: Op<ReduceAttrs> = defineOp({
       const lines = asLines(x.shape, attrs.dims);
       if (lines !== null) return alias(overLines(inOrder(x), lines), shape, contiguousStrides(shape));
       const kept = { ...attrs, keepdim: true };
+      const k = kernelsFor(x.dtype);
       const m = reduce({ name: 'finiteMax', fold: 'max', post: finiteOrZero }, x, x.dtype, x.dtype, kept);
-      const y = mapped(kernelsFor(x.dtype).combine, m.shape, x.dtype, [m, total(x, m, kept)]);
+      const y = mapped(k.combine, m.shape, x.dtype, [m, totalled(k.total, m, [x, m], kept)]);
       return attrs.keepdim ? y : alias(y, shape, contiguousStrides(shape));
     });
   },
@@ -288,10 +332,12 @@ function shares(x: TensorBase, dim: number, logarithm: boolean): TensorBase {
     }
     const attrs: ReduceAttrs = { dims, keepdim: true, all: false };
     const m = reduce({ name: 'max', fold: 'max' }, x, x.dtype, x.dtype, attrs);
-    if (logarithm) return mapped(k.logShare, x.shape, x.dtype, [x, m, total(x, m, attrs)]);
+    if (logarithm) {
+      const s = totalled(k.logTotal, m, [x, m], attrs);
+      return mapped(k.logShare, x.shape, x.dtype, [x, m, s]);
+    }
     const y = mapped(k.weigh, x.shape, x.dtype, [x, m]);
-    const s = reduce({ name: 'sum', fold: 'sum' }, y, y.dtype, y.dtype, attrs);
-    k.share.run([y], [y, s]);
+    k.share.run([y], [y, totalled(k.inverse, m, [y], attrs)]);
     return y;
   });
 }

@@ -1,10 +1,11 @@
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply, isBare } from '../core/apply.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
+import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
-import { arg, binary, constant, unary } from '../kernels/expr.ts';
-import { add, mul } from './elementwise.ts';
+import { arg, binary } from '../kernels/expr.ts';
+import { add, mul, rsqrt } from './elementwise.ts';
 import { onBatch } from './matmul.ts';
 import {
   type Attrs,
@@ -29,18 +30,18 @@ interface AffineAttrs extends Attrs {
 
 const kernels = new Map<DType, ReduceKernel>();
 
-/** Σ ȳ (x − μ) / √(v + ε) */
+/** Σ ȳ (x − μ) r with r = (v + ε)^(−½) */
 function weightKernel(dtype: DType): ReduceKernel {
   let kernel = kernels.get(dtype);
   if (kernel === undefined) {
-    const [g, x, mean, v, eps] = [arg(0), arg(1), arg(2), arg(3), arg(4)];
-    const y = binary('mul', binary('sub', x, mean), binary('div', constant(1), unary('sqrt', binary('add', v, eps))));
+    const [g, x, mean, r] = [arg(0), arg(1), arg(2), arg(3)];
+    const y = binary('mul', binary('sub', x, mean), r);
     kernel = new ReduceKernel({
       name: 'layerNormWeight',
       fold: 'sum',
       pre: binary('mul', g, y),
       compute: dtypeInfo(dtype).compute,
-      ins: [dtype, dtype, dtype, dtype, 'scalar'],
+      ins: [dtype, dtype, dtype, dtype],
       out: dtype,
     });
     kernels.set(dtype, kernel);
@@ -48,15 +49,19 @@ function weightKernel(dtype: DType): ReduceKernel {
   return kernel;
 }
 
-/** The gradient by weights `w` in one kernel; null where more than its value may be asked for. */
+/** The gradient by weights `w` in one pass through memory; null where more than its value may be asked for. */
 function weightAtOnce(inputs: readonly TensorBase[], w: TensorBase, { eps }: Attrs): TensorBase | null {
   if (!isBare(inputs)) return null;
-  const { shape, dtype } = inputs[0];
-  const out = fresh(w.shape, dtype);
+  const [g, x, mean, v] = inputs;
+  const { shape, dtype } = g;
   const missing = shape.length - w.shape.length;
   const repeated = [...shape.keys()].filter((d) => d < missing || w.shape[d - missing] !== shape[d]);
-  weightKernel(dtype).run(out, [...inputs, eps], shape, repeated);
-  return out;
+  return internally(() => {
+    const out = fresh(w.shape, dtype);
+    // Roots and quotients of a line's own, not of every element.
+    weightKernel(dtype).run(out, [g, x, mean, rsqrt(add(v, eps))], shape, repeated);
+    return out;
+  });
 }
 
 // z = y w + b with y, μ, v of `standardize`        x̄: of ȳ = z̄ w    w̄ = Σ z̄ y    b̄ = Σ z̄

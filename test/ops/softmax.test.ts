@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { autograd, functional as F, ones, randn, type Tensor, tensor } from '../../src/index.ts';
+
+/** Along the last dimension it goes line by line, along others by sums and maps: the two must agree. */
+describe.each(['float32', 'float64'] as const)('softmax along any dimension, %s', (dtype) => {
+  const digits = dtype === 'float32' ? 5 : 12;
+  const close = (a: Tensor, b: Tensor): void => {
+    expect(a.shape).toEqual(b.shape);
+    const others = b.flatten().toArray() as number[];
+    for (const [i, v] of (a.flatten().toArray() as number[]).entries()) {
+      if (Number.isFinite(others[i])) expect(v).toBeCloseTo(others[i], digits);
+      else expect(v).toBe(others[i]);
+    }
+  };
+  const both = (f: (x: Tensor, dim: number) => Tensor, values: Tensor, weights: Tensor, dim: number): void => {
+    const [x, last] = [values.detach().requiresGrad_(), values.detach().requiresGrad_()];
+    const y = f(x, dim);
+    const z = f(last.transpose(dim, -1).contiguous(), -1).transpose(dim, -1);
+    close(y, z);
+    y.backward({ gradient: weights });
+    z.backward({ gradient: weights });
+    close(x.grad as Tensor, last.grad as Tensor);
+  };
+  const functions = {
+    softmax: (x: Tensor, dim: number): Tensor => x.softmax(dim),
+    logSoftmax: (x: Tensor, dim: number): Tensor => x.logSoftmax(dim),
+  };
+
+  it.each(Object.entries(functions))('%s and its gradient', (_, f) => {
+    for (const shape of [
+      [2, 1],
+      [3, 5],
+      [10, 100],
+      [33, 18],
+      [4, 7, 9],
+      [3, 20, 1, 17],
+    ])
+      for (let dim = 0; dim < shape.length; dim++)
+        both(f, randn(shape, { dtype }).mul(4), randn(shape, { dtype }), dim);
+    const views: Tensor = randn([6, 40, 5], { dtype }).transpose(0, 2);
+    both(f, views, ones(views.shape, { dtype }), 0);
+    both(f, views, ones(views.shape, { dtype }), 1);
+  });
+
+  it.each(Object.entries(functions))('%s of what is infinite or no number', (_, f) => {
+    const x: Tensor = tensor(
+      [
+        [0, -Infinity, -Infinity, Infinity, NaN, 1e4],
+        [1, 0, -Infinity, 0, 0, -1e4],
+        [2, 1, -Infinity, 1, 1, 0],
+      ],
+      { dtype },
+    );
+    both(f, x, ones([3, 6], { dtype }), 0);
+  });
+
+  it('is differentiated twice across lines', () => {
+    const x: Tensor = randn([4, 6], { dtype: 'float64', requiresGrad: true });
+    const loss = (dim: number, t: Tensor): Tensor => F.logSoftmax(t, dim).mul(t.softmax(dim)).sum();
+    const second = (dim: number, t: Tensor): Tensor => {
+      const [first] = autograd.grad(loss(dim, t), [t], { createGraph: true }) as [Tensor];
+      const [twice] = autograd.grad(first.square().sum(), [t]) as [Tensor];
+      return twice;
+    };
+    const across = second(0, x).t();
+    const turned: Tensor = x.detach().t().contiguous().requiresGrad_();
+    close(across, second(1, turned));
+  });
+});
