@@ -7,17 +7,11 @@ import { defineOp, type Op } from '../core/op.ts';
 import { contiguousStrides, numel, wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { defineSelection, type Found, foundOf } from './along.ts';
-import { clone } from './copy.ts';
 import { full } from './create.ts';
-import { mul, ne, sub } from './elementwise.ts';
-import { argmax, evenShares, refuseEmpty } from './extrema.ts';
-import { gather } from './indexing.ts';
-import { cat } from './join.ts';
+import { mul } from './elementwise.ts';
+import { evenShares, refuseEmpty } from './extrema.ts';
 import { keepdims, type ReduceAttrs, reduceAttrs, reducedShape, shifted, sumOver } from './reduce.ts';
-import { cummax, cumsum } from './scans.ts';
-import { narrow } from './slices.ts';
-import { sort } from './sorting.ts';
-import { reshape, squeeze } from './view.ts';
+import { reshape } from './view.ts';
 
 /* Reductions that select an element by its rank, or by how often it is there. */
 
@@ -127,31 +121,7 @@ export const nanmedianAll = overall('nanmedian', true);
 export const medianAt = along('median', false);
 export const nanmedianAt = along('nanmedian', true);
 
-/**
- * The most frequent element of every line and the last place it has: in the sorted line, the end of the
- * longest run. Of equally frequent ones it is the smallest.
- */
-const modeOp: Op<ReduceAttrs> = defineSelection({
-  name: 'mode',
-  find: (x, attrs) =>
-    internally(() => {
-      const [dim] = attrs.dims;
-      if (dim === undefined) return [clone(x), full([], 0, 'int32')];
-      const sorted = sort(x, dim);
-      const n = x.shape[dim];
-      const part = (t: TensorBase, from: number): TensorBase => narrow(t, dim, from, n - 1);
-      const place = sub(cumsum(full(x.shape, 1, 'int32'), dim), 1);
-      const changed = ne(part(sorted.values, 1), part(sorted.values, 0));
-      const first = full(x.shape.with(dim, 1), 0, 'int32');
-      const start = cummax(cat([first, mul(part(place, 1), changed)], dim), dim).values;
-      const end = argmax(sub(place, start), dim, true);
-      const taken = (t: TensorBase): TensorBase => {
-        const y = gather(t, dim, end);
-        return attrs.keepdim ? y : squeeze(y, dim);
-      };
-      return [taken(sorted.values), taken(sorted.indices)];
-    }),
-});
+const modeOp: Op<ReduceAttrs> = defineSelection({ name: 'mode', find: (x, attrs) => selected(x, attrs, 'mode') });
 
 /** The most frequent element along `dim`, the smallest of several, and where it is. */
 export function mode(x: TensorBase, dim = -1, keepdim = false): Found {

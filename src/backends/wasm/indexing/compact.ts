@@ -41,7 +41,8 @@ export function countNonzero(t: Strided, shape: readonly number[] = t.shape): nu
 /** Words of the head: where results go, and where they end. */
 const HEAD = { to: 0, end: 1, words: 2 } as const;
 
-const LOAD: Readonly<Record<DType, MemoryOp>> = {
+/** How an element is loaded to be looked at. */
+export const LOAD: Readonly<Record<DType, MemoryOp>> = {
   bool: 'i32.load8_u',
   uint8: 'i32.load8_u',
   int32: 'i32.load',

@@ -6,13 +6,14 @@
 import { type DType, dtypeInfo, isFloat } from '../../../core/dtype.ts';
 import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
-import { FunctionBody, type Local } from '../encoder.ts';
+import { advance, copyOf, times, whilst } from '../control.ts';
+import { FunctionBody } from '../encoder.ts';
 import { beginLaunch, i32 } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { inBlocks, linesOf, tasksFor } from '../threads/share.ts';
 import { MOVE, startOf } from './nest.ts';
+import { isShort, networkFunction, networkSize } from './network.ts';
 import {
   BUCKETS,
   hold,
@@ -28,32 +29,9 @@ import {
   storeRecord,
   upTo,
 } from './records.ts';
+import { type Choice, emitMostFrequent, PARAM, parameters, shortFunction } from './select-short.ts';
 
-/**
- * Which element: that of a rank; or the lower median, where a row with NaNs gives the first of them; or
- * the lower median of what is a number.
- */
-export type Choice = 'rank' | 'median' | 'nanmedian';
-
-/** Words of the parameter block. Steps: from row to row, and in the input also from element to element. */
-const PARAM = {
-  rows: 0,
-  n: 1,
-  rank: 2,
-  keys: 3,
-  places: 4,
-  spareKeys: 5,
-  sparePlaces: 6,
-  counters: 7,
-  input: 8,
-  inputRow: 9,
-  inputStep: 10,
-  values: 11,
-  valuesRow: 12,
-  indices: 13,
-  indicesRow: 14,
-  words: 15,
-} as const;
+export type { Choice } from './select-short.ts';
 
 /** Calls function 0, `sort`, for short rows. */
 function selectFunction(dtype: DType, choice: Choice): FunctionBody {
@@ -61,7 +39,7 @@ function selectFunction(dtype: DType, choice: Choice): FunctionBody {
   const records = recordsOf(dtype);
   const { bytes } = dtypeInfo(dtype);
   const [load, store] = MOVE[bytes];
-  const word = (name: keyof typeof PARAM): Local => loadWord(b, PARAM[name]);
+  const word = parameters(b);
   const rows = word('rows');
   const n = word('n');
   const rank = word('rank');
@@ -75,7 +53,7 @@ function selectFunction(dtype: DType, choice: Choice): FunctionBody {
   const valuesRow = word('valuesRow');
   const indices = word('indices');
   const indicesRow = word('indicesRow');
-  const countsNaN = choice !== 'rank' && isFloat(dtype);
+  const countsNaN = (choice === 'median' || choice === 'nanmedian') && isFloat(dtype);
   const i = b.local('i32');
   const at = b.local('i32');
   const nans = b.local('i32');
@@ -129,7 +107,14 @@ function selectFunction(dtype: DType, choice: Choice): FunctionBody {
     arrays.forEach((l, k) => {
       b.get(l).set(from[k]);
     });
-    setPlace();
+    if (choice !== 'mode') setPlace();
+    else {
+      b.i32(0).set(wanted);
+      emitMostFrequent(b, { dtype, input, inputStep, n }, place, () => {
+        setPlace();
+        advance(b, wanted, 1);
+      });
+    }
   };
 
   const shift = b.local('i32');
@@ -203,6 +188,10 @@ function selectFunction(dtype: DType, choice: Choice): FunctionBody {
     setPlace();
   };
   const find = (): void => {
+    if (choice === 'mode') {
+      sorted();
+      return;
+    }
     choose();
     b.get(n).i32(INSERTION).op('i32.le_u');
     b.if(sorted, select);
@@ -222,16 +211,21 @@ function selectFunction(dtype: DType, choice: Choice): FunctionBody {
 
 const kernels = new Map<string, WasmFunction>();
 
-function kernelFor(dtype: DType, choice: Choice): WasmFunction {
-  const key = `${dtype} ${choice}`;
+function kernelFor(dtype: DType, choice: Choice, short: boolean): WasmFunction {
+  const key = `${dtype} ${choice} ${short}`;
   let kernel = kernels.get(key);
   if (kernel === undefined) {
-    kernel = instantiate([sortFunction(recordsOf(dtype)), selectFunction(dtype, choice)]).select;
+    const functions = short
+      ? [networkFunction(), shortFunction(dtype, choice)]
+      : [sortFunction(recordsOf(dtype)), selectFunction(dtype, choice)];
+    kernel = instantiate(functions).select;
     kernels.set(key, kernel);
   }
   return kernel;
 }
 
+/** Rows up to this length are sorted as a whole, whatever is wanted of them. */
+const SHORT = 96;
 /** Room of all tasks together. */
 const ROOM_BYTES = 64 << 20;
 /** What an element takes, in steps of `tasksFor`. */
@@ -255,20 +249,22 @@ export function selectRank(
   if (shape.includes(0)) return;
   const n = shape[dim] ?? 1;
   const records = recordsOf(input.dtype);
-  const kernel = kernelFor(input.dtype, choice);
   const tensors = [input, values, indices];
   const bytes = tensors.map((t) => dtypeInfo(t.dtype).bytes);
   const others = shape.map((_, d) => d).filter((d) => d !== dim);
   const strides = tensors.map((t) => t.strides);
   const loops = joinLoops(memoryOrder(loopsOver(shape, others, strides)));
   const lines: Loop = loops.pop() ?? { size: 1, steps: [0, 0, 0] };
+  const short = choice === 'mode' ? isShort(n, input.dtype, lines.size) : n <= SHORT;
+  const kernel = kernelFor(input.dtype, choice, short);
+  const size = networkSize(n);
   const starts = tensors.map(startOf);
   const positions = loops.reduce((p, { size }) => p * size, 1);
   const most = Math.max(1, Math.floor(ROOM_BYTES / (24 * n)));
   const tasks = tasksFor(SELECT_STEPS * numel(shape), Math.min(most, positions * lines.size));
   const piece = linesOf(lines.size, positions, tasks);
   const pieces = Math.ceil(lines.size / piece);
-  const rooms = Array.from({ length: tasks }, () => roomFor(records, n + 1));
+  const rooms = Array.from({ length: tasks }, () => roomFor(records, short ? 2 * size : n + 1));
   const walk = new Walk(loops, 3);
   inBlocks(kernel, PARAM.words, positions * pieces, tasks, (i, task, w) => {
     const line = (i % pieces) * piece;
@@ -281,6 +277,7 @@ export function selectRank(
     set('rows', Math.min(piece, lines.size - line));
     set('n', n);
     set('rank', rank);
+    set('size', size);
     for (const [name, place] of Object.entries(rooms[task])) set(name as keyof Room, place);
     set('input', at(0));
     set('inputRow', lines.steps[0] * bytes[0]);

@@ -14,6 +14,15 @@ import { instantiate, type WasmFunction } from '../module.ts';
 import { inBlocks, linesOf, tasksFor } from '../threads/share.ts';
 import { MOVE, startOf } from './nest.ts';
 import {
+  emitPairs,
+  isShort,
+  networkFunction,
+  networkSize,
+  pushElementAt,
+  pushPlaceAt,
+  RECORD_STEP,
+} from './network.ts';
+import {
   hold,
   INSERTION,
   loadRecord,
@@ -160,13 +169,56 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
   return b;
 }
 
-const kernels = new Map<DType, WasmFunction>();
+/** pairs(parameters): the same for short rows. The capacity is the size of the network, which is function 0. */
+function pairsFunction(dtype: DType): FunctionBody {
+  const b = new FunctionBody('pairs', ['i32'], []);
+  const [load, store] = MOVE[dtypeInfo(dtype).bytes];
+  const word = (name: keyof typeof PARAM, further = 0): Local => loadWord(b, PARAM[name] + further);
+  const [rows, n, k, size, records] = (['rows', 'n', 'k', 'capacity', 'keys'] as const).map((name) => word(name));
+  const [input, inputRow, inputStep] = [0, 1, 2].map((w) => word('input', w));
+  const [values, valuesRow, valuesStep] = [0, 1, 2].map((w) => word('values', w));
+  const [indices, indicesRow, indicesStep] = [0, 1, 2].map((w) => word('indices', w));
+  const flip = b.local('i64');
+  b.get(b.params[0])
+    .mem('i32.load', 4 * PARAM.flip)
+    .op('i64.extend_i32_s')
+    .set(flip);
+  const toValue = b.local('i32');
+  const toIndex = b.local('i32');
+  const left = b.local('i32');
+  const place = b.local('i32');
+  const at = b.local('i32');
+  const write = (first: Local): void => {
+    b.get(first).set(at).get(values).set(toValue).get(indices).set(toIndex).get(k).set(left);
+    times(b, left, () => {
+      pushPlaceAt(b, at);
+      b.set(place).get(toIndex).get(place).mem('i32.store');
+      b.get(values).if(() => {
+        b.get(toValue);
+        pushElementAt(b, input, place, inputStep);
+        b.mem(load).mem(store);
+        advance(b, toValue, valuesStep);
+      });
+      advance(b, toIndex, indicesStep);
+      advance(b, at, RECORD_STEP);
+    });
+    b.get(values).if(() => advance(b, values, valuesRow));
+    advance(b, indices, indicesRow);
+  };
+  emitPairs(b, size, { dtype, records, input, inputRow, inputStep, rows, n, flip }, write);
+  return b;
+}
 
-function kernelFor(dtype: DType, records: Records): WasmFunction {
-  let kernel = kernels.get(dtype);
+const kernels = new Map<string, WasmFunction>();
+
+function kernelFor(dtype: DType, records: Records, short: boolean): WasmFunction {
+  const key = `${dtype} ${short}`;
+  let kernel = kernels.get(key);
   if (kernel === undefined) {
-    kernel = instantiate([sortFunction(records), rowsFunction(dtype, records)]).rows;
-    kernels.set(dtype, kernel);
+    kernel = short
+      ? instantiate([networkFunction(), pairsFunction(dtype)]).pairs
+      : instantiate([sortFunction(records), rowsFunction(dtype, records)]).rows;
+    kernels.set(key, kernel);
   }
   return kernel;
 }
@@ -184,7 +236,6 @@ function run(values: Strided | null, indices: Strided, input: Strided, dim: numb
   if (shape.includes(0) || k === 0) return;
   const n = shape[dim] ?? 1;
   const records = recordsOf(input.dtype);
-  const kernel = kernelFor(input.dtype, records);
   const tensors = [input, values ?? indices, indices];
   const elementBytes = tensors.map((t) => dtypeInfo(t.dtype).bytes);
   const strides = tensors.map((t) => t.strides);
@@ -192,14 +243,16 @@ function run(values: Strided | null, indices: Strided, input: Strided, dim: numb
   const loops = joinLoops(memoryOrder(loopsOver(shape, others, strides)));
   const lines: Loop = loops.pop() ?? { size: 1, steps: [0, 0, 0] };
   // A short list is kept in order; a full one of twice as many candidates is sorted and cut to k.
-  const capacity = k <= ORDERED ? k : 8 * k < n ? Math.max(2 * k, INSERTION) : n + 1;
+  const short = (k === n || n <= 64) && isShort(n, input.dtype, lines.size);
+  const kernel = kernelFor(input.dtype, records, short);
+  const capacity = short ? networkSize(n) : k <= ORDERED ? k : 8 * k < n ? Math.max(2 * k, INSERTION) : n + 1;
   const starts = tensors.map(startOf);
   const positions = loops.reduce((p, { size }) => p * size, 1);
   const most = Math.max(1, Math.floor(ROOM_BYTES / (24 * capacity)));
   const tasks = tasksFor(SORT_STEPS * numel(shape), Math.min(most, positions * lines.size));
   const piece = linesOf(lines.size, positions, tasks);
   const pieces = Math.ceil(lines.size / piece);
-  const rooms = Array.from({ length: tasks }, () => roomFor(records, capacity));
+  const rooms = Array.from({ length: tasks }, () => roomFor(records, short ? 2 * capacity : capacity));
   const walk = new Walk(loops, 3);
   inBlocks(kernel, PARAM.words, positions * pieces, tasks, (i, task, w) => {
     const line = (i % pieces) * piece;
