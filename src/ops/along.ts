@@ -2,10 +2,10 @@ import { apply } from '../core/apply.ts';
 import { defineOp, type Op, type OpDefinition } from '../core/op.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Outputs, TensorBase } from '../core/tensor.ts';
-import { zeros } from './create.ts';
-import { gather, scatterAdd } from './indexing.ts';
+import { gather, scatterAddOp } from './indexing.ts';
 import { type ReduceAttrs, shifted } from './reduce.ts';
 import { squeeze, unsqueeze } from './view.ts';
+import { onZeros } from './writing.ts';
 
 /** Attributes of an operation along one dimension that it keeps. */
 export interface DimAttrs {
@@ -68,7 +68,12 @@ function takeAlong(x: TensorBase, index: TensorBase, { dims: [dim], keepdim }: R
 function putAlong(g: TensorBase, index: TensorBase, shape: Shape, { dims: [dim], keepdim }: ReduceAttrs): TensorBase {
   if (dim === undefined) return g;
   const up = (t: TensorBase): TensorBase => (keepdim ? t : unsqueeze(t, dim));
-  return scatterAdd(zeros(shape, g.dtype), dim, up(index), up(g));
+  return putBack(up(g), up(index), shape, dim);
+}
+
+/** Zeros, with `g` where the index says. A scalar has one place. */
+function putBack(g: TensorBase, index: TensorBase, shape: Shape, dim: number): TensorBase {
+  return shape.length === 0 ? g : onZeros(scatterAddOp, shape, [index, g], { dim });
 }
 
 /**
@@ -106,7 +111,7 @@ export function definePicking<A extends DimAttrs>({ find, ...finding }: Finding<
     forward: ([x], attrs) => find(x, attrs),
     vjp: {
       saves: ['y1'],
-      rule: ([g], [index], c) => [g === null ? null : scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)],
+      rule: ([g], [index], c) => [g === null ? null : putBack(g, index, c.shape(0), c.attrs.dim)],
     },
     jvp: ({ tangents: [tx], outputs: [, index], attrs }) => [tx === null ? null : gather(tx, attrs.dim, index), null],
     vmap: ([x], _, attrs) => batchedAlong(op, [x], attrs),

@@ -80,7 +80,7 @@ function checkDTypes(op: string, target: TensorBase, value: TensorBase): void {
 
 /** One value written where a mask as large as the view holds: then its places need not be found. */
 function fillMask(op: string, reading: Reading, value: TensorBase, accumulate: boolean): TensorBase | null {
-  return accumulate || value.count !== 1 || value.shape.length > 0 ? null : wholeMask(op, reading);
+  return accumulate || value.count !== 1 ? null : wholeMask(op, reading);
 }
 
 function putCall(
@@ -117,7 +117,7 @@ export function setAt_(
   const mask = fillMask(op, reading, value, accumulate);
   if (mask !== null) {
     checkDTypes(op, view, value);
-    inPlace(ops.maskedFillTensor, maskedFillInputs(view, mask, value));
+    inPlace(ops.maskedFillTensor, maskedFillInputs(view, mask, reshape(value, [])));
     return x;
   }
   const places = picked(op, view, picks);
@@ -149,7 +149,7 @@ function changedView(op: string, reading: Reading, value: TensorBase, accumulate
   const mask = fillMask(op, reading, value, accumulate);
   if (mask !== null) {
     checkDTypes(op, view, value);
-    return maskedFill(view, mask, value);
+    return maskedFill(view, mask, reshape(value, []));
   }
   return written(view, putCall(op, view, picked(op, view, picks), value, accumulate));
 }

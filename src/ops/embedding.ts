@@ -12,10 +12,11 @@ import { detach } from './detach.ts';
 import { add, div, eq, gt, mul, remainder, where } from './elementwise.ts';
 import { amax, amin } from './extrema.ts';
 import { copy_ } from './fill.ts';
-import { batch, indexAdd, indexCopy, indexSelect } from './indexing.ts';
+import { batch, indexAdd, indexAddOp, indexCopy, indexSelect, scatterValueOp } from './indexing.ts';
 import { elementOf } from './inspect.ts';
 import { norm } from './norm.ts';
 import { expand, reshape, unsqueeze } from './view.ts';
+import { onZeros } from './writing.ts';
 
 /* Rows of a table looked up by number, and numbers as rows of truth values. */
 
@@ -40,7 +41,7 @@ function lookupGradient(g: TensorBase, index: TensorBase, shape: readonly number
     const counts = indexAdd(zeros([shape[0]], g.dtype), 0, places, ones);
     rows = div(rows, unsqueeze(indexSelect(counts, 0, places), 1));
   }
-  return indexAdd(zeros(shape, g.dtype), 0, places, rows);
+  return onZeros(indexAddOp, shape, [places, rows], { dim: 0 });
 }
 
 // y[i, …] = w[index[i], …]        w̄ = indexAdd(0, index, ȳ), without the padding row, by frequency if asked
@@ -144,5 +145,6 @@ export function oneHot(x: TensorBase, numClasses = -1): TensorBase {
     throw new ArgumentError(
       `oneHot: Class values must be smaller than num_classes, got ${greatest} for ${classes} classes`,
     );
-  return toDType(eq(unsqueeze(x, -1), counting(classes)), 'int32');
+  const dim = x.shape.length;
+  return onZeros(scatterValueOp, [...x.shape, classes], [unsqueeze(toDType(x, 'int32'), dim)], { dim, value: 1 });
 }

@@ -14,13 +14,12 @@ import { defineOp, type Op } from '../core/op.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
-import { zeros } from './create.ts';
 import { mul } from './elementwise.ts';
 import { padTo } from './pad.ts';
 import { narrow } from './slices.ts';
 import { storable } from './storable.ts';
 import { expand, reshape, unsqueeze } from './view.ts';
-import { defineWriting, linearBut, type Writing, type WritingOp, writing, written } from './writing.ts';
+import { defineWriting, linearBut, onZeros, type Writing, type WritingOp, writing, written } from './writing.ts';
 
 /*
  * Reading and writing along one dimension. `gather` and `scatter` have an index of their own for every
@@ -151,7 +150,7 @@ const gatherOp: Op<DimAttrs> = defineOp({
     gatherKernel(y, x, index, dim);
     return y;
   },
-  vjp: { x: [['index'], (g, [index], c) => scatterAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)] },
+  vjp: { x: [['index'], (g, [index], c) => onZeros(scatterAddOp, c.shape(0), [index, g], c.attrs)] },
   jvp: linearBut(() => gatherOp, 1),
   vmap: ([x, index], [inX, inI], { dim }, size) =>
     apply1(gatherOp, [batch(x, inX, size), batch(index, inI, size)], { dim: dim + 1 }),
@@ -184,7 +183,7 @@ function scatterBatch(op: () => Op<DimAttrs>): Op<DimAttrs>['vmap'] {
 }
 
 // y = x,  y[index[i,j], j] += src[i,j]        x̄ = ȳ,  src̄ = gather(ȳ, index)
-const scatterAddOp: WritingOp<DimAttrs> = defineWriting({
+export const scatterAddOp: WritingOp<DimAttrs> = defineWriting({
   name: 'scatterAdd',
   cheap: true,
   inputs: ['x', 'index', 'src'],
@@ -222,7 +221,7 @@ const scatterOp: WritingOp<DimAttrs> = defineWriting({
 });
 
 // y = x,  y[index[i,j], j] = value        x̄ = ȳ with 0 where something was written
-const scatterValueOp: WritingOp<ValueAttrs> = defineWriting({
+export const scatterValueOp: WritingOp<ValueAttrs> = defineWriting({
   name: 'scatterValue',
   cheap: true,
   node: 'ScatterBackward1',
@@ -261,7 +260,7 @@ const indexSelectOp: Op<DimAttrs> = defineOp({
     indexSelectKernel(y, x, dim, index);
     return y;
   },
-  vjp: { x: [['index'], (g, [index], c) => indexAdd(zeros(c.shape(0), g.dtype), c.attrs.dim, index, g)] },
+  vjp: { x: [['index'], (g, [index], c) => onZeros(indexAddOp, c.shape(0), [index, g], c.attrs)] },
   jvp: linearBut(() => indexSelectOp, 1),
   vmap: ([x, index], [inX, inI], { dim }, size) => {
     if (!inI) return apply1(indexSelectOp, [x, index], { dim: dim + 1 });
@@ -301,7 +300,7 @@ function slicesBatch<A extends DimAttrs>(op: () => Op<A>, ofElements: () => Op<A
 }
 
 // y = x,  y[…, index[k], …] += src[…, k, …]        x̄ = ȳ,  src̄ = indexSelect(ȳ, index)
-const indexAddOp: WritingOp<DimAttrs> = defineWriting({
+export const indexAddOp: WritingOp<DimAttrs> = defineWriting({
   name: 'indexAdd',
   cheap: true,
   inputs: ['x', 'index', 'src'],

@@ -70,11 +70,15 @@ export function integersOf(op: string, t: TensorBase): number[] {
       );
     return integersOf(op, t.wrapped.value);
   }
+  if (t.count === 0) return [];
+  beginLaunch();
+  const start = address(t.storage) / 4;
+  const words = i32();
   const out: number[] = [];
   const visit = (d: number, place: number): void => {
-    if (d === t.shape.length) out.push(readElement(t, place));
+    if (d === t.shape.length) out.push(words[place]);
     else for (let i = 0; i < t.shape[d]; i++) visit(d + 1, place + i * t.strides[d]);
   };
-  visit(0, t.offset);
+  visit(0, start + t.offset);
   return out;
 }

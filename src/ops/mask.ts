@@ -19,7 +19,7 @@ import { takeAt } from './places.ts';
 import { select } from './slices.ts';
 import { storable } from './storable.ts';
 import { expand, reshape, t, unsqueeze } from './view.ts';
-import { defineWriting, linearBut, type Writing, type WritingOp, writing } from './writing.ts';
+import { defineWriting, linearBut, onZeros, type Writing, type WritingOp, writing } from './writing.ts';
 
 /*
  * Elements chosen by truth values. How many there are hangs on the values, and with it the shape of what
@@ -78,7 +78,8 @@ const maskedSelectOp: Op<undefined> = defineOp({
   vjp: {
     x: [
       ['mask'],
-      (g, [mask], c) => maskedScatter(zeros(broadcastShapes('maskedSelect', c.shape(0), mask.shape), g.dtype), mask, g),
+      (g, [mask], c) =>
+        onZeros(maskedScatterOp, broadcastShapes('maskedSelect', c.shape(0), mask.shape), [mask, g], undefined),
     ],
   },
   jvp: linearBut(() => maskedSelectOp, 1),
@@ -125,7 +126,7 @@ const maskedFrontOp: Op<{ readonly length: number }> = defineOp({
     maskedSelectKernel(alias(y, [count], [1]), x, mask, x.shape);
     return y;
   },
-  vjp: { x: [['mask'], (g, [mask], c) => maskedScatter(zeros(c.shape(0), g.dtype), mask, g)] },
+  vjp: { x: [['mask'], (g, [mask], c) => onZeros(maskedScatterOp, c.shape(0), [mask, g], undefined)] },
   jvp: linearBut(() => maskedFrontOp, 1),
   vmap: oneByOne(() => maskedFrontOp),
 });

@@ -9,7 +9,7 @@ import { checkIndex } from './indexing.ts';
 import { cat } from './join.ts';
 import { named } from './named.ts';
 import { expand, movedim, reshape, unsqueeze } from './view.ts';
-import { defineWriting, linearBut, type WritingOp } from './writing.ts';
+import { defineWriting, linearBut, onZeros, type WritingOp } from './writing.ts';
 
 /*
  * Reading and writing at places given by several indices at once, as x[i, :, j] does. The indices come
@@ -70,7 +70,7 @@ const indexOp: Op<Indexed> = defineOp({
     return y;
   },
   vjp: {
-    x: [['index'], (g, [index], c) => putAt(zeros(c.shape(0), g.dtype), index, g, { ...c.attrs, accumulate: true })],
+    x: [['index'], (g, [index], c) => onZeros(indexPutOp, c.shape(0), [index, g], { ...c.attrs, accumulate: true })],
   },
   jvp: linearBut(() => indexOp, 1),
   vmap: ([x, index], [inX, inI], attrs, size) => {

@@ -208,8 +208,7 @@ function places(counts: readonly number[]): TensorBase {
   const out = new Int32Array(counts.reduce((n, m) => n + m, 0));
   let end = 0;
   counts.forEach((n, i) => {
-    out.fill(i, end, end + n);
-    end += n;
+    for (let k = 0; k < n; k++) out[end++] = i;
   });
   return integers(out);
 }

@@ -1,10 +1,11 @@
-import { countNonzero, nonzero } from '../backends/wasm/indexing.ts';
+import { countNonzero, groupByTable, groupRuns, nonzero } from '../backends/wasm/indexing.ts';
 import { apply } from '../core/apply.ts';
 import { NotImplementedError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { numel, shapeText, wrapDim } from '../core/shape.ts';
-import { fresh, type TensorBase } from '../core/tensor.ts';
+import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { clone, contiguous, toDType } from './copy.ts';
 import { full } from './create.ts';
 import { ne, sub } from './elementwise.ts';
 import { indexSelect, scatterAdd } from './indexing.ts';
@@ -16,6 +17,8 @@ import { argsort } from './sorting.ts';
 import { movedim, reshape } from './view.ts';
 
 interface UniqueAttrs {
+  /** Whether anybody asks for the group of each row. */
+  readonly inverse: boolean;
   /** Only neighbours are compared. */
   readonly consecutive: boolean;
 }
@@ -32,6 +35,21 @@ function lexicographic(rows: TensorBase): TensorBase {
   return order;
 }
 
+/** Groups of equal elements of a list: one column. */
+function groupsOfList(list: TensorBase, { consecutive, inverse }: UniqueAttrs): readonly TensorBase[] {
+  const [n] = list.shape;
+  const small = list.dtype === 'uint8' || list.dtype === 'bool';
+  const values = contiguous(small ? toDType(list, 'int32') : list);
+  const words = fresh([2, n], 'int32');
+  const [firsts, counts] = [0, 1].map((row) => alias(words, [n], [1], row * n));
+  const out = { firsts, groups: inverse ? fresh([n], 'int32') : null, counts };
+  const found =
+    (consecutive || values.dtype !== 'int32' ? null : groupByTable(out, values)) ??
+    groupRuns(out, values, consecutive ? null : argsort(values, 0));
+  const part = (t: TensorBase): TensorBase => clone(narrow(t, 0, 0, found));
+  return [part(firsts), out.groups ?? full([0], 0, 'int32'), part(counts)];
+}
+
 /**
  * Groups of equal rows of a matrix: the first row of each group, the group of each row, and how many
  * rows each has.
@@ -39,9 +57,11 @@ function lexicographic(rows: TensorBase): TensorBase {
 const groupsOp: Op<UniqueAttrs> = defineOp({
   name: 'groups',
   inputs: ['rows'],
-  forward: ([rows], { consecutive }) =>
+  forward: ([rows], attrs) =>
     internally(() => {
-      const [n] = rows.shape;
+      const [n, width] = rows.shape;
+      const { consecutive } = attrs;
+      if (width === 1 && n > 0) return groupsOfList(select(rows, 1, 0), attrs);
       if (n === 0) return [full([0], 0, 'int32'), full([0], 0, 'int32'), full([0], 0, 'int32')];
       const order = consecutive ? sub(cumsum(full([n], 1, 'int32'), 0), 1) : lexicographic(rows);
       const sorted = consecutive ? rows : indexSelect(rows, 0, order);
@@ -76,7 +96,13 @@ export interface Unique {
 }
 
 /** Different elements, or slices along `dim`, and where they are. Gradients go to the first of equals. */
-function uniqueOf(name: string, x: TensorBase, dim: number | undefined, consecutive: boolean): Unique {
+function uniqueOf(
+  name: string,
+  x: TensorBase,
+  dim: number | undefined,
+  consecutive: boolean,
+  inverse: boolean,
+): Unique {
   const list = dim === undefined || x.shape.length === 0;
   const d = dim === undefined ? 0 : wrapDim(name, dim, x.shape.length);
   if (!list && x.count === 0 && x.shape[d] !== 0)
@@ -86,17 +112,20 @@ function uniqueOf(name: string, x: TensorBase, dim: number | undefined, consecut
   const slices = list ? reshape(x, [x.count]) : x;
   const along = list ? 0 : d;
   const n = slices.shape[along];
-  const rows = reshape(movedim(slices, along, 0), [n, numel(slices.shape.toSpliced(along, 1))]);
-  const [first, inverse, counts] = apply(groupsOp, [rows], { consecutive }) as readonly TensorBase[];
+  const width = list ? 1 : numel(slices.shape.toSpliced(along, 1));
+  const rows = reshape(along === 0 ? slices : movedim(slices, along, 0), [n, width]);
+  const [first, group, counts] = apply(groupsOp, [rows], { consecutive, inverse }) as readonly TensorBase[];
   return {
     output: indexSelect(slices, along, first),
-    inverseIndices: dim === undefined ? reshape(inverse, x.shape) : inverse,
+    inverseIndices: dim === undefined && inverse ? reshape(group, x.shape) : group,
     counts,
   };
 }
 
 /** The different elements (or slices along `dim`), sorted. */
-export const unique = (x: TensorBase, dim?: number): Unique => uniqueOf('unique', x, dim, false);
+export const unique = (x: TensorBase, dim?: number, inverse = false): Unique =>
+  uniqueOf('unique', x, dim, false, inverse);
 
 /** The first of every run of equal elements (or slices along `dim`). */
-export const uniqueConsecutive = (x: TensorBase, dim?: number): Unique => uniqueOf('uniqueConsecutive', x, dim, true);
+export const uniqueConsecutive = (x: TensorBase, dim?: number, inverse = false): Unique =>
+  uniqueOf('uniqueConsecutive', x, dim, true, inverse);

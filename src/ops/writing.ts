@@ -1,8 +1,9 @@
-import { apply1 } from '../core/apply.ts';
+import { apply1, isBare } from '../core/apply.ts';
 import { defineOp, type JvpRule, type Op, type OpDefinition } from '../core/op.ts';
+import type { Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
-import { zerosLike } from './create.ts';
+import { zeros, zerosLike } from './create.ts';
 import { reshape } from './view.ts';
 
 /*
@@ -47,6 +48,19 @@ export function writing<A>(op: WritingOp<A>, others: readonly TensorBase[], attr
 export function written(x: TensorBase, { op, others, attrs }: Writing): TensorBase {
   if (x.shape.length > 0) return apply1(op, [x, ...others], attrs);
   return reshape(apply1(op, [reshape(x, [1]), ...others], attrs), []);
+}
+
+/** The operation on zeros: written straight into them where nothing else is asked of it. */
+export function onZeros<A>(
+  op: WritingOp<A>,
+  shape: Shape,
+  others: readonly [...TensorBase[], src: TensorBase],
+  attrs: A,
+): TensorBase {
+  const y = zeros(shape, (others[others.length - 1] as TensorBase).dtype);
+  if (!isBare(others)) return apply1(op, [y, ...others], attrs);
+  op.write(y, others, attrs);
+  return y;
 }
 
 /** The tangent of an operation that is linear in its inputs together, but for those in `fixed`: indices and masks. */

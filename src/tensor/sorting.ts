@@ -105,13 +105,13 @@ export abstract class TensorSorting<S extends Shape = Untyped> extends TensorSca
    */
   unique<const O extends Uniqueness = object>(options?: O): UniqueOf<O> {
     checkOptions('unique', options, ['sorted', 'returnInverse', 'returnCounts', 'dim']);
-    return asked(unique(this, options?.dim), options) as UniqueOf<O>;
+    return asked(unique(this, options?.dim, options?.returnInverse), options) as UniqueOf<O>;
   }
 
   /** The first of every run of equal elements, or slices along `dim`: see `unique`. */
   uniqueConsecutive<const O extends Omit<Uniqueness, 'sorted'> = object>(options?: O): UniqueOf<O> {
     checkOptions('uniqueConsecutive', options, ['returnInverse', 'returnCounts', 'dim']);
-    return asked(uniqueConsecutive(this, options?.dim), options) as UniqueOf<O>;
+    return asked(uniqueConsecutive(this, options?.dim, options?.returnInverse), options) as UniqueOf<O>;
   }
 
   /**

@@ -3,7 +3,7 @@
  * an int32 tensor name.
  */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
-import { advance, copyOf, loadWord, times } from '../control.ts';
+import { advance, copyOf, loadWord, times, timesOrNever } from '../control.ts';
 import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encoder.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { emitNest, emitRun, type Innermost } from './nest.ts';
@@ -14,8 +14,11 @@ export type Join = 'add' | 'scaled' | 'mul' | 'max' | 'min';
 /** `take`: to[i] ← from[at]; `put`: to[at] ← from[i]; a join: to[at] ← to[at] ∘ from[i]. */
 export type Move = 'take' | 'put' | Join;
 
-/** The innermost loop: every turn reads an index, or all turns share one, over elements apart or side by side. */
-export type Inner = 'each' | 'slice' | 'run';
+/**
+ * The innermost loop: every turn reads an index, or all turns share one, over elements apart or side by side.
+ * `packed` is `each` where indices lie side by side, and so do the elements that they move.
+ */
+export type Inner = 'each' | 'packed' | 'slice' | 'run';
 
 /** One kernel. */
 export interface MoveKind {
@@ -46,9 +49,11 @@ interface Element {
   readonly splat: PlainOp;
   readonly add: PlainOp;
   readonly mul: PlainOp;
-  /** Missing for integers, which compare and select. NaN is carried on, as in PyTorch. */
-  readonly max?: PlainOp;
-  readonly min?: PlainOp;
+  /** Comparisons of a new element with what is there. */
+  readonly above: PlainOp;
+  readonly below: PlainOp;
+  /** Of vectors of floats, whose `max` and `min` are comparisons to choose by as well. */
+  readonly noNumber?: PlainOp;
   /** The same for vectors of stored elements, where there is such an instruction. */
   readonly vector: Readonly<Record<'add' | 'mul' | 'max' | 'min', PlainOp | null>>;
 }
@@ -61,6 +66,8 @@ const BYTE: Element = {
   splat: 'i8x16.splat',
   add: 'i32.add',
   mul: 'i32.mul',
+  above: 'i32.gt_s',
+  below: 'i32.lt_s',
   vector: { add: 'i8x16.add', mul: null, max: null, min: null },
 };
 const INT: Element = {
@@ -71,6 +78,8 @@ const INT: Element = {
   splat: 'i32x4.splat',
   add: 'i32.add',
   mul: 'i32.mul',
+  above: 'i32.gt_s',
+  below: 'i32.lt_s',
   vector: { add: 'i32x4.add', mul: 'i32x4.mul', max: 'i32x4.max_s', min: 'i32x4.min_s' },
 };
 const float = (type: 'f32' | 'f64', shape: 'f32x4' | 'f64x2'): Element => ({
@@ -81,9 +90,10 @@ const float = (type: 'f32' | 'f64', shape: 'f32x4' | 'f64x2'): Element => ({
   splat: `${shape}.splat`,
   add: `${type}.add`,
   mul: `${type}.mul`,
-  max: `${type}.max`,
-  min: `${type}.min`,
-  vector: { add: `${shape}.add`, mul: `${shape}.mul`, max: `${shape}.max`, min: `${shape}.min` },
+  above: `${type}.gt`,
+  below: `${type}.lt`,
+  vector: { add: `${shape}.add`, mul: `${shape}.mul`, max: `${shape}.gt`, min: `${shape}.lt` },
+  noNumber: `${shape}.ne`,
 });
 
 const ELEMENTS: Readonly<Record<DType, Element>> = {
@@ -123,18 +133,40 @@ export function kernelFor(kind: MoveKind): WasmFunction {
   return kernel;
 }
 
-/** Replaces the two values on the stack by what they make together. */
+/** Replaces the two values on the stack, what is there and what comes, by what they make together. */
 function emitJoin(b: FunctionBody, join: Exclude<Join, 'scaled'>, element: Element): void {
-  const op = element[join];
-  if (op !== undefined) {
+  if (join === 'add' || join === 'mul') {
+    b.op(element[join]);
+    return;
+  }
+  const { type } = element;
+  const [x, y] = [b.local(type), b.local(type)];
+  b.set(y)
+    .set(x)
+    .get(y)
+    .get(x)
+    .get(y)
+    .get(x)
+    .op(join === 'max' ? element.above : element.below);
+  // A NaN is carried on, as in PyTorch.
+  if (type !== 'i32') b.get(y).get(y).op(`${type}.ne`, 'i32.or');
+  b.op('select');
+  b.release(x, y);
+}
+
+function emitVectorJoin(b: FunctionBody, join: Exclude<Join, 'scaled'>, { vector, noNumber }: Element): void {
+  const op = vector[join] as PlainOp;
+  if (noNumber === undefined || join === 'add' || join === 'mul') {
     b.op(op);
     return;
   }
-  const [x, y] = [b.local('i32'), b.local('i32')];
-  b.set(y).set(x).get(x).get(y).get(x).get(y);
-  b.op(join === 'max' ? 'i32.gt_s' : 'i32.lt_s', 'select');
+  const [x, y] = [b.local('v128'), b.local('v128')];
+  b.set(y).set(x).get(y).get(x).get(y).get(x).op(op).get(y).get(y).op(noNumber, 'v128.or', 'v128.bitselect');
   b.release(x, y);
 }
+
+/** Turns of the innermost loop that are written out, where steps are known. */
+const UNROLLED = 4;
 
 function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: MoveKind): FunctionBody {
   const element = ELEMENTS[dtype];
@@ -146,6 +178,7 @@ function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: Mov
   const at = b.local('i32');
   const index = b.local('i32');
   const row = b.local('i32');
+  const turns = b.local('i32');
   const alpha = b.local(element.type);
   b.get(block)
     .mem(element.load, 4 * HEAD.alpha)
@@ -155,10 +188,11 @@ function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: Mov
   const joins = isJoin(move) ? (move === 'scaled' ? 'add' : move) : null;
 
   /** Reads the index of every row and makes one byte distance of them; notes one out of range and leaves. */
-  const readIndex = (place: Local): void => {
-    b.get(place).set(row);
+  const readIndex = (place: Local, offset = 0): void => {
+    if (rows > 1) b.get(place).set(row);
+    const from = rows > 1 ? row : place;
     for (let k = 0; k < rows; k++) {
-      b.get(row).mem('i32.load').tee(index);
+      b.get(from).mem('i32.load', offset).tee(index);
       if (wraps) {
         b.i32(0).op('i32.lt_s');
         b.if(() => advance(b, index, sizes[k]));
@@ -167,8 +201,8 @@ function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: Mov
       b.get(sizes[k]).op('i32.ge_u');
       b.if(() => {
         b.get(block)
-          .get(row)
-          .mem('i32.load')
+          .get(from)
+          .mem('i32.load', offset)
           .mem('i32.store', 4 * HEAD.badValue);
         b.get(block)
           .i32(k + 1)
@@ -181,33 +215,54 @@ function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: Mov
       if (k < rows - 1) advance(b, row, rowStep);
     }
   };
-  const moveElement = (to: Local, from: Local): void => {
+  const moveElement = (to: Local, from: Local, toOffset = 0, fromOffset = 0): void => {
     b.get(to);
-    if (joins !== null) b.get(to).mem(element.load);
-    b.get(from).mem(element.load);
+    if (joins !== null) b.get(to).mem(element.load, toOffset);
+    b.get(from).mem(element.load, fromOffset);
     if (move === 'scaled') b.get(alpha).op(element.mul);
     if (joins !== null) emitJoin(b, joins, element);
-    b.mem(element.store);
+    b.mem(element.store, toOffset);
   };
-  const moveVector = (to: Local, from: Local): void => {
+  const moveVector = (to: Local, from: Local, offset = 0): void => {
     b.get(to);
-    if (joins !== null) b.get(to).mem('v128.load');
-    b.get(from).mem('v128.load');
+    if (joins !== null) b.get(to).mem('v128.load', offset);
+    b.get(from).mem('v128.load', offset);
     if (move === 'scaled') b.get(alphas).op(element.vector.mul as PlainOp);
-    if (joins !== null) b.op(element.vector[joins] as PlainOp);
-    b.mem('v128.store');
+    if (joins !== null) emitVectorJoin(b, joins, element);
+    b.mem('v128.store', offset);
   };
   const inner = ({ count, places, steps }: Innermost): void => {
     const [to, from, where] = places.map((p) => copyOf(b, p));
     const indexed = move === 'take' ? from : to;
     const left = copyOf(b, count);
-    if (innermost === 'each') {
+    if (innermost === 'each' || innermost === 'packed') {
       const shifted = b.local('i32');
-      times(b, left, () => {
-        readIndex(where);
+      const step = move === 'take' ? steps[1] : steps[0];
+      const moveOne = (turn: number): void => {
+        readIndex(where, 4 * turn);
         b.get(indexed).get(at).op('i32.add').set(shifted);
-        if (move === 'take') moveElement(to, shifted);
-        else moveElement(shifted, from);
+        if (move === 'take') moveElement(to, shifted, element.bytes * turn);
+        else moveElement(shifted, from, 0, element.bytes * turn);
+      };
+      if (innermost === 'packed') {
+        b.get(left).i32(UNROLLED).op('i32.div_u').tee(turns);
+        b.if(() =>
+          times(b, turns, () => {
+            for (let turn = 0; turn < UNROLLED; turn++) {
+              moveOne(turn);
+              advance(b, indexed, step);
+            }
+            advance(b, move === 'take' ? to : from, UNROLLED * element.bytes);
+            advance(b, where, UNROLLED * 4);
+          }),
+        );
+        b.get(left)
+          .i32(UNROLLED - 1)
+          .op('i32.and')
+          .set(left);
+      }
+      timesOrNever(b, left, () => {
+        moveOne(0);
         for (const [k, place] of [to, from, where].entries()) advance(b, place, steps[k]);
       });
       b.release(shifted);
@@ -222,7 +277,22 @@ function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: Mov
         });
       } else {
         const vector = (): void => moveVector(to, from);
-        emitRun(b, count, [to, from], element.bytes, vector, () => moveElement(to, from));
+        b.get(count)
+          .i32((UNROLLED * 16) / element.bytes)
+          .op('i32.div_u')
+          .tee(turns);
+        b.if(() =>
+          times(b, turns, () => {
+            for (let turn = 0; turn < UNROLLED; turn++) moveVector(to, from, 16 * turn);
+            advance(b, to, UNROLLED * 16);
+            advance(b, from, UNROLLED * 16);
+          }),
+        );
+        b.get(left)
+          .i32((UNROLLED * 16) / element.bytes - 1)
+          .op('i32.and')
+          .set(left);
+        emitRun(b, left, [to, from], element.bytes, vector, () => moveElement(to, from));
       }
     }
     b.release(to, from, where, left);

@@ -94,7 +94,8 @@ function run(move: Move, task: Task): void {
 }
 
 function innerOf(move: Move, dtype: DType, loop: Loop | undefined): Inner {
-  if (loop === undefined || loop.steps[2] !== 0) return 'each';
+  if (loop === undefined) return 'each';
+  if (loop.steps[2] !== 0) return loop.steps[2] === 1 && loop.steps[move === 'take' ? 0 : 1] === 1 ? 'packed' : 'each';
   const contiguous = loop.steps[0] === 1 && loop.steps[1] === 1;
   return contiguous && asVectors(move, dtype) ? 'run' : 'slice';
 }

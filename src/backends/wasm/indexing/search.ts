@@ -5,7 +5,7 @@
 import type { DType } from '../../../core/dtype.ts';
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
+import { advance, loadWord, times, timesOrNever } from '../control.ts';
 import { FunctionBody, type MemoryOp, type ValType } from '../encoder.ts';
 import { beginLaunch, i32 } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
@@ -34,6 +34,9 @@ const LOAD: Readonly<Record<DType, readonly [ValType, MemoryOp]>> = {
   float64: ['f64', 'f64.load'],
 };
 
+/** Searches that go on side by side, since each waits for memory. */
+const ABREAST = 4;
+
 function searchFunction(dtype: DType, after: boolean, sorted: boolean): FunctionBody {
   const b = new FunctionBody('search', ['i32'], []);
   const { bytes } = dtypeInfo(dtype);
@@ -48,41 +51,58 @@ function searchFunction(dtype: DType, after: boolean, sorted: boolean): Function
   const sorterStep = word('sorterStep');
   const values = word('values');
   const out = word('out');
-  const value = b.local(type);
-  const low = b.local('i32');
-  const high = b.local('i32');
-  const middle = b.local('i32');
   const goesOn = b.local('i32');
+  const middle = b.local('i32');
+  const steps = b.local('i32');
+  const left = b.local('i32');
+  const searches = Array.from({ length: ABREAST }, () => ({
+    value: b.local(type),
+    low: b.local('i32'),
+    among: b.local('i32'),
+  }));
+  type Search = (typeof searches)[number];
 
-  const findPlace = (): void => {
-    b.i32(0).set(low).get(size).set(high);
-    whilst(
-      b,
-      () => b.get(low).get(high).op('i32.lt_u'),
-      () => {
-        b.get(low).get(high).op('i32.add').i32(1).op('i32.shr_u').set(middle);
-        b.get(sequence);
-        if (sorted) b.get(sorter).get(middle).i32(2).op('i32.shl', 'i32.add').mem('i32.load');
-        else b.get(middle);
-        b.i32(bytes).op('i32.mul', 'i32.add').mem(load).get(value);
-        const name = after ? 'gt' : 'ge';
-        b.op(type === 'i32' ? `i32.${name}_s` : type === 'f32' ? `f32.${name}` : `f64.${name}`);
-        b.op('i32.eqz').set(goesOn);
-        b.get(middle).i32(1).op('i32.add').get(low).get(goesOn).op('select').set(low);
-        b.get(high).get(middle).get(goesOn).op('select').set(high);
-      },
-    );
+  /** Of `among` places from `low` on, half are left. */
+  const halve = ({ value, low, among }: Search): void => {
+    b.get(low).get(among).i32(1).op('i32.shr_u', 'i32.add').set(middle);
+    b.get(sequence);
+    if (sorted) b.get(sorter).get(middle).i32(2).op('i32.shl', 'i32.add').mem('i32.load');
+    else b.get(middle);
+    b.i32(Math.log2(bytes)).op('i32.shl', 'i32.add').mem(load).get(value);
+    const name = after ? 'gt' : 'ge';
+    b.op(type === 'i32' ? `i32.${name}_s` : `${type as 'f32' | 'f64'}.${name}`);
+    b.op('i32.eqz').set(goesOn);
+    b.get(middle).i32(1).op('i32.add').get(low).get(goesOn).op('select').set(low);
+    b.get(among).get(goesOn).op('i32.sub').i32(1).op('i32.shr_u').set(among);
+  };
+  const search = (some: readonly Search[]): void => {
+    for (const [k, { value, low, among }] of some.entries())
+      b.get(values)
+        .mem(load, bytes * k)
+        .set(value)
+        .i32(0)
+        .set(low)
+        .get(size)
+        .set(among);
+    // So many steps are needed at least, and at most one more.
+    b.i32(31).get(size).i32(1).op('i32.add', 'i32.clz', 'i32.sub').set(steps);
+    timesOrNever(b, steps, () => {
+      for (const one of some) halve(one);
+    });
+    for (const [k, one] of some.entries()) {
+      b.get(one.among).if(() => halve(one));
+      b.get(out)
+        .get(one.low)
+        .mem('i32.store', 4 * k);
+    }
+    advance(b, values, bytes * some.length);
+    advance(b, out, 4 * some.length);
   };
   times(b, rows, () => {
-    const left = copyOf(b, count);
-    times(b, left, () => {
-      b.get(values).mem(load).set(value);
-      findPlace();
-      b.get(out).get(low).mem('i32.store');
-      advance(b, values, bytes);
-      advance(b, out, 4);
-    });
-    b.release(left);
+    b.get(count).i32(ABREAST).op('i32.div_u').set(left);
+    timesOrNever(b, left, () => search(searches));
+    b.get(count).i32(ABREAST).op('i32.rem_u').set(left);
+    timesOrNever(b, left, () => search(searches.slice(0, 1)));
     advance(b, sequence, sequenceStep);
     advance(b, sorter, sorterStep);
   });

@@ -6,8 +6,8 @@
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { advance, loadWord, times } from '../control.ts';
-import { FunctionBody, type Local } from '../encoder.ts';
+import { advance, loadWord, times, whilst } from '../control.ts';
+import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encoder.ts';
 import { beginLaunch, i32 } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
@@ -23,6 +23,7 @@ import {
   RECORD_STEP,
 } from './network.ts';
 import {
+  type Held,
   hold,
   INSERTION,
   loadRecord,
@@ -56,11 +57,21 @@ const PARAM = {
   words: 19,
 } as const;
 
+/** How elements are compared as vectors. */
+const VECTORS: Readonly<
+  Partial<Record<DType, { shape: string; lanes: number; splat: MemoryOp; whole: 'i32x4' | 'i64x2' }>>
+> = {
+  float32: { shape: 'f32x4', lanes: 4, splat: 'v128.load32_splat', whole: 'i32x4' },
+  int32: { shape: 'i32x4', lanes: 4, splat: 'v128.load32_splat', whole: 'i32x4' },
+  float64: { shape: 'f64x2', lanes: 2, splat: 'v128.load64_splat', whole: 'i64x2' },
+};
+
 /** rows(parameters): the first k elements of each sorted row. Calls function 0, `sort`. */
 function rowsFunction(dtype: DType, records: Records): FunctionBody {
   const b = new FunctionBody('rows', ['i32'], []);
   const { bytes } = dtypeInfo(dtype);
   const [load, store] = MOVE[bytes];
+  const vectors = VECTORS[dtype] ?? null;
   const word = (name: keyof typeof PARAM): Local => loadWord(b, PARAM[name]);
   const steps = (name: 'input' | 'values' | 'indices'): [Local, Local, Local] => [
     loadWord(b, PARAM[name]),
@@ -103,6 +114,53 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
     for (const l of [...arrays, ...spare]) b.get(l);
     b.get(counters).get(filled).call(0);
   };
+  const limit = b.local('v128');
+  /** The record before which others must go now, and its element. */
+  const setWorst = (of: Held): void => {
+    b.get(of.key).set(worst);
+    pushPlace(b, of);
+    b.set(place);
+    pushElementAt(b, input, place, inputStep);
+    if (vectors !== null) b.mem(vectors.splat).set(limit);
+    else b.op('drop');
+  };
+  /** Passes over whole vectors of elements that do not go before the worst, and are no NaN. */
+  const skip = (): void => {
+    if (vectors === null) return;
+    const { shape, lanes } = vectors;
+    const sign = dtype === 'int32' ? '_s' : '';
+    const end = b.local('i32');
+    b.get(n)
+      .i32(lanes - 1)
+      .op('i32.sub')
+      .set(end);
+    const go = (op: 'le' | 'ge'): void => {
+      whilst(
+        b,
+        () => {
+          b.get(i).get(end).op('i32.lt_s');
+          b.get(at)
+            .mem('v128.load')
+            .get(limit)
+            .op(`${shape}.${op}${sign}` as PlainOp, `${vectors.whole}.all_true`, 'i32.and');
+        },
+        () => {
+          advance(b, i, lanes);
+          advance(b, at, 16);
+        },
+      );
+    };
+    b.get(filled).get(k).op('i32.ge_u').get(worst).i64(-1n).op('i64.ne', 'i32.and');
+    b.get(inputStep).i32(bytes).op('i32.eq', 'i32.and');
+    b.if(() => {
+      b.get(flip).op('i64.eqz');
+      b.if(
+        () => go('ge'),
+        () => go('le'),
+      );
+    });
+    b.release(end);
+  };
   /** Puts the record into an ordered list of at most k, whose last one makes way. */
   const insert = (): void => {
     b.get(filled).get(k).op('i32.lt_u');
@@ -120,7 +178,7 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
     });
     storeRecord(b, arrays, hole, record);
     loadRecord(b, arrays, last, other);
-    b.get(other.key).set(worst);
+    setWorst(other);
   };
   const append = (): void => {
     storeRecord(b, arrays, filled, record);
@@ -130,12 +188,14 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
       sort();
       b.get(k).tee(filled).i32(1).op('i32.sub').set(last);
       loadRecord(b, arrays, last, record);
-      b.get(record.key).set(worst);
+      setWorst(record);
     });
   };
   const collect = (): void => {
     b.i32(0).set(filled).i64(-1n).set(worst).get(input).set(at).i32(0).set(i);
     upTo(b, i, n, () => {
+      skip();
+      b.get(i).get(n).op('i32.eq').brIf(1);
       pushKey(b, dtype, at);
       b.get(flip).op('i64.xor');
       makeRecord(b, i, record);

@@ -1,0 +1,162 @@
+/**
+ * Groups of equal elements of a list: where each has its first element, which group every element is in, and
+ * how many it has. Lists are gone through in an order that puts equals side by side; whole numbers of a short
+ * range have a table instead, and need no order.
+ */
+import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import type { Strided } from '../../../kernels/strided.ts';
+import { clear } from '../clear.ts';
+import { advance, times } from '../control.ts';
+import { FunctionBody, type Local } from '../encoder.ts';
+import { beginLaunch, i32, scratch } from '../heap.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+import { LOAD } from './compact.ts';
+import { startOf } from './nest.ts';
+
+/** Pushes the address of element `at` of an array. */
+function pushAt(b: FunctionBody, base: Local, at: Local, bytes: number): FunctionBody {
+  return b.get(base).get(at).i32(Math.log2(bytes)).op('i32.shl', 'i32.add');
+}
+
+/** runs(values, order or 0, n, firsts, groups or 0, counts): how many groups there are. */
+function runsFunction(dtype: DType): FunctionBody {
+  const b = new FunctionBody('runs', new Array<'i32'>(6).fill('i32'), ['i32']);
+  const [values, order, n, firsts, groups, counts] = b.params;
+  const { bytes, compute } = dtypeInfo(dtype);
+  const value = b.local(compute);
+  const before = b.local(compute);
+  const place = b.local('i32');
+  const at = b.local('i32');
+  const group = b.local('i32');
+  const left = b.local('i32');
+  b.i32(-1).set(group).get(n).set(left);
+  times(b, left, () => {
+    b.get(at).set(place);
+    b.get(order).if(() => {
+      pushAt(b, order, at, 4).mem('i32.load').set(place);
+    });
+    pushAt(b, values, place, bytes).mem(LOAD[dtype]).tee(value).get(before).op(`${compute}.ne`);
+    b.get(at).op('i32.eqz', 'i32.or');
+    b.if(() => {
+      advance(b, group, 1);
+      pushAt(b, firsts, group, 4).get(place).mem('i32.store');
+      pushAt(b, counts, group, 4).i32(0).mem('i32.store');
+      b.get(value).set(before);
+    });
+    pushAt(b, counts, group, 4);
+    pushAt(b, counts, group, 4).mem('i32.load').i32(1).op('i32.add').mem('i32.store');
+    b.get(groups).if(() => {
+      pushAt(b, groups, place, 4).get(group).mem('i32.store');
+    });
+    advance(b, at, 1);
+  });
+  return b.get(group).i32(1).op('i32.add');
+}
+
+/** range(values, n, at): writes the least and the greatest. */
+function rangeFunction(): FunctionBody {
+  const b = new FunctionBody('range', ['i32', 'i32', 'i32'], []);
+  const [values, n, at] = b.params;
+  const [value, least, most] = [b.local('i32'), b.local('i32'), b.local('i32')];
+  b.get(values).mem('i32.load').tee(least).set(most);
+  times(b, n, () => {
+    b.get(values).mem('i32.load').set(value);
+    b.get(value).get(least).get(value).get(least).op('i32.lt_s', 'select').set(least);
+    b.get(value).get(most).get(value).get(most).op('i32.gt_s', 'select').set(most);
+    advance(b, values, 4);
+  });
+  b.get(at).get(least).mem('i32.store').get(at).get(most).mem('i32.store', 4);
+  return b;
+}
+
+/**
+ * table(values, n, least, table, size, firsts, groups or 0, counts): how many groups there are. The table,
+ * cleared, has two words for each number: how often it occurs, and its first place, then its group.
+ */
+function tableFunction(): FunctionBody {
+  const b = new FunctionBody('table', new Array<'i32'>(8).fill('i32'), ['i32']);
+  const [values, n, least, table, size, firsts, groups, counts] = b.params;
+  const at = b.local('i32');
+  const entry = b.local('i32');
+  const count = b.local('i32');
+  const group = b.local('i32');
+  const left = b.local('i32');
+  const entryOf = (): void => {
+    b.get(table);
+    pushAt(b, values, at, 4).mem('i32.load').get(least).op('i32.sub').i32(3).op('i32.shl', 'i32.add').set(entry);
+  };
+  // From the end, so that the first of equals is written last.
+  b.get(n).set(at);
+  times(b, at, () => {
+    b.get(at).i32(1).op('i32.sub').set(at);
+    entryOf();
+    b.get(entry).get(entry).mem('i32.load').i32(1).op('i32.add').mem('i32.store');
+    b.get(entry).get(at).mem('i32.store', 4);
+    advance(b, at, 1);
+  });
+  b.get(table).set(entry).get(size).set(left);
+  times(b, left, () => {
+    b.get(entry).mem('i32.load').tee(count);
+    b.if(() => {
+      pushAt(b, firsts, group, 4).get(entry).mem('i32.load', 4).mem('i32.store');
+      pushAt(b, counts, group, 4).get(count).mem('i32.store');
+      b.get(entry).get(group).mem('i32.store', 4);
+      advance(b, group, 1);
+    });
+    advance(b, entry, 8);
+  });
+  b.get(groups).if(() => {
+    b.get(n).set(left).i32(0).set(at);
+    times(b, left, () => {
+      entryOf();
+      pushAt(b, groups, at, 4).get(entry).mem('i32.load', 4).mem('i32.store');
+      advance(b, at, 1);
+    });
+  });
+  return b.get(group);
+}
+
+const runs = new Map<DType, WasmFunction>();
+let tables: Readonly<Record<string, WasmFunction>> | null = null;
+
+/** Results: contiguous int32 with room for as many groups as there are elements; `groups` is not always wanted. */
+export interface Groups {
+  readonly firsts: Strided;
+  readonly groups: Strided | null;
+  readonly counts: Strided;
+}
+
+const placeOf = (t: Strided | null): number => (t === null ? 0 : startOf(t));
+
+/** Groups of the contiguous vector `values`, whose equals stand side by side, or do in `order` (int32). How many there are. */
+export function groupRuns(out: Groups, values: Strided, order: Strided | null): number {
+  beginLaunch();
+  const { dtype } = values;
+  let kernel = runs.get(dtype);
+  if (kernel === undefined) {
+    kernel = instantiate([runsFunction(dtype)]).runs;
+    runs.set(dtype, kernel);
+  }
+  const at = [values, order].map(placeOf);
+  return kernel(...at, values.shape[0], ...[out.firsts, out.groups, out.counts].map(placeOf));
+}
+
+/** Entries of a table for each element, at most, beside a few. */
+const ENTRIES = 2;
+
+/** The same for int32 by the numbers themselves, if they are of a short range; else null. */
+export function groupByTable(out: Groups, values: Strided): number | null {
+  beginLaunch();
+  tables ??= instantiate([rangeFunction(), tableFunction()]);
+  const [n] = values.shape;
+  const ends = scratch(8);
+  const at = startOf(values);
+  tables.range(at, n, ends);
+  const [least, most] = i32().subarray(ends >>> 2, (ends >>> 2) + 2);
+  const size = most - least + 1;
+  if (size > ENTRIES * n + 256) return null;
+  const table = scratch(8 * size);
+  const places = [out.firsts, out.groups, out.counts].map(placeOf);
+  clear(table, 8 * size);
+  return tables.table(at, n, least, table, size, ...places);
+}
