@@ -96,7 +96,7 @@ describe('lists', () => {
             });
             const both = { returnInverse: true, returnCounts: true } as const;
             const found = consecutive ? x.uniqueConsecutive(both) : x.unique(both);
-            const [values, inverse, numbers] = found;
+            const { output: values, inverseIndices: inverse, counts: numbers } = found;
             expect(valuesOf(values)).toEqual(starts.map((p) => xs[p]));
             expect(inverse.shape).toEqual([1, n]);
             expect(valuesOf(inverse)).toEqual(groups);
