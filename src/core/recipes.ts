@@ -51,16 +51,16 @@ const PARAMETERS_BESIDE = 2 ** 18;
  */
 const DEEPEST = 64;
 const DEEPEST_LARGE = 16;
-const LONGEST_BYTES = 32 * 2 ** 20;
+const LONGEST_BYTES = 64 * 2 ** 20;
 
 class ResultRecipe implements Recipe {
   readonly depth: number;
   readonly bytes: number;
   readonly needs: number;
   readonly parameters: number;
+  readonly inputs: readonly (Reading | number)[];
   private readonly op: Pick<Op<never>, 'forward'>;
   private readonly attrs: unknown;
-  private readonly inputs: readonly (Reading | number)[];
   /** Which of several outputs, -1 where there is only one. */
   private readonly index: number;
   private readonly settings: number = settingsNow();
@@ -141,7 +141,7 @@ export function makeFromNothing(make: () => TensorBase): TensorBase {
   } finally {
     swapMakingResults(outer);
   }
-  rememberOne({ forward: make }, [], undefined, y, -1, false);
+  rememberOne({ forward: make }, [], undefined, y, -1, 0, false);
   return y;
 }
 
@@ -158,16 +158,21 @@ export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, out
   const cheap = op.cheap === true || op.cheap(inputs, attrs);
   if (cheap === false) return;
   const atNeed = cheap === 'at need';
-  if (!Array.isArray(outputs)) rememberOne(op as Op<never>, inputs, attrs, outputs as TensorBase, -1, atNeed);
-  else for (let i = 0; i < outputs.length; i++) rememberOne(op as Op<never>, inputs, attrs, outputs[i], i, atNeed);
+  if (!Array.isArray(outputs)) rememberOne(op as Op<never>, inputs, attrs, outputs as TensorBase, -1, 0, atNeed);
+  else {
+    const n = outputs.length;
+    for (let i = 0; i < n; i++) rememberOne(op as Op<never>, inputs, attrs, outputs[i], i, n - 1 - i, atNeed);
+  }
 }
 
+/** Gives one result its recipe; `more` are to follow that were made of the same. */
 function rememberOne(
   op: Pick<Op<never>, 'forward'>,
   inputs: readonly Operand[],
   attrs: unknown,
   y: TensorBase,
   index: number,
+  more: number,
   atNeed: boolean,
 ): void {
   const s = y.storage;
@@ -199,19 +204,55 @@ function rememberOne(
       longest = Math.max(longest, before.bytes);
       inherited = Math.max(inherited, before.parameters);
     }
-    const share = Math.ceil((before === null ? storage.nbytes : before.needs) / source.reads);
-    const whole = x.meta?.base ?? x;
-    if (!atNeed && whole.tracked && whole.node === null) own += share;
+    const share = shareOf(storage, source, more);
+    if (!atNeed && isParameter(x)) own += share;
     else needs += share;
   }
-  const parameters = own + inherited;
   const bytes = nbytes + longest;
   if (depth > (bytes > LONGEST_BYTES ? DEEPEST_LARGE : DEEPEST)) return;
   const beside = nbytes > SMALL_BYTES ? KEPT_BESIDE : Math.min(KEPT_BESIDE, KEPT_BESIDE_SMALL * nbytes);
   if (needs > KEPT * nbytes + beside) return;
+  if (own > 0 && inherited > 0) own -= countedBefore(inputs, readings, more);
+  const parameters = own + inherited;
   if (parameters > PARAMETERS_KEPT * nbytes + PARAMETERS_BESIDE) return;
   const recipe = new ResultRecipe(op, attrs, readings, index, depth, bytes, needs, parameters);
   giveRecipe(s, recipe, leasesOf(readings), atNeed);
+}
+
+/** What a recipe that reads `storage` keeps for it, by shares. */
+function shareOf(storage: Storage, source: Source, more: number): number {
+  const { recipe } = storage;
+  return Math.ceil((recipe !== null && hasRecipe(storage) ? recipe.needs : storage.nbytes) / (source.reads + more));
+}
+
+/** Whether a tensor is one that outlives what is made from it, or a view of it. */
+function isParameter(x: TensorBase): boolean {
+  const whole = x.meta?.base ?? x;
+  return whole.tracked && whole.node === null;
+}
+
+/** How far back it is looked for a step before this one that has counted the same parameters. */
+const STEPS_BACK = 3;
+
+/** What of parameters was counted where the other inputs were made: a recurrent network reads them again in every step. */
+function countedBefore(inputs: readonly Operand[], readings: readonly (Reading | number)[], more: number): number {
+  let counted = 0;
+  for (let i = 0; i < inputs.length; i++) {
+    const x = inputs[i];
+    const r = readings[i];
+    if (typeof x === 'number' || typeof r === 'number' || !isParameter(x) || isAmong(r.source, readings, i)) continue;
+    if (isReadBefore(r.source, readings, STEPS_BACK)) counted += shareOf(x.storage, r.source, more);
+  }
+  return counted;
+}
+
+function isReadBefore(source: Source, readings: readonly (Reading | number)[], steps: number): boolean {
+  return readings.some((r) => {
+    const recipe = typeof r === 'number' || !hasRecipe(r.source.storage) ? null : r.source.storage.recipe;
+    if (!(recipe instanceof ResultRecipe)) return false;
+    if (recipe.inputs.some((x) => typeof x !== 'number' && x.source === source)) return true;
+    return steps > 1 && isReadBefore(source, recipe.inputs, steps - 1);
+  });
 }
 
 /** Whether one of the first `n` readings is of `source`. */

@@ -4,6 +4,7 @@ import { beginLaunch, free, memoryStats, setCacheLimit } from '../../src/backend
 import {
   arange,
   cat,
+  elementwise,
   inferenceMode,
   isDeterministic,
   noGrad,
@@ -309,6 +310,32 @@ describe('recipes', () => {
     expect(x.amax([1]).storage.recipe).toBe(null);
     expect(x.narrow(0, 0, 50).mul(2).storage.recipe).toBe(null);
     expect(x.mul(2).storage.recipe).not.toBe(null);
+  });
+
+  test('count parameters once that every step of a recurrence reads', () => {
+    const n = 128;
+    const w: Tensor = randn([n, n], { requiresGrad: true });
+    let h: Tensor = randn([32, n]);
+    const states: Tensor[] = [];
+    for (let i = 0; i < 30; i++) {
+      h = h.matmul(w).tanh();
+      states.push(h);
+    }
+    // A 64 KiB matrix, and states of 16 KiB: thirty times its bytes would be too much for them.
+    expect(states.every((x) => x.storage.recipe !== null)).toBe(true);
+    const counted = states.map((x) => x.storage.recipe?.parameters ?? 0);
+    expect(Math.max(...counted)).toBe(n * n * 4);
+    const bits = states.map((x) => [...x.toTypedArray()]);
+    giveUp();
+    noGrad(() => w.zero_());
+    for (const [i, x] of states.entries()) expect([...x.toTypedArray()]).toEqual(bits[i]);
+  });
+
+  test('of several results of one operation count shares of what they are all made from', () => {
+    const split = elementwise((x, y) => [x.add(y), x.sub(y)] as const);
+    const [x, y]: [Tensor, Tensor] = [randn([N]), randn([N])];
+    const [a, b] = split(x, y) as [Tensor, Tensor];
+    expect([a, b].map((t) => t.storage.recipe?.needs)).toEqual([N * 4, N * 4]);
   });
 
   test('for products of short sums are followed soon, for others at need', () => {
