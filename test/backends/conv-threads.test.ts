@@ -30,6 +30,11 @@ function convolution(input: number[], weight: number[], options: Options): () =>
   return () => withGradients((...xs) => F.conv2d(xs[0], xs[1], xs[2], options as never) as Tensor, x, w, b);
 }
 
+function volume(input: number[], weight: number[], options: Options): () => Tensor[] {
+  const [x, w] = [randn(input), randn(weight)] as Tensor[];
+  return () => withGradients((...xs) => F.conv3d(xs[0], xs[1], null, options as never) as Tensor, x, w);
+}
+
 function transposed(input: number[], weight: number[], options: Options): () => Tensor[] {
   const [x, w] = [randn(input), randn(weight)] as Tensor[];
   return () => withGradients((...xs) => F.convTranspose2d(xs[0], xs[1], null, options as never) as Tensor, x, w);
@@ -45,16 +50,20 @@ const work: Readonly<Record<string, () => readonly Tensor[]>> = {
   'by tiles, weights in pieces': convolution([4, 300, 9, 10], [320, 300, 3, 3], { padding: 1 }),
   'by tiles, groups': convolution([3, 64, 30, 31], [96, 32, 3, 3], { padding: 1, groups: 2 }),
   'by tiles, one block': convolution([1, 200, 14, 14], [204, 200, 3, 3], { padding: 1 }),
+  'by tiles, larger windows': convolution([3, 24, 40, 41], [20, 24, 5, 6], { padding: 2 }),
+  'by tiles, larger windows, groups': convolution([2, 64, 30, 31], [64, 16, 3, 5], { padding: 2, groups: 4 }),
+  'by tiles, small images': convolution([90, 24, 5, 5], [20, 24, 3, 2], { padding: 1 }),
+  'by tiles, three dimensions': volume([2, 16, 6, 25, 26], [20, 16, 3, 3, 3], { padding: 1 }),
   'many images of one channel': convolution([70, 1, 28, 27], [16, 1, 3, 3], { padding: 1 }),
   'strips, images in several waves': convolution([9, 3, 150, 151], [10, 3, 3, 3], { padding: 1 }),
   'strips, groups': convolution([6, 32, 50, 51], [40, 8, 3, 2], { padding: 1, groups: 4 }),
   'parts of images of one place': convolution([41, 20, 40, 30], [24, 20, 1, 1], {}),
-  'packed windows': convolution([2, 20, 40, 41], [24, 20, 5, 3], { padding: 2 }),
+  'packed windows': convolution([2, 20, 40, 41], [24, 20, 5, 3], { padding: 2, dilation: 2 }),
   'packed windows, stride 2': convolution([2, 32, 50, 51], [36, 32, 3, 3], { stride: 2, padding: 1 }),
   'many places': convolution([1, 3, 160, 150], [16, 3, 4, 4], {}),
-  'small images': convolution([90, 24, 5, 5], [20, 24, 3, 2], { padding: 1 }),
+  'small images': convolution([90, 24, 5, 5], [20, 24, 2, 2], { padding: 1 }),
   depthwise: convolution([2, 96, 50, 52], [96, 1, 3, 3], { padding: 1, groups: 96 }),
-  groups: convolution([2, 64, 30, 31], [64, 16, 3, 4], { padding: 2, groups: 4 }),
+  groups: convolution([2, 64, 30, 31], [64, 16, 4, 4], { padding: 2, groups: 4 }),
   'transposed, stride 2': transposed([2, 32, 30, 31], [32, 24, 4, 4], { stride: 2, padding: 1 }),
   'max pooling': () => withGradients((x) => F.maxPool2d(x, 3, { stride: 2, padding: 1 }) as Tensor, image),
   'average pooling': () => withGradients((x) => F.avgPool2d(x, 3, { stride: 1, padding: 1 }) as Tensor, image),

@@ -16,9 +16,9 @@ interface Case {
   readonly outputs: number;
   readonly sizes: readonly number[];
   readonly kernel: readonly number[];
-  readonly stride?: number;
-  readonly padding?: number;
-  readonly dilation?: number;
+  readonly stride?: number | readonly number[];
+  readonly padding?: number | readonly number[];
+  readonly dilation?: number | readonly number[];
   readonly groups?: number;
 }
 
@@ -101,7 +101,7 @@ interface Problem {
 }
 
 function problemOf({ images = 1, channels, outputs, sizes, kernel, groups = 1, ...c }: Case): Problem {
-  const all = (n: number): number[] => sizes.map(() => n);
+  const all = (n: number | readonly number[]): readonly number[] => (typeof n === 'number' ? sizes.map(() => n) : n);
   const [stride, padding, dilation] = [all(c.stride ?? 1), all(c.padding ?? 0), all(c.dilation ?? 1)];
   const places = sizes.map((n, d) => {
     return Math.floor((n + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1) / stride[d]) + 1;
@@ -302,12 +302,13 @@ describe('precision', () => {
       sizes: [28, 28],
       kernel: [5, 3],
       padding: 2,
+      dilation: 2,
     });
     for (const error of roundings(p, 'own')) expect(error).toBeLessThan(8);
   });
 });
 
-describe('3 × 3 windows by tiles', () => {
+describe('windows by tiles', () => {
   const base = { images: 4, channels: 16, outputs: 20, kernel: [3, 3], padding: 1 };
   const tiled: readonly Case[] = [
     { ...base, what: 'whole tiles', sizes: [12, 16] },
@@ -319,6 +320,35 @@ describe('3 × 3 windows by tiles', () => {
     { ...base, what: 'groups', channels: 48, outputs: 32, groups: 2, sizes: [13, 12] },
     { ...base, what: 'several blocks of channels', images: 2, channels: 404, outputs: 16, sizes: [15, 16] },
     { ...base, what: 'several blocks of rows', images: 2, channels: 320, outputs: 260, sizes: [16, 15] },
+    { ...base, what: '5 × 5', kernel: [5, 5], padding: 2, sizes: [13, 14] },
+    { ...base, what: '5 × 3, no zeros around', kernel: [5, 3], padding: 0, sizes: [15, 9] },
+    { ...base, what: '2 × 3', kernel: [2, 3], sizes: [9, 10] },
+    { ...base, what: '3 × 8', kernel: [3, 8], padding: 2, sizes: [11, 17] },
+    { ...base, what: '7 × 7', kernel: [7, 7], padding: 3, sizes: [12, 11] },
+    {
+      ...base,
+      what: '5 × 6, groups',
+      kernel: [5, 6],
+      padding: 2,
+      channels: 32,
+      outputs: 52,
+      groups: 2,
+      sizes: [9, 10],
+    },
+    { ...base, what: '5 × 5, several blocks', images: 2, channels: 68, outputs: 18, kernel: [5, 5], sizes: [17, 15] },
+    { ...base, what: 'three dimensions', images: 2, kernel: [3, 3, 3], sizes: [5, 9, 10] },
+    { ...base, what: 'three dimensions, dilated', dilation: [2, 1, 1], kernel: [3, 3, 3], sizes: [8, 9, 10] },
+    { ...base, what: 'three dimensions, stride', stride: [2, 1, 1], kernel: [3, 3, 3], sizes: [8, 9, 10] },
+    { ...base, what: 'three dimensions, 2 × 5 × 3', images: 1, kernel: [2, 5, 3], sizes: [4, 11, 7] },
+    {
+      ...base,
+      what: 'three dimensions, groups',
+      channels: 32,
+      outputs: 36,
+      groups: 2,
+      kernel: [4, 3, 3],
+      sizes: [6, 8, 7],
+    },
   ];
   for (const c of tiled) {
     it(c.what, () => {

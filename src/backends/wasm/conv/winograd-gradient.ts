@@ -1,17 +1,19 @@
 /** Gradients of convolutions by their weights, by the same transforms as in `winograd.ts`: sums over tiles of images. */
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch } from '../heap.ts';
+import { beginLaunch, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { canShare } from '../threads/pool.ts';
-import { deal } from '../threads/share.ts';
-import { frameOf } from './frame.ts';
-import { product, steps } from './tables.ts';
+import { deal, now } from '../threads/share.ts';
+import { frameOf, placesIn } from './frame.ts';
+import { mover } from './move.ts';
+import { place, product, steps } from './tables.ts';
 import type { WeightTask } from './weights.ts';
 import { OUTPUTS, PLACES, TAPS } from './winograd-kernels.ts';
 import {
   BYTES,
   ceil,
+  cornersOf,
   FEWEST_CHANNELS,
   FEWEST_TILES,
   kernelsOf,
@@ -23,13 +25,17 @@ import {
   packPlaces,
   perImages,
   rowsAtOnce,
+  savesEnough,
   TRANSFORM_STEPS,
   table,
+  tileCounts,
   tileTable,
   tiling,
   VECTOR,
   WEIGHT_PATCH,
   waveOf,
+  windowPlaces,
+  windowsOf,
   zerosBehind,
 } from './winograd-places.ts';
 
@@ -41,33 +47,50 @@ const BLOCKS_TOGETHER = 4;
 /** Tiles for which sums are moved no more often than what is summed, where products are added up over tiles. */
 const balanced = (rows: number, channels: number): number => Math.floor((rows * channels) / (rows + channels));
 
-/** Whether a gradient is of 3 × 3 windows over neighbouring places, and large enough. */
+/** Whether a gradient is of windows over neighbouring places, and large enough. */
 export function gradientSuitsTiles({ out, x, y, groups, before, stride, dilation }: WeightTask): boolean {
   const [rows, channels, ...taps] = [out.shape[0]! / groups, ...out.shape.slice(1)] as [number, number, ...number[]];
   const sizes = y.shape.slice(2);
-  const tiles = y.shape[0]! * product(sizes.map((n) => Math.ceil(n / OUTPUTS)));
   return (
     out.dtype === 'float32' &&
-    sizes.length === 2 &&
-    taps.every((n) => n === TAPS) &&
-    [...stride, ...dilation].every((n) => n === 1) &&
-    channels % VECTOR === 0 &&
+    savesEnough(taps) &&
+    [...stride.slice(-2), ...dilation.slice(-2)].every((n) => n === 1) &&
+    windowCount(channels, taps) % VECTOR === 0 &&
     Math.min(channels, rows) >= FEWEST_CHANNELS &&
-    tiles >= FEWEST_TILES &&
-    sizes.every((n) => n >= TAPS) &&
-    (x.strides[3] === 1 || before.some((n) => n > 0)) &&
-    (y.strides[3] === 1 || sizes.some((n) => n % OUTPUTS > 0))
+    y.shape[0]! * product(tileCounts(sizes)) >= FEWEST_TILES &&
+    sizes.slice(-2).every((n) => n >= TAPS) &&
+    (x.strides.at(-1) === 1 || before.some((n) => n > 0)) &&
+    (y.strides.at(-1) === 1 || sizes.slice(-2).some((n) => n % OUTPUTS > 0))
   );
+}
+
+/** How many windows of 3 × 3 there are in the weights of a row. */
+const windowCount = (channels: number, taps: readonly number[]): number =>
+  channels * product(taps.slice(0, -2)) * product(windowsOf(taps));
+
+/** Brings patches of 3 × 3, of so many rows, channels and taps, to the places in larger or smaller windows that they are of. */
+function putTogether(to: number, from: number, count: number, taps: readonly number[]): void {
+  const [height, width] = taps.slice(-2) as [number, number];
+  const [down, across] = windowsOf(taps) as [number, number];
+  for (let i = 0; i < down; i++) {
+    for (let j = 0; j < across; j++) {
+      const shape = [count, Math.min(TAPS, height - TAPS * i), Math.min(TAPS, width - TAPS * j)];
+      const move = mover('put', 'float32', shape, [height * width, width, 1], [down * across * TAPS ** 2, TAPS, 1]);
+      move(now, to + TAPS * (i * width + j) * BYTES, from + (i * across + j) * WEIGHT_PATCH);
+    }
+  }
 }
 
 /** Such a gradient. False if something was not finite; what `out` holds is then of no use. */
 export function gradientByTiles(task: WeightTask): boolean {
-  const { out, x, y, groups, before } = task;
+  const { out, x, y, groups, before, after, stride, dilation } = task;
   const [channels, rows] = [out.shape[1]!, out.shape[0]! / groups];
+  const taps = out.shape.slice(2);
+  const windows = windowCount(channels, taps);
   const sizes = y.shape.slice(2);
   const images = y.shape[0]!;
-  const some = rowsAtOnce(rows, channels);
-  const { counts, perImage, block, together } = tiling(sizes, images, channels, rows, balanced(some, channels));
+  const some = rowsAtOnce(rows, windows);
+  const { counts, perImage, block, together } = tiling(sizes, images, windows, rows, balanced(some, windows));
   const blocksTogether = canShare() ? BLOCKS_TOGETHER : 1;
   const gemm = kernelsFor('conv', out.dtype);
   const kernels = kernelsOf(gemm);
@@ -75,21 +98,34 @@ export function gradientByTiles(task: WeightTask): boolean {
   const w = startOf(out);
   const none = sizes.map(() => 0);
   const wave = waveOf(x, images, together, channels, WAVE_BYTES);
-  const inputs = frameOf(x, before, zerosBehind(x, before, none, counts), wave, channels);
-  const behind = counts.map((n, d) => OUTPUTS * n - sizes[d]!);
+  const inputs = frameOf(x, before, zerosBehind(x, before, after, none, counts, taps), wave, channels);
+  const behind = counts.map((n, d) => (d < counts.length - 2 ? 0 : OUTPUTS * n - sizes[d]!));
   const outputs = frameOf(y, none, behind, wave, some);
+  const lead = counts.slice(0, -2);
+  const [inputCorners, outputCorners] = [stride, none.map(() => 1)].map((step) =>
+    cornersOf(
+      lead.map((n, d) => steps(n, step[d]!)),
+      none,
+      counts,
+    ),
+  ) as [(readonly number[])[], (readonly number[])[]];
   const tilesOf = perImages((n) => ({
-    inputs: tileTable(inputs, none, counts, n),
-    outputs: tileTable(outputs, none, counts, n),
+    inputs: tileTable(inputs, inputCorners, n),
+    outputs: tileTable(outputs, outputCorners, n),
   }));
-  const columns = { xs: table(channels, inputs.channel, gemm.columns), count: channels, width: gemm.columns };
+  const [inputLine, outputLine] = [inputs.spatial.at(-2)!, outputs.spatial.at(-2)!];
+  const leadTaps = lead.map((_, d) => steps(taps[d]!, dilation[d]));
+  const xs = place(placesIn(inputs, { channels }, [...leadTaps, ...windowPlaces(taps)]), gemm.columns);
+  const columns = { xs, count: windows, width: gemm.columns };
   /** Room for the transformed tiles of each block that is looked at together with others. */
   const rooms: { readonly a: Matrices; readonly b: Matrices }[] = [];
   const roomOf = (i: number): { readonly a: Matrices; readonly b: Matrices } => {
-    rooms[i] ??= { a: matrices(ceil(some, TILE_ROWS), block), b: matrices(ceil(channels, gemm.columns), block) };
+    rooms[i] ??= { a: matrices(ceil(some, TILE_ROWS), block), b: matrices(ceil(windows, gemm.columns), block) };
     return rooms[i];
   };
-  const c = { ...matrices(some, channels), row: channels * BYTES };
+  const c = { ...matrices(some, windows), row: windows * BYTES };
+  const whole = taps.slice(-2).every((n) => n === TAPS);
+  const patches = whole ? 0 : scratch(some * windows * WEIGHT_PATCH);
   const odd = oddWord();
   for (let g = 0; g < groups; g++) {
     for (let r = 0; r < rows; r += some) {
@@ -114,28 +150,29 @@ export function gradientByTiles(task: WeightTask): boolean {
             const { a, b } = roomOf(i);
             const [from, x] = [result + first * outputs.image, source + first * inputs.image];
             return [
-              [kernels.outputs, a, from, lines, tiles.outputs + 4 * t, count, outputs.spatial[0]!] as const,
-              [kernels.inputs, b, x, columns, tiles.inputs + 4 * t, count, inputs.spatial[0]!] as const,
+              [kernels.outputs, a, from, lines, tiles.outputs + 4 * t, count, outputLine] as const,
+              [kernels.inputs, b, x, columns, tiles.inputs + 4 * t, count, inputLine] as const,
             ];
           });
           const tiles = group.reduce((sum, { count }) => sum + count, 0);
-          deal(null, TRANSFORM_STEPS * (height + channels) * tiles, units.length, (run, from, end) => {
+          deal(null, TRANSFORM_STEPS * (height + windows) * tiles, units.length, (run, from, end) => {
             for (const unit of units.slice(from, end)) packPlaces(run, ...unit);
           });
-          deal(null, PLACES * height * channels * tiles, PLACES, (run, from, end) => {
+          deal(null, PLACES * height * windows * tiles, PLACES, (run, from, end) => {
             group.forEach(({ first, t, count }, i) => {
               const { a, b } = roomOf(i);
-              multiplyPlaces(run, gemm, c, a, b, height, channels, count, n + first + t > 0, from, end);
+              multiplyPlaces(run, gemm, c, a, b, height, windows, count, n + first + t > 0, from, end);
             });
           });
         }
       }
-      const to = w + (g * rows + r) * channels * WEIGHT_PATCH;
-      deal(null, TRANSFORM_STEPS * height * channels, (height * channels) / VECTOR, (run, v0, v1) => {
+      const to = w + (g * rows + r) * channels * product(taps) * BYTES;
+      deal(null, TRANSFORM_STEPS * height * windows, (height * windows) / VECTOR, (run, v0, v1) => {
         const from = c.at + v0 * VECTOR * BYTES;
-        run(kernels.toWeights, from, c.place, v1 - v0, to + v0 * VECTOR * WEIGHT_PATCH, odd.at);
+        run(kernels.toWeights, from, c.place, v1 - v0, (whole ? to : patches) + v0 * VECTOR * WEIGHT_PATCH, odd.at);
       });
       if (odd.seen()) return false;
+      if (!whole) putTogether(to, patches, height * channels * product(taps.slice(0, -2)), taps);
     }
   }
   return true;

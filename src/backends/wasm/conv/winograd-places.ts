@@ -79,12 +79,34 @@ export function kernelsOf(gemm: GemmKernels): Kernels {
 
 export const ceil = (n: number, to: number): number => Math.ceil(n / to) * to;
 
+/** Multiplications that tiles must save to be worth their transforms, against the definition. */
+const WORTH_TILES = 2.4;
+
+/** Into how many windows of 3 × 3 those of `taps` are cut along the last two dimensions, filled up with zeros. */
+export const windowsOf = (taps: readonly number[]): readonly number[] => taps.slice(-2).map((n) => Math.ceil(n / TAPS));
+
+/** Whether there are at least two dimensions, and tiles save enough for windows of so many taps. */
+export const savesEnough = (taps: readonly number[]): boolean =>
+  taps.length >= 2 && product(taps.slice(-2)) * OUTPUTS ** 2 >= WORTH_TILES * PLACES * product(windowsOf(taps));
+
+/** How many tiles cover images of `sizes`: along the last two dimensions; along others each place is an image of its own. */
+export const tileCounts = (sizes: readonly number[]): number[] =>
+  sizes.map((n, d) => (d < sizes.length - 2 ? n : Math.ceil(n / OUTPUTS)));
+
+/** Where the windows of 3 × 3 begin along each of the last two dimensions, in windows of some taps. */
+export const windowPlaces = (taps: readonly number[]): (readonly number[])[] =>
+  windowsOf(taps).map((n) => steps(n, TAPS));
+
+/** How many zeros fill windows of so many taps up, along each dimension. */
+export const fillOf = (taps: readonly number[]): number[] =>
+  taps.map((n, d) => (d < taps.length - 2 ? 0 : TAPS * Math.ceil(n / TAPS) - n));
+
 /**
  * The tiles of images of `sizes`, and how many are transformed together: at least so many, if there are. Small
  * images go together, all in one block, in lots of about one size.
  */
 export function tiling(sizes: readonly number[], images: number, channels: number, rows: number, least = FEWEST_TILES) {
-  const counts = sizes.map((n) => Math.ceil(n / OUTPUTS));
+  const counts = tileCounts(sizes);
   const perImage = product(counts);
   const fitting = Math.floor(TILE_BYTES / (BYTES * PLACES * (channels + rows)));
   const most = Math.min(MOST_TILES, Math.max(ceil(least, 8), ceil(fitting, 8)), ceil(perImage * images, 8));
@@ -176,10 +198,15 @@ export function packPlaces(
 }
 
 /** Where tiles lie in a frame, for so many images; filled up to whole panels by the last one. */
-export function tileTable(frame: Frame, origin: readonly number[], counts: readonly number[], images: number): number {
-  const corners = counts.map((n, d) => steps(n, OUTPUTS, origin[d]));
-  return place(placesIn(frame, { images }, corners), 8);
-}
+export const tileTable = (frame: Frame, corners: readonly (readonly number[])[], images: number): number =>
+  place(placesIn(frame, { images }, corners), 8);
+
+/** Corners of tiles, whose first is at `origin` in the last two dimensions, and places in those before. */
+export const cornersOf = (
+  lead: readonly (readonly number[])[],
+  origin: readonly number[],
+  counts: readonly number[],
+): (readonly number[])[] => [...lead, ...counts.slice(-2).map((n, d) => steps(n, OUTPUTS, origin[d]))];
 
 /** Where lots of so many images begin, and how many images each has. */
 export const lotsOf = (images: number, together: number): [first: number, images: number][] =>
@@ -214,10 +241,19 @@ export function perImages<T>(make: (images: number) => T): (images: number) => T
 
 export const table = (count: number, step: number, multiple = 1): number => place(sums([steps(count, step)]), multiple);
 
-/** How far tiles reach beyond the end of the images, along each dimension. */
-export const zerosBehind = (
+/** How many zeros tiles, from `origin` on and with windows of some taps, ask for behind images; `after` in the dimensions before the last two. */
+export function zerosBehind(
   x: Strided,
   before: readonly number[],
+  after: readonly number[],
   origin: readonly number[],
   counts: readonly number[],
-) => counts.map((n, d) => Math.max(0, origin[d]! + OUTPUTS * n + TAPS - 1 - before[d]! - x.shape[d + 2]!));
+  taps: readonly number[],
+): number[] {
+  const lead = after.length - 2;
+  const behind = windowsOf(taps).map((n, i) => {
+    const d = lead + i;
+    return Math.max(0, origin[i]! + OUTPUTS * counts[d]! + TAPS * n - 1 - before[d]! - x.shape[d + 2]!);
+  });
+  return [...after.slice(0, lead), ...behind];
+}
