@@ -43,7 +43,7 @@ export class LineKernel {
     this.#compiled[which] = kernel;
     const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
     const piece = pieceOf(lines, ELEMENT_STEPS * length);
-    if (piece === lines && !isLong(lines * length)) {
+    if (piece === lines && !isLong(lines * length * ELEMENT_STEPS)) {
       kernel(lines, length, ...starts, ...scalars);
       return;
     }

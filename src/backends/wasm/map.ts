@@ -144,7 +144,7 @@ export class MapKernel {
   /** The same, within a launch, for contiguous operands of `n` elements, or of one where the mask `repeated` says so. */
   runFlat(n: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
     const piece = pieceOf(n, this.#steps, UNIT);
-    if (piece < n || (this.#hasFunctions && isLong(n))) this.#cutFlat(n, piece, outs, ins, repeated);
+    if (piece < n || (this.#hasFunctions && isLong(n * this.#steps))) this.#cutFlat(n, piece, outs, ins, repeated);
     else if (repeated === 0 && n * this.#bytes >= TURNED_FROM && n * this.#bytes <= TURNED_TO) this.#turn(n, outs, ins);
     else launch(this.flat(repeated), n, outs, ins);
   }
@@ -267,7 +267,7 @@ export class MapKernel {
     const elements = numel(outs[0].shape);
     const unit = depth === 0 ? UNIT : 1;
     const piece = pieceOf(around, (this.#steps * elements) / around, unit);
-    const cut = piece < around || (this.#hasFunctions && isLong(elements));
+    const cut = piece < around || (this.#hasFunctions && isLong(elements * this.#steps));
     if (cut) this.#cutNested(kernel, depth, piece, unit, outs, ins);
     else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]));
   }

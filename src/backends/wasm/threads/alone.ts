@@ -13,16 +13,16 @@ import type { Call } from './pool.ts';
 /** The call of a kernel for so many units of work, from one of them on. */
 export type CallAt = (from: number, count: number) => Call;
 
-/** Elements from which on it is worth finding out, which takes a microsecond, where a kernel computes functions. */
-const LONG = 2 ** 18;
+/** Steps, as `pieceOf` counts them, from which on it is worth finding out, which takes a microsecond, where a kernel computes functions. */
+const LONG = 2 ** 21;
 /** The part of the work, one in so many, that is done in one way and again in the other; at most one in `FEWEST`. */
 const PARTS = 32;
 const FEWEST = 8;
 /** The one way is kept unless it takes so many times as long as the other. */
 const LONGER = 1.1;
 
-/** Whether work of so many elements is worth finding out how vectors lie. */
-export const isLong = (elements: number): boolean => elements >= LONG;
+/** Whether work of so many steps is worth finding out how vectors lie. */
+export const isLong = (steps: number): boolean => steps >= LONG;
 
 /** Calls a kernel for all units, in pieces that are multiples of `multiple`. */
 export function callAlone(units: number, multiple: number, callAt: CallAt): void {
