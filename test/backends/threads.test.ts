@@ -130,8 +130,15 @@ const work: Readonly<Record<string, () => Tensor>> = {
       .slice(1, 0, 4)
       .mm(tall.slice(1, 0, 4).T)
       .slice(0, 0, 300),
+  'matmul with a small matrix': () => tall.mm(tall.slice(0, 0, 301).slice(1, 0, 6)),
+  'matmul of long rows with a small matrix': () =>
+    long.slice(0, 0, 402_800).reshape([1007, 400]).slice(1, 0, 399).mm(long.slice(0, 0, 3990).reshape([399, 10])),
   'matmul with few columns': () => tall.mm(tall.slice(0, 0, 9).T),
   'batched matmul': () => many.bmm(others),
+  'more small products than a job holds': () => {
+    const x = long.slice(0, 0, 700_000).reshape([17_500, 8, 5]);
+    return x.bmm(x.mT);
+  },
   convolution: () => F.conv2d(image, filters, null, { padding: 1 }),
   'cumsum of columns': () => tall.cumsum(0),
   'cumsum of rows': () => tall.cumsum(1),

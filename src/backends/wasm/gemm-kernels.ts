@@ -101,7 +101,10 @@ function tileKernels(lanes: ReturnType<typeof lanesFor>, columns: number): Reado
   const functions: FunctionBody[] = [];
   for (const operands of ['packed', 'strided'] as const) {
     for (const vectors of tileWidths(lanes, operands)) {
-      for (let rows = 1; rows <= tileRows(vectors); rows++) functions.push(emitTile(lanes, operands, rows, vectors));
+      const most = tileRows(vectors);
+      for (let rows = 1; rows <= Math.min(most, TILE_ROWS); rows++)
+        functions.push(emitTile(lanes, operands, rows, vectors));
+      if (most > TILE_ROWS) functions.push(emitTile(lanes, operands, most, vectors));
     }
   }
   const index = (name: string): number => functions.findIndex((f) => f.name === name);
@@ -142,13 +145,13 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
   const cAt = body.local('i32');
   const last = body.local('i32');
 
-  /** `rows` rows of a panel, one tile after the other. */
+  /** `rows` rows of a panel or of two, one tile after the other. */
   const callTiles = (rows: number, vectors: number): void => {
     for (let r = 0; r < rows; r += tileRows(vectors)) {
       body.get(aAt);
       if (r > 0 && operands === 'packed') body.i32(r * lanes.bytes).op('i32.add');
       if (r > 0 && operands === 'strided') body.get(aRow).i32(r).op('i32.mul', 'i32.add');
-      for (const l of [aRow, aK, b, bK, bPanel]) body.get(l);
+      for (const l of [operands === 'packed' ? aPanel : aRow, aK, b, bK, bPanel]) body.get(l);
       body.get(cAt);
       if (r > 0) body.get(cRow).i32(r).op('i32.mul', 'i32.add');
       for (const l of [cRow, k, last, accumulate]) body.get(l);
@@ -164,17 +167,18 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
       .tee(last);
     body.i32(lanes.count).get(last).i32(lanes.count).op('i32.lt_s', 'select').set(last);
     body.get(a).set(aAt).get(c).set(cAt).get(m).set(i);
-    if (rowCounts.includes(TILE_ROWS)) {
-      body.block(() => {
-        body.loop(() => {
-          body.get(i).i32(TILE_ROWS).op('i32.lt_s').brIf(1);
-          callTiles(TILE_ROWS, vectors);
-          body.get(aAt).get(aPanel).op('i32.add').set(aAt);
-          body.get(cAt).get(cRow).i32(TILE_ROWS).op('i32.mul', 'i32.add').set(cAt);
-          body.get(i).i32(TILE_ROWS).op('i32.sub').set(i);
-          body.br(0);
-        });
-      });
+    for (const rows of rowCounts) {
+      if (rows < TILE_ROWS) continue;
+      whilst(
+        body,
+        () => void body.get(i).i32(rows).op('i32.ge_s'),
+        () => {
+          callTiles(rows, vectors);
+          for (let panel = 0; panel < rows; panel += TILE_ROWS) advance(body, aAt, aPanel);
+          body.get(cAt).get(cRow).i32(rows).op('i32.mul', 'i32.add').set(cAt);
+          advance(body, i, -rows);
+        },
+      );
     }
     for (const rows of rowCounts) {
       if (rows < TILE_ROWS)
@@ -214,7 +218,10 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
       .i32(2)
       .op('i32.le_s')
       .if(() => columns(WIDEST, [1, 2]));
-  for (let vectors = lanes.tileVectors; vectors > 0; vectors--) columns(vectors, [4, 3, 2, 1]);
+  for (let vectors = lanes.tileVectors; vectors > 0; vectors--) {
+    const whole = tileRows(vectors) > TILE_ROWS ? [tileRows(vectors)] : [];
+    columns(vectors, [...whole, 4, 3, 2, 1]);
+  }
   return body;
 }
 

@@ -112,27 +112,9 @@ export function product(
     shortSums(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
     return;
   }
-  const { bytes, columns } = kernels;
-  const step = blockLength(k);
+  const { bytes } = kernels;
   if (bN === bytes && n * k * bytes <= SMALL_BYTES) {
-    for (let at = 0; at < k; at += step) {
-      const length = Math.min(step, k - at);
-      kernels.strided(
-        a + at * aK,
-        aRow,
-        aK,
-        TILE_ROWS * aRow,
-        b + at * bK,
-        bK,
-        columns * bytes,
-        c,
-        n * bytes,
-        m,
-        n,
-        length,
-        at | into,
-      );
-    }
+    smallRight(kernels, c, a, aRow, aK, b, bK, m, n, k, into);
     return;
   }
   if (bN === bytes && m <= ROWS_ALONE) {
@@ -198,6 +180,51 @@ function shortSums(
 /** Rows rounded up to whole tiles. */
 const tiles = (rows: number): number => Math.ceil(rows / TILE_ROWS) * TILE_ROWS;
 
+/** Whether the rows of a product are shared between threads. */
+const sharesRows = (m: number, n: number, k: number): boolean =>
+  m >= FEW_ROWS && m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
+
+/** Rows that are worked on at a time: what is read of a stays in the second-level cache while columns of tiles pass by. */
+const bandOf = (m: number, shares: boolean): number =>
+  Math.min(BLOCK_ROWS, tiles(shares ? m / (2 * getNumThreads()) : m));
+
+/** For a matrix b with rows without gaps that the first-level cache holds: neither operand is packed. */
+function smallRight(
+  kernels: GemmKernels,
+  c: number,
+  a: number,
+  aRow: number,
+  aK: number,
+  b: number,
+  bK: number,
+  m: number,
+  n: number,
+  k: number,
+  into: 0 | 1,
+): void {
+  const { bytes, columns } = kernels;
+  const step = blockLength(k);
+  const shares = sharesRows(m, n, k);
+  const band = bandOf(m, shares);
+  const perTask = shares ? Math.max(band, Math.ceil(m / (8 * getNumThreads()))) : m;
+  const [aPanel, bPanel, cRow] = [TILE_ROWS * aRow, columns * bytes, n * bytes];
+  const tasks: Call[][] = [];
+  let by = kernels;
+  let end = 0;
+  for (let i = 0; i < m; i += band) {
+    if (shares && i >= end) {
+      by = inTask(kernels, tasks);
+      end += perTask;
+    }
+    const height = Math.min(band, m - i);
+    for (let at = 0; at < k; at += step) {
+      const [x, y, length] = [a + i * aRow + at * aK, b + at * bK, Math.min(step, k - at)];
+      by.strided(x, aRow, aK, aPanel, y, bK, bPanel, c + i * cRow, cRow, height, n, length, at | into);
+    }
+  }
+  if (shares) runTasks(tasks);
+}
+
 function blocked(
   kernels: GemmKernels,
   c: number,
@@ -216,12 +243,11 @@ function blocked(
   const cRow = n * bytes;
   const step = blockLength(k);
   const inPlace = m < FEW_ROWS || (n <= FEW_COLUMNS && aK === bytes) || m * k * bytes <= SMALL_BYTES;
-  const shares = m >= FEW_ROWS && m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
+  const shares = sharesRows(m, n, k);
   const blockColumns = Math.min(n, BLOCK_ROW_BYTES / bytes);
   const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
   // Rows that are packed at a time; when the product is shared, every band of rows has panels of its own.
-  const most = shares ? tiles(m / (2 * getNumThreads())) : tiles(m);
-  const band = inPlace ? most : Math.min(BLOCK_ROWS, most);
+  const band = bandOf(m, shares);
   const bandBytes = inPlace ? 0 : band * step * bytes;
   const rows = room(FOR_A, bandBytes * (shares ? Math.ceil(m / band) : 1));
   for (let j = 0; j < n; j += blockColumns) {

@@ -60,17 +60,18 @@ export function lanesFor(dtype: GemmDType, relaxed: boolean): Lanes {
   return { dtype, compute, bytes, count: 16 / bytes, ...instructions, madd: relaxed ? instructions.madd : null };
 }
 
-/** Rows in a packed panel of a: those of one tile, or of two. */
+/** Rows in a packed panel of a: those of one tile, of two, or half of one. */
 export const TILE_ROWS = 4;
 /** With the vectors of b and one element of a that is what V8 keeps in registers. */
 const ACCUMULATORS = 8;
 
 /**
- * Rows of a tile of so many vectors of columns. In float64 full tiles are 2 × 4 where loads are cheap:
- * without fused multiply-adds that is a fifth faster than 4 × 2.
+ * Rows of a tile of so many vectors of columns; of one vector they are those of two panels. In float64 full tiles
+ * are 2 × 4 where loads are cheap: without fused multiply-adds that is a fifth faster than 4 × 2.
  */
 export function tileRows(vectors: number): number {
-  return Math.min(TILE_ROWS, Math.floor(ACCUMULATORS / vectors));
+  const rows = Math.floor(ACCUMULATORS / vectors);
+  return rows < TILE_ROWS ? rows : TILE_ROWS * Math.floor(rows / TILE_ROWS);
 }
 
 /** Columns in a tile, and in a packed panel of b. */
@@ -105,7 +106,8 @@ export function tileName(operands: Operands, rows: number, vectors: number): str
 
 /**
  * `tile(a, aRow, aK, b, bK, bPanel, c, cRow, k, lanes, accumulate)`: c = a b, or c += a b, for a tile
- * of `rows` rows and `vectors` vectors of columns, of which the last has only `lanes` elements. k > 0.
+ * of `rows` rows and `vectors` vectors of columns, of which the last has only `lanes` elements. k > 0. Rows of
+ * packed operands beyond a panel are in the next, `aRow` bytes on.
  * Vectors beyond a panel's width are read from the next panel, `bPanel` bytes on.
  */
 export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors: number): FunctionBody {
@@ -119,7 +121,14 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
   const panelRowBytes = TILE_ROWS * lanes.bytes;
   const panelBytes = lanes.tileVectors * 16;
 
-  const rowOffsets = Array.from({ length: packed ? 0 : rows - 1 }, () => body.local('i32'));
+  // Rows beyond the first four are reached from a base of their own, which takes fewer registers than an offset each.
+  const base = rows > TILE_ROWS ? [a, body.local('i32')] : [a];
+  if (rows > TILE_ROWS) {
+    body.get(a).get(aRow);
+    if (!packed) body.i32(TILE_ROWS).op('i32.mul');
+    body.op('i32.add').set(base[1]!);
+  }
+  const rowOffsets = Array.from({ length: packed ? 0 : Math.min(rows, TILE_ROWS) - 1 }, () => body.local('i32'));
   rowOffsets.forEach((offset, r) => {
     body
       .get(aRow)
@@ -134,9 +143,11 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
     body.mem('v128.load', from + (v % lanes.tileVectors) * 16).set(bs[v]!);
   };
   /** Sets x to row r's element in every lane. */
-  const loadA = (r: number, at: number): void => {
-    const lane = r % lanes.count;
+  const loadA = (row: number, at: number): void => {
     const from = at * panelRowBytes;
+    const a = base[Math.floor(row / TILE_ROWS)]!;
+    const r = row % TILE_ROWS;
+    const lane = r % lanes.count;
     if (!packed) {
       body.get(a);
       if (r > 0) body.get(rowOffsets[r - 1]!).op('i32.add');
@@ -156,15 +167,17 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
       body.shuffle(Array.from({ length: 16 }, (_, i) => lane * lanes.bytes + (i % lanes.bytes))).set(x);
     }
   };
-  const steps = rows * vectors === ACCUMULATORS ? STEPS : 1;
+  const steps = rows * vectors === ACCUMULATORS && rows <= TILE_ROWS ? STEPS : 1;
   const step = (at: number): void => {
     for (let v = 0; v < vectors; v++) loadB(v, at);
     for (let r = 0; r < rows; r++) {
+      // Never taken: it keeps V8 from loading all rows before it multiplies the first.
+      if (r === TILE_ROWS) body.get(k).i32(0).op('i32.lt_s').brIf(1);
       loadA(r, at);
       for (let v = 0; v < vectors; v++) multiplyAdd(body, lanes, acc[r]![v]!, x, bs[v]!);
     }
     if (packed) return;
-    advance(body, a, aK);
+    for (const at of base) advance(body, at, aK);
     advance(body, b, bK);
   };
   body.block(() => {
@@ -174,7 +187,7 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
         step(at);
       }
       if (packed) {
-        advance(body, a, steps * panelRowBytes);
+        for (const at of base) advance(body, at, steps * panelRowBytes);
         advance(body, b, steps * panelBytes);
       }
       body.get(k).i32(steps).op('i32.sub').tee(k).brIf(0);

@@ -18,6 +18,9 @@ import { address } from './heap.ts';
 import { isDeterministic } from './relaxed.ts';
 import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts';
 
+/** Products of a batch that are shared at a time, so that the job has room for their calls. */
+const BATCH_OF_A_JOB = 2048;
+
 /**
  * `out[…, m, n] = Σ_k a[…, m, k] · b[…, k, n]` for float32, float64 and int32 (which wraps). The batch
  * dimensions of all three agree (broadcast ones have stride 0), a and b have any strides, out is contiguous.
@@ -87,7 +90,7 @@ export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boo
     batches * m * n * k >= SHARED_PRODUCT &&
     m * n > 1 &&
     canShare(batches * m * n * k);
-  const perTask = Math.ceil(batches / (4 * getNumThreads()));
+  const perTask = Math.ceil(Math.min(batches, BATCH_OF_A_JOB) / (4 * getNumThreads()));
   const tasks: Call[][] = [];
   let by = kernels;
   const index = new Array<number>(batchDims).fill(0);
@@ -96,6 +99,7 @@ export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boo
   let to = c;
   for (let batch = 0; batch < batches; batch++) {
     if (shares && batch % perTask === 0) {
+      if (tasks.length * perTask >= BATCH_OF_A_JOB) runTasks(tasks.splice(0));
       leaveRooms();
       by = inTask(kernels, tasks);
     }
