@@ -132,7 +132,11 @@ const work: Readonly<Record<string, () => Tensor>> = {
       .slice(0, 0, 300),
   'matmul with a small matrix': () => tall.mm(tall.slice(0, 0, 301).slice(1, 0, 6)),
   'matmul of long rows with a small matrix': () =>
-    long.slice(0, 0, 402_800).reshape([1007, 400]).slice(1, 0, 399).mm(long.slice(0, 0, 3990).reshape([399, 10])),
+    long
+      .slice(0, 0, 402_800)
+      .reshape([1007, 400])
+      .slice(1, 0, 399)
+      .mm(long.slice(0, 0, 3990).reshape([399, 10])),
   'matmul with few columns': () => tall.mm(tall.slice(0, 0, 9).T),
   'batched matmul': () => many.bmm(others),
   'more small products than a job holds': () => {
