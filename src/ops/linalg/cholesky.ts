@@ -16,6 +16,9 @@ import { checkSystem, LOWER, solveLeft, solveRight, UPPER } from './triangular.t
 const notPositive = (k: number): string =>
   `The factorization could not be completed because the input is not positive-definite (the leading minor of order ${k} is not positive-definite).`;
 
+/** Half of a symmetric matrix that is given by its lower triangle. */
+const halfSymmetric = (x: TensorBase): TensorBase => mul(add(tril(x), mT(tril(x, -1))), 0.5);
+
 /** A lower triangle with its diagonal halved: the φ of Murray (2016). */
 const halved = (x: TensorBase): TensorBase => onDiagonal(mul(x, 0.5), tril(x));
 
@@ -29,15 +32,13 @@ const choleskyOp: Op<{ readonly check: string | null }> = defineOp({
     const info = fresh(batchOf(a), 'int32');
     kernels.cholesky(u, info);
     if (check !== null) refuse(check, info, notPositive);
-    return [copied(mT(u)), info];
+    return [mT(u), info];
   },
   vjp: {
     saves: ['y0'],
     rule: ([g], [l]) => {
       if (g === null) return [null];
-      const p = halved(matmul(mT(l), g));
-      const middle = mul(add(p, mT(p)), 0.5);
-      return [solveRight(l, solveLeft(mT(l), middle, UPPER), LOWER)];
+      return [solveRight(l, solveLeft(mT(l), halfSymmetric(matmul(mT(l), g)), UPPER), LOWER)];
     },
   },
   jvp: ({ tangents: [ta], outputs: [l] }) =>

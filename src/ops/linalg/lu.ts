@@ -4,9 +4,9 @@ import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../.
 import { defineOp, notDifferentiable, type Op } from '../../core/op.ts';
 import { broadcastShapes, sameShape, shapeText } from '../../core/shape.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
-import { contiguous, copied } from '../copy.ts';
-import { eyeMatrix, zeros } from '../create.ts';
-import { add, sub } from '../elementwise.ts';
+import { contiguous, copied, toDType } from '../copy.ts';
+import { integers, zeros } from '../create.ts';
+import { add, eq, sub } from '../elementwise.ts';
 import { gather } from '../indexing.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
@@ -46,6 +46,12 @@ function reordered(x: TensorBase, pivots: TensorBase, inverse: boolean): TensorB
 
 /** P x: rows as the factorisation exchanged them. */
 const exchanged = (x: TensorBase, pivots: TensorBase): TensorBase => reordered(x, pivots, false);
+
+/** P of A = P L U. */
+function permutation(f: TensorBase, pivots: TensorBase): TensorBase {
+  const places = integers(Int32Array.from({ length: rowsOf(f) }, (_, i) => i));
+  return toDType(eq(unsqueeze(rowOrder(pivots, rowsOf(f), true), -1), places), f.dtype);
+}
 
 /** Pᵀ x: rows back where they were. */
 const restored = (x: TensorBase, pivots: TensorBase): TensorBase => reordered(x, pivots, true);
@@ -169,8 +175,7 @@ export function luUnpack(
   if (unpackPivots) checkPivots('lu_unpack', f, pivots);
   const nothing = (): TensorBase => zeros([0], f.dtype);
   const [l, u] = unpackData ? parts(f).map((x) => named(x, node)) : [nothing(), nothing()];
-  const identity = eyeMatrix(rowsOf(f), rowsOf(f), f.dtype);
-  return [unpackPivots ? restored(expand(identity, [...batchOf(f), ...identity.shape]), pivots) : nothing(), l, u];
+  return [unpackPivots ? permutation(f, pivots) : nothing(), l, u];
 }
 
 /** A = P L U, straight from A. */

@@ -21,8 +21,13 @@ interface QrAttrs {
   readonly mode: QrMode;
 }
 
-/** Q of reflections that are given as `geqrf` leaves them, m × `columns`. */
+/** Q of reflections that are given as `factored` leaves them, m × `columns`. */
 function qOf(a: TensorBase, tau: TensorBase, columns: number): TensorBase {
+  if (kernels.reflectsByColumns(a)) {
+    const q = fresh([...batchOf(a), columns, rowsOf(a)], a.dtype);
+    kernels.columnsOfQ(q, mT(a), tau);
+    return mT(q);
+  }
   const q = fresh([...batchOf(a), rowsOf(a), columns], a.dtype);
   kernels.multiplyByQ(q, a, tau, false, true);
   return q;
@@ -117,11 +122,13 @@ const qrOp: Op<QrAttrs> = defineOp({
   },
 });
 
-function factored(a: TensorBase): readonly [f: TensorBase, tau: TensorBase] {
-  const f = copied(a);
+/** R and the vectors of the reflections below it, and their factors, of a plain tensor. */
+export function factored(a: TensorBase): readonly [f: TensorBase, tau: TensorBase] {
+  const byColumns = kernels.reflectsByColumns(a);
+  const f = copied(byColumns ? mT(a) : a);
   const tau = fresh([...batchOf(a), Math.min(rowsOf(a), columnsOf(a))], a.dtype);
-  kernels.factorQr(f, tau);
-  return [f, tau];
+  (byColumns ? kernels.factorColumns : kernels.factorQr)(f, tau);
+  return [byColumns ? mT(f) : f, tau];
 }
 
 /** A = Q R with orthonormal columns of Q: as many as A has (`reduced`), all (`complete`), or none (`r`). */

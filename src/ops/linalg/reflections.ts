@@ -1,10 +1,8 @@
-import * as kernels from '../../backends/wasm/linalg/qr.ts';
 import { apply } from '../../core/apply.ts';
 import { ShapeError } from '../../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../../core/op.ts';
 import { sameShape, shapeText } from '../../core/shape.ts';
-import { fresh, type TensorBase } from '../../core/tensor.ts';
-import { copied } from '../copy.ts';
+import type { TensorBase } from '../../core/tensor.ts';
 import { eyeMatrix, full } from '../create.ts';
 import { mul, sub, where } from '../elementwise.ts';
 import { cat } from '../join.ts';
@@ -23,17 +21,13 @@ import {
   refuseDerivative,
   rowsOf,
 } from './matrices.ts';
+import { factored } from './qr.ts';
 
 /** Householder's factorisation as LAPACK leaves it: R, and below it the vectors of the reflections. */
 const geqrfOp: Op<undefined> = defineOp({
   name: 'geqrf',
   inputs: ['a'],
-  forward: ([a]) => {
-    const f = copied(a);
-    const tau = fresh([...batchOf(a), Math.min(rowsOf(a), columnsOf(a))], a.dtype);
-    kernels.factorQr(f, tau);
-    return [f, tau];
-  },
+  forward: ([a]) => factored(a),
   vjp: notDifferentiable,
   jvp: notDifferentiable,
   vmap: ([a]) => apply(geqrfOp, [a], undefined),

@@ -5,7 +5,7 @@
  */
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { lapackWithRoom } from '../blas/lapack.ts';
+import { hasLapack, lapackWithRoom } from '../blas/lapack.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { compiled, Items } from './batch.ts';
 import type { Callable, Routines } from './code.ts';
@@ -13,7 +13,7 @@ import { defineRows, type RowRoutines } from './rows.ts';
 import type { I, Int } from './values.ts';
 
 const BLOCK = 16;
-/** Reflections from which on a library is faster. */
+/** Columns of tall matrices from which on a library is faster. */
 const WORTH_A_CALL = 32;
 
 export type Reflector = Callable<readonly ['int', 'int', 'int']>;
@@ -252,13 +252,6 @@ export function factorQr(a: Strided, tau: Strided): void {
   const room = scratch(size);
   const places = rooms.map((at) => room + at);
   const [matrices, taus] = [new Items(a, 2), new Items(tau, 1)];
-  // Seen column by column it is Aᵀ = L Q, with the same reflections.
-  const gelqf = Math.min(m, n) >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'gelqf', 8) : null;
-  if (gelqf !== null) {
-    const info = { at: scratch(4) };
-    for (let i = 0; i < matrices.count; i++) gelqf([n, m, { at: matrices.at(i) }, n, { at: taus.at(i) }], [info]);
-    return;
-  }
   for (let i = 0; i < matrices.count; i++) factor(m, n, matrices.at(i), n * bytes, taus.at(i), ...places);
 }
 
@@ -268,7 +261,7 @@ export function factorQr(a: Strided, tau: Strided): void {
  * begin with, whatever it holds.
  */
 export function multiplyByQ(c: Strided, a: Strided, tau: Strided, transposed: boolean, identity = false): void {
-  const { multiply, identity: write, copy } = kernelsFor(c);
+  const { multiply, identity: write } = kernelsFor(c);
   beginLaunch();
   const [m, n] = c.shape.slice(-2);
   const columns = a.shape[a.shape.length - 1];
@@ -279,20 +272,6 @@ export function multiplyByQ(c: Strided, a: Strided, tau: Strided, transposed: bo
   const places = rooms.map((at) => room + at);
   const [targets, matrices, taus] = [new Items(c, 2), new Items(a, 2), new Items(tau, 1)];
   const flags = [Number(transposed), Number(identity)];
-  const worth = k >= WORTH_A_CALL && Math.min(m, n) >= WORTH_A_CALL;
-  const ormlq = worth && !identity ? lapackWithRoom(c.dtype, 'ormlq', 13) : null;
-  const orglq = worth && identity && !transposed && n >= k ? lapackWithRoom(c.dtype, 'orglq', 9) : null;
-  if (ormlq !== null || orglq !== null) {
-    const info = { at: scratch(4) };
-    for (let i = 0; i < targets.count; i++) {
-      const [at, from, factors] = [targets.at(i), matrices.at(i), { at: taus.at(i) }];
-      ormlq?.(['R', transposed ? 'T' : 'N', n, m, k, { at: from }, columns, factors, { at }, n], [info]);
-      if (orglq === null) continue;
-      for (let row = 0; row < m; row++) copy(k, from + row * columns * bytes, at + row * n * bytes);
-      orglq([n, m, k, { at }, n, factors], [info]);
-    }
-    return;
-  }
   for (let i = 0; i < targets.count; i++) {
     if (identity) write(m, n, targets.at(i), 0);
     multiply(
@@ -308,5 +287,38 @@ export function multiplyByQ(c: Strided, a: Strided, tau: Strided, transposed: bo
       flags[1],
       ...places,
     );
+  }
+}
+
+// ─── column by column ────────────────────────────────────────────────────────────────────────────
+
+/** Whether a library is faster for matrices of this shape, if they lie column by column. */
+export function reflectsByColumns({ shape }: Strided): boolean {
+  const [m, n] = shape.slice(-2);
+  return m >= n && hasLapack(n, WORTH_A_CALL);
+}
+
+/** The same as `factorQr` by a library, for transposes: `a` [..., n, m]. */
+export function factorColumns(a: Strided, tau: Strided): void {
+  beginLaunch();
+  const [n, m] = a.shape.slice(-2);
+  const [matrices, taus] = [new Items(a, 2), new Items(tau, 1)];
+  const geqrf = lapackWithRoom(a.dtype, 'geqrf', 8);
+  const info = { at: scratch(4) };
+  for (let i = 0; i < matrices.count; i++) geqrf?.([m, n, { at: matrices.at(i) }, m, { at: taus.at(i) }], [info]);
+}
+
+/** Columns of Q as rows of `q` [..., columns, m], for reflections as `factorColumns` leaves them in `a` and `tau` [..., k]. */
+export function columnsOfQ(q: Strided, a: Strided, tau: Strided): void {
+  const { copy } = kernelsFor(q);
+  beginLaunch();
+  const [columns, m] = q.shape.slice(-2);
+  const k = tau.shape[tau.shape.length - 1];
+  const [targets, matrices, taus] = [new Items(q, 2), new Items(a, 2), new Items(tau, 1)];
+  const orgqr = lapackWithRoom(q.dtype, 'orgqr', 9);
+  const info = { at: scratch(4) };
+  for (let i = 0; i < targets.count; i++) {
+    copy(k * m, matrices.at(i), targets.at(i));
+    orgqr?.([m, columns, k, { at: targets.at(i) }, m, { at: taus.at(i) }], [info]);
   }
 }
