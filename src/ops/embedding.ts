@@ -1,4 +1,4 @@
-import { indexSelect as indexSelectKernel } from '../backends/wasm/indexing.ts';
+import { indexSelect as indexSelectKernel, integerRange } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
@@ -10,7 +10,7 @@ import { contiguous, toDType } from './copy.ts';
 import { counting, full, zeros } from './create.ts';
 import { detach } from './detach.ts';
 import { add, div, eq, gt, mul, remainder, where } from './elementwise.ts';
-import { amax, amin } from './extrema.ts';
+import { amax } from './extrema.ts';
 import { copy_ } from './fill.ts';
 import { batch, indexAdd, indexAddOp, indexCopy, indexSelect, scatterValueOp } from './indexing.ts';
 import { elementOf } from './inspect.ts';
@@ -121,8 +121,7 @@ export function embedding(index: TensorBase, weight: TensorBase, options: Embedd
 
 /** The least and the greatest number, of all examples where there are several. */
 function rangeOf(x: TensorBase): readonly [least: number, greatest: number] {
-  if (x.wrapped !== null) return rangeOf(x.wrapped.value);
-  return [amin(x), amax(x)].map((y) => elementOf(y) as number) as [number, number];
+  return x.wrapped !== null ? rangeOf(x.wrapped.value) : integerRange(contiguous(toDType(x, 'int32')));
 }
 
 /** Each number as a row of zeros with a one at its place; int32. */

@@ -1,4 +1,4 @@
-import { scatterAdd as scatterAddKernel } from '../backends/wasm/indexing.ts';
+import { integerRange, scatterAdd as scatterAddKernel } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
@@ -6,7 +6,7 @@ import { internally } from '../core/internally.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { numel, shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
-import { toDType } from './copy.ts';
+import { contiguous, toDType } from './copy.ts';
 import { full, zeros } from './create.ts';
 import {
   add,
@@ -23,10 +23,10 @@ import {
   sub,
   where,
 } from './elementwise.ts';
-import { amax, amin, maxAll, minAll } from './extrema.ts';
+import { amax, amin } from './extrema.ts';
 import { scatterAdd } from './indexing.ts';
-import { anyNonzero, readElement } from './inspect.ts';
-import { expand, reshape } from './view.ts';
+import { anyNonzero } from './inspect.ts';
+import { reshape } from './view.ts';
 
 /* How many elements there are of each number, or in each bin. */
 
@@ -42,9 +42,11 @@ const bincountOp: Op<{ readonly minlength: number }> = defineOp({
     const dtype = weights === undefined ? 'int32' : weights.dtype;
     if (x.count === 0) return zeros([minlength], dtype);
     return internally(() => {
-      if (readElement(minAll(x), 0) < 0) throw nonNegative(x);
-      const y = zeros([Math.max(minlength, readElement(maxAll(x), 0) + 1)], dtype);
-      scatterAddKernel(y, 0, toDType(x, 'int32'), weights ?? expand(full([], 1, dtype), x.shape));
+      const places = contiguous(toDType(x, 'int32'));
+      const [least, most] = integerRange(places);
+      if (least < 0) throw nonNegative(x);
+      const y = zeros([Math.max(minlength, most + 1)], dtype);
+      scatterAddKernel(y, 0, places, weights ?? 1);
       return y;
     });
   },

@@ -3,7 +3,7 @@ import { apply1 } from '../core/apply.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { shapeText } from '../core/shape.ts';
-import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
+import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { counting, zeros } from './create.ts';
 import { checkIndex } from './indexing.ts';
 import { cat } from './join.ts';
@@ -57,6 +57,12 @@ function withBatch(index: TensorBase, { dims, at, row = false }: Indexed, size: 
     out: (y) => movedim(y, own, there),
     in: (v) => movedim(v, there, own),
   };
+}
+
+/** An index of one dimension as the one row it is. Nobody differentiates by an index. */
+export function oneRow(index: TensorBase): TensorBase {
+  if (index.wrapped !== null || index.meta !== null) return unsqueeze(index, 0);
+  return alias(index, [1, ...index.shape], [index.count, ...index.strides]);
 }
 
 // y[…, i, …] = x[…, index[0, i], index[1, i], …]        x̄ = indexPut(0, index, ȳ), adding
@@ -128,7 +134,7 @@ export function putAt(x: TensorBase, index: TensorBase, v: TensorBase, attrs: Pu
 // ── places in row-major order ──
 
 const FLAT: Indexed = { dims: [0], at: 0, row: true };
-const flat = (x: TensorBase): TensorBase => reshape(x, [x.count]);
+const flat = (x: TensorBase): TensorBase => (x.shape.length === 1 ? x : reshape(x, [x.count]));
 
 function checkPlaces(op: string, x: TensorBase, index: TensorBase): void {
   checkTensors(op, x, index);
@@ -142,7 +148,7 @@ function checkPlaces(op: string, x: TensorBase, index: TensorBase): void {
 /** The elements of `x`, seen as one row, at the places in `index`; negative ones count from the end. */
 export function take(x: TensorBase, index: TensorBase): TensorBase {
   checkPlaces('take', x, index);
-  return named(takeAt(flat(x), unsqueeze(index, 0), FLAT), 'TakeBackward0');
+  return named(takeAt(flat(x), oneRow(index), FLAT), 'TakeBackward0');
 }
 
 /** `x`, seen as one row, with the elements of `source` written (or added) at the places in `index`. */
@@ -157,6 +163,6 @@ export function put(x: TensorBase, index: TensorBase, source: TensorBase, accumu
     throw new ShapeError(
       `put: put_(): Expected source and index to have the same number of elements, but got source.numel() = ${source.count}, index.numel() = ${index.count}`,
     );
-  const y = putAt(flat(x), reshape(index, [1, index.count]), flat(source), { ...FLAT, accumulate });
+  const y = putAt(flat(x), oneRow(flat(index)), flat(source), { ...FLAT, accumulate });
   return named(reshape(y, x.shape), 'PutBackward0');
 }

@@ -7,7 +7,7 @@ import { ne } from './elementwise.ts';
 import { elementOf } from './inspect.ts';
 import { stack } from './join.ts';
 import { nonzero } from './mask.ts';
-import { takeAt } from './places.ts';
+import { oneRow, takeAt } from './places.ts';
 import { select, slice } from './slices.ts';
 import { expand, t, unsqueeze } from './view.ts';
 
@@ -210,7 +210,7 @@ class Reader implements Reading {
 
   /** One number per example. Like any number it is no part of what the other indices broadcast to. */
   selectEach(index: TensorBase): void {
-    this.view = takeAt(this.view, unsqueeze(index, 0), { dims: [this.#dim], at: this.#dim });
+    this.view = takeAt(this.view, oneRow(index), { dims: [this.#dim], at: this.#dim });
   }
 }
 
@@ -299,7 +299,7 @@ export function picked(op: string, view: TensorBase, picks: Picks): Picked {
   }
   const sideBySide = dims.every((d, k) => k === 0 || d === dims[k - 1] + 1);
   const indexed = { dims, at: sideBySide ? dims[0] : 0 };
-  if (rows.length === 1) return { index: unsqueeze(rows[0], 0), indexed };
+  if (rows.length === 1) return { index: oneRow(rows[0]), indexed };
   const shape = together(op, rows);
   return { index: stack(rows.map((row) => expand(row, shape))), indexed };
 }

@@ -4,6 +4,7 @@
  * range have a table instead, and need no order.
  */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
 import { advance, times } from '../control.ts';
@@ -29,28 +30,32 @@ function runsFunction(dtype: DType): FunctionBody {
   const at = b.local('i32');
   const group = b.local('i32');
   const left = b.local('i32');
-  b.i32(-1).set(group).get(n).set(left);
+  b.get(n).set(left);
   times(b, left, () => {
     b.get(at).set(place);
     b.get(order).if(() => {
       pushAt(b, order, at, 4).mem('i32.load').set(place);
     });
+    // Written in any case, and overwritten by the next if no group begins here. Counts hold where groups begin.
+    pushAt(b, firsts, group, 4).get(place).mem('i32.store');
+    pushAt(b, counts, group, 4).get(at).mem('i32.store');
     pushAt(b, values, place, bytes).mem(LOAD[dtype]).tee(value).get(before).op(`${compute}.ne`);
-    b.get(at).op('i32.eqz', 'i32.or');
-    b.if(() => {
-      advance(b, group, 1);
-      pushAt(b, firsts, group, 4).get(place).mem('i32.store');
-      pushAt(b, counts, group, 4).i32(0).mem('i32.store');
-      b.get(value).set(before);
-    });
-    pushAt(b, counts, group, 4);
-    pushAt(b, counts, group, 4).mem('i32.load').i32(1).op('i32.add').mem('i32.store');
+    b.get(at).op('i32.eqz', 'i32.or').get(group).op('i32.add').set(group);
+    b.get(value).set(before);
     b.get(groups).if(() => {
-      pushAt(b, groups, place, 4).get(group).mem('i32.store');
+      pushAt(b, groups, place, 4).get(group).i32(1).op('i32.sub').mem('i32.store');
     });
     advance(b, at, 1);
   });
-  return b.get(group).i32(1).op('i32.add');
+  b.get(group).i32(1).op('i32.sub').tee(left);
+  b.if(() =>
+    times(b, left, () => {
+      b.get(counts).get(counts).mem('i32.load', 4).get(counts).mem('i32.load').op('i32.sub').mem('i32.store');
+      advance(b, counts, 4);
+    }),
+  );
+  b.get(counts).get(n).get(counts).mem('i32.load').op('i32.sub').mem('i32.store');
+  return b.get(group);
 }
 
 /** range(values, n, at): writes the least and the greatest. */
@@ -119,6 +124,11 @@ function tableFunction(): FunctionBody {
 const runs = new Map<DType, WasmFunction>();
 let tables: Readonly<Record<string, WasmFunction>> | null = null;
 
+function tableKernels(): Readonly<Record<string, WasmFunction>> {
+  tables ??= instantiate([rangeFunction(), tableFunction()]);
+  return tables;
+}
+
 /** Results: contiguous int32 with room for as many groups as there are elements; `groups` is not always wanted. */
 export interface Groups {
   readonly firsts: Strided;
@@ -141,22 +151,28 @@ export function groupRuns(out: Groups, values: Strided, order: Strided | null): 
   return kernel(...at, values.shape[0], ...[out.firsts, out.groups, out.counts].map(placeOf));
 }
 
-/** Entries of a table for each element, at most, beside a few. */
-const ENTRIES = 2;
+/** Entries of a table: as many as there are elements, and a few more. */
+const FEW = 256;
+
+/** The least and the greatest of the elements (at least one) of a contiguous int32 tensor. */
+export function integerRange(values: Strided): readonly [least: number, most: number] {
+  beginLaunch();
+  const ends = scratch(8);
+  tableKernels().range(startOf(values), numel(values.shape), ends);
+  const words = i32();
+  return [words[ends >>> 2], words[(ends >>> 2) + 1]];
+}
 
 /** The same for int32 by the numbers themselves, if they are of a short range; else null. */
 export function groupByTable(out: Groups, values: Strided): number | null {
+  const [least, most] = integerRange(values);
   beginLaunch();
-  tables ??= instantiate([rangeFunction(), tableFunction()]);
   const [n] = values.shape;
-  const ends = scratch(8);
   const at = startOf(values);
-  tables.range(at, n, ends);
-  const [least, most] = i32().subarray(ends >>> 2, (ends >>> 2) + 2);
   const size = most - least + 1;
-  if (size > ENTRIES * n + 256) return null;
+  if (size > n + FEW) return null;
   const table = scratch(8 * size);
   const places = [out.firsts, out.groups, out.counts].map(placeOf);
   clear(table, 8 * size);
-  return tables.table(at, n, least, table, size, ...places);
+  return tableKernels().table(at, n, least, table, size, ...places);
 }

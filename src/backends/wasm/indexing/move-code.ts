@@ -141,16 +141,21 @@ function emitJoin(b: FunctionBody, join: Exclude<Join, 'scaled'>, element: Eleme
   }
   const { type } = element;
   const [x, y] = [b.local(type), b.local(type)];
-  b.set(y)
-    .set(x)
-    .get(y)
-    .get(x)
+  // Bits are chosen without a branch, floats are not.
+  const push = (value: Local): FunctionBody => {
+    b.get(value);
+    return type === 'i32' ? b : b.op(type === 'f32' ? 'i32.reinterpret_f32' : 'i64.reinterpret_f64');
+  };
+  b.set(y).set(x);
+  push(y);
+  push(x)
     .get(y)
     .get(x)
     .op(join === 'max' ? element.above : element.below);
   // A NaN is carried on, as in PyTorch.
   if (type !== 'i32') b.get(y).get(y).op(`${type}.ne`, 'i32.or');
   b.op('select');
+  if (type !== 'i32') b.op(type === 'f32' ? 'f32.reinterpret_i32' : 'f64.reinterpret_i64');
   b.release(x, y);
 }
 

@@ -184,33 +184,40 @@ export interface Indexed {
 const rowComplaint = (index: number, size: number): string =>
   `out of range: tried to access index ${index} on a tensor of ${size} elements: `;
 
-function places(t: Strided, result: Strided, index: Strided, { dims, at, row }: Indexed) {
-  const among = index.shape.length - 1;
+/** The move between an indexed tensor `t` and what is at the places, the two of them as `to` and `from`. */
+function places(
+  t: Strided,
+  result: Strided,
+  index: Strided,
+  { dims, at, row }: Indexed,
+  to: Strided,
+  from: Strided,
+): Task {
+  const among = index.strides.slice(1);
   const rest = t.strides.filter((_, d) => !dims.includes(d));
   const none = (steps: readonly number[]): number[] => steps.map(() => 0);
-  const around = (middle: readonly number[], outer: readonly number[]): number[] => [
-    ...outer.slice(0, at),
-    ...middle,
-    ...outer.slice(at),
-  ];
+  const around = (middle: readonly number[], outer: readonly number[]): readonly number[] =>
+    outer.length === 0 ? middle : outer.toSpliced(at, 0, ...middle);
   return {
     shape: result.shape,
+    to,
+    from,
     index,
-    indexStrides: around(index.strides.slice(1), none(rest)),
+    indexStrides: around(among, none(rest)),
     rowStep: index.strides[0],
     dims,
-    indexedStrides: around(new Array<number>(among).fill(0), rest),
+    indexedStrides: around(none(among), rest),
     wraps: true,
-    ...(row ? { complaint: rowComplaint } : {}),
+    complaint: row ? rowComplaint : undefined,
   };
 }
 
 /** out[…, i, …] = input[…, index[0, i], index[1, i], …]; negative indices count from the end. */
 export function take(out: Strided, input: Strided, index: Strided, indexed: Indexed): void {
-  run('take', { ...places(input, out, index, indexed), to: out, from: input });
+  run('take', places(input, out, index, indexed, out, input));
 }
 
 /** out[…, index[0, i], index[1, i], …] = src[…, i, …], or += with `accumulate`; negative indices count from the end. */
 export function put(out: Strided, index: Strided, src: Strided, indexed: Indexed, accumulate: boolean): void {
-  run(accumulate ? 'add' : 'put', { ...places(out, src, index, indexed), to: out, from: src });
+  run(accumulate ? 'add' : 'put', places(out, src, index, indexed, out, src));
 }

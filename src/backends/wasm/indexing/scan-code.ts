@@ -28,6 +28,8 @@ export interface ScanCode extends Carried {
   readonly laneBytes: 4 | 8;
   /** Whether the second vector of the carry tells where its elements stand. */
   readonly tellsPlaces?: boolean;
+  /** Pushes whether a vector of elements leaves the state as it is, but for where they stand. */
+  readonly leaves?: (b: FunctionBody, wide: readonly Local[], x: Local) => void;
   readonly takesSecond?: boolean;
   /** What a piece of a line amounts to, if that is not what its scan ends with. */
   readonly total?: Carried;
@@ -173,21 +175,28 @@ function extreme(scan: 'max' | 'min', compute: Compute): ScanCode {
   const shape = compute === 'i32' ? 'i32x4' : compute === 'f32' ? 'f32x4' : 'f64x2';
   const take = (b: FunctionBody, [best, index]: readonly Local[], x: Local, place: Local): void => {
     const mask = b.local('v128');
+    pushTakes(b, best, x);
+    b.set(mask);
+    b.get(x).get(best).get(mask).op('v128.bitselect').set(best);
+    b.get(place).get(index).get(mask).op('v128.bitselect').set(index);
+    b.release(mask);
+  };
+  const pushTakes = (b: FunctionBody, best: Local, x: Local): void => {
     b.get(x).get(best);
     if (shape === 'i32x4') b.op(scan === 'max' ? 'i32x4.ge_s' : 'i32x4.le_s');
     else {
       b.op(`${shape}.${scan === 'max' ? 'ge' : 'le'}`);
       b.get(x).get(x).op(`${shape}.ne`, 'v128.or');
     }
-    b.set(mask);
-    b.get(x).get(best).get(mask).op('v128.bitselect').set(best);
-    b.get(place).get(index).get(mask).op('v128.bitselect').set(index);
-    b.release(mask);
   };
   return {
     wide: 2,
     laneBytes: compute === 'f64' ? 8 : 4,
     tellsPlaces: true,
+    leaves: (b, [best], x) => {
+      pushTakes(b, best, x);
+      b.op('v128.any_true', 'i32.eqz');
+    },
     join: take,
     after: (b, carry, [x, place]) => take(b, carry, x, place),
     begin: (b, [best, index]) => {

@@ -25,7 +25,7 @@ import { joinLoops, type Loop, loopsOver, memoryOrder, stridesOver, Walk } from 
 import { instantiate, type WasmFunction } from '../module.ts';
 import { inBlocks, linesOf, tasksFor } from '../threads/share.ts';
 import { startOf } from './nest.ts';
-import { beginTurns, codeOf, computeOf, nextTurn, type Scan } from './scan-code.ts';
+import { beginTurns, codeOf, computeOf, nextTurn, type Scan, type ScanCode } from './scan-code.ts';
 import { BUNDLE, beginOr, type ScanSpec, scanPieces } from './scan-pieces.ts';
 
 /** Columns that one call scans across; their states lie in scratch. */
@@ -119,10 +119,34 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
     );
     b.get(left).if(() => vectorTurn(left));
   };
+  /** While whole vectors change nothing, and something is left behind them. */
+  const passOver = (leaves: NonNullable<ScanCode['leaves']>): void => {
+    const unchanged = b.local('i32');
+    whilst(
+      b,
+      () => {
+        b.i32(0).set(unchanged);
+        b.get(left).i32(lanes).op('i32.gt_s');
+        b.if(() => {
+          b.get(at).mem('v128.load').set(x);
+          leaves(b, wide, x);
+          b.set(unchanged);
+        });
+        b.get(unchanged);
+      },
+      () => {
+        for (const [k, place] of [to, toIndex].entries()) b.get(place).get(wide[k]).mem('v128.store');
+        for (const place of [to, at, toIndex]) advance(b, place, 16);
+        b.get(turn).i32x4(lanes).op('i32x4.add').set(turn);
+        advance(b, left, -lanes);
+      },
+    );
+  };
   const singles = (): void => {
     beginOr(b, code, compute, begin, wide);
     beginTurns(b, compute, turn, first);
     times(b, left, () => {
+      if (unit && code.leaves !== undefined && compute !== 'f64' && dtypeInfo(from).bytes === 4) passOver(code.leaves);
       loadSplat(b, from, compute, at);
       b.set(x);
       if (code.takesSecond) {
@@ -267,7 +291,7 @@ function run(
   const lanes = lanesOf(computeOf(scan, out.dtype));
   const innermost = around.at(-1);
   const across = innermost !== undefined && innermost.size >= lanes && innermost.steps.every((s) => s === 1);
-  const unit = steps[0] === 1 && steps[1] === 1;
+  const unit = steps.slice(0, 3).every((step) => step === 1);
   const kind = across ? 'across' : unit ? 'unit' : 'strided';
   const lines: Loop = (across ? around.pop() : around.splice(longest(around), 1)[0]) ?? {
     size: 1,

@@ -138,11 +138,13 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
       whilst(
         b,
         () => {
+          b.i32(0).set(hole);
           b.get(i).get(end).op('i32.lt_s');
-          b.get(at)
-            .mem('v128.load')
-            .get(limit)
-            .op(`${shape}.${op}${sign}` as PlainOp, `${vectors.whole}.all_true`, 'i32.and');
+          b.if(() => {
+            b.get(at).mem('v128.load').get(limit);
+            b.op(`${shape}.${op}${sign}` as PlainOp, `${vectors.whole}.all_true`).set(hole);
+          });
+          b.get(hole);
         },
         () => {
           advance(b, i, lanes);
