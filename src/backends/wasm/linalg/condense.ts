@@ -22,120 +22,67 @@ export function condensingRoom(n: number, bytes: number): { readonly size: numbe
   return { size, rooms: [0, DEPTH * n, 2 * DEPTH * n, 2 * DEPTH * n + n].map((at) => at * bytes) };
 }
 
-/** What both kinds do alike: where things are in a matrix of n rows, `step` bytes apart, and products with P and R. */
-class Condensing {
-  readonly #r: Routine;
-  readonly #rows: RowRoutines;
-  readonly #n: Int;
-  readonly #a: Int;
-  readonly #step: Int;
-  readonly #p: Int;
-  readonly #rStart: Int;
-  readonly #rStep: IntVar;
-  readonly #t: Int;
-
-  constructor(r: Routine, rows: RowRoutines, n: Int, a: Int, step: Int, p: Int, rStart: Int, t: Int) {
-    this.#r = r;
-    this.#rows = rows;
-    this.#n = n;
-    this.#a = a;
-    this.#step = step;
-    this.#p = p;
-    this.#rStart = rStart;
-    this.#rStep = r.int(n.mul(r.bytes));
-    this.#t = t;
-  }
-
-  a(i: I, j: I): Int {
-    return this.#r.element(this.#a.add(this.#step.mul(i)), j).address;
-  }
-
-  p(i: I, l: I): Int {
-    return this.#r.element(
-      this.#p.add(typeof i === 'number' ? i * DEPTH * this.#r.bytes : i.mul(DEPTH * this.#r.bytes)),
-      l,
-    ).address;
-  }
-
-  r(l: I, j: I): Int {
-    return this.#r.element(this.#rStart.add(this.#rStep.mul(l)), j).address;
-  }
-
-  /** Row k from column `from` on, as it is by now: less its part of the first `depth` terms of P R. */
-  bringRow(k: Int, from: Int, depth: Int): void {
-    const { subtractProduct } = this.#rows;
-    const p = this.p(k, 0);
-    this.#r.call(
-      subtractProduct,
-      1,
-      this.#n.sub(from),
-      depth,
-      this.a(k, from),
-      0,
-      p,
-      0,
-      this.#r.bytes,
-      this.r(0, from),
-      this.#rStep,
-    );
-  }
-
-  /** y ← τ (A − P R) x for the rows and columns from `from` on: `x` and `y` have as many elements. `times` does it for A. */
-  product(from: Int, depth: Int, tau: Float, x: Int, y: Int, times: (count: Int, a: Int, step: Int) => void): void {
-    const [r, rows] = [this.#r, this.#rows];
-    const count = r.int(this.#n.sub(from));
-    r.for(0, depth, (l) => r.element(this.#t, l).set(r.callFloat(rows.dot, count, this.r(l, from), x)));
-    times(count, this.a(from, from), this.#step);
-    r.for(0, count, (i) => {
-      const correction = r.callFloat(rows.dot, depth, this.p(from.add(i), 0), this.#t);
-      r.element(y, i).set(r.element(y, i).sub(correction).mul(tau));
-    });
-    r.release(count);
-  }
-
-  /** Takes all terms off so many rows from row and column `from` on. */
-  #settle(from: Int, height: Int, depth: Int): void {
-    const bytes = this.#r.bytes;
-    this.#r.call(
-      this.#rows.subtractProduct,
+/** Where things are in a matrix of n rows, `step` bytes apart, and what both kinds do with it and with P and R. */
+function condensing(r: Routine, rows: RowRoutines, n: Int, start: Int, step: Int, pStart: Int, rStart: Int, t: Int) {
+  const { bytes } = r;
+  const rStep = r.int(n.mul(bytes));
+  const a = (i: I, j: I): Int => r.element(start.add(step.mul(i)), j).address;
+  const p = (i: Int, l: I): Int => r.element(pStart.add(i.mul(DEPTH * bytes)), l).address;
+  const rest = (l: I, j: I): Int => r.element(rStart.add(rStep.mul(l)), j).address;
+  /** Takes the first `depth` terms off so many rows from row i and column j on. */
+  const settle = (i: Int, j: Int, height: I, depth: Int): void =>
+    r.call(
+      rows.subtractProduct,
       height,
-      this.#n.sub(from),
+      n.sub(j),
       depth,
-      this.a(from, from),
-      this.#step,
-      this.p(from, 0),
+      a(i, j),
+      step,
+      p(i, 0),
       DEPTH * bytes,
       bytes,
-      this.r(0, from),
-      this.#rStep,
+      rest(0, j),
+      rStep,
     );
-  }
-
-  /**
-   * Calls `step` for every row k, with the number of terms before it in its block, and takes the terms of every
-   * block off what is left; of a symmetric matrix off what is right of the diagonal.
-   */
-  blocks(symmetric: boolean, step: (k: Int, depth: IntVar) => void): void {
-    const r = this.#r;
-    r.for(
-      0,
-      this.#n,
-      (first) => {
-        const end = r.int(this.#n.min(first.add(BLOCK)));
-        const depth = r.int(0);
-        r.for(first, end, (k) => {
-          step(k, depth);
-          depth.increase(2);
-        });
-        const left = r.int(this.#n.sub(end));
-        if (symmetric) r.for(end, this.#n, (i) => this.#settle(i, this.#n.sub(i).min(BLOCK), depth), BLOCK);
-        else r.if(left.gt(0), () => this.#settle(end, left, depth));
-        r.release(left);
-        r.release(end, depth);
-      },
-      BLOCK,
-    );
-  }
+  return {
+    a,
+    p,
+    r: rest,
+    settle,
+    /** y ← τ (A − P R) x for the rows and columns from `from` on: `x` and `y` have as many elements. `times` does it for A. */
+    product(from: Int, depth: Int, tau: Float, x: Int, y: Int, times: (count: Int, a: Int, step: Int) => void): void {
+      const count = r.int(n.sub(from));
+      r.for(0, depth, (l) => r.element(t, l).set(r.callFloat(rows.dot, count, rest(l, from), x)));
+      times(count, a(from, from), step);
+      r.for(0, count, (i) => {
+        const correction = r.callFloat(rows.dot, depth, p(from.add(i), 0), t);
+        r.element(y, i).set(r.element(y, i).sub(correction).mul(tau));
+      });
+      r.release(count);
+    },
+    /**
+     * Calls `visit` for every row k, with the number of terms before it in its block, and takes the terms of every
+     * block off what is left; of a symmetric matrix off what is right of the diagonal.
+     */
+    blocks(symmetric: boolean, visit: (k: Int, depth: IntVar) => void): void {
+      r.for(
+        0,
+        n,
+        (first) => {
+          const end = r.int(n.min(first.add(BLOCK)));
+          const depth = r.int(0);
+          r.for(first, end, (k) => {
+            visit(k, depth);
+            depth.increase(2);
+          });
+          if (symmetric) r.for(end, n, (i) => settle(i, i, n.sub(i).min(BLOCK), depth), BLOCK);
+          else r.if(end.lt(n), () => settle(end, end, n.sub(end), depth));
+          r.release(end, depth);
+        },
+        BLOCK,
+      );
+    },
+  };
 }
 
 /** Rows of a symmetric matrix that are read at once, each element for both places where it stands. */
@@ -209,9 +156,9 @@ export function defineTridiagonal(f: Routines, rows: RowRoutines, reflector: Ref
   const symmetric = defineSymmetricProduct(f, rows);
   return f.define('tridiagonal', ints(10), (r, ...given) => {
     const [n, a, step, d, e, taus, p, rs, w, t] = given;
-    const at = new Condensing(r, rows, n, a, step, p, rs, t);
+    const at = condensing(r, rows, n, a, step, p, rs, t);
     at.blocks(true, (k, depth) => {
-      at.bringRow(k, k, depth);
+      at.settle(k, k, 1, depth);
       r.element(d, k).set(r.at(at.a(k, k)));
       const next = r.int(k.add(1));
       const count = r.int(n.sub(next));
@@ -243,7 +190,7 @@ export function defineTridiagonal(f: Routines, rows: RowRoutines, reflector: Ref
 export function defineBidiagonal(f: Routines, rows: RowRoutines, reflector: Reflector): Callable<readonly 'int'[]> {
   return f.define('bidiagonal', ints(11), (r, ...given) => {
     const [n, a, step, d, e, left, right, p, rs, v, t] = given;
-    const at = new Condensing(r, rows, n, a, step, p, rs, t);
+    const at = condensing(r, rows, n, a, step, p, rs, t);
     at.blocks(false, (k, depth) => {
       const count = r.int(n.sub(k));
       // Column k as it is by now.
@@ -273,7 +220,7 @@ export function defineBidiagonal(f: Routines, rows: RowRoutines, reflector: Refl
         r.call(rows.subtractProduct, 1, width, depth, w, 0, t, 0, r.bytes, at.r(0, next), n.mul(r.bytes));
         r.call(rows.scale, width, tau.neg(), w);
         const terms = r.int(depth.add(1));
-        at.bringRow(k, next, terms);
+        at.settle(k, next, 1, terms);
         const u = r.int(at.a(k, next));
         tau.set(r.callFloat(reflector, width, u, r.bytes));
         r.element(right, k).set(tau);
