@@ -260,18 +260,25 @@ describe('what the library is asked to do', () => {
     randn([4, 1000]).matmul(randn([100, 1000]).t());
     randn([17, 1024]).matmul(randn([100, 1024]).t());
     randn([4, 1024]).matmul(randn([1024, 100]));
-    expect(calls).toHaveLength(3);
+    randn([4, 1024]).matmul(randn([32, 1024]).t());
+    expect(calls).toHaveLength(4);
   });
 
   test('a few rows or columns that a library would pack many operands for stay here', () => {
     randn([3, 600]).matmul(randn([600, 600]));
     randn([600, 600], { dtype: 'float64' }).matmul(randn([4, 600], { dtype: 'float64' }).t());
+    randn([600, 600]).matmul(randn([600, 4]));
+    randn([600, 600]).matmul(randn([3, 600]).t());
     expect(calls).toEqual([]);
     randn([3, 500]).matmul(randn([500, 600]));
     randn([3, 600]).matmul(randn([600, 600]).t());
     randn([4, 600]).matmul(randn([600, 600]));
-    randn([600, 600]).matmul(randn([600, 4]));
-    expect(calls).toHaveLength(4);
+    randn([600, 600]).matmul(randn([600, 5]));
+    randn([900, 600]).matmul(randn([600, 2]));
+    randn([600, 600])
+      .t()
+      .matmul(randn([600, 4]));
+    expect(calls).toHaveLength(6);
   });
 
   test('deterministic mode keeps it out', () => {

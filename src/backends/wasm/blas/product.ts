@@ -15,9 +15,10 @@ const FEW_ROWS_BYTES = 64;
 /** A library packs operands of so many multiplications also where the result is a few rows or columns and that does not pay. */
 const PACKS_FROM = 10 ** 6;
 const FEW_ROWS = 3;
-const FEW_DOUBLE_COLUMNS = 4;
-/** Rows that are a multiple of this apart fall on the same places of a cache. */
+const FEW_COLUMNS = 4;
+/** Rows that are a multiple of this apart fall on the same places of a cache, where there are more than so many. */
 const PAGE = 4096;
+const ROWS_THAT_FIT = 32;
 
 /** Looked for by the first product that is large enough, and never by importing the library. */
 let found: Blas | string | null = null;
@@ -136,8 +137,10 @@ export function planBlas(
   const lda = leading(a, m, k, bytes);
   const ldb = leading(b, k, n, bytes);
   if (lda === 0 || ldb === 0) return null;
-  if (ldb < 0 && m * bytes <= FEW_ROWS_BYTES && b.column % PAGE === 0) return null;
-  if (m * n * k > PACKS_FROM && ((ldb > 0 && m <= FEW_ROWS) || (bytes === 8 && n <= FEW_DOUBLE_COLUMNS))) return null;
+  if (ldb < 0 && m * bytes <= FEW_ROWS_BYTES && n > ROWS_THAT_FIT && b.column % PAGE === 0) return null;
+  // Two columns of float32 fill half a vector, and rows of a transposed matrix are packed here, too.
+  const fewColumns = n <= FEW_COLUMNS && (bytes === 8 || (n > 2 && lda > 0));
+  if (m * n * k > PACKS_FROM && (fewColumns || (ldb > 0 && m <= FEW_ROWS))) return null;
   const blas = current();
   if (blas === null) return null;
   const origin = originOf(blas);
