@@ -32,6 +32,16 @@ export class Taps {
     );
   }
 
+  /** The sums of windows: of `count` inputs side by side from `first` on, for each output. */
+  static ofWindows(inputs: number, first: readonly number[], count: readonly number[]): Taps {
+    const start = new Int32Array(first.length + 1);
+    for (let o = 0; o < first.length; o++) start[o + 1] = start[o] + count[o];
+    const taps = start[first.length];
+    const index = new Int32Array(taps);
+    for (let o = 0, t = 0; o < first.length; o++) for (let i = 0; i < count[o]; i++) index[t++] = first[o] + i;
+    return new Taps(inputs, start, index, new Float64Array(taps).fill(1));
+  }
+
   get outputs(): number {
     return this.start.length - 1;
   }

@@ -124,16 +124,10 @@ function unpooledSize(op: string, given: Shape, usual: Shape, stride: Shape): Sh
 
 /** Sums of windows over the last dimensions; null leaves one as it is. */
 function sums(op: string, x: TensorBase, reach: readonly (Reach | null)[]): TensorBase {
-  const window = (s: number, n: number) => Array.from({ length: n }, (_, i) => [s + i, 1] as const);
-  const taps = (r: Reach): Taps =>
-    Taps.of(
-      r.size,
-      r.start.map((s, o) => window(s, r.count[o])),
-    );
   return resample(
     op,
     x,
-    reach.map((r) => (r === null ? null : taps(r))),
+    reach.map((r) => (r === null ? null : Taps.ofWindows(r.size, r.start, r.count))),
   );
 }
 

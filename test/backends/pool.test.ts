@@ -200,7 +200,9 @@ function summed(numbers: readonly number[], rows: number, inner: number, taps: T
 describe('weighted sums along a dimension', () => {
   for (const dtype of ['float32', 'float64', 'int32'] as const) {
     it(dtype, () => {
-      const sizes = { rows: fc.integer({ min: 0, max: 3 }), inner: fc.integer({ min: 0, max: 11 }), taps: tapsFor };
+      // Along the last dimension, rows go in groups and what is left of them alone.
+      const inner = fc.oneof(fc.constant(1), fc.integer({ min: 0, max: 11 }));
+      const sizes = { rows: fc.integer({ min: 0, max: 11 }), inner, taps: tapsFor };
       fc.assert(
         fc.property(fc.record(sizes), ({ rows, inner, taps }) => {
           const numbers = Array.from({ length: rows * taps.inputs * inner }, (_, i) => ((i * 7) % 11) - 5);
@@ -209,10 +211,29 @@ describe('weighted sums along a dimension', () => {
           resample('resample', y, x, 1, taps);
           expect(values(y).map((n) => n + 0)).toEqual(summed(numbers, rows, inner, taps).map((n) => n + 0));
         }),
-        { numRuns: 100 },
+        { numRuns: 200 },
       );
     });
   }
+
+  it('of windows', () => {
+    const taps = Taps.ofWindows(5, [0, 1, 4, 2], [2, 3, 1, 0]);
+    expect(taps).toEqual(
+      Taps.of(5, [
+        [
+          [0, 1],
+          [1, 1],
+        ],
+        [
+          [1, 1],
+          [2, 1],
+          [3, 1],
+        ],
+        [[4, 1]],
+        [],
+      ]),
+    );
+  });
 
   it('transpose twice into themselves', () => {
     fc.assert(

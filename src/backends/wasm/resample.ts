@@ -13,12 +13,13 @@ import { FunctionBody, type Local, type Locals } from './encoder.ts';
 import { type GemmDType, type Lanes, lanesFor } from './gemm-tile.ts';
 import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
-import { storeFirst } from './lanes.ts';
+import { loadStrided, storeFirst, storeStrided } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { inTasks, shareOf, tasksFor } from './threads/share.ts';
 
 interface Kernels {
   readonly alone: WasmFunction;
+  readonly abreast: WasmFunction;
   readonly across: WasmFunction;
 }
 
@@ -30,8 +31,8 @@ function kernelsFor(op: string, dtype: DType): Kernels {
     if (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'int32')
       throw new DTypeError(`${op}: not implemented for '${dtype}'; convert with .to('float32')`);
     const lanes = lanesFor(dtype, false);
-    const { alone, across } = instantiate([emitAlone(lanes, dtype), emitAcross(lanes)]);
-    kernels = { alone: alone!, across: across! };
+    const { alone, abreast, across } = instantiate([emitAlone(lanes, dtype), emitAbreast(lanes), emitAcross(lanes)]);
+    kernels = { alone: alone!, abreast: abreast!, across: across! };
     compiled.set(dtype, kernels);
   }
   return kernels;
@@ -77,6 +78,33 @@ function emitAlone(lanes: Lanes, dtype: GemmDType): FunctionBody {
     });
     b.release(at, left);
     advance(b, x, rowBytes);
+  });
+  return b;
+}
+
+/** The same for groups of rows, one in each lane, `yBytes` apart in the results; `rows` is the number of groups. */
+function emitAbreast(lanes: Lanes): FunctionBody {
+  const { dtype, compute, bytes, count } = lanes;
+  const b = new FunctionBody('abreast', new Array(7).fill('i32'), []);
+  const [y, x, rows, rowBytes, table, outputs, yBytes] = b.params as Locals<7>;
+  const [sum, from] = [b.local('v128'), b.local('i32')];
+  times(b, rows, () => {
+    const at = copyOf(b, table);
+    const left = copyOf(b, outputs);
+    times(b, left, () => {
+      b.v128([]).set(sum);
+      emitTaps(b, lanes, at, (offset) => {
+        b.get(x).get(offset).op('i32.add').set(from);
+        b.get(sum).get(at).mem(lanes.splat);
+        loadStrided(b, dtype, compute, from, rowBytes);
+        b.op(lanes.mul, lanes.add).set(sum);
+      });
+      storeStrided(b, dtype, compute, 'value', sum, y, yBytes);
+      advance(b, y, bytes);
+    });
+    b.release(at, left);
+    for (let i = 1; i < count; i++) advance(b, y, yBytes);
+    for (let i = 0; i < count; i++) advance(b, x, rowBytes);
   });
   return b;
 }
@@ -143,7 +171,7 @@ function writeTable(dtype: DType, taps: Taps, stepBytes: number): number {
 
 /** `y[…, o, …] = Σ weight x[…, index, …]` along `dim`. Both are contiguous, of one float dtype or int32. */
 export function resample(op: string, y: Strided, x: Strided, dim: number, taps: Taps): void {
-  const { alone, across } = kernelsFor(op, x.dtype);
+  const { alone, abreast, across } = kernelsFor(op, x.dtype);
   const { bytes } = dtypeInfo(x.dtype);
   beginLaunch();
   const size = (shape: readonly number[]): number => shape.reduce((p, n) => p * n, 1);
@@ -156,11 +184,19 @@ export function resample(op: string, y: Strided, x: Strided, dim: number, taps: 
   }
   const table = writeTable(x.dtype, taps, inner * bytes);
   const rowBytes = taps.inputs * inner * bytes;
+  const yBytes = taps.outputs * inner * bytes;
+  const lanes = 16 / bytes;
   const tasks = tasksFor(4 * rows * inner * taps.index.length, rows);
   inTasks(tasks, (t, run) => {
     const [r, end] = shareOf(t, tasks, rows);
-    const [y0, x0] = [to + r * taps.outputs * inner * bytes, from + r * rowBytes];
-    if (inner === 1) run(alone, y0, x0, end - r, rowBytes, table, taps.outputs);
-    else run(across, y0, x0, end - r, rowBytes, table, taps.outputs, inner);
+    const call = (kernel: WasmFunction, at: number, count: number, ...more: number[]): void => {
+      if (count > 0) run(kernel, to + at * yBytes, from + at * rowBytes, count, rowBytes, table, taps.outputs, ...more);
+    };
+    if (inner > 1) call(across, r, end - r, inner);
+    else {
+      const groups = Math.floor((end - r) / lanes);
+      call(abreast, r, groups, yBytes);
+      call(alone, r + groups * lanes, end - r - groups * lanes);
+    }
   });
 }
