@@ -18,8 +18,8 @@ export class Part {
   readonly #step: IntVar;
   readonly #d: IntVar;
   readonly #e: IntVar;
-  /** The ends that a direction was chosen for. */
-  readonly #chosen: readonly [IntVar, IntVar];
+  /** The ends that it had the last time. */
+  readonly #before: readonly [IntVar, IntVar];
 
   constructor(r: Routine, n: Int, diagonal: Int, beside: Int) {
     this.#r = r;
@@ -27,7 +27,7 @@ export class Part {
     this.#beside = beside;
     [this.first, this.last, this.direction, this.count] = [r.int(0), r.int(n.sub(1)), r.int(1), r.int(0)];
     [this.#step, this.#d, this.#e] = [r.int(0), r.int(0), r.int(0)];
-    this.#chosen = [r.int(-1), r.int(-1)];
+    this.#before = [r.int(-1), r.int(-1)];
   }
 
   /** Number t of the diagonal, and the one between it and the next, from the end it is seen from. */
@@ -48,11 +48,11 @@ export class Part {
     });
   }
 
-  /** Looks at it from its first row or from its last; it is asked for new ends only. */
+  /** Looks at it from its first row or from its last, as it did at the part that it is left of, if there is one. */
   turn(fromFirst: Int): void {
     const r = this.#r;
-    const [first, last] = this.#chosen;
-    r.if(this.first.ne(first).or(this.last.ne(last)), () => {
+    const [first, last] = this.#before;
+    r.if(this.first.gt(last).or(this.last.lt(first)), () => {
       this.direction.set(-1);
       r.if(fromFirst, () => this.direction.set(1));
     });
