@@ -100,9 +100,11 @@ export class ElementwiseOp implements Op<undefined> {
     const key = dtypeInfo(a.dtype).index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a]);
     const out = freshLike(a, plan.out, a);
-    beginLaunch();
     if (a.count > FEW) plan.kernel.runFlat(a.count, [out], [a], 0);
-    else compiled(plan, 0)(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
+    else {
+      beginLaunch();
+      compiled(plan, 0)(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
+    }
     if (out.storage.nbytes > COPIED_BYTES) remember(this, [a], undefined, out);
     if ((a.tracked || a.meta !== null) && this.backward !== null && baseScope.enabled)
       record(this, [a], undefined, out, null);
@@ -132,9 +134,9 @@ export class ElementwiseOp implements Op<undefined> {
     const key = index * 8 + index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
     const out = freshLike(like, plan.out, a, b);
-    beginLaunch();
     if (like.count > FEW) plan.kernel.runFlat(like.count, [out], [a, b], repeated);
     else {
+      beginLaunch();
       const toA = address(a.storage) + a.offset * bytes;
       compiled(plan, repeated)(like.count, address(out.storage), toA, address(b.storage) + b.offset * bytes);
     }
@@ -153,9 +155,9 @@ export class ElementwiseOp implements Op<undefined> {
     const key = first ? SCALAR * 8 + index : index * 8 + SCALAR;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, first ? [x, t] : [t, x]);
     const out = freshLike(t, plan.out, t);
-    beginLaunch();
     if (t.count > FEW) plan.kernel.runFlat(t.count, [out], first ? [x, t] : [t, x], 0);
     else {
+      beginLaunch();
       const flat = compiled(plan, 0);
       const to = address(out.storage);
       const from = address(t.storage) + t.offset * bytes;
@@ -196,9 +198,11 @@ export class ElementwiseOp implements Op<undefined> {
     }
     const plan = this.#frequent[key] ?? this.#plans.plan(key, inputs);
     const outs = freshAlike(this.fn.outs.length, like, plan.out, inputs);
-    beginLaunch();
     if (like.count > FEW) plan.kernel.runFlat(like.count, outs, inputs, repeated);
-    else launch(compiled(plan, repeated), like.count, outs, inputs);
+    else {
+      beginLaunch();
+      launch(compiled(plan, repeated), like.count, outs, inputs);
+    }
     const results = outs.length === 1 ? outs[0] : outs;
     if (outs[0].storage.nbytes > COPIED_BYTES) remember(this, inputs, undefined, results);
     if (interesting && this.backward !== null && baseScope.enabled) record(this, inputs, undefined, results, null);
@@ -286,9 +290,9 @@ export class ElementwiseOp implements Op<undefined> {
     const key = index * 8 + index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
     if (plan.out !== target.dtype) return false;
-    beginLaunch();
     if (target.count > FEW) plan.kernel.runFlat(target.count, [target], [a, b], 0);
     else {
+      beginLaunch();
       const to = address(target.storage) + target.offset * bytes;
       const from = address(a.storage) + a.offset * bytes;
       compiled(plan, 0)(target.count, to, from, address(b.storage) + b.offset * bytes);

@@ -1,5 +1,6 @@
 /** What happened, while it is being measured. */
 import { now } from '../backends/wasm/threads/clock.ts';
+import { joinWorkers } from '../backends/wasm/threads/pending.ts';
 
 export type Phase = 'forward' | 'backward';
 
@@ -68,6 +69,8 @@ export class Recorder {
     let done: Work = NO_WORK;
     try {
       const result = body();
+      // What workers are still at is part of it.
+      joinWorkers();
       if (work !== undefined) done = work(result);
       return result;
     } finally {

@@ -52,6 +52,7 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'map of a transposed tensor': () => tall.T.add(1).contiguous(),
   'map of a strided vector': () => cat([long, long]).slice(0, 1, 1_300_001, 2).tanh(),
   'map of integers': () => whole.mul(3),
+  'map with a negative zero': () => cat([long.mul(0).fill_(-0), long.square().mul(-0)]).reciprocal(),
   'map with truth values': () => long.gt(0.3).logicalNot(),
   'map in place': () => long.clone().mul_(1.5),
   'map of two tensors in place': () => long.clone().mul_(long).sub_(long),

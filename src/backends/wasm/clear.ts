@@ -1,6 +1,7 @@
 import { whilst } from './control.ts';
 import { FunctionBody } from './encoder.ts';
 import { instantiate, type WasmFunction } from './module.ts';
+import { joinWorkers } from './threads/pending.ts';
 
 let kernels: { readonly clear: WasmFunction; readonly fill: WasmFunction } | null = null;
 
@@ -41,6 +42,7 @@ function compile(): NonNullable<typeof kernels> {
 /** Sets bytes to zero. (JavaScript's own `fill` goes byte by byte where memory is shared.) */
 export function clear(address: number, bytes: number): void {
   kernels ??= compile();
+  joinWorkers();
   if (bytes >= MANY) kernels.fill(address, bytes);
   else kernels.clear(address, bytes);
 }

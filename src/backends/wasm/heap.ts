@@ -53,7 +53,7 @@ import {
   unexpect,
 } from './residency.ts';
 
-export { beginLaunch, scratch } from './launch.ts';
+export { beginLaunch, beginLaunchBeside, scratch } from './launch.ts';
 export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
 export { COPIED_BYTES, SMALL_BYTES } from './pages.ts';
 export { setCacheLimit } from './residency.ts';

@@ -3,6 +3,7 @@
  */
 import type { Span } from './allocator.ts';
 import { LINE, nextLaunch, reserve, vacate } from './residency.ts';
+import { joinWorkers } from './threads/pending.ts';
 
 /**
  * Opens a launch: until the next one begins, every storage that is allocated or addressed stays
@@ -10,6 +11,15 @@ import { LINE, nextLaunch, reserve, vacate } from './residency.ts';
  * touched since can be evicted.
  */
 export function beginLaunch(): void {
+  joinWorkers();
+  beginLaunchBeside();
+}
+
+/**
+ * The same while workers may still be at what the last launch left to them: for launches of which every kernel runs
+ * by `leaveTasks`, or after `joinWorkers`.
+ */
+export function beginLaunchBeside(): void {
   if (!nextLaunch()) return;
   scratchUsed = 0;
   if (scratchExtra.length > 0) settleScratch();

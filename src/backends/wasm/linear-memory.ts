@@ -2,6 +2,7 @@
  * The one linear memory that every kernel works in, and JavaScript's views of it.
  */
 import { adviseHugePages } from './huge-pages.ts';
+import { joinWorkers } from './threads/pending.ts';
 
 const PAGE_BYTES = 65536;
 
@@ -42,21 +43,25 @@ let doubles = new Float64Array(memory.buffer);
 
 /** The whole memory as bytes. Growth detaches views: never keep one across an allocation. */
 export function u8(): Uint8Array {
+  joinWorkers();
   return bytes;
 }
 
 /** The whole memory as int32 elements; the same caution as for `u8`. */
 export function i32(): Int32Array {
+  joinWorkers();
   return ints;
 }
 
 /** The whole memory as float32 elements; the same caution as for `u8`. */
 export function f32(): Float32Array {
+  joinWorkers();
   return floats;
 }
 
 /** The whole memory as float64 elements; the same caution as for `u8`. */
 export function f64(): Float64Array {
+  joinWorkers();
   return doubles;
 }
 
@@ -78,6 +83,7 @@ export function growMemory(needed: number): number {
 }
 
 function tryGrow(pages: number, least: number): number {
+  joinWorkers();
   if (pages < least || bytes.length / PAGE_BYTES + pages > USABLE_PAGES) return 0;
   try {
     memory.grow(pages);
@@ -104,6 +110,7 @@ function roomOutside(length: number): Uint8Array<ArrayBuffer> {
 
 /** A copy of bytes outside the linear memory, in a buffer of its own. */
 export function copyOut(address: number, length: number): ArrayBuffer {
+  joinWorkers();
   // `slice` skips the zeroing of a fresh buffer, but of a shared buffer it would make a shared one.
   if (!memoryLimits.shared) return memory.buffer.slice(address, address + length);
   const copy = roomOutside(length);

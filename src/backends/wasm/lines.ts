@@ -4,11 +4,12 @@
  */
 import { dtypeInfo } from '../../core/dtype.ts';
 import type { Strided } from '../../kernels/strided.ts';
-import { address, beginLaunch } from './heap.ts';
+import { address, beginLaunchBeside } from './heap.ts';
 import { compileLines, type LineProgram } from './lines-code.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
+import { joinWorkers } from './threads/pending.ts';
 import { inPieces, pieceOf } from './threads/share.ts';
 
 export type { LineProgram } from './lines-code.ts';
@@ -36,7 +37,7 @@ export class LineKernel {
     ins: readonly Strided[],
     scalars: readonly number[] = [],
   ): void {
-    beginLaunch();
+    beginLaunchBeside();
     if (lines === 0 || length === 0) return;
     const which = fusing() ? 1 : 0;
     const kernel = this.#compiled[which] ?? compileLines(this.#program);
@@ -44,6 +45,7 @@ export class LineKernel {
     const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
     const piece = pieceOf(lines, ELEMENT_STEPS * length);
     if (piece === lines && !isLong(lines * length * ELEMENT_STEPS)) {
+      joinWorkers();
       kernel(lines, length, ...starts, ...scalars);
       return;
     }

@@ -9,7 +9,7 @@ import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import { isContiguous, numel, sameShape } from '../../core/shape.ts';
 import type { ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
-import { address, beginLaunch, i32, scratch } from './heap.ts';
+import { address, beginLaunch, beginLaunchBeside, i32, scratch } from './heap.ts';
 import { type Access, compileMap } from './map-code.ts';
 import {
   findLoops,
@@ -26,6 +26,7 @@ import {
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
+import { joinWorkers } from './threads/pending.ts';
 import { deal, inPieces, pieceOf } from './threads/share.ts';
 import { transposeKernel } from './transpose.ts';
 import { hasFunctions, weight } from './weight.ts';
@@ -132,7 +133,6 @@ export class MapKernel {
    * Outputs may be any views without repeated elements, and may be the same as an input (in place).
    */
   run(outs: readonly Strided[], ins: readonly Input[]): void {
-    beginLaunch();
     const { shape } = outs[0];
     const n = numel(shape);
     if (n === 0) return;
@@ -141,11 +141,16 @@ export class MapKernel {
     else this.#runNested(outs, ins);
   }
 
-  /** The same, within a launch, for contiguous operands of `n` elements, or of one where the mask `repeated` says so. */
+  /** The same for contiguous operands of `n` elements, or of one where the mask `repeated` says so. */
   runFlat(n: number, outs: readonly Strided[], ins: readonly Input[], repeated: number): void {
+    beginLaunchBeside();
     const piece = pieceOf(n, this.#steps, UNIT);
-    if (piece < n || (this.#hasFunctions && isLong(n * this.#steps))) this.#cutFlat(n, piece, outs, ins, repeated);
-    else if (repeated === 0 && n * this.#bytes >= TURNED_FROM && n * this.#bytes <= TURNED_TO) this.#turn(n, outs, ins);
+    if (piece < n || (this.#hasFunctions && isLong(n * this.#steps))) {
+      this.#cutFlat(n, piece, outs, ins, repeated);
+      return;
+    }
+    joinWorkers();
+    if (repeated === 0 && n * this.#bytes >= TURNED_FROM && n * this.#bytes <= TURNED_TO) this.#turn(n, outs, ins);
     else launch(this.flat(repeated), n, outs, ins);
   }
 
@@ -169,11 +174,13 @@ export class MapKernel {
     });
     inPieces(n, piece, UNIT, (at, count) => ({
       kernel,
-      args: [count, ...starts.map((start, i) => start + at * moves[i])],
+      // A number stays as it is: −0 + 0 is 0.
+      args: [count, ...starts.map((start, i) => (moves[i] === 0 ? start : start + at * moves[i]))],
     }));
   }
 
   #runNested(outs: readonly Strided[], ins: readonly Input[]): void {
+    beginLaunch();
     const tensors = outs.slice();
     for (const x of ins) if (typeof x !== 'number') tensors.push(x);
     // Bringing bytes back may run kernels, which look for loops of their own.

@@ -21,6 +21,7 @@ import { Deaths } from './deaths.ts';
 import { division } from './division.ts';
 import { Limit } from './limit.ts';
 import { copyOut, growMemory, linearMemoryBytes, noteMovedOut, u8 } from './linear-memory.ts';
+import { joinWorkers } from './threads/pending.ts';
 
 /**
  * Small storages are placed in granules, spans in lines. Places are counted in these and not in
@@ -435,7 +436,10 @@ export function remakePart<T>(body: Body, make: () => T): T {
 function inLaunch<T>(make: () => T): T {
   launchesInside++;
   try {
-    return make();
+    const made = make();
+    // The launch around goes on.
+    joinWorkers();
+    return made;
   } finally {
     launchesInside--;
   }

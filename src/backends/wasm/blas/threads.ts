@@ -4,7 +4,7 @@
  * depends on its size and the number of threads that are wanted, not on which of them are ready.
  */
 import { setCode, type WasmFunction } from '../module.ts';
-import { type Call, canShare, canShareNative, getNumThreads, runTasks } from '../threads/pool.ts';
+import { type Call, canShare, canShareNative, getNumThreads, leaveTasks } from '../threads/pool.ts';
 import { shareOf } from '../threads/share.ts';
 import { type Blas, describe, FUNCTIONS } from './library.ts';
 
@@ -74,6 +74,6 @@ export function runCalls(blas: Blas, calls: readonly Call[], steps: number): voi
   for (let at = 0; at < calls.length; at += CALLS_AT_ONCE) {
     const some = calls.slice(at, at + CALLS_AT_ONCE);
     const tasks = Math.min(some.length, 4 * getNumThreads());
-    runTasks(Array.from({ length: tasks }, (_, t) => some.slice(...shareOf(t, tasks, some.length))));
+    leaveTasks(Array.from({ length: tasks }, (_, t) => some.slice(...shareOf(t, tasks, some.length))));
   }
 }

@@ -8,6 +8,7 @@ import { ArgumentError, DeviceError } from '../../../core/errors.ts';
 import { memory, memoryLimits, u8 } from '../linear-memory.ts';
 import { codeOf, type WasmFunction } from '../module.ts';
 import { LINE, reserve } from '../residency.ts';
+import { joinWorkers, leave } from './pending.ts';
 import { encodeProbe } from './probe.ts';
 import {
   CONTROL,
@@ -123,7 +124,7 @@ function startWorkers(): void {
     shared ??= {
       memory,
       control: new Int32Array(new SharedArrayBuffer(4 * CONTROL.words)),
-      program: new Float64Array(new SharedArrayBuffer(8 * PROGRAM_LENGTH)),
+      program: new Float64Array(new SharedArrayBuffer(2 * 8 * PROGRAM_LENGTH)),
       kernels: new Float64Array(new SharedArrayBuffer(8 * KERNEL_WORDS * MOST_KERNELS)),
       probe: encodeProbe(),
     };
@@ -193,18 +194,19 @@ function alone(tasks: readonly Task[]): void {
   for (const task of tasks) for (const { kernel, args } of task) kernel(...args);
 }
 
-/** Writes the program of a job; false if it does not fit. */
-function publish(tasks: readonly Task[], to: Omit<Shared, 'index'>): boolean {
+/** Writes the program of a job behind this place; false if it does not fit. */
+function publish(tasks: readonly Task[], to: Omit<Shared, 'index'>, base: number): boolean {
   const { program } = to;
-  let at = tasks.length;
+  const end = base + PROGRAM_LENGTH;
+  let at = base + tasks.length;
   for (let t = 0; t < tasks.length; t++) {
     const task = tasks[t];
-    program[t] = at;
-    if (at + 1 > PROGRAM_LENGTH) return false;
+    program[base + t] = at;
+    if (at + 1 > end) return false;
     program[at++] = task.length;
     for (const { kernel, args } of task) {
       const id = idOf(kernel, to);
-      if (id < 0 || at + 2 + args.length > PROGRAM_LENGTH) return false;
+      if (id < 0 || at + 2 + args.length > end) return false;
       program[at++] = id;
       program[at++] = args.length;
       for (let i = 0; i < args.length; i++) program[at++] = args[i];
@@ -228,33 +230,60 @@ function join(control: Int32Array, tasks: number): void {
   }
 }
 
+/** The job in progress: its number, how many tasks it has, and where its program begins. */
+let job = 0;
+let tasksOfJob = 0;
+let place = 0;
+
 /** Runs tasks, which do not depend on each other, on all threads that are ready; returns when all are done. */
 export function runTasks(tasks: readonly Task[]): void {
-  if (tasks.length < 2 || tasks.length > MOST_TASKS || !canShare() || shared === null || !publish(tasks, shared)) {
+  leaveTasks(tasks);
+  joinWorkers();
+}
+
+/** The same as the last that a launch does: workers begin, and the calling thread helps them when it joins them. */
+export function leaveTasks(tasks: readonly Task[]): void {
+  // Workers may still read the program of the last job.
+  const next = place === 0 ? PROGRAM_LENGTH : 0;
+  const mayShare = tasks.length > 1 && tasks.length <= MOST_TASKS && canShare();
+  const shares = mayShare && shared !== null && publish(tasks, shared, next);
+  joinWorkers();
+  if (!shares) {
     alone(tasks);
     return;
   }
-  const { control, program } = shared;
+  const { control } = shared as Omit<Shared, 'index'>;
+  place = next;
   Atomics.store(control, CONTROL.done, 0);
   Atomics.store(control, CONTROL.failed, 0);
   Atomics.store(control, CONTROL.tasks, tasks.length);
+  Atomics.store(control, CONTROL.program, place);
   Atomics.store(control, CONTROL.limit, getNumThreads() - 1);
   const epoch = (Atomics.load(control, CONTROL.epoch) + 1) | 0;
-  const job = jobNumber(epoch);
+  job = jobNumber(epoch);
+  tasksOfJob = tasks.length;
   Atomics.store(control, CONTROL.ticket, (job << TICKET_BITS) | tasks.length);
   Atomics.store(control, CONTROL.epoch, epoch);
   Atomics.notify(control, CONTROL.epoch);
+  leave(finishJob);
+}
+
+/** The calling thread's part of the job in progress, to its end. */
+function finishJob(): void {
+  const { control, program } = shared as Omit<Shared, 'index'>;
   let failure: unknown = null;
   for (let task = take(control, job); task >= 0; task = take(control, job)) {
     try {
-      if (failure === null) runTask(program, task, (id) => byId[id]);
+      if (failure === null) runTask(program, place, task, (id) => byId[id]);
     } catch (error) {
       failure = error;
     }
     finish(control);
   }
-  join(control, tasks.length);
+  join(control, tasksOfJob);
   if (failure !== null) throw failure;
   if (Atomics.load(control, CONTROL.failed) !== 0)
-    throw new DeviceError('a kernel failed on another thread; run with setNumThreads(1) to see where');
+    throw new DeviceError(
+      'a kernel of this operation or the one before failed on another thread; run with setNumThreads(1) to see where',
+    );
 }

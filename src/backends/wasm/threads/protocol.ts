@@ -28,6 +28,8 @@ export const CONTROL = {
   unmade: 9,
   /** Workers that sleep. */
   asleep: 10,
+  /** Where the program of the job begins. */
+  program: 11,
   words: 16,
 } as const;
 
@@ -36,7 +38,7 @@ export const TICKET_MASK: number = (1 << TICKET_BITS) - 1;
 /** Tasks a job may have. */
 export const MOST_TASKS = TICKET_MASK;
 
-/** Numbers in the program: where each task begins, then tasks: calls, and per call kernel, arguments and these. */
+/** Numbers in a program, of which there is room for two: where each task begins, then tasks: calls, and per call kernel, arguments and these. */
 export const PROGRAM_LENGTH = 1 << 18;
 
 /** Kernels that workers can know of, each with address and length of its code and which function of it it is. */
@@ -70,9 +72,9 @@ export function take(control: Int32Array, epoch: number): number {
 /** The number a job's ticket carries: as many bits of its epoch as fit. */
 export const jobNumber = (epoch: number): number => (epoch << TICKET_BITS) >> TICKET_BITS;
 
-/** Runs the calls of a task. */
-export function runTask(program: Float64Array, task: number, kernelOf: (id: number) => Kernel): void {
-  let at = program[task];
+/** Runs the calls of a task of the program that begins at `place`. */
+export function runTask(program: Float64Array, place: number, task: number, kernelOf: (id: number) => Kernel): void {
+  let at = program[place + task];
   const calls = program[at++];
   for (let c = 0; c < calls; c++) {
     const kernel = kernelOf(program[at]);

@@ -5,7 +5,8 @@
 import { scratch } from '../heap.ts';
 import type { WasmFunction } from '../module.ts';
 import { type CallAt, callAlone } from './alone.ts';
-import { type Call, canShare, getNumThreads, runTasks, type Task } from './pool.ts';
+import { joinWorkers } from './pending.ts';
+import { type Call, canShare, getNumThreads, leaveTasks, runTasks, type Task } from './pool.ts';
 
 /** Calls a kernel, now or when the tasks run. */
 export type Run = (kernel: WasmFunction, ...args: number[]) => void;
@@ -49,12 +50,13 @@ export function pieceOf(units: number, steps: number, multiple = 1): number {
 /** Calls a kernel for all of some units that do not depend on each other, shared in pieces of so many (`pieceOf`) or alone. */
 export function inPieces(units: number, piece: number, multiple: number, callAt: CallAt): void {
   if (piece === units) {
+    joinWorkers();
     callAlone(units, multiple, callAt);
     return;
   }
   const tasks: Task[] = [];
   for (let at = 0; at < units; at += piece) tasks.push([callAt(at, Math.min(piece, units - at))]);
-  runTasks(tasks);
+  leaveTasks(tasks);
 }
 
 /** Runs the calls that `body` makes for each of `count` tasks, which do not depend on each other. */

@@ -71,7 +71,7 @@ function serve({ memory, control, program, kernels, index }: Shared): void {
     const job = jobNumber(epoch);
     for (let task = take(control, job); task >= 0; task = take(control, job)) {
       try {
-        runTask(program, task, kernelOf);
+        runTask(program, Atomics.load(control, CONTROL.program), task, kernelOf);
       } catch {
         Atomics.store(control, CONTROL.failed, 1);
       }
