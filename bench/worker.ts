@@ -1,6 +1,6 @@
 /** Measures one case in a process of its own, so that no case meets another's compiled code or memory. */
 import { existsSync, readFileSync } from 'node:fs';
-import { backendInfo, setNumThreads } from 'nabla';
+import { backendInfo, setNumThreads, zeros } from 'nabla';
 import { Bench } from 'tinybench';
 import { type Case, STEPS_OF_MEMORY } from './case.ts';
 import { cases } from './cases/index.ts';
@@ -40,8 +40,11 @@ function times(c: Case, call: () => unknown, milliseconds: number, warmUp: numbe
   while (process.cpuUsage(before).user < spent && performance.now() - begun < 10 * warmUp);
 
   let calls = 1;
+  const nothing = zeros([]);
   const batch = (): void => {
     for (let i = 0; i < calls; i++) call();
+    // Workers may still be at the last one; whoever reads waits for them.
+    nothing.item();
   };
   for (;;) {
     const start = performance.now();
