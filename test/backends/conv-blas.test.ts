@@ -78,6 +78,16 @@ const work: Readonly<Record<string, Run>> = {
   transposed: operation(F.convTranspose2d, [2, 40, 20, 21], [40, 32, 4, 4], { stride: 2, padding: 1 }),
 };
 
+/** By Winograd's transforms, whose products are a library's. */
+const tiles: Readonly<Record<string, Run>> = {
+  'by tiles': operation(F.conv2d, [5, 64, 30, 29], [72, 64, 3, 3], { padding: 1 }),
+  'by tiles, one image': operation(F.conv2d, [1, 68, 58, 55], [66, 68, 3, 3], {}),
+  'by tiles, groups': operation(F.conv2d, [4, 128, 27, 28], [136, 64, 3, 3], { padding: 1, groups: 2 }),
+  'by tiles, larger windows': operation(F.conv2d, [3, 32, 28, 27], [40, 32, 5, 5], { padding: 2 }),
+  'by tiles, weights in pieces': operation(F.conv2d, [4, 300, 21, 20], [322, 300, 3, 3], { padding: 1 }),
+  'by tiles, transposed': operation(F.convTranspose2d, [2, 64, 29, 30], [64, 70, 3, 3], { padding: 1 }),
+};
+
 const bits = (ts: readonly Tensor[]): string =>
   ts
     .map((t) => {
@@ -85,6 +95,20 @@ const bits = (ts: readonly Tensor[]): string =>
       return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
     })
     .join('|');
+
+function hasSameBits(f: Run): void {
+  it('has bits that do not depend on the number of threads', async () => {
+    setNumThreads(1);
+    const alone = bits(f('float32'));
+    for (const n of [2, 3, 5]) {
+      await withThreads(n);
+      // Workers may have the library by now or not.
+      expect(bits(f('float32')) === alone).toBe(true);
+      if (typeof blas !== 'string') expect(await workersHave(blas)).toBe(true);
+      expect(bits(f('float32')) === alone).toBe(true);
+    }
+  });
+}
 
 describe.each(Object.keys(work))('%s', (name) => {
   const f = work[name] as Run;
@@ -106,15 +130,29 @@ describe.each(Object.keys(work))('%s', (name) => {
     }
   });
 
-  it('has bits that do not depend on the number of threads', async () => {
+  hasSameBits(f);
+});
+
+describe.each(Object.keys(tiles))('%s', (name) => {
+  const f = tiles[name] as Run;
+
+  it('is as exact as by the generated kernels', () => {
     setNumThreads(1);
-    const alone = bits(f('float32'));
-    for (const n of [2, 3, 5]) {
-      await withThreads(n);
-      // Workers may have the library by now or not.
-      expect(bits(f('float32')) === alone).toBe(true);
-      if (typeof blas !== 'string') expect(await workersHave(blas)).toBe(true);
-      expect(bits(f('float32')) === alone).toBe(true);
-    }
+    const [exact, own] = generated(() => [f('float64'), f('float32')]);
+    const errors = (list: readonly Tensor[]): number[] =>
+      list.map(
+        (t, i) =>
+          +(t
+            .to('float64')
+            .sub(exact[i] as Tensor)
+            .abs()
+            .max() as Tensor),
+      );
+    const bounds = errors(own);
+    errors(f('float32')).forEach((error, i) => {
+      expect(error).toBeLessThan(1.25 * bounds[i]);
+    });
   });
+
+  hasSameBits(f);
 });

@@ -12,7 +12,6 @@ import type { WeightTask } from './weights.ts';
 import { OUTPUTS, PLACES, TAPS } from './winograd-kernels.ts';
 import {
   BYTES,
-  ceil,
   cornersOf,
   FEWEST_CHANNELS,
   FEWEST_TILES,
@@ -21,11 +20,14 @@ import {
   type Matrices,
   matrices,
   multiplyPlaces,
+  nativeForPlaces,
   oddWord,
+  operands,
   packPlaces,
   perImages,
   rowsAtOnce,
   savesEnough,
+  sharedSteps,
   TRANSFORM_STEPS,
   table,
   tileCounts,
@@ -91,6 +93,7 @@ export function gradientByTiles(task: WeightTask): boolean {
   const images = y.shape[0]!;
   const some = rowsAtOnce(rows, windows);
   const { counts, perImage, block, together } = tiling(sizes, images, windows, rows, balanced(some, windows));
+  const native = nativeForPlaces(some, windows, block, Math.ceil((images * perImage) / block));
   const blocksTogether = canShare() ? BLOCKS_TOGETHER : 1;
   const gemm = kernelsFor('conv', out.dtype);
   const kernels = kernelsOf(gemm);
@@ -120,10 +123,13 @@ export function gradientByTiles(task: WeightTask): boolean {
   /** Room for the transformed tiles of each block that is looked at together with others. */
   const rooms: { readonly a: Matrices; readonly b: Matrices }[] = [];
   const roomOf = (i: number): { readonly a: Matrices; readonly b: Matrices } => {
-    rooms[i] ??= { a: matrices(ceil(some, TILE_ROWS), block), b: matrices(ceil(windows, gemm.columns), block) };
+    rooms[i] ??= {
+      a: operands(native, some, TILE_ROWS, block),
+      b: operands(native, windows, gemm.columns, block),
+    };
     return rooms[i];
   };
-  const c = { ...matrices(some, windows), row: windows * BYTES };
+  const c = matrices(some, windows);
   const whole = taps.slice(-2).every((n) => n === TAPS);
   const patches = whole ? 0 : scratch(some * windows * WEIGHT_PATCH);
   const odd = oddWord();
@@ -156,12 +162,12 @@ export function gradientByTiles(task: WeightTask): boolean {
           });
           const tiles = group.reduce((sum, { count }) => sum + count, 0);
           deal(null, TRANSFORM_STEPS * (height + windows) * tiles, units.length, (run, from, end) => {
-            for (const unit of units.slice(from, end)) packPlaces(run, ...unit);
+            for (const unit of units.slice(from, end)) packPlaces(run, native, ...unit);
           });
-          deal(null, PLACES * height * windows * tiles, PLACES, (run, from, end) => {
+          deal(null, sharedSteps(native, PLACES * height * windows * tiles), PLACES, (run, from, end) => {
             group.forEach(({ first, t, count }, i) => {
               const { a, b } = roomOf(i);
-              multiplyPlaces(run, gemm, c, a, b, height, windows, count, n + first + t > 0, from, end);
+              multiplyPlaces(run, gemm, native, c, a, b, height, windows, count, n + first + t > 0, from, end);
             });
           });
         }

@@ -140,13 +140,14 @@ class Constants {
 // ─── packing ─────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * `(base, xs, ks, to, k, panels, rowStep, place)`: as the kernels of `pack.ts`, but elements (x, k) are
- * patches, of as many rows (`rowStep` apart) and columns as the matrix has columns. What goes into panels
- * is matrix · patch · matrixᵀ, whose elements lie `place` bytes apart.
+ * `(base, xs, ks, to, k, panels, rowStep, place, kStep, panelStep)`: as the kernels of `pack.ts`, but elements
+ * (x, k) are patches, of as many rows (`rowStep` apart) and columns as the matrix has columns. What goes into
+ * panels, `panelStep` bytes apart, with `kStep` bytes from k to k, is matrix · patch · matrixᵀ, whose elements lie
+ * `place` bytes apart.
  */
 export function emitPackPatches(name: string, lanes: Lanes, matrix: Matrix, width: number): FunctionBody {
-  const b = new FunctionBody(name, new Array(8).fill('i32'), []);
-  const [base, xs, ks, to, k, panels, rowStep, place] = b.params as Locals<8>;
+  const b = new FunctionBody(name, new Array(10).fill('i32'), []);
+  const [base, xs, ks, to, k, panels, rowStep, place, kStep, panelStep] = b.params as Locals<10>;
   const size = matrix[0]!.length;
   const constants = new Constants(b, lanes, matrix);
   const at = b.local('i32');
@@ -154,6 +155,7 @@ export function emitPackPatches(name: string, lanes: Lanes, matrix: Matrix, widt
     const places = placesOf(b, base, xs, width);
     const table = copyOf(b, ks);
     const left = copyOf(b, k);
+    const row = copyOf(b, to);
     times(b, left, () => {
       const offset = b.local('i32');
       nextEntry(b, table, offset);
@@ -176,7 +178,7 @@ export function emitPackPatches(name: string, lanes: Lanes, matrix: Matrix, widt
           return row;
         });
         b.release(...corners);
-        b.get(to)
+        b.get(row)
           .i32(16 * v)
           .op('i32.add')
           .set(at);
@@ -194,9 +196,10 @@ export function emitPackPatches(name: string, lanes: Lanes, matrix: Matrix, widt
         b.release(...rows.flat());
       }
       b.release(offset);
-      advance(b, to, width * lanes.bytes);
+      advance(b, row, kStep);
     });
-    b.release(...places, table, left);
+    b.release(...places, table, left, row);
+    advance(b, to, panelStep);
     advance(b, xs, 4 * width);
   });
   return b;

@@ -3,6 +3,7 @@
  * how patches are transformed into them and how they are multiplied, and which tiles are looked at together.
  */
 import type { Strided } from '../../../kernels/strided.ts';
+import { type NativeGemm, nativeGemm } from '../blas/product.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_ROWS, blockLength } from '../gemm-product.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
@@ -122,23 +123,46 @@ export function rowsAtOnce(rows: number, channels: number): number {
   return Math.min(rows, ceil(rows / Math.ceil(rows / fitting), TILE_ROWS));
 }
 
-/** The matrices of all places, packed or as they are: each `place` bytes from the last. */
+/** The matrices of all places, packed or as they are: each `place` bytes from the last, and rows `row` bytes apart if they are not packed. */
 export interface Matrices {
   readonly at: number;
   readonly place: number;
+  readonly row: number;
 }
+
+const oddLines = (bytes: number): number => (Math.ceil(bytes / LINE) | 1) * LINE;
 
 /** Room for matrices, an odd number of cache lines apart: transforms touch all of them at once, and would else find them in one set of the cache. */
 export function matrices(rows: number, columns: number): Matrices {
-  const bytes = (Math.ceil((rows * columns * BYTES) / LINE) | 1) * LINE;
-  return { at: scratch(PLACES * bytes), place: bytes };
+  const place = oddLines(rows * columns * BYTES);
+  return { at: scratch(PLACES * place), place, row: columns * BYTES };
 }
 
-/** c = a b (or c += a b) for places `from` to `end`; a and b are panels of `k`, whose blocks follow each other. */
+/** Room for operands of products, `count` places x by `k`: panels of a `width`, or rows for a library to read. */
+export function operands(native: NativeGemm | null, count: number, width: number, k: number): Matrices {
+  const columns = ceil(count, width);
+  if (native === null) return matrices(columns, k);
+  const row = oddLines(columns * BYTES);
+  return { at: scratch(PLACES * k * row), place: k * row, row };
+}
+
+/** Multiplications of a place from which on a library is quicker. */
+const WORTH_CALLS = 2 ** 17;
+
+/** The system's BLAS for the products of `count` blocks of tiles, if there is one and it is quicker. */
+export const nativeForPlaces = (rows: number, columns: number, k: number, count: number): NativeGemm | null =>
+  rows * columns * k < WORTH_CALLS ? null : nativeGemm('float32', rows * columns * k * PLACES * count);
+
+/** Steps of products for `deal`: none, so that they are not shared, where workers cannot make them. */
+export const sharedSteps = (native: NativeGemm | null, steps: number): number =>
+  native === null || native.shared ? steps : 0;
+
+/** c = a b (or c += a b) for places `from` to `end`; a and b are panels of `k`, whose blocks follow each other, or aᵀ and b for a library. */
 export function multiplyPlaces(
   run: Run,
   { columns: width, repeated }: GemmKernels,
-  c: Matrices & { readonly row: number },
+  native: NativeGemm | null,
+  c: Matrices,
   a: Matrices,
   b: Matrices,
   rows: number,
@@ -148,6 +172,14 @@ export function multiplyPlaces(
   from: number,
   end: number,
 ): void {
+  if (native !== null) {
+    for (let p = from; p < end; p++) {
+      const [x, y, z] = [a, b, c].map((m) => m.at + p * m.place) as [number, number, number];
+      const sizes = [rows, columns, k] as const;
+      native.multiply(run, sizes, [x, a.row / BYTES, true], [y, b.row / BYTES, false], [z, c.row / BYTES, accumulate]);
+    }
+    return;
+  }
   const step = blockLength(k);
   // Where a place takes more than one call, it takes all of them before the next.
   const together = k <= step && rows <= BLOCK_ROWS ? end - from : 1;
@@ -175,9 +207,10 @@ interface Panels {
   readonly width: number;
 }
 
-/** Transforms patches into panels, block by block of k. */
+/** Transforms patches into panels, block by block of k, or into rows for a library. */
 export function packPlaces(
   by: Run | null,
+  native: NativeGemm | null,
   pack: WasmFunction,
   to: Matrices,
   base: number,
@@ -186,13 +219,16 @@ export function packPlaces(
   k: number,
   rowStep: number,
 ): void {
-  const step = blockLength(k);
+  const step = native === null ? blockLength(k) : k;
   const panels = Math.ceil(count / width);
+  const across = width * BYTES;
   deal(by, TRANSFORM_STEPS * count * k, panels, (run, from, end) => {
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
-      const block = to.at + (panels * at + from * length) * width * BYTES;
-      run(pack, base, xs + 4 * width * from, ks + 4 * at, block, length, end - from, rowStep, to.place);
+      const [kStep, panelStep] = native === null ? [across, across * length] : [to.row, across];
+      const block = to.at + (native === null ? panels * at * across : at * kStep) + from * panelStep;
+      const places = xs + 4 * width * from;
+      run(pack, base, places, ks + 4 * at, block, length, end - from, rowStep, to.place, kStep, panelStep);
     }
   });
 }

@@ -27,11 +27,14 @@ import {
   type Matrices,
   matrices,
   multiplyPlaces,
+  nativeForPlaces,
   oddWord,
+  operands,
   packPlaces,
   perImages,
   rowsAtOnce,
   savesEnough,
+  sharedSteps,
   TRANSFORM_STEPS,
   table,
   tileCounts,
@@ -44,6 +47,8 @@ import {
   zerosBehind,
 } from './winograd-places.ts';
 
+/** With fewer tiles than a row in so many, products are left to the generated kernels. */
+const FEW_TILES = 3;
 /** Bytes of images whose tiles are dealt out to threads at a time. */
 const WAVE_BYTES = 8 << 20;
 
@@ -144,7 +149,10 @@ export function convolveTiles(task: Task, part: Part): boolean {
   const ks = place(placesIn(frame, { channels }, [...part.reach.slice(0, -2), ...windowPlaces(taps)]));
   const weights = windowsOfWeights(task, part, channels);
   const some = rowsAtOnce(rows, k);
-  const a = matrices(ceil(some, TILE_ROWS), k);
+  // Weights are slower to write as a library wants them, which few tiles do not make up for.
+  const tiles = images * perImage;
+  const native = tiles * FEW_TILES < rows ? null : nativeForPlaces(some, block, k, Math.ceil(tiles / block));
+  const a = operands(native, some, TILE_ROWS, k);
   /** Room of a task for the transformed tiles of a block, and for their products. */
   const rooms: { readonly b: Matrices; readonly c: Matrices }[] = [];
   const odd = oddWord();
@@ -155,12 +163,12 @@ export function convolveTiles(task: Task, part: Part): boolean {
     // Whole vectors of tiles: behind the last tile it stands again.
     const width = ceil(Math.min(block, lot.images * perImage - t), VECTOR);
     const panels = { xs: tiles.inputs + 4 * t, count: width, width: gemm.columns };
-    rooms[room] ??= { b: matrices(block, k), c: matrices(some, block) };
+    rooms[room] ??= { b: operands(native, block, gemm.columns, k), c: matrices(some, block) };
     const { b, c } = rooms[room];
-    const row = block * BYTES;
-    packPlaces(by, kernels.inputs, b, lot.from, panels, ks, k, line);
-    deal(by, PLACES * height * k * width, PLACES, (run, from, end) => {
-      multiplyPlaces(run, gemm, { ...c, row }, a, b, height, width, k, false, from, end);
+    const { row } = c;
+    packPlaces(by, native, kernels.inputs, b, lot.from, panels, ks, k, line);
+    deal(by, sharedSteps(native, PLACES * height * k * width), PLACES, (run, from, end) => {
+      multiplyPlaces(run, gemm, native, c, a, b, height, width, k, false, from, end);
     });
     const [vectors, extents, add] = [width / VECTOR, tiles.outputs + 12 * t, Number(task.accumulate)];
     deal(by, TRANSFORM_STEPS * height * width, height, (run, r0, r1) => {
@@ -174,7 +182,7 @@ export function convolveTiles(task: Task, part: Part): boolean {
       const height = Math.min(some, rows - r);
       const w = weights.at + g * weights.group + r * weights.row;
       const panels = { xs: table(height, weights.row, TILE_ROWS), count: height, width: TILE_ROWS };
-      packPlaces(null, pack, a, w, panels, weights.ks, k, weights.line);
+      packPlaces(null, native, pack, a, w, panels, weights.ks, k, weights.line);
       for (let n = 0; n < images; n += wave) {
         const many = Math.min(wave, images - n);
         const base = frame.at(n, many, g * channels);
@@ -183,7 +191,10 @@ export function convolveTiles(task: Task, part: Part): boolean {
           const lot = { images: several, from: base + first * frame.image, to: y };
           return steps(Math.ceil((several * perImage) / block), block).map((t) => ({ lot, t }));
         });
-        const tasks = tasksFor(PLACES * height * k * many * perImage, Math.min(blocks.length, 2 * getNumThreads()));
+        const tasks = tasksFor(
+          sharedSteps(native, PLACES * height * k * many * perImage),
+          Math.min(blocks.length, 2 * getNumThreads()),
+        );
         if (tasks === 1) for (const { lot, t } of blocks) outputs(null, 0, lot, t, height);
         else {
           inTasks(tasks, (i, run) => {
