@@ -4,12 +4,13 @@ import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { detach } from '../ops/detach.ts';
-import { add, div, mul, ops, rsqrt, sub } from '../ops/elementwise.ts';
+import { add, div, mul, ops } from '../ops/elementwise.ts';
 import { inPlace } from '../ops/inplace.ts';
 import { named } from '../ops/named.ts';
 import { sum } from '../ops/reduce.ts';
 import { type Standardized, standardize } from '../ops/standardize.ts';
 import { standardizeAffine } from '../ops/standardize-affine.ts';
+import { userElementwise } from '../ops/user-elementwise.ts';
 import { reshape } from '../ops/view.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { ShapeOf } from '../tensor/signatures.ts';
@@ -30,13 +31,12 @@ function checkFloat(op: string, x: TensorBase): void {
 
 const inShape = (t: TensorBase, shape: Shape): TensorBase => (sameShape(t.shape, shape) ? t : reshape(t, shape));
 
-/** y a w + b with parameters of the given shape, which broadcasts with y. */
-function affine(y: TensorBase, { weight, bias }: Affine, shape: Shape, a: TensorBase | null = null): TensorBase {
+/** y w + b with parameters of the given shape, which broadcasts with y. */
+function affine(y: TensorBase, { weight, bias }: Affine, shape: Shape): TensorBase {
   const w = weight ? inShape(weight, shape) : null;
-  const scale = a !== null && w !== null ? mul(a, w) : (a ?? w);
   const b = bias ? inShape(bias, shape) : null;
-  if (scale !== null && b !== null) return ops.addcmul.call(b, y, scale, 1);
-  if (scale !== null) return mul(y, scale);
+  if (w !== null && b !== null) return ops.addcmul.call(b, y, w, 1);
+  if (w !== null) return mul(y, w);
   return b === null ? y : add(y, b);
 }
 
@@ -190,9 +190,20 @@ export function batchNorm<T extends Tensor>(
   if (runningMean === null || runningVar === null) {
     throw new ArgumentError('batchNorm: Expected running_mean and running_var to be defined when training=False');
   }
-  const [mean, variance] = [runningMean, runningVar].map((t) => reshape(detach(t), along));
-  return named(affine(sub(x, mean), options ?? {}, along, rsqrt(add(variance, eps))), node) as Tensor;
+  const { weight, bias } = options ?? {};
+  const [scale, shift] = coefficients([detach(runningMean), detach(runningVar), weight ?? 1, bias ?? 0, eps]);
+  return named(affine(x, { weight: scale as Tensor, bias: shift as Tensor }, along), node) as Tensor;
 }
+
+/** As PyTorch does: (x − m) w / √(v + ε) + b is x a + c with a number a and c for each channel. */
+const coefficients = userElementwise(
+  (m, v, w, b, eps) => {
+    const a = w.div(v.add(eps).sqrt());
+    return [a, b.sub(m.mul(a))];
+  },
+  5,
+  'batchNormCoefficients',
+);
 
 export interface InstanceNormOptions extends Affine {
   readonly runningMean?: Tensor | null;

@@ -1,5 +1,5 @@
 import { type Fold, ReduceKernel } from '../backends/wasm/reduce.ts';
-import { apply1 } from '../core/apply.ts';
+import { apply1, isBare } from '../core/apply.ts';
 import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
@@ -9,6 +9,7 @@ import { arg, binary, compare, type Expr, select } from '../kernels/expr.ts';
 import { inDType, toDType } from './copy.ts';
 import { onesLike } from './create.ts';
 import { div, isnan, logicalNot, mul } from './elementwise.ts';
+import { countTrue } from './inspect.ts';
 import { cat } from './join.ts';
 import { slice } from './slices.ts';
 import { expand, reshape, transpose } from './view.ts';
@@ -214,9 +215,13 @@ const meanOp: Op<ReduceAttrs> = defineOp({
     x: [
       [],
       (g, _, c) =>
-        div(
-          spread(g, c.shape(0), c.attrs),
-          c.attrs.dims.reduce((p, d) => p * c.shape(0)[d], 1),
+        spread(
+          div(
+            g,
+            c.attrs.dims.reduce((p, d) => p * c.shape(0)[d], 1),
+          ),
+          c.shape(0),
+          c.attrs,
         ),
     ],
   },
@@ -259,8 +264,10 @@ function coproducts(g: TensorBase, x: TensorBase): TensorBase {
 }
 
 /** ȳ ∏_{j≠k} x_j, for a product over all dimensions or over one. */
-function prodGradient(g: TensorBase, x: TensorBase, attrs: ReduceAttrs): TensorBase {
+function prodGradient(g: TensorBase, x: TensorBase, y: TensorBase, attrs: ReduceAttrs): TensorBase {
   if (x.shape.length === 0) return g;
+  // As PyTorch: what is not zero can be divided by.
+  if (isBare([g, x, y]) && countTrue(x) === x.count) return div(keepdims(mul(g, y), x.shape, attrs), x);
   if (attrs.all) return reshape(coproducts(reshape(g, [1]), reshape(x, [x.count])), x.shape);
   const last = (t: TensorBase): TensorBase => transpose(t, attrs.dims[0], -1);
   return last(coproducts(last(keepdims(g, x.shape, attrs)), last(x)));
@@ -273,9 +280,9 @@ const prodOp: Op<ReduceAttrs> = defineOp({
   node: numbered('Prod'),
   inputs: ['x'],
   forward: ([x], attrs) => reduce({ name: 'prod', fold: 'prod' }, x, accumulated(x.dtype), accumulated(x.dtype), attrs),
-  vjp: { x: [['x'], (g, [x], { attrs }) => prodGradient(g, x, attrs)] },
+  vjp: { x: [['x', 'y'], (g, [x, y], { attrs }) => prodGradient(g, x, y, attrs)] },
   jvp: ({ inputs: [x], tangents: [tx], outputs: [y], attrs }) =>
-    tx === null ? null : apply1(sumOp, [mul(tx, prodGradient(onesLike(y), x as TensorBase, attrs))], attrs),
+    tx === null ? null : apply1(sumOp, [mul(tx, prodGradient(onesLike(y), x as TensorBase, y, attrs))], attrs),
   vmap: ([x], _, attrs) => {
     if (!attrs.all) return apply1(prodOp, [x], shifted(attrs));
     const rows = reshape(x, [x.shape[0], numel(x.shape.slice(1))]);

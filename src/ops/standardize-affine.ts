@@ -9,7 +9,7 @@ import { add, mul, rsqrt } from './elementwise.ts';
 import { onBatch } from './matmul.ts';
 import {
   type Attrs,
-  gradientAtOnce,
+  gradientsAtOnce,
   standardize,
   standardized,
   standardizedAgain,
@@ -74,13 +74,17 @@ const standardizeAffineOp: Op<AffineAttrs> = defineOp({
   vjp: {
     saves: ['x', 'weight', 'y1', 'y2'],
     rule: ([gz, gm, gv], [x, w, mean, v], { attrs }, wanted) => {
+      const atOnce =
+        gz !== null && gm === null && gv === null ? gradientsAtOnce([gz, x, mean, v, w], attrs, wanted) : null;
       const y = (): TensorBase => standardizedAgain(x, mean, v, attrs.eps);
-      const alone = gz !== null && gm === null && gv === null;
       const ofX = (): TensorBase | null =>
-        (alone ? gradientAtOnce([gz, x, mean, v, w], attrs) : null) ??
         standardizeGradient([gz === null ? null : mul(gz, w), gm, gv], y(), v, attrs);
       const ofWeight = (g: TensorBase): TensorBase => weightAtOnce([g, x, mean, v], w, attrs) ?? mul(g, y());
-      return [wanted & 1 ? ofX() : null, wanted & 2 && gz !== null ? ofWeight(gz) : null, gz];
+      return [
+        wanted & 1 ? (atOnce?.[0] ?? ofX()) : null,
+        wanted & 2 && gz !== null ? (atOnce?.[1] ?? ofWeight(gz)) : null,
+        atOnce?.[2] ?? gz,
+      ];
     },
   },
   jvp: ({ inputs, tangents: [tx, tw, tb], outputs: [, mean, v], attrs }) => {

@@ -9,7 +9,8 @@ import { fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, constant, type Expr, unary } from '../kernels/expr.ts';
 import { add, div, mul, rsqrt, sub } from './elementwise.ts';
 import { inOrder, type Lines, linesOver } from './lines.ts';
-import { reducedShape, sumOver } from './reduce.ts';
+import { reducedShape, sumOver, sumTo } from './reduce.ts';
+import { expand } from './view.ts';
 
 /*
  * Mean 0 and variance 1: what batch, layer, group and instance normalisation have in common. They
@@ -94,14 +95,11 @@ interface Kernels {
   readonly scale: readonly [MapKernel, MapKernel];
   readonly lines: readonly [LineKernel, LineKernel];
   readonly gradients: readonly [LineKernel, LineKernel];
-  /** Σ h / n, Σ h (x − μ) / n and r (h − c − (x − μ) q) of a cotangent h as in `gradient`. */
-  readonly cotangents: readonly [Cotangent, Cotangent];
-}
-
-interface Cotangent {
-  readonly mean: ReduceKernel;
-  readonly along: ReduceKernel;
-  readonly apply: MapKernel;
+  /** Σ g and Σ g (x − μ), of lines in one pass or each in one of its own. */
+  readonly lineSums: LineKernel;
+  readonly sums: readonly [ReduceKernel, ReduceKernel];
+  /** g a − (c + (x − μ) q) / n */
+  readonly combine: MapKernel;
 }
 
 const kernels = new Map<DType, Kernels>();
@@ -119,24 +117,30 @@ const meanOf = (name: string, dtype: DType, operands: number, pre: Expr): Reduce
     out: dtype,
   });
 
-const mapOf = (name: string, dtype: DType, operands: number, out: Expr): MapKernel =>
+const mapOf = (name: string, dtype: DType, operands: number, out: Expr, numbers = 0): MapKernel =>
   new MapKernel(
-    { name, args: new Array<'value'>(operands).fill('value'), outs: [out] },
+    { name, args: new Array<'value'>(operands + numbers).fill('value'), outs: [out] },
     dtypeInfo(dtype).compute,
-    new Array<DType>(operands).fill(dtype),
+    [...new Array<DType>(operands).fill(dtype), ...new Array<'scalar'>(numbers).fill('scalar')],
     [dtype],
   );
 
-function cotangent(dtype: DType, affine: boolean): Cotangent {
+/** Σ g and Σ g (x − μ) of every line. */
+function lineSums(dtype: DType): LineKernel {
+  const each = { dtype, extent: 'each' } as const;
+  const line = { dtype, extent: 'line' } as const;
   const [g, x, mean] = [arg(0), arg(1), arg(2)];
-  const h = (w: number): Expr => (affine ? times(g, arg(w)) : g);
-  const centred = minus(x, mean);
-  const [r, c, q] = [arg(3), arg(4), arg(5)];
-  return {
-    mean: meanOf('cotangentMean', dtype, affine ? 2 : 1, h(1)),
-    along: meanOf('cotangentAlong', dtype, affine ? 4 : 3, times(h(3), centred)),
-    apply: mapOf('standardizeGradient', dtype, affine ? 7 : 6, times(minus(minus(h(6), c), times(centred, q)), r)),
-  };
+  return new LineKernel({
+    name: 'cotangentSums',
+    compute: dtype === 'float64' ? 'f64' : 'f32',
+    ins: [each, each, line],
+    scalars: 0,
+    outs: [line, line],
+    passes: [
+      { map: g, fold: 'sum', keep: 0 },
+      { map: times(g, minus(x, mean)), fold: 'sum', keep: 1 },
+    ],
+  });
 }
 
 function kernelsFor(dtype: DType): Kernels {
@@ -150,7 +154,18 @@ function kernelsFor(dtype: DType): Kernels {
       scale: [mapOf('standardize', dtype, 3, scaled), mapOf('standardizeAffine', dtype, 4, plus(scaled, arg(3)))],
       lines: [standardizing(dtype, false), standardizing(dtype, true)],
       gradients: [gradient(dtype, false), gradient(dtype, true)],
-      cotangents: [cotangent(dtype, false), cotangent(dtype, true)],
+      lineSums: lineSums(dtype),
+      sums: [
+        meanOf('cotangentSum', dtype, 1, arg(0)),
+        meanOf('cotangentAlong', dtype, 3, times(arg(0), minus(arg(1), arg(2)))),
+      ],
+      combine: mapOf(
+        'standardizeGradient',
+        dtype,
+        6,
+        minus(times(arg(0), arg(3)), times(plus(arg(4), times(minus(arg(1), arg(2)), arg(5))), arg(6))),
+        1,
+      ),
     };
     kernels.set(dtype, k);
   }
@@ -199,31 +214,85 @@ export function standardized(
 }
 
 /**
- * The gradient by x in few kernels, from the inputs of `gradient`: null where more than its value may be
- * asked for, so that it has to be made of operations.
+ * The gradients by x, weights and biases in few kernels, from the inputs of `gradient`: those in the bit mask
+ * `wanted`, and of weights only where they are not those of a line. Null where more than values may be asked for, so
+ * that they have to be made of operations.
  */
-export function gradientAtOnce(inputs: readonly TensorBase[], { dims, eps }: Attrs): TensorBase | null {
+export function gradientsAtOnce(
+  inputs: readonly TensorBase[],
+  { dims, eps }: Attrs,
+  wanted: number,
+): readonly (TensorBase | null)[] | null {
   if (!isBare(inputs)) return null;
   const [g, x, mean, v, w] = inputs;
   const lines = linesFor(g.shape, dims, w);
-  const kind = w === undefined ? 0 : 1;
-  return internally(() => {
-    const out = fresh(g.shape, g.dtype);
-    const k = kernelsFor(g.dtype);
-    if (lines !== null) {
-      k.gradients[kind].run(lines.lines, lines.length, [out], inputs.map(inOrder), [lines.length, eps]);
+  const k = kernelsFor(g.dtype);
+  if (lines !== null) {
+    if ((wanted & 1) === 0) return [null, null, null];
+    const out = internally(() => {
+      const out = fresh(g.shape, g.dtype);
+      const kernel = k.gradients[w === undefined ? 0 : 1];
+      kernel.run(lines.lines, lines.length, [out], inputs.map(inOrder), [lines.length, eps]);
       return out;
-    }
-    const { mean: meanKernel, along: alongKernel, apply: gradientKernel } = k.cotangents[kind];
-    const [c, along] = [fresh(mean.shape, g.dtype), fresh(mean.shape, g.dtype)];
-    const n = [countOf(g.shape, dims)];
-    const weights = w === undefined ? [] : [w];
-    meanKernel.run(c, [g, ...weights], g.shape, dims, n);
-    alongKernel.run(along, [g, x, mean, ...weights], g.shape, dims, n);
+    });
+    return [out, null, null];
+  }
+  // First over what shares a weight; the rest is small.
+  const missing = g.shape.length - (w?.shape.length ?? 0);
+  const shared = dims.filter((d) => d < missing || w.shape[d - missing] === 1);
+  if (shared.length === 0) return [gradientsAtOnce([mul(g, w), x, mean, v], { dims, eps }, 1)?.[0] ?? null, null, null];
+  const made = internally(() => {
+    const [s, along] = cotangentSums(k, g, x, mean, shared);
     const r = rsqrt(add(v, eps));
-    gradientKernel.run([out], [g, x, mean, r, c, mul(mul(along, r), r), ...weights]);
-    return out;
+    const list: TensorBase[] = [];
+    if (wanted & 1) {
+      const rest = dims.filter((d) => !shared.includes(d));
+      const a = w === undefined ? r : mul(r, w);
+      const weighted = (t: TensorBase): TensorBase =>
+        rest.length === 0 || w === undefined ? mul(t, a) : mul(sumOver(mul(t, w), rest, true), r);
+      const out = fresh(g.shape, g.dtype);
+      const n = countOf(g.shape, dims);
+      k.combine.run([out], [g, x, mean, a, weighted(s), mul(weighted(along), mul(r, r)), 1 / n]);
+      list.push(out);
+    }
+    if (w !== undefined && wanted & 2) list.push(sumTo(mul(along, r), w.shape));
+    if (w !== undefined && wanted & 4) list.push(sumTo(s, w.shape));
+    return list;
   });
+  let next = 0;
+  return [1, 2, 4].map((bit) => (wanted & bit && (bit === 1 || w !== undefined) ? made[next++] : null));
+}
+
+/** Lines of fewer elements, and fewer elements in all, are not worth being summed as lines. */
+const SHORT_LINE = 16;
+const FEW = 2 ** 14;
+
+/** Σ g and Σ g (x − μ) over `dims`, kept with size 1: along the last of them line by line, if they are lines. */
+function cotangentSums(
+  k: Kernels,
+  g: TensorBase,
+  x: TensorBase,
+  mean: TensorBase,
+  dims: readonly number[],
+): readonly [TensorBase, TensorBase] {
+  const rank = g.shape.length;
+  const room = (over: readonly number[]): [TensorBase, TensorBase] => {
+    const kept = g.shape.map((n, d) => (over.includes(d) ? 1 : n));
+    return [fresh(kept, g.dtype), fresh(kept, g.dtype)];
+  };
+  const ends = g.shape.map((_, d) => d).filter((d) => g.shape.every((n, e) => e < d || n === 1 || dims.includes(e)));
+  const lines = linesOver(g.shape, ends);
+  if (lines === null || lines.length < SHORT_LINE || g.count < FEW) {
+    const sums = room(dims);
+    k.sums[0].run(sums[0], [g], g.shape, dims, [1]);
+    k.sums[1].run(sums[1], [g, x, mean], g.shape, dims, [1]);
+    return sums;
+  }
+  const sums = room(ends);
+  const means = expand(mean, sums[0].shape);
+  k.lineSums.run(lines.lines, lines.length, sums, [g, x, means].map(inOrder));
+  const rest = dims.filter((d) => d < rank && !ends.includes(d));
+  return [sumOver(sums[0], rest, true), sumOver(sums[1], rest, true)];
 }
 
 /** (x − μ) (v + ε)^(−½) */
@@ -269,8 +338,8 @@ const standardizeOp: Op<Attrs> = defineOp({
     // Not y, as PyTorch, so that it may be changed in place.
     saves: ['x', 'y1', 'y2'],
     rule: ([gy, gm, gv], [x, mean, v], { attrs }) => {
-      const atOnce = gy !== null && gm === null && gv === null ? gradientAtOnce([gy, x, mean, v], attrs) : null;
-      return [atOnce ?? standardizeGradient([gy, gm, gv], standardizedAgain(x, mean, v, attrs.eps), v, attrs)];
+      const atOnce = gy !== null && gm === null && gv === null ? gradientsAtOnce([gy, x, mean, v], attrs, 1) : null;
+      return [atOnce?.[0] ?? standardizeGradient([gy, gm, gv], standardizedAgain(x, mean, v, attrs.eps), v, attrs)];
     },
   },
   jvp: ({ tangents: [tx], outputs: [y, , v], attrs }) =>
