@@ -3,10 +3,10 @@
  * 624 words is twisted and tempered at a time, and handed out one by one.
  */
 import {
-  BULK,
   fillModulo,
   fillNormal,
   fillUniform,
+  isBulk,
   LOWER,
   FAR as M,
   MATRIX,
@@ -66,7 +66,7 @@ export class MersenneTwister {
   }
 
   fillUniform24(out: Float32Array): void {
-    if (out.length >= BULK) {
+    if (isBulk(out.length)) {
       this.#fresh = false;
       fillUniform(this.#at, out);
       return;
@@ -82,7 +82,7 @@ export class MersenneTwister {
   }
 
   fillUniform53(out: Float64Array): void {
-    if (out.length >= BULK) {
+    if (isBulk(out.length)) {
       this.#fresh = false;
       fillUniform(this.#at, out);
     } else for (let i = 0; i < out.length; i++) out[i] = this.uniform53();
@@ -90,13 +90,13 @@ export class MersenneTwister {
 
   /** Words modulo `range`, which is below 2³², plus `low`. */
   fillModulo(out: Int32Array, low: number, range: number): void {
-    if (out.length >= BULK) {
+    if (isBulk(out.length)) {
       this.#fresh = false;
       fillModulo(this.#at, out, low, range);
     } else for (let i = 0; i < out.length; i++) out[i] = ((this.next() >>> 0) % range) + low;
   }
 
-  /** Standard normals from uniforms of 24 bits, by blocks of 16; for at least `BULK` of them. */
+  /** Standard normals from uniforms of 24 bits, by blocks of 16; for as many as `isBulk` says. */
   fillNormal(out: Float32Array): void {
     this.#fresh = false;
     fillNormal(this.#at, out);

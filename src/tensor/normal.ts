@@ -6,7 +6,7 @@
  *
  * and if the size is not a multiple of 16 the last 16 elements are drawn anew. Every rounding is reproduced.
  */
-import { BULK, CEPHES, hasFused } from '../backends/wasm/random.ts';
+import { CEPHES, hasFused, isBulk } from '../backends/wasm/random.ts';
 import { fmaAll } from './libm/fma.ts';
 import { log } from './libm/log.ts';
 import { sincos } from './libm/sincos.ts';
@@ -20,7 +20,7 @@ const f = Math.fround;
 export function fillNormal32(engine: MersenneTwister, out: Float32Array, mean: number, std: number): void {
   const n = out.length;
   const whole = n - (n % BLOCK);
-  if (whole >= BULK && hasFused()) {
+  if (isBulk(whole) && hasFused()) {
     engine.fillNormal(out.subarray(0, whole));
     engine.fillUniform24(out.subarray(whole));
   } else {

@@ -419,3 +419,25 @@ describe('the C library’s functions', () => {
     expect(fmaf(-a, b, -c)).toBe(-c);
   });
 });
+
+describe('fills', () => {
+  it('of any length draw what fills of a few draw', () => {
+    new Generator().fillUniform(f32(4096));
+    for (const n of [16, 112, 128, 144, 640, 1232, 2064, 5008]) {
+      for (const [few, fill] of [
+        [1, (g: Generator, m: number) => g.fillUniform(f32(m))],
+        [1, (g: Generator, m: number) => g.fillUniform(f64(m))],
+        [16, (g: Generator, m: number) => g.fillNormal(f32(m))],
+        [16, (g: Generator, m: number) => g.fillNormal(f64(m))],
+        [1, (g: Generator, m: number) => g.fillRandint(new Int32Array(m), -3, 1000)],
+      ] as const) {
+        const [a, b] = [new Generator(), new Generator()];
+        a.manualSeed(n);
+        b.manualSeed(n);
+        const parts = Array.from({ length: n / few }, () => [...fill(b, few)]).flat();
+        expect([...fill(a, n)]).toEqual(parts);
+        expect(a.random()).toBe(b.random());
+      }
+    }
+  });
+});

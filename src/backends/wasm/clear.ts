@@ -46,3 +46,15 @@ export function clear(address: number, bytes: number): void {
   if (bytes >= MANY) kernels.fill(address, bytes);
   else kernels.clear(address, bytes);
 }
+
+let copying: WasmFunction | null = null;
+
+/** copy(bytes, to, from), as the map of bytes that are side by side. */
+export function byteCopy(): WasmFunction {
+  if (copying === null) {
+    const body = new FunctionBody('copy', ['i32', 'i32', 'i32'], []);
+    const [bytes, to, from] = body.params;
+    copying = instantiate([body.get(to).get(from).get(bytes).memoryCopy()]).copy;
+  }
+  return copying;
+}

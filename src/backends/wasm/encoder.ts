@@ -103,6 +103,12 @@ export class FunctionBody {
     return this;
   }
 
+  /** Copies bytes, which may overlap: pops target, source and count. */
+  memoryCopy(): this {
+    this.#code.push(0xfc, 0x0a, 0x00, 0x00);
+    return this;
+  }
+
   i32(value: number): this {
     this.#code.push(0x41);
     sleb(this.#code, BigInt(value | 0));

@@ -199,6 +199,48 @@ export function storeVector(
   body.release(...packed);
 }
 
+/** Whether four vectors of a dtype fill one. */
+export const fourFillOne = (dtype: DType, compute: Compute): boolean =>
+  dtypeInfo(dtype).bytes === 1 && lanesOf(compute) === 4;
+
+/** Stores four such vectors one behind the other. */
+export function storeFour(
+  body: FunctionBody,
+  dtype: DType,
+  compute: Compute,
+  sort: Sort,
+  values: readonly Local[],
+  address: Local,
+  offset = 0,
+): void {
+  const truth = sort === 'mask' || dtype === 'bool';
+  const narrowed = (value: Local): void => {
+    body.get(value);
+    if (sort === 'mask') return;
+    if (dtype === 'bool') compareWithZero(body, compute);
+    else {
+      if (compute === 'f32') body.op('i32x4.trunc_sat_f32x4_s');
+      body.i32x4(0xff).op('v128.and');
+    }
+  };
+  body.get(address);
+  for (let i = 0; i < 4; i += 2) {
+    narrowed(values[i]);
+    narrowed(values[i + 1]);
+    body.op('i16x8.narrow_i32x4_s');
+  }
+  body.op(truth ? 'i8x16.narrow_i16x8_s' : 'i8x16.narrow_i16x8_u');
+  if (truth) body.v128(new Uint8Array(16).fill(1)).op('v128.and');
+  body.mem('v128.store', offset);
+}
+
+/** Values become the mask of those that are not zero. */
+function compareWithZero(body: FunctionBody, compute: Compute): void {
+  if (compute === 'f32') body.f32x4(0).op('f32x4.ne');
+  else if (compute === 'f64') body.f64x2(0).op('f64x2.ne');
+  else body.i32x4(0).op('i32x4.ne');
+}
+
 /** Stores one lane. */
 export function storeLane(
   body: FunctionBody,
@@ -320,9 +362,7 @@ function packMask(body: FunctionBody, dtype: DType, compute: Compute): void {
 
 function packValue(body: FunctionBody, dtype: DType, compute: Compute): void {
   if (dtype === 'bool') {
-    if (compute === 'f32') body.f32x4(0).op('f32x4.ne');
-    else if (compute === 'f64') body.f64x2(0).op('f64x2.ne');
-    else body.i32x4(0).op('i32x4.ne');
+    compareWithZero(body, compute);
     packMask(body, dtype, compute);
   } else if (dtype === 'uint8' || dtype === 'int32') {
     if (compute === 'f32') body.op('i32x4.trunc_sat_f32x4_s');

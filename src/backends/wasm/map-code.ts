@@ -9,12 +9,14 @@ import { times } from './control.ts';
 import { emitAbreast, emitExprs, mathImports, mathProvided } from './emit.ts';
 import { FunctionBody, type Local, type ValType } from './encoder.ts';
 import {
+  fourFillOne,
   lanesOf,
   loadFirst,
   loadSplat,
   loadStrided,
   loadVector,
   storeFirst,
+  storeFour,
   storeStrided,
   storeVector,
 } from './lanes.ts';
@@ -181,9 +183,32 @@ const CHEAP = 4;
 /** Weight beyond which code side by side would be too much code. */
 const LONG = 60;
 
-/** Some whole vectors from the operands' places on, one after the other. */
+/** Some whole vectors from the operands' places on, one after the other; bytes are stored four vectors at a time. */
 function emitVectors(body: FunctionBody, variant: MapVariant, operands: readonly Operand[], vectors: number): void {
-  for (let v = 0; v < vectors; v++) emitVector(body, variant, operands, v, null);
+  const { compute, fn } = variant;
+  const [out] = operands;
+  if (fn.outs.length > 1 || !fourFillOne(out.dtype, compute)) {
+    for (let v = 0; v < vectors; v++) emitVector(body, variant, operands, v, null);
+    return;
+  }
+  for (let v = 0; v < vectors; v += 4) {
+    const all = [0, 1, 2, 3].map((k) => {
+      const loaded: Local[] = [];
+      const args = operands.slice(1).map((o): Local => {
+        if (o.splat !== null) return o.splat;
+        const value = body.local('v128');
+        loadVector(body, o.dtype, compute, o.place, (v + k) * lanesOf(compute) * o.bytes);
+        body.set(value);
+        loaded.push(value);
+        return value;
+      });
+      const [result] = emitExprs(body, compute, fn.outs, args);
+      body.release(...loaded);
+      return result;
+    });
+    storeFour(body, out.dtype, compute, fn.outs[0].sort, all, out.place, v * lanesOf(compute));
+    body.release(...all);
+  }
 }
 
 /** The same, side by side. */
@@ -208,6 +233,11 @@ function emitVectorsAbreast(
     }),
   );
   const store = (rows: readonly (readonly Local[])[]): void => {
+    if (outs === 1 && rows.length === 4 && fourFillOne(operands[0].dtype, compute)) {
+      const values = rows.map(([value]) => value);
+      storeFour(body, operands[0].dtype, compute, fn.outs[0].sort, values, operands[0].place);
+      return;
+    }
     for (const [v, values] of rows.entries()) {
       for (const [i, value] of values.entries()) {
         const o = operands[i];

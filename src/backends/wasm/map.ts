@@ -9,6 +9,7 @@ import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import { isContiguous, numel, sameShape } from '../../core/shape.ts';
 import type { ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
+import { byteCopy } from './clear.ts';
 import { address, beginLaunch, beginLaunchBeside, i32, scratch } from './heap.ts';
 import { type Access, compileMap } from './map-code.ts';
 import {
@@ -85,6 +86,8 @@ export class MapKernel {
   readonly #hasFunctions: boolean;
   /** Whether elements are only moved. */
   readonly #moves: boolean;
+  /** Whether they are bytes that stay what they are. */
+  readonly #movesBytes: boolean;
   /** What an element takes, in steps of `pieceOf`. */
   readonly #steps: number;
   /** Bytes of an element of every operand. */
@@ -100,6 +103,7 @@ export class MapKernel {
     this.#bytes = [...outs, ...ins].reduce((sum, d) => sum + (d === 'scalar' ? 0 : dtypeInfo(d).bytes), 0);
     this.#hasFunctions = hasFunctions(fn.outs);
     this.#moves = fn.outs[0].op === 'arg' && fn.args.length === 1;
+    this.#movesBytes = this.#moves && this.#bytes === 2 && (ins[0] === outs[0] || outs[0] === 'uint8');
     this.#steps = ELEMENT_STEPS + INSTRUCTION_STEPS * weight(fn.outs);
   }
 
@@ -118,14 +122,19 @@ export class MapKernel {
     if (repeated === 0 && compiled.plain !== undefined) return compiled.plain;
     const known = compiled.flat.get(repeated);
     if (known !== undefined) return known;
-    const made = this.#compile(
+    const made = this.#compileFlat(repeated);
+    if (repeated === 0) compiled.plain = made;
+    else compiled.flat.set(repeated, made);
+    return made;
+  }
+
+  #compileFlat(repeated: number): WasmFunction {
+    if (repeated === 0 && this.#movesBytes) return byteCopy();
+    return this.#compile(
       null,
       this.#fn.outs.map(() => 'unit'),
       this.#scalars.map((scalar, i) => (scalar ? 'scalar' : i < MASKED && (repeated >> i) & 1 ? 'repeat' : 'unit')),
     );
-    if (repeated === 0) compiled.plain = made;
-    else compiled.flat.set(repeated, made);
-    return made;
   }
 
   /**

@@ -231,8 +231,16 @@ function scaledFunction(name: string, width: 'f32x4' | 'f64x2'): FunctionBody {
 
 // ─── fills ───────────────────────────────────────────────────────────────────────────────────────
 
-/** Numbers from which on a fill is worth a kernel. */
-export const BULK = 2048;
+/** Numbers from which on a fill is worth a kernel, and those that must be drawn before it is worth being compiled. */
+const BULK = 128;
+const COMPILED_FROM = 2048;
+let drawn = 0;
+
+/** Whether a fill of so many numbers is one for kernels. The numbers are the same either way. */
+export function isBulk(n: number): boolean {
+  if (drawn < COMPILED_FROM) drawn += n;
+  return n >= BULK && drawn >= COMPILED_FROM;
+}
 /** What is made at a time: it stays in the first-level cache. A multiple of a block of normals. */
 const CHUNK_BYTES = 16384;
 

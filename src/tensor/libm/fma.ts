@@ -1,4 +1,4 @@
-import { BULK, hasFused, scaleAll } from '../../backends/wasm/random.ts';
+import { hasFused, isBulk, scaleAll } from '../../backends/wasm/random.ts';
 
 /**
  * The elementary functions to the last bit of the C library behind PyTorch's reference numbers (glibc ≥ 2.28 on a
@@ -55,7 +55,7 @@ export function fmaf(a: number, b: number, c: number): number {
 /** x ← x · scale + shift for all, rounded once, unless that changes nothing; `scale` and `shift` are of the array's type. */
 export function fmaAll(out: Float32Array | Float64Array, scale: number, shift: number): void {
   if (scale === 1 && shift === 0) return;
-  if (out.length >= BULK && hasFused()) scaleAll(out, scale, shift);
+  if (isBulk(out.length) && hasFused()) scaleAll(out, scale, shift);
   else {
     const once = out instanceof Float64Array ? fma : fmaf;
     for (let i = 0; i < out.length; i++) out[i] = once(out[i], scale, shift);
