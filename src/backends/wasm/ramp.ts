@@ -27,12 +27,10 @@ function rampFunction(dtype: RampDType): FunctionBody {
   const [bases, stepsOf, place] = [b.local('v128'), b.local('v128'), b.local('v128')];
   b.get(base).op('f64x2.splat').set(bases).get(step).op('f64x2.splat').set(stepsOf);
   b.get(first).op('f64x2.splat').v128(ZERO_ONE).op('f64x2.add').set(place);
-  const values = (): void => {
-    b.get(bases)
-      .get(stepsOf)
-      .get(place)
-      .op('f64x2.mul', 'f64x2.add', ...NARROWED[dtype]);
-    b.get(place).f64x2(2).op('f64x2.add').set(place);
+  const values = (ahead: number): void => {
+    b.get(bases).get(stepsOf).get(place);
+    if (ahead > 0) b.f64x2(ahead).op('f64x2.add');
+    b.op('f64x2.mul', 'f64x2.add', ...NARROWED[dtype]);
   };
   const lanes = dtype === 'float64' ? 2 : 4;
   whilst(
@@ -40,12 +38,13 @@ function rampFunction(dtype: RampDType): FunctionBody {
     () => b.get(left).i32(0).op('i32.gt_s'),
     () => {
       b.get(to);
-      values();
+      values(0);
       if (lanes === 4) {
-        values();
+        values(2);
         b.shuffle(LOW_HALVES);
       }
       b.mem('v128.store', 0);
+      b.get(place).f64x2(lanes).op('f64x2.add').set(place);
       advance(b, to, 16);
       advance(b, left, -lanes);
     },

@@ -8,7 +8,7 @@ import { DTypeError } from '../../core/errors.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import type { Taps } from '../../kernels/taps.ts';
 import { clear } from './clear.ts';
-import { advance, copyOf, times, timesOrNever } from './control.ts';
+import { advance, copyOf, times, timesOrNever, whilst } from './control.ts';
 import { FunctionBody, type Local, type Locals } from './encoder.ts';
 import { type GemmDType, type Lanes, lanesFor } from './gemm-tile.ts';
 import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
@@ -109,11 +109,14 @@ function emitAbreast(lanes: Lanes): FunctionBody {
   return b;
 }
 
+/** Vectors that are summed at a time, so that a tap is looked up once for all of them. */
+const SIDE_BY_SIDE = 4;
+
 /** `(y, x, rows, rowBytes, table, outputs, inner)`, along a dimension with `inner` elements behind it. */
 function emitAcross(lanes: Lanes): FunctionBody {
   const b = new FunctionBody('across', new Array(7).fill('i32'), []);
   const [y, x, rows, rowBytes, table, outputs, inner] = b.params as Locals<7>;
-  const sum = b.local('v128');
+  const sums = Array.from({ length: SIDE_BY_SIDE }, () => b.local('v128'));
   times(b, rows, () => {
     const at = copyOf(b, table);
     const left = copyOf(b, outputs);
@@ -121,27 +124,50 @@ function emitAcross(lanes: Lanes): FunctionBody {
       const from = copyOf(b, x);
       const n = copyOf(b, inner);
       const taps = copyOf(b, at);
-      b.loop(() => {
-        b.get(taps).set(at).v128([]).set(sum);
+      const add = (vectors: number): void => {
+        b.get(taps).set(at);
+        for (const sum of sums.slice(0, vectors)) b.v128([]).set(sum);
         emitTaps(b, lanes, at, (offset) => {
-          b.get(sum).get(at).mem(lanes.splat);
-          b.get(from).get(offset).op('i32.add').mem('v128.load');
-          b.op(lanes.mul, lanes.add).set(sum);
+          advance(b, offset, from);
+          for (const [k, sum] of sums.slice(0, vectors).entries()) {
+            b.get(sum).get(at).mem(lanes.splat);
+            b.get(offset).mem('v128.load', 16 * k);
+            b.op(lanes.mul, lanes.add).set(sum);
+          }
         });
-        b.get(n).i32(lanes.count).op('i32.ge_s');
-        b.if(
-          () => {
-            b.get(y).get(sum).mem('v128.store');
-            advance(b, y, 16);
-          },
-          () => {
-            storeFirst(b, lanes.dtype, lanes.compute, 'value', sum, n, y);
-            b.get(y).get(n).i32(lanes.bytes).op('i32.mul', 'i32.add').set(y);
-          },
-        );
-        advance(b, from, 16);
-        b.get(n).i32(lanes.count).op('i32.sub').tee(n).i32(0).op('i32.gt_s').brIf(0);
-      });
+      };
+      const wide = SIDE_BY_SIDE * lanes.count;
+      whilst(
+        b,
+        () => b.get(n).i32(wide).op('i32.ge_s'),
+        () => {
+          add(SIDE_BY_SIDE);
+          for (const [k, sum] of sums.entries()) b.get(y).get(sum).mem('v128.store', 16 * k);
+          advance(b, y, 16 * SIDE_BY_SIDE);
+          advance(b, from, 16 * SIDE_BY_SIDE);
+          advance(b, n, -wide);
+        },
+      );
+      whilst(
+        b,
+        () => b.get(n).i32(0).op('i32.gt_s'),
+        () => {
+          add(1);
+          b.get(n).i32(lanes.count).op('i32.ge_s');
+          b.if(
+            () => {
+              b.get(y).get(sums[0]).mem('v128.store');
+              advance(b, y, 16);
+            },
+            () => {
+              storeFirst(b, lanes.dtype, lanes.compute, 'value', sums[0], n, y);
+              b.get(y).get(n).i32(lanes.bytes).op('i32.mul', 'i32.add').set(y);
+            },
+          );
+          advance(b, from, 16);
+          advance(b, n, -lanes.count);
+        },
+      );
       b.release(from, n, taps);
     });
     b.release(at, left);
