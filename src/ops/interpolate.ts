@@ -103,6 +103,21 @@ function tapsOf(mode: InterpolateMode, resize: Resize, antialias: boolean): Taps
   }
 }
 
+/** Weights that were needed last, and how many of them are kept. */
+const recent = new Map<string, Taps>();
+const KEPT = 16;
+
+function known(key: string, make: () => Taps): Taps {
+  const taps = recent.get(key) ?? make();
+  recent.delete(key);
+  recent.set(key, taps);
+  for (const oldest of recent.keys()) {
+    if (recent.size <= KEPT) break;
+    recent.delete(oldest);
+  }
+  return taps;
+}
+
 /** Resizes the spatial dimensions of `x` [N, C, d…]; `op` is the function's name in messages. */
 export function interpolate(op: string, x: TensorBase, options: InterpolateOptions): TensorBase {
   checkTensors(op, x);
@@ -125,7 +140,10 @@ export function interpolate(op: string, x: TensorBase, options: InterpolateOptio
   const round = x.dtype === 'float64' ? (n: number): number => n : Math.fround;
   const taps = spatial.map((from, d) => {
     const factor = factors === null ? null : factors[d];
-    return tapsOf(mode, { from, to: sizes[d], factor, alignCorners: alignCorners ?? false, round }, antialias);
+    const key = [mode, x.dtype, from, sizes[d], factor, alignCorners, antialias].join();
+    return known(key, () =>
+      tapsOf(mode, { from, to: sizes[d], factor, alignCorners: alignCorners ?? false, round }, antialias),
+    );
   });
   // Whole numbers have no weights, and need none.
   if (!isFloat(x.dtype)) return taps.reduce((y, t, d) => indexSelect(y, d + 2, picked(t)), x);
