@@ -142,7 +142,10 @@ function emitAcross(lanes: Lanes): FunctionBody {
         () => b.get(n).i32(wide).op('i32.ge_s'),
         () => {
           add(SIDE_BY_SIDE);
-          for (const [k, sum] of sums.entries()) b.get(y).get(sum).mem('v128.store', 16 * k);
+          for (const [k, sum] of sums.entries())
+            b.get(y)
+              .get(sum)
+              .mem('v128.store', 16 * k);
           advance(b, y, 16 * SIDE_BY_SIDE);
           advance(b, from, 16 * SIDE_BY_SIDE);
           advance(b, n, -wide);
