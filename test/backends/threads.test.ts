@@ -16,9 +16,11 @@ import {
 } from 'nabla';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FunctionBody } from '../../src/backends/wasm/encoder.ts';
-import { memory } from '../../src/backends/wasm/linear-memory.ts';
+import { beginLaunch, scratch } from '../../src/backends/wasm/launch.ts';
+import { i32, memory } from '../../src/backends/wasm/linear-memory.ts';
 import { instantiate } from '../../src/backends/wasm/module.ts';
-import { runTasks } from '../../src/backends/wasm/threads/pool.ts';
+import { joinWorkers } from '../../src/backends/wasm/threads/pending.ts';
+import { leaveTasks, runTasks } from '../../src/backends/wasm/threads/pool.ts';
 import { withThreads } from '../support/worker.ts';
 
 /** The bits of a tensor, as text that is quick to compare. */
@@ -225,6 +227,36 @@ describe('threads', () => {
     const tasks = (fails: number) => Array.from({ length: 40 }, (_, i) => [{ kernel, args: [i === fails ? 1 : 0] }]);
     for (const fails of [0, 7, 39]) expect(() => runTasks(tasks(fails))).toThrow();
     expect(() => runTasks(tasks(-1))).not.toThrow();
+    expect(bits(work.matmul()) === alone.get('matmul')).toBe(true);
+  });
+
+  it('what is left of a job is done by whoever touches the memory next, and an error appears there once', async () => {
+    await withThreads(3);
+    // slow(at, fails): counts to a million before it stores it, or fails.
+    const body = new FunctionBody('slow', ['i32', 'i32'], []);
+    const [at, fails] = body.params;
+    const n = body.local('i32');
+    body.get(fails).if(() => body.op('unreachable'));
+    body.loop(() => body.get(n).i32(1).op('i32.add').tee(n).i32(1_000_000).op('i32.lt_s').brIf(0));
+    body.get(at).get(n).mem('i32.store');
+    const kernel = instantiate([body]).slow;
+    beginLaunch();
+    const room = scratch(4 * 40);
+    const leave = (failing: number): void => {
+      i32().fill(0, room >>> 2, (room >>> 2) + 40);
+      leaveTasks(Array.from({ length: 40 }, (_, i) => [{ kernel, args: [room + 4 * i, Number(i === failing)] }]));
+    };
+    const stored = (): number[] => [...i32().subarray(room >>> 2, (room >>> 2) + 40)];
+    leave(-1);
+    expect(stored()).toEqual(new Array<number>(40).fill(1_000_000));
+    for (const join of [beginLaunch, i32, joinWorkers]) {
+      for (const failing of [0, 39]) {
+        leave(failing);
+        expect(join).toThrow();
+        expect(join).not.toThrow();
+      }
+    }
+    leave(-1);
     expect(bits(work.matmul()) === alone.get('matmul')).toBe(true);
   });
 
