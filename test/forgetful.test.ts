@@ -1,4 +1,4 @@
-import { arange, memoryStats, type Tensor, tensor } from 'nabla';
+import { memoryStats, type Tensor, tensor } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectValues } from './support/close.ts';
 import { f64 } from './support/numbers.ts';
@@ -6,7 +6,7 @@ import { f64 } from './support/numbers.ts';
 describe('where every result is forgotten', () => {
   it('results of cheap operations are made again when they are asked for', () => {
     const before = memoryStats();
-    const x = arange(9, { dtype: 'float64' });
+    const x = f64([0, 1, 2, 3, 4, 5, 6, 7, 8], [9]);
     const y: Tensor = x.mul(2);
     const z: Tensor = y.add(1);
     for (let i = 0; i < 3; i++) x.sin();
@@ -14,21 +14,22 @@ describe('where every result is forgotten', () => {
     expect(after.forgotten - before.forgotten).toBeGreaterThanOrEqual(4);
     const { remakes } = after;
     expect(z.toArray()).toEqual([1, 3, 5, 7, 9, 11, 13, 15, 17]);
-    // z, y that it is made of, and x that this is made of.
-    expect(memoryStats().remakes - remakes).toBe(3);
+    // z, and y that it is made of.
+    expect(memoryStats().remakes - remakes).toBe(2);
   });
 
   it('so are those that share pages, one by one', () => {
     const { forgotten } = memoryStats();
-    const x = arange(5, { dtype: 'float64' });
+    const x = f64([0, 1, 2, 3, 4], [5]);
     const y: Tensor = x.mul(2);
     const z: Tensor = y.add(1);
-    for (let i = 0; i < 6; i++) x.sin();
+    // Wherever on their page y and z lie, what follows fills it and the next ones.
+    for (let i = 0; i < 500; i++) x.sin();
     const after = memoryStats();
     expect(after.forgotten - forgotten).toBeGreaterThanOrEqual(2);
     const { remakes } = after;
     expect(z.toArray()).toEqual([1, 3, 5, 7, 9]);
-    expect(memoryStats().remakes - remakes).toBe(3);
+    expect(memoryStats().remakes - remakes).toBe(2);
     expect(y.toArray()).toEqual([0, 2, 4, 6, 8]);
   });
 
