@@ -8,11 +8,11 @@ import { fresh, type TensorBase } from '../core/tensor.ts';
 /** A new tensor with one number everywhere. */
 export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
   const out = fresh(shape, dtype);
-  beginLaunch();
   if (out.count === 0) return out;
-  const at = address(out.storage);
-  if (Object.is(value, 0)) clear(at, out.storage.nbytes);
-  else fillKernel(dtype).runFlat(out.count, [out], [value], 0);
+  if (Object.is(value, 0)) {
+    beginLaunch();
+    clear(address(out.storage), out.storage.nbytes);
+  } else fillKernel(dtype).runFlat(out.count, [out], [value], 0);
   return out;
 }
 

@@ -3,10 +3,10 @@ import { DTypeError } from '../../core/errors.ts';
 import type { BinaryOp, CompareOp, Expr } from '../../kernels/expr.ts';
 import type { Lowering } from './emit.ts';
 import { Float } from './float.ts';
+import { LOW_HALVES } from './shuffles.ts';
 import type { Vec, VectorGraph } from './vector.ts';
 
 const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
-const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 
 const COMPARE = {
   eq: 'i32x4.eq',

@@ -1,9 +1,9 @@
 /** Float32 functions at double precision: for those that need the bits, or are rare. */
 import { Float } from './float.ts';
+import { LOW_HALVES } from './shuffles.ts';
 import type { Vec } from './vector.ts';
 
 const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
-const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 
 /** Computes on f32x4 inputs as two f64x2 halves. */
 export function inHalves(f: Float, inputs: readonly Vec[], compute: (h: Float, ...inputs: Vec[]) => Vec): Vec {

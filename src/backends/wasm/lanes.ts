@@ -9,6 +9,7 @@
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import type { Sort } from '../../kernels/expr.ts';
 import type { FunctionBody, LaneMemoryOp, Local, MemoryOp } from './encoder.ts';
+import { LOW_HALVES } from './shuffles.ts';
 
 /** Lanes per vector for a computing type: 4 for f32 and i32, 2 for f64. */
 export function lanesOf(compute: Compute): 2 | 4 {
@@ -17,7 +18,6 @@ export function lanesOf(compute: Compute): 2 | 4 {
 
 /** Byte shuffles: dwords 0 and 2 of each of two vectors, qword 0 of each, the low byte of each lane. */
 const LOW_DWORDS = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
-const LOW_QWORDS = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 const HIGH_QWORD = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 const BYTES_OF_DWORDS = [0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12];
 const BYTES_OF_QWORDS = [0, 8, 0, 8, 0, 8, 0, 8, 0, 8, 0, 8, 0, 8, 0, 8];
@@ -149,7 +149,7 @@ export function loadStrided(
 
 /** Two vectors with results in their low halves become one. */
 function joinHalves(body: FunctionBody): void {
-  body.shuffle(LOW_QWORDS);
+  body.shuffle(LOW_HALVES);
 }
 
 /** Packed elements on the stack become lanes of the computing type (float64 for four lanes: the low two). */

@@ -2,6 +2,7 @@ import type { DType } from '../../core/dtype.ts';
 import { advance, whilst } from './control.ts';
 import { FunctionBody, type Locals } from './encoder.ts';
 import { instantiate, type WasmFunction } from './module.ts';
+import { LOW_HALVES } from './shuffles.ts';
 import { inPieces, pieceOf } from './threads/share.ts';
 
 /** What an element takes, in steps of `pieceOf`, and what pieces are multiples of. */
@@ -14,9 +15,6 @@ export type RampDType = 'float32' | 'float64' | 'int32';
 const NARROWED: Readonly<
   Record<RampDType, readonly ['f32x4.demote_f64x2_zero' | 'i32x4.trunc_sat_f64x2_s_zero'] | []>
 > = { float32: ['f32x4.demote_f64x2_zero'], float64: [], int32: ['i32x4.trunc_sat_f64x2_s_zero'] };
-
-/** The low halves of two vectors. */
-const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 
 const ZERO_ONE = new Uint8Array(Float64Array.of(0, 1).buffer);
 

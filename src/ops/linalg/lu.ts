@@ -5,7 +5,7 @@ import { defineOp, notDifferentiable, type Op } from '../../core/op.ts';
 import { broadcastShapes, sameShape, shapeText } from '../../core/shape.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
 import { contiguous, copied, toDType } from '../copy.ts';
-import { integers, zeros } from '../create.ts';
+import { counting, zeros } from '../create.ts';
 import { add, eq, sub } from '../elementwise.ts';
 import { gather } from '../indexing.ts';
 import { cat } from '../join.ts';
@@ -49,8 +49,8 @@ const exchanged = (x: TensorBase, pivots: TensorBase): TensorBase => reordered(x
 
 /** P of A = P L U. */
 function permutation(f: TensorBase, pivots: TensorBase): TensorBase {
-  const places = integers(Int32Array.from({ length: rowsOf(f) }, (_, i) => i));
-  return toDType(eq(unsqueeze(rowOrder(pivots, rowsOf(f), true), -1), places), f.dtype);
+  const rows = rowsOf(f);
+  return toDType(eq(unsqueeze(rowOrder(pivots, rows, true), -1), counting(rows)), f.dtype);
 }
 
 /** Pᵀ x: rows back where they were. */

@@ -1,8 +1,8 @@
 /** Copies between parts of memory with strides of their own: images into a frame, results into a lattice. */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
-import { advance, copyOf, times } from '../control.ts';
+import { copyOf } from '../control.ts';
 import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encoder.ts';
-import { emitNest, emitRun, type Innermost, MOVE, writeNest } from '../indexing/nest.ts';
+import { emitNest, emitRun, emitWalk, type Innermost, MOVE, writeNest } from '../indexing/nest.ts';
 import { joinLoops, loopsOver } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import type { Run } from '../threads/share.ts';
@@ -83,13 +83,7 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
     if (how !== 'any') {
       emitRun(b, count, [to, from], bytes, vectors[how], element, [1, how === 'from second' ? 2 : 1]);
     } else {
-      const left = copyOf(b, count);
-      times(b, left, () => {
-        element();
-        advance(b, to, steps[0]);
-        advance(b, from, steps[1]);
-      });
-      b.release(left);
+      emitWalk(b, count, [to, from], steps, element);
     }
     b.release(to, from);
   });

@@ -5,11 +5,10 @@
 import { type Compute, type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { lanesOf, loadStrided, loadVector, storeFirst, storeStrided, storeVector } from '../emit.ts';
 import type { FunctionBody, Local } from '../encoder.ts';
+import { HIGH_HALVES, LOW_HALVES } from '../shuffles.ts';
 
 const UNPACK_LOW = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
 const UNPACK_HIGH = [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31];
-const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
-const HIGH_HALVES = [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31];
 const LOW_DWORDS = [0, 1, 2, 3, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11];
 
 /** x, y ← two mixtures of both. */

@@ -128,3 +128,19 @@ export function emitRun(
   });
   b.release(left, turns);
 }
+
+/** Emits a loop over `count` elements at any distances; `element` acts on the places, which move along by themselves. */
+export function emitWalk(
+  b: FunctionBody,
+  count: Local,
+  places: readonly Local[],
+  steps: readonly (Local | number)[],
+  element: () => void,
+): void {
+  const left = copyOf(b, count);
+  times(b, left, () => {
+    element();
+    places.forEach((place, i) => void advance(b, place, steps[i]));
+  });
+  b.release(left);
+}

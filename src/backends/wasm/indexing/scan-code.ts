@@ -6,6 +6,7 @@ import type { Compute, DType } from '../../../core/dtype.ts';
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { FunctionBody, Local, PlainOp } from '../encoder.ts';
 import { identityOf, pushConstant } from '../reduce/fold.ts';
+import { LOW_HALVES } from '../shuffles.ts';
 
 export type Scan = 'sum' | 'prod' | 'max' | 'min' | 'linear';
 
@@ -49,7 +50,6 @@ export interface ScanCode extends Carried {
 }
 
 const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
-const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 /** Lanes moved up by one or two dwords or one qword, filled from the low end of the second vector. */
 const UP_1 = [16, 17, 18, 19, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 const UP_2 = [16, 17, 18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5, 6, 7];

@@ -66,6 +66,16 @@ const VECTORS: Readonly<
   float64: { shape: 'f64x2', lanes: 2, splat: 'v128.load64_splat', whole: 'i64x2' },
 };
 
+/** All ones to order downwards. */
+function loadFlip(b: FunctionBody): Local {
+  const flip = b.local('i64');
+  b.get(b.params[0])
+    .mem('i32.load', 4 * PARAM.flip)
+    .op('i64.extend_i32_s')
+    .set(flip);
+  return flip;
+}
+
 /** rows(parameters): the first k elements of each sorted row. Calls function 0, `sort`. */
 function rowsFunction(dtype: DType, records: Records): FunctionBody {
   const b = new FunctionBody('rows', ['i32'], []);
@@ -88,12 +98,7 @@ function rowsFunction(dtype: DType, records: Records): FunctionBody {
   const [input, inputRow, inputStep] = steps('input');
   const [values, valuesRow, valuesStep] = steps('values');
   const [indices, indicesRow, indicesStep] = steps('indices');
-  /** All ones to order downwards. */
-  const flip = b.local('i64');
-  b.get(b.params[0])
-    .mem('i32.load', 4 * PARAM.flip)
-    .op('i64.extend_i32_s')
-    .set(flip);
+  const flip = loadFlip(b);
   const i = b.local('i32');
   const at = b.local('i32');
   const toValue = b.local('i32');
@@ -240,11 +245,7 @@ function pairsFunction(dtype: DType): FunctionBody {
   const [input, inputRow, inputStep] = [0, 1, 2].map((w) => word('input', w));
   const [values, valuesRow, valuesStep] = [0, 1, 2].map((w) => word('values', w));
   const [indices, indicesRow, indicesStep] = [0, 1, 2].map((w) => word('indices', w));
-  const flip = b.local('i64');
-  b.get(b.params[0])
-    .mem('i32.load', 4 * PARAM.flip)
-    .op('i64.extend_i32_s')
-    .set(flip);
+  const flip = loadFlip(b);
   const toValue = b.local('i32');
   const toIndex = b.local('i32');
   const left = b.local('i32');

@@ -8,7 +8,7 @@ import { FunctionBody, type Local } from '../encoder.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
 import { joinLoops, loopsOver, memoryOrder, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
-import { emitNest, emitRun, MOVE, startOf, writeNest } from './nest.ts';
+import { emitNest, emitRun, emitWalk, MOVE, startOf, writeNest } from './nest.ts';
 
 const kernels = new Map<string, WasmFunction>();
 
@@ -171,13 +171,7 @@ function copyFunction(bytes: number, depth: number, along: Along): FunctionBody 
         advance(b, from, -bytes);
       });
     } else {
-      const left = copyOf(b, count);
-      times(b, left, () => {
-        element();
-        advance(b, to, steps[0]);
-        advance(b, from, steps[1]);
-      });
-      b.release(left);
+      emitWalk(b, count, [to, from], steps, element);
     }
     b.release(to, from);
   });

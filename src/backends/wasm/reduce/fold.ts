@@ -9,6 +9,7 @@
 import type { Compute, DType } from '../../../core/dtype.ts';
 import type { FunctionBody, Local, PlainOp } from '../encoder.ts';
 import { lanesOf } from '../lanes.ts';
+import { LOW_HALVES } from '../shuffles.ts';
 
 export type Fold = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all' | 'argmax' | 'argmin';
 
@@ -200,7 +201,7 @@ const sumF32: FoldCode = {
   },
   result: (b, [low, high]) => {
     b.get(low).op('f32x4.demote_f64x2_zero').get(high).op('f32x4.demote_f64x2_zero');
-    b.shuffle([0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]);
+    b.shuffle(LOW_HALVES);
   },
 };
 

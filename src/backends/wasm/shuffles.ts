@@ -1,0 +1,6 @@
+/** Shuffles of bytes that several kernels need. */
+
+/** The low halves of two vectors. */
+export const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23] as const;
+/** The high halves of two vectors. */
+export const HIGH_HALVES = [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31] as const;
