@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { cholesky } from '../../src/backends/wasm/linalg/cholesky.ts';
 import { eigh } from '../../src/backends/wasm/linalg/eigh.ts';
 import { factorLdl, solveLdl } from '../../src/backends/wasm/linalg/ldl.ts';
-import { cholesky, lu, rowOrder, signOfExchanges, solveTriangular } from '../../src/backends/wasm/linalg/lu.ts';
+import { lu, rowOrder, signOfExchanges } from '../../src/backends/wasm/linalg/lu.ts';
 import { factorQr, multiplyByQ } from '../../src/backends/wasm/linalg/qr.ts';
 import { svd } from '../../src/backends/wasm/linalg/svd.ts';
+import { solveTriangular } from '../../src/backends/wasm/linalg/triangular.ts';
 import type { Strided } from '../../src/kernels/strided.ts';
 import { expectNear } from '../support/close.ts';
 import { numel, type Shape, spread } from '../support/numbers.ts';

@@ -4,9 +4,11 @@ import {
   ArgumentError,
   backendInfo,
   cat,
+  eye,
   functional as F,
   getNumThreads,
   isDeterministic,
+  linalg,
   manualSeed,
   ones,
   randn,
@@ -114,6 +116,10 @@ const work: Readonly<Record<string, () => Tensor>> = {
     const [x, weight, bias] = leaves;
     F.layerNorm(x, [301], { weight, bias }).mul(tall).sum().backward();
     return cat(leaves.map((t) => (t.grad as Tensor).flatten()));
+  },
+  'small matrices': () => {
+    const a = long.slice(0, 0, 9 * 20_001).reshape([20_001, 3, 3]);
+    return cat([linalg.inv(a), linalg.solve(a, a.mT), linalg.cholesky(a.matmul(a.mT).add(eye(3)))]);
   },
   matmul: () => square.mm(other),
   'matmul of transposed': () => other.T.mm(square.T),

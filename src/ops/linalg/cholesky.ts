@@ -1,4 +1,4 @@
-import * as kernels from '../../backends/wasm/linalg/lu.ts';
+import * as kernels from '../../backends/wasm/linalg/cholesky.ts';
 import { apply, apply1 } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';

@@ -204,13 +204,6 @@ export function solveFactored(f: TensorBase, pivots: TensorBase, b: TensorBase, 
     : solveLeft(f, solveLeft(f, exchanged(b, pivots), UNIT_LOWER), UPPER);
 }
 
-/** The same in plain memory: `x`, contiguous, holds b to begin with. */
-export function solveFactoredInto(x: TensorBase, f: TensorBase, pivots: TensorBase): void {
-  kernels.exchangeRows(x, pivots);
-  kernels.solveTriangular(f, x, UNIT_LOWER);
-  kernels.solveTriangular(f, x, UPPER);
-}
-
 /** The factors of a plain tensor, outside of the graph. */
 export function factored(a: TensorBase): Factors {
   const byColumns = kernels.factorsByColumns(a);

@@ -1,4 +1,4 @@
-import { writeIdentity } from '../../backends/wasm/linalg/lu.ts';
+import * as kernels from '../../backends/wasm/linalg/lu.ts';
 import { apply } from '../../core/apply.ts';
 import { ArgumentError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
@@ -10,7 +10,7 @@ import { neg, sub } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
 import { named } from '../named.ts';
 import { mT, squeeze, unsqueeze } from '../view.ts';
-import { factored, solveFactoredInto } from './lu.ts';
+import { factored } from './lu.ts';
 import { checkSquareFloat, refuse, sameBatch } from './matrices.ts';
 import { checkSystem } from './triangular.ts';
 
@@ -36,8 +36,8 @@ const invOp: Op<Checked> = defineOp({
         );
       }
       const y = fresh(a.shape, a.dtype);
-      writeIdentity(y);
-      solveFactoredInto(y, f, pivots);
+      kernels.writeIdentity(y);
+      kernels.solveFactored(f, pivots, y);
       return [y, info];
     }),
   vjp: {
@@ -73,7 +73,7 @@ const solveOp: Op<Checked> = defineOp({
       const [f, pivots, info] = factored(a);
       if (check !== null) refuse(check, info, () => 'The solver failed because the input matrix is singular.');
       const x = copied(b);
-      solveFactoredInto(x, f, pivots);
+      kernels.solveFactored(f, pivots, x);
       return [x, info];
     }),
   vjp: {

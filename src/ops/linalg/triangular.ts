@@ -1,4 +1,4 @@
-import * as kernels from '../../backends/wasm/linalg/lu.ts';
+import * as kernels from '../../backends/wasm/linalg/triangular.ts';
 import { apply1 } from '../../core/apply.ts';
 import { ShapeError } from '../../core/errors.ts';
 import { defineOp, type Op } from '../../core/op.ts';
