@@ -13,7 +13,7 @@ import { sameShape } from '../core/shape.ts';
 import { type AutogradMeta, alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
 import { type Watch, watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
-import { add, addInPlace, addInto, clone, copyLike, isDense, sumTo, toDType } from '../ops/engine-ops.ts';
+import { add, addInPlace, addInto, clone, copyLike, isDense, liesLike, sumTo, toDType } from '../ops/engine-ops.ts';
 import {
   callAccumulateHooks,
   callPosthooks,
@@ -23,6 +23,7 @@ import {
   type Ledger,
 } from './hooks.ts';
 import { enterPass, leavePass, mustWait, type Pass, runWaiting, settle, waiting } from './nesting.ts';
+import { cutApart, isPart } from './pieces.ts';
 import { Reach } from './reach.ts';
 import { ReadyQueue } from './ready-queue.ts';
 
@@ -280,9 +281,10 @@ class BackwardPass extends Reach implements Pass, Ledger {
         });
         callPosthooks(attached, grads as Gradients, g, this);
       }
+      let claimed = this.claim(outside);
+      if (grads !== null && g !== null && !shows) grads = this.apart(grads, g);
       // Several of them may lie in one storage, which is not to be added to before the last one is delivered.
       if (grads !== null) for (const gi of grads) if (gi) gi.storage.holds += 1;
-      let claimed = this.claim(outside);
       for (let i = 0; i < node.next.length; i++) {
         const to = node.next[i];
         const gi = grads === null ? null : grads[i];
@@ -303,6 +305,26 @@ class BackwardPass extends Reach implements Pass, Ledger {
       while (made.length > outside) this.freeIfDone(made.pop() as Storage);
     }
     if (!this.options.retainGraph) node.release();
+  }
+
+  /** The gradients that a rule has made of `g`, those that are parts of memory of this pass cut from each other. */
+  private apart(grads: readonly (TensorBase | null)[], g: Gradients): readonly (TensorBase | null)[] {
+    let cut = grads;
+    for (const gi of grads) {
+      if (!gi || gi.storage.owner !== this || !isPart(gi)) continue;
+      const { storage } = gi;
+      // No other gradient that is pending may lie there.
+      let seen = 0;
+      for (const t of g) if (t?.storage === storage) seen++;
+      if (storage.holds !== seen) continue;
+      if (cut === grads) cut = [...grads];
+      for (const piece of cutApart(storage, cut as Gradients)) {
+        storage.owner = null;
+        piece.owner = this;
+        made.push(piece);
+      }
+    }
+    return cut;
   }
 
   /** Makes what was allocated since `made` had so many entries this pass's own. */
@@ -367,7 +389,7 @@ class BackwardPass extends Reach implements Pass, Ledger {
     try {
       if (meta.grad === null) {
         if (this.options.createGraph) meta.grad = g;
-        else if (like.flat && g.flat && this.owns(g) && g.storage.holds === 1) meta.grad = unseen(noView(g), meta);
+        else if (liesLike(g, like) && this.owns(g) && g.storage.holds === 1) meta.grad = unseen(noView(g), meta);
         else if (g.wrapped === null && !inTransform && forwardLevel === null)
           meta.grad = unseen(copyLike(g, like), meta);
         else meta.grad = clone(g);

@@ -87,6 +87,12 @@ export function isDense(t: TensorBase): boolean {
   return true;
 }
 
+/** Whether plain `x` lies as a copy in the layout of `like` would. */
+export function liesLike(x: TensorBase, like: TensorBase): boolean {
+  if (like.flat || !isDense(like)) return x.flat;
+  return x.shape.every((n, d) => n === 1 || x.strides[d] === like.strides[d]);
+}
+
 /** A copy of plain `x`, outside any graph, in the layout of `like`, which has its shape (contiguous where `like` has gaps). */
 export function copyLike(x: TensorBase, like: TensorBase): TensorBase {
   const y = fresh(x.shape, x.dtype);

@@ -2,7 +2,7 @@
  * The few operations that the engine and the rules of other operations need everywhere, gathered so
  * that those files name one neighbour.
  */
-export { clone, copyLike, isDense, toDType } from './copy.ts';
+export { clone, copyLike, isDense, liesLike, toDType } from './copy.ts';
 export { add, addInto, mul } from './elementwise.ts';
 export { sum, sumTo } from './reduce.ts';
 

@@ -69,7 +69,7 @@ export class SpanAllocator {
       this.#search(own, size, TRIES) ?? this.#larger(sufficientBin(size)) ?? this.#search(own, size, 1 << 30);
     if (span === null) return null;
     this.#remove(span);
-    if (span.size > size) this.#split(span, size);
+    if (span.size > size) this.#insert(this.cut(span, size));
     return span;
   }
 
@@ -93,8 +93,8 @@ export class SpanAllocator {
     this.#insert(span);
   }
 
-  /** Cuts the tail off a span that is about to be handed out. */
-  #split(span: Span, size: number): void {
+  /** Cuts the tail off a span that is handed out; it is handed out, too. */
+  cut(span: Span, size: number): Span {
     const rest = new Span(span.start + size, span.size - size);
     span.size = size;
     rest.below = span;
@@ -102,7 +102,7 @@ export class SpanAllocator {
     if (rest.above !== null) rest.above.below = rest;
     else this.#top = rest;
     span.above = rest;
-    this.#insert(rest);
+    return rest;
   }
 
   #search(bin: number, size: number, tries: number): Span | null {

@@ -27,6 +27,7 @@ import {
 import {
   appear,
   clock,
+  cutBody,
   discard,
   dropPart,
   dropRecipe,
@@ -56,7 +57,7 @@ import {
 export { beginLaunch, beginLaunchBeside, scratch } from './launch.ts';
 export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
 export { COPIED_BYTES, SMALL_BYTES } from './pages.ts';
-export { setCacheLimit } from './residency.ts';
+export { LINE, setCacheLimit } from './residency.ts';
 
 const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
 
@@ -242,6 +243,28 @@ export function free(s: Storage): void {
     i32()[(body.place + s.place) << 2] = body.firstFree;
     body.firstFree = s.place;
   } else if (body.leases !== null) reconsider(body);
+}
+
+/**
+ * Cuts a storage into several with blocks of their own, before the given bytes: in order, multiples of `LINE`.
+ * It is as good as freed then. Null where that cannot be, for it shares its block, or something else reads it.
+ */
+export function cut(s: Storage, before: readonly number[]): Storage[] | null {
+  let { body } = s;
+  if (s.page !== null || s.origin !== null || s.recipe !== null || s.source !== null) return null;
+  if (body === FREED || body.span === null) return null;
+  s.body = FREED;
+  const pieces: Storage[] = [];
+  let start = 0;
+  for (const end of [...before, s.nbytes]) {
+    const tail = end < s.nbytes ? cutBody(body, (end - start) / LINE) : body;
+    const piece = new Storage(end - start, body, 0, null);
+    enroll(body, piece);
+    pieces.push(piece);
+    body = tail;
+    start = end;
+  }
+  return pieces;
 }
 
 /** Another storage with the same bytes, whose writes are counted apart. Neither is freed by hand from now on. */

@@ -6,16 +6,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { type Span, SpanAllocator } from './allocator.ts';
-import {
-  type Body,
-  CLASS_GRANULES,
-  CLOCK_MASK,
-  type Lease,
-  LimitedRing,
-  launchesBetween,
-  NOWHERE,
-  Ring,
-} from './body.ts';
+import { Body, CLASS_GRANULES, CLOCK_MASK, type Lease, LimitedRing, launchesBetween, NOWHERE, Ring } from './body.ts';
 import { clear } from './clear.ts';
 import { Deaths } from './deaths.ts';
 import { division } from './division.ts';
@@ -202,6 +193,16 @@ export function appear(body: Body, owner: object): void {
   settle(body, reserve(Math.ceil(bytes / LINE)));
   clear(body.place * GRANULE, bytes);
   enroll(body, owner);
+}
+
+/** Cuts the tail off an enrolled body in place. What is left and the tail are to be enrolled. */
+export function cutBody(body: Body, lines: number): Body {
+  withdraw(body);
+  const tail = new Body(-1);
+  if (body.span !== null) settle(tail, spans.cut(body.span, lines));
+  tail.used = body.used - lines * GRANULES_PER_LINE;
+  body.used -= tail.used;
+  return tail;
 }
 
 /** Another owner for an enrolled body. */
