@@ -15,6 +15,7 @@ import { clear } from './clear.ts';
 import { inner, inTask, isShortSum, leaveRooms, openLaunch, product, SHARED_PRODUCT } from './gemm-product.ts';
 import { innerKernelsFor, kernelsFor } from './gemm-select.ts';
 import { address } from './heap.ts';
+import { multiplySmall } from './linalg/small.ts';
 import { isDeterministic } from './relaxed.ts';
 import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts';
 
@@ -30,6 +31,8 @@ const BATCH_OF_A_JOB = 2048;
 export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boolean {
   const kernels = kernelsFor('matmul', out.dtype);
   const { bytes } = kernels;
+  openLaunch();
+  if (!into && isContiguous(out.shape, out.strides) && multiplySmall(out, a, b)) return true;
   const rank = out.shape.length;
   const n = out.shape[rank - 1]!;
   const k = a.shape[rank - 1]!;
@@ -38,7 +41,6 @@ export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boo
   const aK = a.strides[rank - 1]! * bytes;
   const bK = b.strides[rank - 2]! * bytes;
   const bN = b.strides[rank - 1]! * bytes;
-  openLaunch();
   const c = address(out.storage) + out.offset * bytes;
   const aAt = address(a.storage) + a.offset * bytes;
   const bAt = address(b.storage) + b.offset * bytes;

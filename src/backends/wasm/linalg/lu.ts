@@ -9,7 +9,7 @@ import { beginLaunch, f32, f64, i32 } from '../heap.ts';
 import { BLOCK, compiled, Items, WORTH_A_CALL } from './batch.ts';
 import type { Routines } from './code.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
-import { areSmall, luOfSmall, solveSmallFactored, systemsAreSmall } from './small.ts';
+import { areSmall, luOfSmall, solveSmallFactored } from './small.ts';
 import { solveTriangular } from './triangular.ts';
 import type { I } from './values.ts';
 
@@ -182,7 +182,7 @@ export function solveFactored(a: Strided, pivots: Strided, b: Strided): void {
   beginLaunch();
   const [n, columns] = b.shape.slice(-2);
   const [sides, exchanges] = [new Items(b, 2), new Items(pivots, 1)];
-  if (systemsAreSmall(sides.count, n, columns)) {
+  if (areSmall(sides.count, n, columns)) {
     solveSmallFactored(a, pivots, b);
     return;
   }

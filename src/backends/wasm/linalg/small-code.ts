@@ -3,9 +3,10 @@
  * has a matrix of its own. There are no branches, so that each may have pivots and failures of its own, and
  * the arithmetic is that of the routines for larger matrices, operation for operation.
  */
-import { advance, copyOf, times } from '../control.ts';
+import { advance } from '../control.ts';
 import { FunctionBody, type LaneMemoryOp, type Local } from '../encoder.ts';
 import { Float } from '../float.ts';
+import { transpose } from '../indexing/abreast.ts';
 import { type Vec, VectorGraph } from '../vector.ts';
 import type { Width } from './values.ts';
 
@@ -68,31 +69,24 @@ function rooted(f: Float, given: Matrix): { u: Matrix; info: Vec } {
   return { u: a.map((row, i) => row.map((x, k) => (k < i ? f.vec(0) : x))), info };
 }
 
-/** A⁻¹ b for a triangle, whose elements are asked for row by row. */
-function substituted(
-  f: Float,
-  b: readonly Vec[],
-  upper: boolean,
-  unit: boolean,
-  a: (i: number, k: number) => Vec,
-): Vec[] {
-  const n = b.length;
+/** A⁻¹ B for a triangle of A. */
+function substituted(f: Float, a: Matrix, b: Matrix, upper: boolean, unit: boolean): Matrix {
   const x = [...b];
-  const order = upper ? upTo(n).reverse() : upTo(n);
+  const order = upper ? upTo(b.length).reverse() : upTo(b.length);
   order.forEach((i, before) => {
-    for (const k of order.slice(0, before)) x[i] = f.sub(x[i], f.mul(a(i, k), x[k]));
-    if (!unit) x[i] = f.div(x[i], a(i, i));
+    for (const k of order.slice(0, before)) x[i] = x[i].map((y, j) => f.sub(y, f.mul(a[i][k], x[k][j])));
+    if (!unit) x[i] = x[i].map((y) => f.div(y, a[i][i]));
   });
   return x;
 }
 
-/** P b for the exchanges of a factorisation. */
-function exchanged(f: Float, b: readonly Vec[], pivots: readonly Vec[]): Vec[] {
-  const rows = b.map((x) => [x]);
+/** P B for the exchanges of a factorisation. */
+function exchanged(f: Float, b: Matrix, pivots: readonly Vec[]): Matrix {
+  const rows = b.map((row) => [...row]);
   pivots.forEach((pivot, j) => {
     for (let i = j + 1; i < rows.length; i++) exchange(f, f.eq(pivot, i + 1), rows[j], rows[i]);
   });
-  return rows.flat();
+  return rows;
 }
 
 // ─── between memory and lanes ────────────────────────────────────────────────────────────────────
@@ -103,73 +97,111 @@ interface Lanes {
   readonly bytes: 4 | 8;
 }
 
-/** An element's place in every matrix: bytes from where it begins. */
-type Offset = Local | number;
-
-function push(b: FunctionBody, at: Local, offset: Offset): number {
-  b.get(at);
-  if (typeof offset === 'number') return offset;
-  b.get(offset).op('i32.add');
-  return 0;
-}
+/** Where an item of a batch is, for every lane. */
+type Places = readonly Local[];
 
 const LOAD = { 4: 'v128.load32_zero', 8: 'v128.load64_zero' } as const;
 const lane = (move: 'load' | 'store', bytes: 4 | 8): LaneMemoryOp => `v128.${move}${bytes === 4 ? 32 : 64}_lane`;
 
-/** The elements of `bytes` bytes at the same offset from each place, in a local. */
-function load({ b }: Lanes, bytes: 4 | 8, places: readonly Local[], offset: Offset): Local {
+/** The numbers of `bytes` bytes at the same offset in every item, as a vector. */
+function load({ b }: Lanes, bytes: 4 | 8, places: Places, offset: number): Local {
   const x = b.local('v128');
   places.forEach((at, l) => {
-    const constant = push(b, at, offset);
-    if (l === 0) b.mem(LOAD[bytes], constant).set(x);
-    else b.get(x).laneMem(lane('load', bytes), l, constant).set(x);
+    b.get(at);
+    if (l === 0) b.mem(LOAD[bytes], offset).set(x);
+    else b.get(x).laneMem(lane('load', bytes), l, offset).set(x);
   });
   return x;
 }
 
-function store({ b }: Lanes, bytes: 4 | 8, places: readonly Local[], offset: Offset, x: Local): void {
-  places.forEach((at, l) => {
-    const constant = push(b, at, offset);
-    b.get(x).laneMem(lane('store', bytes), l, constant);
-  });
+function store({ b }: Lanes, bytes: 4 | 8, places: Places, offset: number, x: Local): void {
+  places.forEach((at, l) => void b.get(at).get(x).laneMem(lane('store', bytes), l, offset));
+}
+
+/** So many elements that lie side by side in every item, a vector for each: whole vectors of every item are transposed. */
+function loadAll(lanes: Lanes, places: Places, count: number): Local[] {
+  const { b, bytes } = lanes;
+  const found: Local[] = [];
+  for (; found.length + places.length <= count; ) {
+    const offset = found.length * bytes;
+    const vectors = places.map((at) => {
+      const x = b.local('v128');
+      b.get(at).mem('v128.load', offset).set(x);
+      return x;
+    });
+    found.push(...transpose(b, vectors));
+  }
+  while (found.length < count) found.push(load(lanes, bytes, places, found.length * bytes));
+  return found;
+}
+
+/** The reverse, which uses the vectors up. */
+function storeAll(lanes: Lanes, places: Places, vectors: readonly Local[]): void {
+  const { b, bytes } = lanes;
+  let first = 0;
+  for (; first + places.length <= vectors.length; first += places.length) {
+    transpose(b, vectors.slice(first, first + places.length)).forEach((x, l) => {
+      b.get(places[l])
+        .get(x)
+        .mem('v128.store', first * bytes);
+    });
+  }
+  for (; first < vectors.length; first++) store(lanes, bytes, places, first * bytes, vectors[first]);
+  b.release(...vectors);
 }
 
 /** Whole numbers from memory, as floats. */
-function loadWhole(lanes: Lanes, places: readonly Local[], offset: number): Local {
-  const x = load(lanes, 4, places, offset);
-  lanes.b
-    .get(x)
-    .op(lanes.width === 'f32' ? 'f32x4.convert_i32x4_s' : 'f64x2.convert_low_i32x4_s')
-    .set(x);
-  return x;
+function loadWhole(lanes: Lanes, places: Places, count: number): Local[] {
+  const op = lanes.width === 'f32' ? 'f32x4.convert_i32x4_s' : 'f64x2.convert_low_i32x4_s';
+  return upTo(count).map((i) => {
+    const x = load(lanes, 4, places, 4 * i);
+    lanes.b.get(x).op(op).set(x);
+    return x;
+  });
 }
 
 /** Floats as whole numbers to memory. */
-function storeWhole(lanes: Lanes, places: readonly Local[], offset: number, x: Local): void {
-  lanes.b
-    .get(x)
-    .op(lanes.width === 'f32' ? 'i32x4.trunc_sat_f32x4_s' : 'i32x4.trunc_sat_f64x2_s_zero')
-    .set(x);
-  store(lanes, 4, places, offset, x);
+function storeWhole(lanes: Lanes, places: Places, vectors: readonly Local[]): void {
+  const op = lanes.width === 'f32' ? 'i32x4.trunc_sat_f32x4_s' : 'i32x4.trunc_sat_f64x2_s_zero';
+  vectors.forEach((x, i) => {
+    lanes.b.get(x).op(op).set(x);
+    store(lanes, 4, places, 4 * i, x);
+  });
+  lanes.b.release(...vectors);
+}
+
+/** Matrices of arguments of a graph, from number `first` on: row by row, or (`turned`) column by column. */
+function matrixOf(f: Float, rows: number, columns: number, turned = false, first = 0): Matrix {
+  return upTo(rows).map((i) =>
+    upTo(columns).map((k) => f.graph.arg(first + (turned ? k * rows + i : i * columns + k))),
+  );
+}
+
+/** Computes what `compute` says of the arguments. */
+function computed(
+  { b, width }: Lanes,
+  fused: boolean,
+  args: readonly Local[],
+  compute: (f: Float) => readonly Vec[],
+): Local[] {
+  const graph = new VectorGraph(fused);
+  return graph.emit(b, compute(new Float(graph, width === 'f32' ? 'f32x4' : 'f64x2')), args);
 }
 
 /**
- * A function `(count, place and bytes to the next of every operand, more)` that does so many items of a batch,
- * as many at a time as there are lanes. `body` gets the operands' places, a local for each lane; lanes without
- * an item do the last one once more.
+ * A function `(count, place and bytes to the next of every operand)` that does so many items of a batch, as many
+ * at a time as there are lanes; lanes without an item do the last one once more.
  */
 function overBatch(
   name: string,
   width: Width,
   operands: number,
-  more: number,
-  prepare: (lanes: Lanes, more: readonly Local[]) => (places: readonly (readonly Local[])[]) => void,
+  body: (lanes: Lanes, places: readonly Places[]) => void,
 ): FunctionBody {
-  const b = new FunctionBody(name, new Array<'i32'>(1 + 2 * operands + more).fill('i32'), []);
+  const b = new FunctionBody(name, new Array<'i32'>(1 + 2 * operands).fill('i32'), []);
   const [count, ...given] = b.params;
-  const lanes: Lanes = { b, width, bytes: width === 'f32' ? 4 : 8 };
-  const body = prepare(lanes, given.slice(2 * operands));
-  const places = upTo(operands).map(() => upTo(16 / lanes.bytes).map(() => b.local('i32')));
+  const bytes = width === 'f32' ? 4 : 8;
+  const places = upTo(operands).map(() => upTo(16 / bytes).map(() => b.local('i32')));
   b.loop(() => {
     places.forEach((ofLanes, k) => {
       const [at, step] = given.slice(2 * k);
@@ -186,128 +218,104 @@ function overBatch(
       });
       b.get(step).i32(ofLanes.length).op('i32.mul').get(at).op('i32.add').set(at);
     });
-    body(places);
+    body({ b, width, bytes }, places);
     advance(b, count, -places[0].length);
     b.get(count).i32(0).op('i32.gt_s').brIf(0);
   });
   return b;
 }
 
-const graphFor = (width: Width): Float => new Float(new VectorGraph(false), width === 'f32' ? 'f32x4' : 'f64x2');
-
-/** Matrices of arguments of a graph, row by row. */
-const matrixOf = (f: Float, n: number): Matrix => upTo(n).map((i) => upTo(n).map((k) => f.graph.arg(i * n + k)));
-
 // ─── the functions ───────────────────────────────────────────────────────────────────────────────
 
-/** In place: lu(count, A, step, pivots, step, info, step) for n × n matrices. */
+/** In place, of A, pivots and info. */
 export function smallLu(width: Width, n: number): FunctionBody {
-  return overBatch('lu', width, 3, 0, (lanes) => ([a, pivots, info]) => {
-    const { b, bytes } = lanes;
-    const f = graphFor(width);
-    const found = eliminated(f, matrixOf(f, n));
-    const args = upTo(n * n).map((e) => load(lanes, bytes, a, e * bytes));
-    const results = f.graph.emit(b, [...found.lu.flat(), ...found.pivots, found.info], args);
-    results.slice(0, n * n).forEach((x, e) => void store(lanes, bytes, a, e * bytes, x));
-    results.slice(n * n, -1).forEach((x, j) => void storeWhole(lanes, pivots, 4 * j, x));
-    storeWhole(lanes, info, 0, results[results.length - 1]);
+  return overBatch('lu', width, 3, (lanes, [a, pivots, info]) => {
+    const args = loadAll(lanes, a, n * n);
+    const results = computed(lanes, false, args, (f) => {
+      const found = eliminated(f, matrixOf(f, n, n));
+      return [...found.lu.flat(), ...found.pivots, found.info];
+    });
+    lanes.b.release(...args);
+    storeAll(lanes, a, results.slice(0, n * n));
+    storeWhole(lanes, pivots, results.slice(n * n, -1));
+    storeWhole(lanes, info, results.slice(-1));
   });
 }
 
-/** In place: cholesky(count, A, step, info, step) for n × n matrices, zeros below the diagonal. */
+/** In place, of A and info; with zeros below the diagonal. */
 export function smallCholesky(width: Width, n: number): FunctionBody {
-  return overBatch('cholesky', width, 2, 0, (lanes) => ([a, info]) => {
-    const { b, bytes } = lanes;
-    const f = graphFor(width);
-    const found = rooted(f, matrixOf(f, n));
-    const args = upTo(n * n).map((e) => load(lanes, bytes, a, e * bytes));
-    const results = f.graph.emit(b, [...found.u.flat(), found.info], args);
-    results.slice(0, -1).forEach((x, e) => void store(lanes, bytes, a, e * bytes, x));
-    storeWhole(lanes, info, 0, results[results.length - 1]);
+  return overBatch('cholesky', width, 2, (lanes, [a, info]) => {
+    const args = loadAll(lanes, a, n * n);
+    const results = computed(lanes, false, args, (f) => {
+      const found = rooted(f, matrixOf(f, n, n));
+      return [...found.u.flat(), found.info];
+    });
+    lanes.b.release(...args);
+    storeAll(lanes, a, results.slice(0, -1));
+    storeWhole(lanes, info, results.slice(-1));
   });
 }
 
-/** A loop over the columns of B, n elements each, every one replaced by what `solved` makes of it. */
-function overColumns(
-  lanes: Lanes,
+/** What of triangles is read, and how their elements lie. */
+export interface SmallTriangle {
+  readonly upper: boolean;
+  readonly unit: boolean;
+  /** Column by column. */
+  readonly turned: boolean;
+}
+
+/** B ← A⁻¹ B, of a triangle A and B. */
+export function smallSolve(
+  width: Width,
   n: number,
-  columns: Local,
-  places: readonly Local[],
-  solved: (column: readonly Local[]) => readonly Local[],
-): void {
-  const { b, bytes } = lanes;
-  const offsets = upTo(n).map((i) => {
-    const offset = b.local('i32');
-    b.get(columns)
-      .i32(i * bytes)
-      .op('i32.mul')
-      .set(offset);
-    return offset;
-  });
-  const left = copyOf(b, columns);
-  times(b, left, () => {
-    const column = offsets.map((offset) => load(lanes, bytes, places, offset));
-    const results = solved(column);
-    results.forEach((x, i) => void store(lanes, bytes, places, offsets[i], x));
-    for (const place of places) advance(b, place, bytes);
-    b.release(...column, ...results);
-  });
-  b.release(left, ...offsets);
-}
-
-/**
- * B ← A⁻¹ B: solve(count, A, step, B, step, A's row step, A's column step, columns) for triangles of n rows; rows of B
- * are as long as there are columns.
- */
-export function smallSolve(width: Width, n: number, upper: boolean, unit: boolean): FunctionBody {
-  return overBatch('solve', width, 2, 3, (lanes, [rowStep, columnStep, columns]) => {
-    const { b, bytes } = lanes;
-    const read = upTo(n).flatMap((i) =>
-      upTo(n)
-        .filter((k) => (k === i ? !unit : upper === k > i))
-        .map((k) => ({ i, k })),
+  columns: number,
+  { upper, unit, turned }: SmallTriangle,
+): FunctionBody {
+  return overBatch('solve', width, 2, (lanes, [a, sides]) => {
+    const args = [...loadAll(lanes, sides, n * columns), ...loadAll(lanes, a, n * n)];
+    const results = computed(lanes, false, args, (f) =>
+      substituted(f, matrixOf(f, n, n, turned, n * columns), matrixOf(f, n, columns), upper, unit).flat(),
     );
-    const offsets = read.map(({ i, k }) => {
-      const offset = b.local('i32');
-      b.get(rowStep).i32(i).op('i32.mul').get(columnStep).i32(k).op('i32.mul', 'i32.add').set(offset);
-      return offset;
-    });
-    return ([a, sides]) => {
-      const triangle = offsets.map((offset) => load(lanes, bytes, a, offset));
-      overColumns(lanes, n, columns, sides, (column) => {
-        const f = graphFor(width);
-        const element = (i: number, k: number): Vec => f.graph.arg(n + read.findIndex((e) => e.i === i && e.k === k));
-        const x = substituted(
-          f,
-          upTo(n).map((i) => f.graph.arg(i)),
-          upper,
-          unit,
-          element,
-        );
-        return f.graph.emit(b, x, [...column, ...triangle]);
-      });
-      b.release(...triangle);
-    };
+    lanes.b.release(...args);
+    storeAll(lanes, sides, results);
   });
 }
 
-/**
- * B ← A⁻¹ B, given P A = L U: solveFactored(count, LU, step, pivots, step, B, step, columns) for n × n matrices, row
- * by row.
- */
-export function smallSolveFactored(width: Width, n: number): FunctionBody {
-  return overBatch('solveFactored', width, 3, 1, (lanes, [columns]) => ([lu, exchanges, sides]) => {
-    const { b, bytes } = lanes;
-    const factors = upTo(n * n).map((e) => load(lanes, bytes, lu, e * bytes));
-    const pivots = upTo(n).map((j) => loadWhole(lanes, exchanges, 4 * j));
-    overColumns(lanes, n, columns, sides, (column) => {
-      const f = graphFor(width);
-      const args = (from: number): Vec[] => upTo(n).map((i) => f.graph.arg(from + i));
-      const element = (i: number, k: number): Vec => f.graph.arg(2 * n + i * n + k);
-      const inOrder = exchanged(f, args(0), args(n));
-      const x = substituted(f, substituted(f, inOrder, false, true, element), true, false, element);
-      return f.graph.emit(b, x, [...column, ...pivots, ...factors]);
+/** B ← A⁻¹ B, of L and U in one matrix, pivots and B. */
+export function smallSolveFactored(width: Width, n: number, columns: number): FunctionBody {
+  return overBatch('solveFactored', width, 3, (lanes, [lu, exchanges, sides]) => {
+    const args = [
+      ...loadAll(lanes, sides, n * columns),
+      ...loadAll(lanes, lu, n * n),
+      ...loadWhole(lanes, exchanges, n),
+    ];
+    const results = computed(lanes, false, args, (f) => {
+      const a = matrixOf(f, n, n, false, n * columns);
+      const [pivots] = matrixOf(f, 1, n, false, n * columns + n * n);
+      const inOrder = exchanged(f, matrixOf(f, n, columns), pivots);
+      return substituted(f, a, substituted(f, a, inOrder, false, true), true, false).flat();
     });
-    b.release(...factors, ...pivots);
+    lanes.b.release(...args);
+    storeAll(lanes, sides, results);
+  });
+}
+
+/** C ← A B, of A (m × k), B (k × n) and C, which are `turned` where they lie column by column. */
+export function smallProduct(
+  width: Width,
+  [m, k, n]: readonly [number, number, number],
+  turned: readonly [boolean, boolean],
+  fused: boolean,
+): FunctionBody {
+  return overBatch('product', width, 3, (lanes, [a, b, c]) => {
+    const args = [...loadAll(lanes, a, m * k), ...loadAll(lanes, b, k * n)];
+    const results = computed(lanes, fused, args, (f) => {
+      const [left, right] = [matrixOf(f, m, k, turned[0]), matrixOf(f, k, n, turned[1], m * k)];
+      return left.flatMap((row) =>
+        upTo(n).map((j) => row.reduce((sum, x, l) => f.madd(x, right[l][j], sum), f.vec(0))),
+      );
+    });
+    lanes.b.release(...args);
+    storeAll(lanes, c, results);
   });
 }

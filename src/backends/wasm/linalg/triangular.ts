@@ -8,7 +8,7 @@ import { loopsOver, Walk } from '../loops.ts';
 import { BLOCK, compiled, Items, WORTH_A_CALL } from './batch.ts';
 import type { Routines } from './code.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
-import { solveSmallTriangles, systemsAreSmall } from './small.ts';
+import { solveSmallTriangles } from './small.ts';
 import type { I, IntVar } from './values.ts';
 
 /** Right sides from which on a library is faster. */
@@ -71,6 +71,7 @@ export interface Triangle {
 export function solveTriangular(a: Strided, b: Strided, { upper, unitriangular }: Triangle): void {
   const { solve: kernel } = kernelsFor(b);
   beginLaunch();
+  if (solveSmallTriangles(a, b, upper, unitriangular)) return;
   const rank = a.shape.length;
   const [n, columns] = b.shape.slice(-2);
   const { bytes } = dtypeInfo(b.dtype);
@@ -88,7 +89,6 @@ export function solveTriangular(a: Strided, b: Strided, { upper, unitriangular }
     1,
   );
   const start = startOf(a);
-  if (systemsAreSmall(sides.count, n, columns) && solveSmallTriangles(a, b, upper, unitriangular, start)) return;
   const native = n >= WORTH_A_CALL && columns >= WORTH_SIDES ? nativeSolve(a, columns, { upper, unitriangular }) : null;
   let k = 0;
   do {
