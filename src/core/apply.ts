@@ -193,8 +193,9 @@ export function openNode<A>(
     if (typeof t !== 'number' && (t.meta === null ? t : sync(t)).tracked && levelOf(t) === level) needs |= 1 << i;
   }
   if (needs === 0 || op.backward === null) return null;
-  // An inference tensor may take part where others need gradients; by itself it makes no graph.
-  if (haveInference && inputs.every((t) => typeof t === 'number' || isInference(t))) return null;
+  // An inference tensor may take part where others need gradients; by itself it makes no graph. A transform's tape is
+  // no matter of the mode around it.
+  if (haveInference && level === null && inputs.every((t) => typeof t === 'number' || isInference(t))) return null;
   const node = new Node(op as Op<never>, attrs, level, count, null);
   if (watch !== null) watch.made(node, inputs);
   for (let i = 0; i < count; i++) {

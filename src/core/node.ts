@@ -211,7 +211,7 @@ export class Node {
       return;
     }
     const version = t.wrapped === null ? t.storage.version : versionOf(t);
-    if (version < 0) throw savedInferenceError();
+    if (version < 0 && this.level === null) throw savedInferenceError();
     if (packer !== null) {
       saved[k] = packer.pack(t, this);
       this.savedVersions = withNumber(this.savedVersions, k, PACKED);

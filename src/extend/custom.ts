@@ -157,12 +157,11 @@ function transposed(
   let at: readonly Maybe[] = [];
   const { pullback } = tape(
     name,
-    (...xs) => {
+    (xs) => {
       at = linear(xs as readonly TensorBase[]);
       return at.filter((t) => t !== null);
     },
     kinds.map(({ shape, dtype }) => zeros(shape, dtype)),
-    kinds.map((_, i) => i),
   );
   return pullback(g.filter((_, i) => at[i] !== null));
 }

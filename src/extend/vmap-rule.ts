@@ -40,8 +40,7 @@ export function callUnderVmap(cls: FunctionClass, name: string, args: readonly u
     );
   const [output, outDims] = returned as unknown[];
   if (!Array.isArray(output)) return lifted(name, level, output, outDims, batchSize as number);
-  if (Array.isArray(outDims) && outDims.length !== output.length)
-    throw new AutogradError(`${name}: vmap returned ${output.length} results and ${outDims.length} outDims`);
+  if (Array.isArray(outDims) && outDims.length !== output.length) throw incompatible(name, outDims);
   return output.map((y: unknown, i) =>
     lifted(name, level, y, Array.isArray(outDims) ? outDims[i] : outDims, batchSize as number),
   );
@@ -49,11 +48,17 @@ export function callUnderVmap(cls: FunctionClass, name: string, args: readonly u
 
 function lifted(name: string, level: Level, y: unknown, dim: unknown, size: number): unknown {
   if (!(y instanceof TensorBase)) return y;
-  const value =
-    dim === null || dim === undefined ? expand(unsqueeze(y, 0), [size, ...y.shape]) : movedim(y, dim as number, 0);
+  if (dim !== null && dim !== undefined && typeof dim !== 'number') throw incompatible(name, dim);
+  const value = typeof dim === 'number' ? movedim(y, dim, 0) : expand(unsqueeze(y, 0), [size, ...y.shape]);
   if (value.shape[0] !== size)
     throw new AutogradError(
       `${name}: vmap returned a tensor whose dimension ${String(dim)} has size ${value.shape[0]}, and the batch has ${size} examples`,
     );
   return wrap({ kind: 'batch', level, value }, value.shape.slice(1));
+}
+
+function incompatible(name: string, outDims: unknown): AutogradError {
+  return new AutogradError(
+    `${name}: The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. Expected out_dims=${JSON.stringify(outDims)} to be compatible with the structure of \`output\`.`,
+  );
 }

@@ -54,7 +54,7 @@ const bincountOp: Op<{ readonly minlength: number }> = defineOp({
   jvp: notDifferentiable,
   vmap: () => {
     throw new NotImplementedError(
-      'vmap: bincount: we do not support batching operators that can output dynamic shape: its size is the largest number of every example',
+      'vmap: bincount: We do not support batching operators that can output dynamic shape: its size is the largest number of every example',
     );
   },
 });

@@ -247,7 +247,9 @@ function inTransform(
   checkInPlace(op, target, others);
   if (level !== levelOf(target)) {
     throw new AutogradError(
-      `${op}_: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Write it out of place: y = x.${op}(…)`,
+      level?.kind === 'batch'
+        ? `${op}_: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Write it out of place: y = x.${op}(…)`
+        : `${op}_: During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation (${op}_) that would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to explicitly accept the mutated Tensor(s) as inputs, or write it out of place: y = x.${op}(…)`,
     );
   }
   if (target.meta?.creation === 'detached') {

@@ -66,7 +66,7 @@ export function integersOf(op: string, t: TensorBase): number[] {
   if (t.wrapped !== null) {
     if (t.wrapped.kind === 'batch')
       throw new NotImplementedError(
-        `vmap: ${op}: we do not support batching operators that can output dynamic shape: the shape of the result hangs on values that every example has of its own`,
+        `vmap: ${op}: We do not support batching operators that can output dynamic shape: the shape of the result hangs on values that every example has of its own`,
       );
     return integersOf(op, t.wrapped.value);
   }

@@ -37,7 +37,7 @@ export function checkMask(op: string, mask: TensorBase, words = `${op} only supp
 
 function dynamicShape(op: string): never {
   throw new NotImplementedError(
-    `vmap: ${op}: we do not support batching operators that can output dynamic shape: every example would have another number of elements. Use where(condition, a, b), which keeps the shape`,
+    `vmap: ${op}: We do not support batching operators that can output dynamic shape: every example would have another number of elements. Use where(condition, a, b), which keeps the shape`,
   );
 }
 

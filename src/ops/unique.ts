@@ -83,7 +83,7 @@ const groupsOp: Op<UniqueAttrs> = defineOp({
   jvp: notDifferentiable,
   vmap: () => {
     throw new NotImplementedError(
-      'vmap: unique: we do not support batching operators that can output dynamic shape: how many are different hangs on the values of every example',
+      'vmap: unique: We do not support batching operators that can output dynamic shape: how many are different hangs on the values of every example',
     );
   },
 });

@@ -1,5 +1,6 @@
 import { isLost, sync } from '../core/apply.ts';
 import { forwardLevel } from '../core/forward.ts';
+import { currentLevels } from '../core/levels.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { readElement } from '../ops/inspect.ts';
 import { formatHtml, formatTensor, type Printable } from './print.ts';
@@ -37,11 +38,12 @@ export function display(t: TensorBase): string {
   const w = t.wrapped;
   if (w === null) return formatTensor(printable(t));
   const inner = indent(display(w.value));
+  const depth = currentLevels().indexOf(w.level) + 1;
   switch (w.kind) {
     case 'batch':
-      return `BatchedTensor(bdim=0, value=\n    ${inner}\n)`;
+      return `BatchedTensor(lvl=${depth}, bdim=0, value=\n    ${inner}\n)`;
     case 'grad':
-      return `GradTrackingTensor(value=\n    ${inner}\n)`;
+      return `GradTrackingTensor(lvl=${depth}, value=\n    ${inner}\n)`;
     default:
       return `DualTensor(primal=\n    ${inner},\n  tangent=${w.tangent === null ? 'null' : `\n    ${indent(display(w.tangent))}`}\n)`;
   }

@@ -1,112 +1,130 @@
 import { sync } from '../core/apply.ts';
 import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
 import { type Wrapped, withLevel } from '../core/levels.ts';
-import { shapeText } from '../core/shape.ts';
 import { levelOf, type TensorBase } from '../core/tensor.ts';
-import { mapTree, resultLeaves, treeLeaves, withLeaves } from '../core/tree.ts';
+import { mapPrefix, resultLeaf, treeLeaves, treeText, withLeaves } from '../core/tree.ts';
 import { cat } from '../ops/join.ts';
 import { narrow } from '../ops/slices.ts';
 import { expand, movedim, unsqueeze } from '../ops/view.ts';
 import { BatchLevel } from './levels.ts';
 
-/** Where the batch lies: a dimension, null for "not batched", or one of these per argument. */
-export type InDims = number | null | readonly (number | null)[];
+/** A dimension, or null for none; in arrays and objects, for the parts of a tree that is built alike. */
+export type Dims = number | null | readonly Dims[] | { readonly [key: string]: Dims };
 
 export interface VmapOptions {
-  readonly inDims?: InDims;
-  /** Where the batch dimension goes in every result. */
-  readonly outDims?: number;
+  /** Where the batch lies in the arguments (null: not batched): for all, or an array with an entry for each. */
+  readonly inDims?: number | null | readonly Dims[];
+  /** Where the batch dimension goes in the results, 0 by default; null for what does not depend on the batch. */
+  readonly outDims?: Dims;
   /** Work on at most this many examples at a time. */
   readonly chunkSize?: number;
 }
 
+type Untyped = (...args: readonly unknown[]) => unknown;
+
+/** A tensor of the arguments, its batch (if it has one) in front. */
+interface Entry {
+  readonly tensor: TensorBase;
+  readonly batched: boolean;
+}
+
+/** A result, and where the batch lies in each of its tensors. */
+interface Mapped {
+  readonly result: unknown;
+  readonly dims: readonly (number | null)[];
+}
+
 /** Runs `f` once over all examples. */
-export function batch(
-  f: (...args: readonly unknown[]) => unknown,
-  args: readonly unknown[],
-  options: VmapOptions,
-): unknown {
+export function batch(f: Untyped, args: readonly unknown[], options: VmapOptions): unknown {
   const { inDims = 0, outDims = 0, chunkSize } = options;
-  const dims = Array.isArray(inDims) ? (inDims as readonly (number | null)[]) : args.map(() => inDims as number | null);
-  if (dims.length !== args.length)
-    throw new ArgumentError(`vmap: inDims has ${dims.length} entries but f was called with ${args.length} arguments`);
-  let size: number | null = null;
-  const front = args.map((a, i) =>
-    mapTree(a, (t) => {
-      const dim = dims[i];
-      if (dim === null) return t;
-      const rank = t.shape.length;
-      if (rank === 0)
-        throw new ShapeError(
-          `vmap: Got in_dim=${dim} for an input but the input is of type Tensor and has 0 dims so it is not possible to vmap over it; pass null in inDims for arguments that are not batched`,
-        );
-      if (!Number.isInteger(dim) || dim < -rank || dim >= rank) {
-        throw new IndexError(
-          `vmap: Got in_dim=${dim} for some input, but that input is a Tensor of dimensionality ${rank} so expected in_dim to satisfy -${rank} <= in_dim < ${rank}.`,
-        );
-      }
-      const moved = movedim(t, dim, 0);
-      if (size !== null && moved.shape[0] !== size) {
-        throw new ShapeError(
-          `vmap: Expected all tensors to have the same size in the mapped dimension, got sizes [${size}, ${moved.shape[0]}] for the mapped dimension (argument ${i} has shape ${shapeText(t.shape)})`,
-        );
-      }
-      size = moved.shape[0];
-      return moved;
-    }),
-  );
-  if (size === null)
-    throw new ArgumentError(
-      'vmap: at least one input must be a Tensor with a dimension to map over; inDims is null for all of them',
-    );
-  if (chunkSize !== undefined) {
-    if (!Number.isInteger(chunkSize) || chunkSize < 1)
-      throw new ArgumentError(`vmap: chunkSize should be an integer greater than 0, got ${chunkSize}`);
-    if (chunkSize < size) return inChunks(f, front, dims, size, chunkSize, outDims);
-  }
-  return whole(f, front, dims, size, outDims);
-}
+  const { entries, size } = entriesOf(args, inDims);
+  if (chunkSize !== undefined && !(Number.isInteger(chunkSize) && chunkSize > 0))
+    throw new ArgumentError(`vmap: chunk_size should be None or greater than 0. (got ${chunkSize})`);
+  if (chunkSize === undefined || chunkSize >= size) return whole(f, args, entries, size, outDims).result;
 
-function whole(
-  f: (...args: readonly unknown[]) => unknown,
-  args: readonly unknown[],
-  dims: readonly (number | null)[],
-  size: number,
-  outDim: number,
-): unknown {
-  const level = new BatchLevel(size);
-  const lifted = args.map((a, i) => (dims[i] === null ? a : mapTree(a, (t) => level.lift(t))));
-  const result = withLevel(level, () => f(...lifted));
-  resultLeaves('vmap', result);
-  return mapTree(result, (t) => {
-    const value =
-      t.wrapped !== null && levelOf(t) === level
-        ? (sync(t).wrapped as Wrapped).value
-        : expand(unsqueeze(t, 0), [size, ...t.shape]);
-    return outDim === 0 ? value : movedim(value, 0, outDim);
+  const parts: Mapped[] = [];
+  for (let start = 0; start < size; start += chunkSize) {
+    const n = Math.min(chunkSize, size - start);
+    const part = entries.map((e) => (e.batched ? { ...e, tensor: narrow(e.tensor, 0, start, n) } : e));
+    parts.push(whole(f, args, part, n, outDims));
+  }
+  const [first] = parts;
+  const leaves = parts.map((p) => treeLeaves(p.result));
+  const joined = leaves[0].map((t, i) => {
+    const dim = first.dims[i];
+    const all = leaves.map((l) => l[i]);
+    return dim === null ? t : cat(all, dim);
   });
+  return withLeaves(first.result, joined);
 }
 
-function inChunks(
-  f: (...args: readonly unknown[]) => unknown,
-  args: readonly unknown[],
-  dims: readonly (number | null)[],
-  size: number,
-  chunk: number,
-  outDim: number,
-): unknown {
-  const results: unknown[] = [];
-  for (let start = 0; start < size; start += chunk) {
-    const n = Math.min(chunk, size - start);
-    const part = args.map((a, i) => (dims[i] === null ? a : mapTree(a, (t) => narrow(t, 0, start, n))));
-    results.push(whole(f, part, dims, n, outDim));
-  }
-  const leaves = results.map(treeLeaves);
-  const joined: TensorBase[] = leaves[0].map((_, i) =>
-    cat(
-      leaves.map((l) => l[i]),
-      outDim,
-    ),
+/** The tensors of the arguments, and how many examples they hold. */
+function entriesOf(args: readonly unknown[], inDims: unknown): { entries: Entry[]; size: number } {
+  if (args.length === 0) throw new ArgumentError('vmap: got no inputs. Maybe you forgot to add inputs');
+  if (inDims !== null && typeof inDims !== 'number' && !Array.isArray(inDims))
+    throw new ArgumentError(
+      `vmap: expected \`in_dims\` to be int or a (potentially nested) tuple matching the structure of inputs, got: ${typeof inDims}`,
+    );
+  const entries: Entry[] = [];
+  let size: number | null = null;
+  mapPrefix(inDims, args, {
+    tensor(tensor, dim) {
+      if (dim === null) return entries.push({ tensor, batched: false });
+      const moved = movedim(tensor, checkedDim(tensor, dim), 0);
+      const [n] = moved.shape;
+      if (size !== null && n !== size)
+        throw new ShapeError(
+          `vmap: Expected all tensors to have the same size in the mapped dimension, got sizes [${size}, ${n}] for the mapped dimension`,
+        );
+      size = n;
+      return entries.push({ tensor: moved, batched: true });
+    },
+    mismatch: () =>
+      new ArgumentError(
+        `vmap: in_dims is not compatible with the structure of \`inputs\`. in_dims has structure ${treeText(inDims)} but inputs has structure ${treeText(args)}.`,
+      ),
+  });
+  if (size === null)
+    throw new ArgumentError('vmap: Expected at least one Tensor to vmap over; inDims is null for all inputs');
+  return { entries, size };
+}
+
+function checkedDim(t: TensorBase, dim: number): number {
+  const rank = t.shape.length;
+  if (Number.isInteger(dim) && dim >= -rank && dim < rank) return dim;
+  throw new IndexError(
+    `vmap: Got in_dim=${dim} for some input, but that input is a Tensor of dimensionality ${rank} so expected in_dim to satisfy -${rank} <= in_dim < ${rank}. (null in inDims is for arguments that are not batched.)`,
   );
-  return withLeaves(results[0], joined);
+}
+
+function whole(f: Untyped, args: readonly unknown[], entries: readonly Entry[], size: number, outDims: Dims): Mapped {
+  const level = new BatchLevel(size);
+  const lifted = withLeaves(
+    args,
+    entries.map(({ tensor, batched }) => (batched ? level.lift(tensor) : tensor)),
+  ) as readonly unknown[];
+  const output = withLevel(level, () => f(...lifted));
+  const dims: (number | null)[] = [];
+  // A single result may have its dimension in an array.
+  const wanted = Array.isArray(outDims) && outDims.length === 1 && !Array.isArray(output) ? outDims[0] : outDims;
+  const result = mapPrefix(wanted, output, {
+    tensor(t, dim) {
+      dims.push(dim);
+      const inside = t.wrapped !== null && levelOf(t) === level;
+      if (dim === null) {
+        if (!inside) return t;
+        throw new ArgumentError('vmap: `f` can not return a BatchedTensor when out_dim is None');
+      }
+      const value = inside ? (sync(t).wrapped as Wrapped).value : expand(unsqueeze(t, 0), [size, ...t.shape]);
+      return dim === 0 ? value : movedim(value, 0, dim);
+    },
+    other: (x, dim) => (dim === null ? x : resultLeaf('vmap', x)),
+    mismatch: (dim) =>
+      new ArgumentError(
+        typeof dim === 'object'
+          ? `vmap: out_dims is not compatible with the structure of \`outputs\`. out_dims has structure ${treeText(outDims)} but outputs has structure ${treeText(output)}.`
+          : `vmap: \`out_dims\` must be an int, None or a python collection of ints representing where in the outputs the vmapped dimension should appear`,
+      ),
+  });
+  return { result, dims };
 }

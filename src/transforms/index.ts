@@ -1,32 +1,18 @@
-import { ArgumentError } from '../core/errors.ts';
-import { numel } from '../core/shape.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { sameShape, shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
-import { mapTree, resultLeaves, treeLeaves, withLeaves } from '../core/tree.ts';
-import { narrow } from '../ops/slices.ts';
-import { movedim, reshape } from '../ops/view.ts';
+import { auxParts, leavesLike, treeLeaves, treeText, withLeaves } from '../core/tree.ts';
+import { zerosLike } from '../ops/create.ts';
 import { checkOptions } from '../tensor/options.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { basis } from './basis.ts';
 import { batch, type VmapOptions } from './batch.ts';
 import { pushforward } from './forward.ts';
-import { type GradOptions, gradParts, matchCotangents, position, tape } from './reverse.ts';
+import { differentiableLeaves, type GradOptions, gradParts, matchCotangents, tape } from './reverse.ts';
+import { type Fn, untyped } from './untyped.ts';
 
 export type { Tree } from '../core/tree.ts';
 export type { VmapOptions } from './batch.ts';
+export { hessian, type Jacobian, type JacobianOptions, jacfwd, jacobian, jacrev } from './jacobians.ts';
 export type { GradOptions } from './reverse.ts';
-
-type Fn<A extends readonly unknown[], R> = (...args: A) => R;
-type Untyped = (...args: readonly unknown[]) => unknown;
-
-/** The function to transform, without its types. */
-function untyped<A extends readonly unknown[], R>(transform: string, f: Fn<A, R>): Untyped {
-  if (typeof f !== 'function') {
-    throw new ArgumentError(
-      `${transform}: expected a function of tensors, got ${f === null ? 'null' : typeof f}; to differentiate a tensor that is computed already use y.backward() or autograd.grad(y, x)`,
-    );
-  }
-  return f as unknown as Untyped;
-}
 
 /** The argument at a position; for one counted from the end, any of them. */
 type At<A extends readonly unknown[], N extends number> = `${N}` extends keyof A ? A[N] : A[number];
@@ -80,24 +66,99 @@ export function valueAndGrad<A extends readonly unknown[], R, const O extends Gr
  * Value of `f` and the function that pulls cotangents back: `vjp : (a → b) → a → (b, b → a)`. The
  * pullback may be called any number of times; it returns one entry per argument.
  */
-export function vjp<A extends readonly unknown[], R>(f: Fn<A, R>, ...args: A): [R, (cotangents: R) => A] {
+export function vjp<A extends readonly unknown[], R>(f: Fn<A, R>, ...args: A): [R, (cotangents: R) => A];
+/** With `{ hasAux: true }` after the arguments, `f` returns `[output, aux]`, and aux comes third. */
+export function vjp<A extends readonly unknown[], R, X>(
+  f: Fn<A, readonly [R, X]>,
+  ...args: readonly [...A, { readonly hasAux: true }]
+): [R, (cotangents: R) => A, X];
+export function vjp(f: Fn<never, unknown>, ...given: readonly unknown[]): unknown[] {
+  const body = untyped('vjp', f);
+  const hasAux = isAuxOption(given.at(-1));
+  const args = hasAux ? given.slice(0, -1) : given;
   const taped = tape(
     'vjp',
-    untyped('vjp', f),
+    (free) => {
+      const out = body(...(free as readonly unknown[]));
+      return hasAux ? auxParts('vjp', out) : [out];
+    },
     args,
-    args.map((_, i) => i),
   );
-  const outputs = resultLeaves('vjp', taped.result);
+  const [result, ...aux] = taped.result as readonly unknown[];
+  differentiableLeaves('vjp', result);
   return [
-    taped.result as R,
-    (cotangents) => withLeaves(args, taped.pullback(matchCotangents('vjp', outputs, cotangents))) as unknown as A,
+    result,
+    (cotangents: unknown) => withLeaves(args, taped.pullback(matchCotangents('vjp', result, cotangents))),
+    ...aux,
   ];
 }
 
+/** `{ hasAux: true }`, which no argument of a function of tensors is. */
+function isAuxOption(x: unknown): boolean {
+  return (
+    typeof x === 'object' && x !== null && Object.keys(x).length === 1 && (x as { hasAux?: unknown }).hasAux === true
+  );
+}
+
+export interface JvpOptions {
+  /** An error where a result does not depend on the primals; without it, its tangent is zero. */
+  readonly strict?: boolean;
+  /** `f` returns `[output, aux]`, and aux comes third. */
+  readonly hasAux?: boolean;
+}
+
 /** Value of `f` and its derivative along `tangents`: `jvp : (a → b) → (a, a) → (b, b)`. */
-export function jvp<A extends readonly unknown[], R>(f: Fn<A, R>, primals: A, tangents: A): [R, R] {
-  const { result, tangent } = pushforward('jvp', untyped('jvp', f), primals, tangents);
-  return [result as R, tangent as R];
+export function jvp<A extends readonly unknown[], R, X>(
+  f: Fn<A, readonly [R, X]>,
+  primals: A,
+  tangents: A,
+  options: JvpOptions & { readonly hasAux: true },
+): [R, R, X];
+export function jvp<A extends readonly unknown[], R>(
+  f: Fn<A, R>,
+  primals: A,
+  tangents: A,
+  options?: JvpOptions,
+): [R, R];
+export function jvp(
+  f: Fn<never, unknown>,
+  primals: readonly unknown[],
+  tangents: readonly unknown[],
+  options: JvpOptions = {},
+): unknown[] {
+  const body = untyped('jvp', f);
+  checkOptions('jvp', options, ['strict', 'hasAux']);
+  const { result, tangent, aux } = pushforward('jvp', body, primals, tangents, options);
+  return options.hasAux ? [result, tangent, aux] : [result, tangent];
+}
+
+/**
+ * Value of `f` and its derivative as a linear function of tangents: `linearize : (a → b) → a → (b, a → b)`.
+ * `f` runs once; after that a tangent costs as much as a vjp.
+ */
+export function linearize<A extends readonly unknown[], R>(f: Fn<A, R>, ...primals: A): [R, (...tangents: A) => R] {
+  const body = untyped('linearize', f);
+  const { result, pullback } = tape('linearize', (free) => body(...(free as readonly unknown[])), primals);
+  const outputs = differentiableLeaves('linearize', result);
+  // u ↦ Jᵀu is linear, and the pullback of a linear function is its transpose, wherever it is taken.
+  const transposed = tape('linearize', (us) => pullback(treeLeaves(us)), outputs.map(zerosLike));
+  return [result as R, (...tangents) => withLeaves(result, transposed.pullback(matchTangents(primals, tangents))) as R];
+}
+
+function matchTangents(primals: readonly unknown[], tangents: readonly unknown[]): TensorBase[] {
+  const list = leavesLike(primals, tangents);
+  if (list === null)
+    throw new ArgumentError(
+      `linearize: Expected the tangents ${treeText(tangents)} to have the same argspec as the primals ${treeText(primals)}`,
+    );
+  treeLeaves(primals).forEach(({ shape, dtype }, i) => {
+    const t = list[i];
+    const refuse = (what: string, a: string, b: string): string =>
+      `linearize: tangent:${i} with ${what} ${a} in flattened pytree doesn't match the ${what} ${b} of the corresponding primal.`;
+    if (!sameShape(t.shape, shape)) throw new ShapeError(refuse('shape', shapeText(t.shape), shapeText(shape)));
+    if (t.dtype !== dtype) throw new DTypeError(refuse('dtype', t.dtype, dtype));
+  });
+  return list;
 }
 
 /**
@@ -110,108 +171,7 @@ export function vmap<A extends readonly unknown[], R>(f: Fn<A, R>, options: Vmap
   return (...args) => batch(body, args, options) as R;
 }
 
-export interface JacobianOptions {
-  /** Which argument to differentiate by; 0 by default. */
-  readonly argnum?: number;
-  /** Rows (reverse mode) or columns (forward mode) computed at a time; all by default. */
-  readonly chunkSize?: number;
-}
-
 const GRAD_OPTIONS = ['argnums', 'hasAux'] as const;
-const JACOBIAN_OPTIONS = ['argnum', 'chunkSize'] as const;
-
-/** Result of `jacobian` for a single tensor, else a tree of outputs whose leaves are trees of inputs. */
-type Jacobian<R> = R extends Tensor ? Tensor : unknown;
-
-function chunked(chunkSize: number | undefined): VmapOptions {
-  return chunkSize === undefined ? {} : { chunkSize };
-}
-
-/** The Jacobian by reverse mode, one vmapped pullback over the outputs: best when outputs are fewer than inputs. */
-export function jacrev<A extends readonly unknown[], R>(
-  f: Fn<A, R>,
-  options: JacobianOptions = {},
-): Fn<A, Jacobian<R>> {
-  const body = untyped('jacrev', f);
-  checkOptions('jacrev', options, JACOBIAN_OPTIONS);
-  return (...args) => {
-    const at = position('jacrev', options.argnum ?? 0, args.length);
-    const taped = tape('jacrev', body, args, [at]);
-    const outputs = resultLeaves('jacrev', taped.result);
-    const inputs = treeLeaves(args[at]);
-    const rows = treeLeaves(
-      batch((...seeds) => taped.pullback(seeds as readonly TensorBase[]), basis(outputs), chunked(options.chunkSize)),
-    );
-    let start = 0;
-    const perOutput = outputs.map((y) => {
-      const n = numel(y.shape);
-      const blocks = rows.map((r, i) => reshape(narrow(r, 0, start, n), [...y.shape, ...inputs[i].shape]));
-      start += n;
-      return withLeaves(args[at], blocks);
-    });
-    return withLeaves(taped.result, perOutput) as Jacobian<R>;
-  };
-}
-
-/** The Jacobian by forward mode, one vmapped jvp over the inputs: best when inputs are fewer than outputs. */
-export function jacfwd<A extends readonly unknown[], R>(
-  f: Fn<A, R>,
-  options: JacobianOptions = {},
-): Fn<A, Jacobian<R>> {
-  const body = untyped('jacfwd', f);
-  checkOptions('jacfwd', options, JACOBIAN_OPTIONS);
-  return (...args) => {
-    const at = position('jacfwd', options.argnum ?? 0, args.length);
-    const inputs = treeLeaves(args[at]);
-    const along = (x: unknown): unknown => body(...args.with(at, x as never));
-    let shapes: unknown;
-    const columns = treeLeaves(
-      batch(
-        (...directions) => {
-          const { result, tangent } = pushforward('jacfwd', along, [args[at]], [withLeaves(args[at], directions)]);
-          shapes = result;
-          return tangent;
-        },
-        basis(inputs),
-        chunked(options.chunkSize),
-      ),
-    );
-    const perOutput = columns.map((c) => {
-      const last = movedim(c, 0, -1);
-      const outer = c.shape.slice(1);
-      let start = 0;
-      const blocks = inputs.map((x) => {
-        const block = reshape(narrow(last, -1, start, x.count), [...outer, ...x.shape]);
-        start += x.count;
-        return block;
-      });
-      return withLeaves(args[at], blocks);
-    });
-    return withLeaves(
-      mapTree(shapes, (t) => t),
-      perOutput,
-    ) as Jacobian<R>;
-  };
-}
-
-/** The Jacobian, by reverse mode unless `mode: 'forward'` is asked for. Entry `[i…, j…]` is ∂y[i…]/∂x[j…]. */
-export function jacobian<A extends readonly unknown[], R>(
-  f: Fn<A, R>,
-  options: JacobianOptions & { readonly mode?: 'reverse' | 'forward' } = {},
-): Fn<A, Jacobian<R>> {
-  const { mode = 'reverse', ...rest } = options;
-  if (mode !== 'reverse' && mode !== 'forward')
-    throw new ArgumentError(`jacobian: mode is 'reverse' or 'forward', got ${JSON.stringify(mode)}`);
-  return mode === 'forward' ? jacfwd(f, rest) : jacrev(f, rest);
-}
-
-/** Second derivatives of a scalar function, forward over reverse. Entry `[i…, j…]` is ∂²y/∂x[i…]∂x[j…]. */
-export function hessian<A extends readonly unknown[], R>(
-  f: Fn<A, R>,
-  options: JacobianOptions = {},
-): Fn<A, Jacobian<R>> {
-  return jacfwd(jacrev(f, { argnum: options.argnum ?? 0 }), options) as Fn<A, Jacobian<R>>;
-}
 
 /** The Hessian of a scalar function times `tangents`, without the Hessian: forward over reverse. */
 export function hvp<A extends readonly unknown[], R>(f: Fn<A, R>, primals: A, tangents: A): [R, A] {

@@ -4,9 +4,10 @@ import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { withLevel } from '../core/levels.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
 import { levelOf, type TensorBase } from '../core/tensor.ts';
-import { mapTree, resultLeaves, treeLeaves } from '../core/tree.ts';
+import { auxParts, leavesLike, mapTree, resultLeaves, treeLeaves, treeText, withLeaves } from '../core/tree.ts';
 import { onesLike, zeros } from '../ops/create.ts';
 import { GradLevel } from './levels.ts';
+import { type Argnums, select } from './positions.ts';
 
 /** The result of running a function on a tape of its own. */
 interface Taped {
@@ -15,30 +16,30 @@ interface Taped {
   pullback(cotangents: readonly (TensorBase | null)[]): TensorBase[];
 }
 
-/** Runs `f` with the tensors of `args` at `wanted` positions as leaves of a new tape. */
+/**
+ * Runs `f` with the tensors of `free` as leaves of a new tape. Those of `rest` are constants on it, but
+ * tensors of the function's own, which it may change in place.
+ */
 export function tape(
   transform: string,
-  f: (...args: readonly unknown[]) => unknown,
-  args: readonly unknown[],
-  wanted: readonly number[],
+  f: (free: unknown, rest: readonly unknown[]) => unknown,
+  free: unknown,
+  rest: readonly unknown[] = [],
 ): Taped {
   const level = new GradLevel();
   const inputs: TensorBase[] = [];
-  const lifted = args.map((a, i) =>
-    wanted.includes(i)
-      ? mapTree(a, (t) => {
-          if (!isFloat(t.dtype))
-            throw new DTypeError(
-              `${transform}: only Tensors of floating point dtype can require gradients, argument ${i} holds one of ${t.dtype}; convert with x.to('float32')`,
-            );
-          const leaf = level.lift(t);
-          leaf.tracked = true;
-          inputs.push(leaf);
-          return leaf;
-        })
-      : a,
-  );
-  const result = withLevel(level, () => f(...lifted));
+  const leaves = mapTree(free, (t) => {
+    if (!isFloat(t.dtype))
+      throw new DTypeError(
+        `${transform}: only Tensors of floating point dtype can require gradients, got one of ${t.dtype}; convert with x.to('float32')`,
+      );
+    const leaf = level.lift(t);
+    leaf.tracked = true;
+    inputs.push(leaf);
+    return leaf;
+  });
+  const constants = rest.map((a) => mapTree(a, (t) => level.lift(t)));
+  const result = withLevel(level, () => f(leaves, constants));
   const outputs = treeLeaves(result);
   const lower = (t: TensorBase): TensorBase => level.lower(t);
   return {
@@ -69,7 +70,7 @@ function scalarResult(transform: string, result: unknown): TensorBase {
   const leaves = resultLeaves(transform, result);
   if (leaves.length !== 1)
     throw new ArgumentError(
-      `${transform}: Expected f(*args) to return a single scalar Tensor, got ${leaves.length} tensors; for several outputs use vjp`,
+      `${transform}: Expected f(*args) to return a Tensor, got ${treeText(result)}; for several outputs use vjp`,
     );
   const [y] = leaves;
   if (y.shape.length !== 0) {
@@ -84,25 +85,9 @@ function scalarResult(transform: string, result: unknown): TensorBase {
 
 export interface GradOptions {
   /** Which argument (or arguments) to differentiate by; 0 by default. Negative counts from the end. */
-  readonly argnums?: number | readonly number[];
+  readonly argnums?: Argnums;
   /** `f` returns `[value, aux]`; aux is handed through. */
   readonly hasAux?: boolean;
-}
-
-/** The position of an argument, counted from the end when negative. */
-export function position(transform: string, n: number, count: number): number {
-  if (!Number.isInteger(n) || n < -count || n >= count)
-    throw new ArgumentError(`${transform}: Got argnum=${n}, but only ${count} positional inputs`);
-  return n < 0 ? n + count : n;
-}
-
-function positions(transform: string, argnums: number | readonly number[], count: number): number[] {
-  const list = typeof argnums === 'number' ? [argnums] : argnums;
-  if (list.length === 0) throw new ArgumentError(`${transform}: argnums must not be empty`);
-  const wanted = list.map((n) => position(transform, n, count));
-  if (new Set(wanted).size < wanted.length)
-    throw new ArgumentError(`${transform}: argnums elements must be unique, got ${list.join(', ')}`);
-  return wanted;
 }
 
 /** [value, aux, gradients] of a scalar function. */
@@ -112,50 +97,50 @@ export function gradParts(
   args: readonly unknown[],
   options: GradOptions,
 ): { value: TensorBase; aux: unknown; grads: unknown } {
-  const argnums = options.argnums ?? 0;
-  const wanted = positions(transform, argnums, args.length);
+  const { chosen, insert } = select(transform, options.argnums ?? 0, args);
   const taped = tape(
     transform,
-    (...inner) => {
-      const out = f(...inner);
-      if (!options.hasAux) return [out, []];
-      if (!Array.isArray(out) || out.length !== 2)
-        throw new ArgumentError(`${transform}: with hasAux: true, f must return [value, aux]`);
-      return out;
+    (free, all) => {
+      const out = f(...insert(free, all));
+      return options.hasAux ? auxParts(transform, out) : [out, []];
     },
+    chosen,
     args,
-    wanted,
   );
   const [result, aux] = taped.result as readonly [unknown, unknown];
   const value = scalarResult(transform, result);
-  const seeds = [onesLike(value), ...treeLeaves(aux).map(() => null)];
-  const leaves = taped.pullback(seeds);
-  let i = 0;
-  const trees = wanted
-    .toSorted((a, b) => a - b)
-    .map((n) => ({
-      n,
-      tree: mapTree(args[n], () => leaves[i++]),
-    }));
-  const byPosition = (n: number): unknown => trees.find((t) => t.n === n)?.tree;
-  return { value, aux, grads: typeof argnums === 'number' ? byPosition(wanted[0]) : wanted.map(byPosition) };
+  return { value, aux, grads: withLeaves(chosen, taped.pullback([onesLike(value)])) };
 }
 
-/** Checks cotangents against outputs and returns them in order. */
-export function matchCotangents(transform: string, outputs: readonly TensorBase[], given: unknown): TensorBase[] {
-  const list = treeLeaves(given);
-  if (list.length !== outputs.length)
-    throw new ArgumentError(`${transform}: expected ${outputs.length} cotangents, one per output, got ${list.length}`);
+/** Checks cotangents against what the function returned, and gives them in the order of its tensors. */
+export function matchCotangents(transform: string, result: unknown, given: unknown): TensorBase[] {
+  const list = leavesLike(result, given);
+  if (list === null)
+    throw new ArgumentError(
+      `${transform}: Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. cotangents: ${treeText(given)}, primal output: ${treeText(result)}`,
+    );
+  const outputs = treeLeaves(result);
   list.forEach((c, i) => {
-    if (!sameShape(c.shape, outputs[i].shape)) {
+    const { shape, dtype } = outputs[i];
+    if (!sameShape(c.shape, shape))
       throw new ShapeError(
-        `${transform}: cotangent ${i} has shape ${shapeText(c.shape)}, the output it belongs to has shape ${shapeText(outputs[i].shape)}`,
+        `${transform}: Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(c.shape)} and output[${i}] has a shape of ${shapeText(shape)}.`,
       );
-    }
-    if (isFloat(outputs[i].dtype) && !isFloat(c.dtype))
+    if (!isFloat(c.dtype))
       throw new DTypeError(
-        `${transform}: cotangent ${i} has dtype ${c.dtype}, the output it belongs to has dtype ${outputs[i].dtype}; floating point is required`,
+        `${transform}: cotangent ${i} has dtype ${c.dtype}, the output it belongs to has dtype ${dtype}; floating point is required`,
       );
   });
   return list;
+}
+
+/** The tensors of a result to pull back from, which must be differentiable ones. */
+export function differentiableLeaves(transform: string, result: unknown): TensorBase[] {
+  const outputs = resultLeaves(transform, result);
+  for (const { dtype } of outputs)
+    if (!isFloat(dtype))
+      throw new DTypeError(
+        `${transform}: vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype ${dtype}`,
+      );
+  return outputs;
 }

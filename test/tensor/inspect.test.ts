@@ -76,7 +76,7 @@ describe('inside a transform', () => {
     grad(look)(x);
     vmap(look)(x.unsqueeze(0));
     jvp(look, [x], [x]);
-    expect(shown[0]).toBe('GradTrackingTensor(value=\n    tensor([1., 2.])\n)');
+    expect(shown[0]).toBe('GradTrackingTensor(lvl=1, value=\n    tensor([1., 2.])\n)');
     expect(shown[2]).toContain('BatchedTensor(');
     expect(shown[4]).toContain('DualTensor(primal=\n    tensor([1., 2.])');
     expect(shown[4]).toContain('tangent=');

@@ -77,7 +77,7 @@ for (const [name, jac] of Object.entries(both)) {
 
     it('refuses integers and unknown options', () => {
       expectError(() => jac((t: Tensor) => t)(tensor([1], { dtype: 'int32' })), DTypeError, 'float');
-      expectError(() => jac((t: Tensor) => t, { argnums: 1 } as object), ArgumentError, "unexpected option 'argnums'");
+      expectError(() => jac((t: Tensor) => t, { argNums: 1 } as object), ArgumentError, "unexpected option 'argNums'");
     });
 
     it('sees the outer control flow once per call', () => {

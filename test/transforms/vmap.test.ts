@@ -129,9 +129,13 @@ describe('vmap refuses', () => {
     expectError(() => vmap(sum, { inDims: 2 })(A), IndexError, 'Got in_dim=2');
     expectError(() => vmap(sum, { inDims: -3 })(A), IndexError, 'Got in_dim=-3');
     expectError(() => vmap(sum, { inDims: 0.5 })(A), IndexError, 'Got in_dim=0.5');
-    expectError(() => vmap(sum)(f64([1], [])), ShapeError, 'has 0 dims');
-    expectError(() => vmap(sum, { inDims: null })(A), ArgumentError, 'at least one input');
-    expectError(() => vmap(sum, { inDims: [0, 0] })(A), ArgumentError, 'inDims has 2 entries');
+    expectError(() => vmap(sum)(f64([1], [])), IndexError, 'that input is a Tensor of dimensionality 0');
+    expectError(() => vmap(sum, { inDims: null })(A), ArgumentError, 'at least one Tensor to vmap over');
+    expectError(
+      () => vmap(sum, { inDims: [0, 0] })(A),
+      ArgumentError,
+      'in_dims has structure (*, *) but inputs has structure (*)',
+    );
     expectError(() => vmap(sum, { outDims: 3 })(A), IndexError, 'Dimension out of range');
   });
 
@@ -141,15 +145,15 @@ describe('vmap refuses', () => {
   });
 
   it('results that are no tensors', () => {
-    expectError(() => vmap((_a: Tensor) => 3)(A), ArgumentError, 'got number');
-    expectError(() => vmap((_a: Tensor) => undefined)(A), ArgumentError, 'got undefined');
+    expectError(() => vmap((_a: Tensor) => 3)(A), ArgumentError, 'got type number');
+    expectError(() => vmap((_a: Tensor) => undefined)(A), ArgumentError, 'got type undefined');
     expectError(() => vmap(async (a: Tensor) => a)(A), ArgumentError, /promise/);
   });
 
   it('options it does not know, and chunks that are no size', () => {
     expectError(() => vmap(sum, { inDim: 0 } as object), ArgumentError, "unexpected option 'inDim'");
-    expectError(() => vmap(sum, { chunkSize: 0 })(A), ArgumentError, 'chunkSize should be an integer greater than 0');
-    expectError(() => vmap(sum, { chunkSize: 1.5 })(A), ArgumentError, 'chunkSize');
+    expectError(() => vmap(sum, { chunkSize: 0 })(A), ArgumentError, 'chunk_size should be None or greater than 0');
+    expectError(() => vmap(sum, { chunkSize: 1.5 })(A), ArgumentError, 'chunk_size');
   });
 
   it('writing per-example values into a tensor from outside', () => {

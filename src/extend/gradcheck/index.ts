@@ -157,8 +157,7 @@ export function gradgradcheck(
     const seeds = all.slice(count) as readonly Tensor[];
     if (all.some((t) => t instanceof TensorBase && t.wrapped !== null)) {
       // Inside a transform, gradients are what a transform computes.
-      const every = points.map((_, k) => k);
-      const found = tape('gradgradcheck', results, points, every).pullback(seeds);
+      const found = tape('gradgradcheck', (xs) => results(...(xs as readonly Tensor[])), points).pullback(seeds);
       return found.filter((_, k) => reached[k]) as Tensor[];
     }
     const found = api.grad(results(...points), points, { gradOutputs: seeds, createGraph: true, allowUnused: true });
