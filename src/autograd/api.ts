@@ -51,11 +51,15 @@ const ONE_NONE: readonly null[] = [null];
 const none = (n: number): readonly null[] => (n === 1 ? ONE_NONE : new Array<null>(n).fill(null));
 
 /** Checks the cotangents to start from; null stands for 1, which is only for tensors of one element. */
-function cotangents(roots: readonly Place[], given: readonly (TensorBase | null | undefined)[]): (TensorBase | null)[] {
+function cotangents(
+  roots: readonly Place[],
+  given: readonly (TensorBase | null | undefined)[],
+): readonly (TensorBase | null)[] {
   if (given.length !== roots.length)
     throw new AutogradError(`backward: got ${roots.length} tensors and ${given.length} gradients`);
-  // A literal is less than what `map` makes, and there is mostly one.
-  return roots.length === 1 ? [cotangent(roots[0], given[0], 0)] : roots.map((root, i) => cotangent(root, given[i], i));
+  if (roots.length > 1) return roots.map((root, i) => cotangent(root, given[i], i));
+  const only = cotangent(roots[0], given[0], 0);
+  return only === null ? ONE_NONE : [only];
 }
 
 function cotangent(root: Place, g: TensorBase | null | undefined, i: number): TensorBase | null {

@@ -47,6 +47,9 @@ const NO_NODES: Node[] = [];
 
 const NONE_LENT: readonly TensorBase[] = [];
 
+/** Instead of the deliveries that a node still waits for: it has begun. */
+const ENQUEUED = -1;
+
 /** The results of a pass that returns none. */
 const NONE: (TensorBase | null)[] = [];
 
@@ -118,15 +121,17 @@ class BackwardPass extends Reach implements Pass, Ledger {
     let accumulated = 0;
     let finished = false;
     try {
-      const starts = roots.length === 1 ? [nodeAt(roots[0])] : roots.map(nodeAt);
-      this.discover(starts, this.targets);
+      this.discover(roots, this.targets);
       for (let i = 0; i < roots.length; i++) {
-        if (starts[i].run === this) this.deliver(starts[i], indexAt(roots[i]), this.seed(roots[i], cotangents[i]));
+        const start = nodeAt(roots[i]);
+        if (start.run === this) this.deliver(start, indexAt(roots[i]), this.seed(roots[i], cotangents[i]));
       }
-      for (let i = 0; i < starts.length; i++) {
+      for (let i = 0; i < roots.length; i++) {
+        const start = nodeAt(roots[i]);
+        if (start.run !== this || start.dependencies !== 0) continue;
         // A node may be the start of several roots.
-        const first = i === 0 || starts.indexOf(starts[i]) === i;
-        if (first && starts[i].run === this && starts[i].dependencies === 0) this.enqueue(starts[i]);
+        start.dependencies = ENQUEUED;
+        this.enqueue(start);
       }
       for (;;) {
         // Leaves accumulate as soon as they can.
@@ -246,7 +251,12 @@ class BackwardPass extends Reach implements Pass, Ledger {
         callPosthooks(attached, new Array<TensorBase | null>(node.next.length).fill(null), g, this);
       }
     } finally {
-      if (g !== null) for (const t of g) if (t !== null) this.drop(t);
+      if (g !== null) {
+        for (let i = 0; i < g.length; i++) {
+          const t = g[i];
+          if (t !== null) this.drop(t);
+        }
+      }
     }
   }
 
@@ -282,13 +292,15 @@ class BackwardPass extends Reach implements Pass, Ledger {
         callPosthooks(attached, grads as Gradients, g, this);
       }
       let claimed = this.claim(outside);
-      if (grads !== null && g !== null && !shows) grads = this.apart(grads, g);
+      if (grads !== null && g !== null && !shows && hasParts(grads)) grads = this.apart(grads, g);
+      const { next } = node;
       // Several of them may lie in one storage, which is not to be added to before the last one is delivered.
-      if (grads !== null) for (const gi of grads) if (gi) gi.storage.holds += 1;
-      for (let i = 0; i < node.next.length; i++) {
-        const to = node.next[i];
+      const several = grads !== null && next.length > 1;
+      if (grads !== null && several) hold(grads);
+      for (let i = 0; i < next.length; i++) {
+        const to = next[i];
         const gi = grads === null ? null : grads[i];
-        if (gi) gi.storage.holds -= 1;
+        if (several && gi) gi.storage.holds -= 1;
         if (to === null || !this.wants(to)) continue;
         if (gi) {
           const index = node.nextIndex[i];
@@ -301,8 +313,11 @@ class BackwardPass extends Reach implements Pass, Ledger {
       }
     } finally {
       swapArena(outer);
-      this.claim(outside);
-      while (made.length > outside) this.freeIfDone(made.pop() as Storage);
+      while (made.length > outside) {
+        const storage = made.pop() as Storage;
+        storage.owner ??= this;
+        this.freeIfDone(storage);
+      }
     }
     if (!this.options.retainGraph) node.release();
   }
@@ -415,6 +430,21 @@ class BackwardPass extends Reach implements Pass, Ledger {
       g.storage.holds === 1 &&
       moveInto(grad.storage, g.storage)
     );
+  }
+}
+
+function hasParts(grads: readonly (TensorBase | null)[]): boolean {
+  for (let i = 0; i < grads.length; i++) {
+    const g = grads[i];
+    if (g && isPart(g)) return true;
+  }
+  return false;
+}
+
+function hold(grads: readonly (TensorBase | null)[]): void {
+  for (let i = 0; i < grads.length; i++) {
+    const g = grads[i];
+    if (g) g.storage.holds += 1;
   }
 }
 

@@ -1,3 +1,4 @@
+import { nodeAt, type Place } from '../core/edge.ts';
 import type { Node, Visitor } from '../core/node.ts';
 import type { TensorBase } from '../core/tensor.ts';
 
@@ -26,8 +27,8 @@ export abstract class Reach implements Visitor {
   private needed: Set<Node> | null = null;
 
   /** Visits what the roots lead to and counts, per node, the deliveries it must wait for; of the way to `targets` only, if given. */
-  discover(roots: readonly Node[], targets: ReadonlyMap<Node, unknown> | null): void {
-    for (let i = 0; i < roots.length; i++) this.visit(roots[i]);
+  discover(roots: readonly Place[], targets: ReadonlyMap<Node, unknown> | null): void {
+    for (let i = 0; i < roots.length; i++) this.visit(nodeAt(roots[i]));
     // What a node leads to is put at the end of the list, where this walk will come by.
     for (let node = this.first; node !== null; node = node.following) {
       const { next } = node;

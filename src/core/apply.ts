@@ -9,6 +9,7 @@ import type { Op } from './op.ts';
 import { makeResults } from './recipes.ts';
 import { sameShape } from './shape.ts';
 import {
+  type AutogradMeta,
   isInference,
   isTensor,
   levelOf,
@@ -93,24 +94,31 @@ export function setFollowBase(f: (view: TensorBase, base: TensorBase) => void): 
   followBase = f;
 }
 
+// V8 inlines by length of code, and only so much into one function. So what is on the path of every operation is
+// short, and what is rare stands apart.
+
 /** Brings the place in the graph of a view up to date. */
 export function sync(t: TensorBase): TensorBase {
   const { meta } = t;
+  if (meta !== null && meta.base !== null) syncView(t, meta, meta.base);
+  return t;
+}
+
+function syncView(t: TensorBase, meta: AutogradMeta, base: TensorBase): void {
   if (t.wrapped !== null) {
-    if (meta !== null && meta.base !== null && meta.baseVersion !== metaOf(meta.base).baseVersion) {
-      if (meta.base.tracked && meta.creation !== 'plain' && meta.creation !== 'detached')
-        throw boundView(t, 'its base or another view of its base has been');
-      followBase?.(t, meta.base);
-      meta.baseVersion = metaOf(meta.base).baseVersion;
-    }
-  } else if (meta !== null && meta.base !== null && meta.baseVersion !== t.storage.version) {
-    if (meta.base.tracked) {
+    const { baseVersion } = metaOf(base);
+    if (meta.baseVersion === baseVersion) return;
+    if (base.tracked && meta.creation !== 'plain' && meta.creation !== 'detached')
+      throw boundView(t, 'its base or another view of its base has been');
+    followBase?.(t, base);
+    meta.baseVersion = metaOf(base).baseVersion;
+  } else if (meta.baseVersion !== t.storage.version) {
+    if (base.tracked) {
       if (meta.creation !== 'plain') throw boundView(t, 'its base or another view of its base has been');
-      followBase?.(t, meta.base);
+      followBase?.(t, base);
     }
     meta.baseVersion = t.storage.version;
   }
-  return t;
 }
 
 /** Whether a view is bound to a base that needs gradients and was changed, and cannot follow it: `sync` would refuse it. */
@@ -129,8 +137,10 @@ export function needsGradient(t: TensorBase): boolean {
 
 /** Where the gradient of `t` goes: the node that made it, or the one accumulating into the leaf. */
 export function gradientNode(t: TensorBase): Node {
-  sync(t);
-  if (t.node !== null) return t.node;
+  return sync(t).node ?? accumulatorOf(t);
+}
+
+function accumulatorOf(t: TensorBase): Node {
   const meta = metaOf(t);
   meta.accumulator ??= new Node(accumulateGrad, undefined, levelOf(t), 0, t);
   return meta.accumulator;
@@ -190,7 +200,7 @@ export function openNode<A>(
   let needs = 0;
   for (let i = 0; i < count; i++) {
     const t = inputs[i];
-    if (typeof t !== 'number' && (t.meta === null ? t : sync(t)).tracked && levelOf(t) === level) needs |= 1 << i;
+    if (typeof t !== 'number' && sync(t).tracked && levelOf(t) === level) needs |= 1 << i;
   }
   if (needs === 0 || op.backward === null) return null;
   // An inference tensor may take part where others need gradients; by itself it makes no graph. A transform's tape is
@@ -201,7 +211,7 @@ export function openNode<A>(
   for (let i = 0; i < count; i++) {
     const t = inputs[i];
     if (typeof t === 'number' || !t.tracked || levelOf(t) !== level) continue;
-    node.connect(i, gradientNode(t), t.outputIndex);
+    node.connect(i, t.node ?? accumulatorOf(t), t.outputIndex);
   }
   const plan = op.backward.plan(needs, count);
   node.reserve(plan);

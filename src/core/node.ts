@@ -206,19 +206,13 @@ export class Node {
   /** Sets the k-th saved value and the version it has now. */
   save(k: number, t: Operand): void {
     const saved = this.saved as (Operand | Packed)[];
-    if (typeof t === 'number') {
+    if (typeof t === 'number') saved[k] = t;
+    else if (t.wrapped !== null || packer !== null) saved[k] = savedApart(this, k, t);
+    else {
+      const { version } = t.storage;
+      if (version !== 0) saveVersion(this, k, version);
       saved[k] = t;
-      return;
-    }
-    const version = t.wrapped === null ? t.storage.version : versionOf(t);
-    if (version < 0 && this.level === null) throw savedInferenceError();
-    if (packer !== null) {
-      saved[k] = packer.pack(t, this);
-      this.savedVersions = withNumber(this.savedVersions, k, PACKED);
-    } else {
-      saved[k] = frozen(t);
-      if (t.wrapped === null) awaitBytes(t.storage);
-      if (version !== 0) this.savedVersions = withNumber(this.savedVersions, k, version);
+      awaitBytes(t.storage);
     }
   }
 
@@ -254,7 +248,7 @@ export class Node {
   release(): void {
     const { saved } = this;
     if (saved !== null) {
-      const [first] = saved;
+      const first = saved[0];
       if (typeof first === 'number' && saved.length === 1 && this.op.backward?.setting === this.plan[0]) return;
       for (let k = 0; k < saved.length; k++) {
         const t = saved[k];
@@ -272,6 +266,21 @@ export class Node {
 }
 
 // Functions, for private methods would be a field more in every node.
+
+function saveVersion(node: Node, k: number, version: number): void {
+  if (version < 0 && node.level === null) throw savedInferenceError();
+  node.savedVersions = withNumber(node.savedVersions, k, version);
+}
+
+/** What a node keeps of a tensor of a transform, or by the hooks in force. */
+function savedApart(node: Node, k: number, t: TensorBase): TensorBase | Packed {
+  const version = versionOf(t);
+  if (version !== 0) saveVersion(node, k, version);
+  if (packer === null) return frozen(t);
+  const packed = packer.pack(t, node);
+  node.savedVersions = withNumber(node.savedVersions, k, PACKED);
+  return packed;
+}
 
 /** Where inputs are saved, in order, then outputs. */
 function placesOf(node: Node): number[] {

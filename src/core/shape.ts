@@ -16,13 +16,14 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return true;
 }
 
-const SCALAR: Shape = Object.freeze([]);
+/** The shape of a scalar, and its strides. */
+export const NO_SIZES: Shape = Object.freeze([]);
 const ONE: Shape = Object.freeze([1]);
 
 /** Row-major strides. As in PyTorch a size of 0 counts as 1. */
 export function contiguousStrides(shape: Shape): readonly number[] {
   const rank = shape.length;
-  if (rank === 0) return SCALAR;
+  if (rank === 0) return NO_SIZES;
   if (rank === 1) return ONE;
   const strides = new Array<number>(rank);
   let step = 1;

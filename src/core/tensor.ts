@@ -271,8 +271,11 @@ export function levelOf(t: TensorBase): Level | null {
  * itself: its gradient finds it by identity.
  */
 export function frozen(t: TensorBase): TensorBase {
-  if (t.wrapped === null || (t.tracked && t.node === null)) return t;
-  const copy = wrap(t.wrapped, t.shape);
+  return t.wrapped === null || (t.tracked && t.node === null) ? t : frozenCopy(t, t.wrapped);
+}
+
+function frozenCopy(t: TensorBase, wrapped: Wrapped): TensorBase {
+  const copy = wrap(wrapped, t.shape);
   copy.tracked = t.tracked;
   copy.node = t.node;
   copy.outputIndex = t.outputIndex;

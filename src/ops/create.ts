@@ -1,7 +1,7 @@
 import { address, beginLaunch, writeBytes } from '../backends/wasm/heap.ts';
 import { type RampDType, ramp } from '../backends/wasm/ramp.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
-import { checkShape, type Shape } from '../core/shape.ts';
+import { checkShape, NO_SIZES, type Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { filled, fillKernel } from './filled.ts';
@@ -19,11 +19,9 @@ export const zerosLike = (t: TensorBase): TensorBase => repeated(0, t);
 export const onesLike = (t: TensorBase): TensorBase => repeated(1, t);
 
 function repeated(value: number, like: TensorBase): TensorBase {
-  const one = filled(SCALAR, value, like.dtype);
+  const one = filled(NO_SIZES, value, like.dtype);
   return like.shape.length === 0 ? one : expand(one, like.shape);
 }
-
-const SCALAR: Shape = [];
 
 /** A vector of numbers. */
 export function vectorOf(values: ArrayLike<number>, dtype: DType): TensorBase {

@@ -1,5 +1,5 @@
 import { address, beginLaunch, COPIED_BYTES } from '../backends/wasm/heap.ts';
-import { launch, MASKED } from '../backends/wasm/map.ts';
+import { FEW, launch, MASKED } from '../backends/wasm/map.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
@@ -366,16 +366,11 @@ export class ElementwiseOp implements Op<undefined> {
   /** Gradients of the inputs in `wanted`, by the derived function. @internal */
   runBackward(node: Node, g: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[] {
     const piece = this.#vjp(wanted);
-    const { sources, saves, places } = piece;
-    const args = new Array<Operand>(sources.length);
-    for (let k = 0; k < args.length; k++) {
-      const place = places[k];
-      if (place < 0) args[k] = cotangent(g, sources[k].index, node);
-      // A pass may want less than what was saved for.
-      else args[k] = node.unpack(node.plan === saves ? place : node.plan.indexOf(saves[place]));
-    }
-    const grads = runPiece(piece, args, node.shape, node.dtype);
+    const { sources } = piece;
     const { length } = this.fn.args;
+    const args = new Array<Operand>(sources.length);
+    for (let k = 0; k < args.length; k++) args[k] = sourceOf(piece, k, node, g);
+    const grads = runPiece(piece, args, node.shape, node.dtype);
     if (grads.length === length) return grads;
     const out = nulls<TensorBase>(length);
     let k = 0;
@@ -384,14 +379,24 @@ export class ElementwiseOp implements Op<undefined> {
   }
 }
 
+/** An argument of a derived function. */
+function sourceOf(
+  { sources, places, saves }: Piece,
+  k: number,
+  node: Node,
+  g: readonly (TensorBase | null)[],
+): Operand {
+  const place = places[k];
+  if (place < 0) return cotangent(g, sources[k].index, node);
+  // A pass may want less than what was saved for.
+  return node.unpack(node.plan === saves ? place : node.plan.indexOf(saves[place]));
+}
+
 /** Opens the node of an in-place application. What backward needs of the target is copied, for it is about to be overwritten. */
 export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...Operand[]]): Node | null {
   const [target] = inputs;
   return openNode(op as Op<undefined>, inputs, undefined, null, (x) => (x === target ? clone(target) : x));
 }
-
-/** Up to so many elements nobody need ask whether threads share the work. */
-const FEW = 1024;
 
 function bits(mask: number, n: number): boolean[] {
   return Array.from({ length: n }, (_, i) => ((mask >> i) & 1) === 1);

@@ -1,6 +1,6 @@
 import { clear } from '../backends/wasm/clear.ts';
 import { address, beginLaunch } from '../backends/wasm/heap.ts';
-import { MapKernel } from '../backends/wasm/map.ts';
+import { FEW, MapKernel } from '../backends/wasm/map.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
@@ -12,7 +12,11 @@ export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
   if (Object.is(value, 0)) {
     beginLaunch();
     clear(address(out.storage), out.storage.nbytes);
-  } else fillKernel(dtype).runFlat(out.count, [out], [value], 0);
+  } else if (out.count > FEW) fillKernel(dtype).runFlat(out.count, [out], [value], 0);
+  else {
+    beginLaunch();
+    fillKernel(dtype).flat(0)(out.count, address(out.storage), value);
+  }
   return out;
 }
 

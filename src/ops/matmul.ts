@@ -5,7 +5,7 @@ import type { DType } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
-import { broadcastShapes, type Shape, shapeText } from '../core/shape.ts';
+import { broadcastShapes, NO_SIZES, type Shape, shapeText } from '../core/shape.ts';
 import { alias, checkTensors, fresh, placeOf, type TensorBase } from '../core/tensor.ts';
 import { copyKernel, toDType } from './copy.ts';
 import { mul, sum } from './engine-ops.ts';
@@ -41,21 +41,24 @@ function product(
   a: TensorBase,
   b: TensorBase,
 ): TensorBase {
-  if (a.dtype === 'uint8')
-    return internally(() => toDType(product(kernel, shape, toDType(a, 'int32'), toDType(b, 'int32')), 'uint8'));
+  if (a.dtype === 'uint8') return productOfBytes(kernel, shape, a, b);
   const y = fresh(shape, a.dtype);
   kernel(y, a, b);
   return y;
 }
 
+// Apart, for what a closure holds is allocated whether it is made or not.
+const productOfBytes: typeof product = (kernel, shape, a, b) =>
+  internally(() => toDType(product(kernel, shape, toDType(a, 'int32'), toDType(b, 'int32')), 'uint8'));
+
 // y = Σ a b        ā = ȳ b,  b̄ = ȳ a
 const dotOp: Op<undefined> = defineOp({
   name: 'dot',
   inputs: ['a', 'b'],
-  forward: ([a, b]) => product(dotKernel, [], a, b),
+  forward: (x) => product(dotKernel, NO_SIZES, x[0], x[1]),
   vjp: {
-    a: [['b'], (g, [b]) => mul(g, b)],
-    b: [['a'], (g, [a]) => mul(g, a)],
+    a: [['b'], (g, b) => mul(g, b[0])],
+    b: [['a'], (g, a) => mul(g, a[0])],
   },
   jvp: 'multilinear',
   vmap: ([a, b]) => sum(mul(a, b), -1),

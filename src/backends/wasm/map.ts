@@ -68,6 +68,9 @@ const TURNED_TO = 2 ** 22;
 const BACKWARDS = 2 ** 14;
 let backwards = false;
 
+/** Up to so many elements nobody need ask whether threads share the work. */
+export const FEW = 1024;
+
 /** Inputs that a bit mask has room for. */
 export const MASKED = 30;
 

@@ -357,9 +357,12 @@ export function makeWay(lines: number): void {
 
 /** Notes that a backward pass is going to read a body. */
 export function expect(body: Body): void {
-  if (body.awaited++ > 0) return;
-  if (body.ring === spare) moveLimited(body, awaited);
-  else if (body.ring === released) move(body, lasting);
+  if (body.awaited++ === 0 && body.ring !== null) expectIn(body.ring, body);
+}
+
+function expectIn(ring: Ring, body: Body): void {
+  if (ring === spare) moveLimited(body, awaited);
+  else if (ring === released) move(body, lasting);
 }
 
 /**
@@ -368,8 +371,12 @@ export function expect(body: Body): void {
  */
 export function unexpect(body: Body, result: boolean): void {
   if (body.awaited === 0 || --body.awaited > 0) return;
-  if (body.ring === awaited) moveLimited(body, spare);
-  else if (result && body.ring === lasting && body.sizeClass < 0) move(body, released);
+  if (body.ring !== null) unexpectIn(body.ring, body, result);
+}
+
+function unexpectIn(ring: Ring, body: Body, result: boolean): void {
+  if (ring === awaited) moveLimited(body, spare);
+  else if (result && ring === lasting && body.sizeClass < 0) move(body, released);
 }
 
 function moveLimited(body: Body, to: LimitedRing): void {
