@@ -95,7 +95,9 @@ export function wrapDims(op: string, dims: readonly number[], rank: number): num
   const out = dims.map((d) => wrapDim(op, d, rank));
   for (let i = 0; i < out.length; i++) {
     if (out.indexOf(out[i]) !== i)
-      throw new IndexError(`${op}: dim ${out[i]} appears multiple times in the list of dims`);
+      throw new IndexError(
+        `${op}: dim ${out[i]} appears multiple times in the list of dims, duplicate dims are not allowed`,
+      );
   }
   return out;
 }

@@ -13,6 +13,13 @@ const noBool = (reason: string) => ({ refuse: (dtype: DType): string | null => (
 
 const isBool = (x: Operand): boolean => typeof x !== 'number' && x.dtype === 'bool';
 
+function refuseQuotient([, a, b]: readonly Operand[]): void {
+  if ([a, b].some((x) => typeof x === 'number' || isFloat(x.dtype))) return;
+  throw new DTypeError(
+    'addcdiv: Integer division with addcdiv is no longer supported; write x.add(a.div(b)), or trunc() that',
+  );
+}
+
 function refuseBool(inputs: readonly Operand[]): void {
   if (!inputs.some(isBool)) return;
   throw new DTypeError(
@@ -55,7 +62,7 @@ export const ops = {
     f.neg,
     'same',
     noBool(
-      'Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use logicalNot() instead.',
+      'Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead: logicalNot().',
     ),
   ),
   abs: op(f.absolute, 'same'),
@@ -145,7 +152,7 @@ export const ops = {
   nanToNum: op(f.nanToNum, 'first'),
   lerp: op(f.lerp, 'same', { setting: 2 }),
   addcmul: op(f.addcmul, 'same'),
-  addcdiv: op(f.addcdiv, 'same'),
+  addcdiv: op(f.addcdiv, 'same', { guard: refuseQuotient }),
 } as const;
 
 type Unary = (x: TensorBase) => TensorBase;

@@ -14,7 +14,9 @@ import { defineOp, type Op } from '../core/op.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
-import { mul } from './elementwise.ts';
+import { zeros } from './create.ts';
+import { mul, where } from './elementwise.ts';
+import { inPlaceOf, writeInPlace } from './inplace.ts';
 import { padTo } from './pad.ts';
 import { narrow } from './slices.ts';
 import { storable } from './storable.ts';
@@ -377,8 +379,20 @@ const indexFillOp: WritingOp<ValueAttrs> = defineWriting({
 
 /** `x` with a number, or the value of a scalar tensor, at the places in `index` along `dim`. */
 export function indexFill(x: TensorBase, dim: number, index: TensorBase, value: Operand): TensorBase {
-  return written(x, indexFillCall(x, dim, index, value));
+  const call = indexFillCall(x, dim, index, value);
+  if (!isVariable(value)) return written(x, call);
+  // A place is filled once, however often it is named: so often the value's gradient counts it.
+  const places = indexFill(zeros(x.shape, 'bool'), dim, index, 1);
+  return where(places, toDType(value, x.dtype), x);
 }
+
+export function indexFill_(x: TensorBase, dim: number, index: TensorBase, value: Operand): TensorBase {
+  if (isVariable(value)) return inPlaceOf('indexFill', x, [index, value], (now) => indexFill(now, dim, index, value));
+  return writeInPlace('indexFill', x, indexFillCall(x, dim, index, value));
+}
+
+/** Whether it is a tensor that gradients or a transform may reach. */
+const isVariable = (x: Operand): x is TensorBase => typeof x !== 'number' && (x.tracked || x.wrapped !== null);
 
 export function indexFillCall(x: TensorBase, dim: number, index: TensorBase, value: Operand): Writing {
   const d = checkSlices('indexFill', x, dim, index, null);

@@ -20,7 +20,7 @@ const reductions: readonly string[] = ['none', 'mean', 'sum'];
 export function checkReduction(op: string, reduction: string): void {
   if (!reductions.includes(reduction))
     throw new ArgumentError(
-      `${op}: ${reduction} is not a valid value for reduction; it is one of ${reductions.join(', ')}`,
+      `${op}: ${reduction} is not a valid value for reduction: ${reduction} is not valid, it is one of ${reductions.join(', ')}`,
     );
 }
 

@@ -6,7 +6,7 @@ import { fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, compare, type Expr, select, unary } from '../kernels/expr.ts';
 import { toDType } from './copy.ts';
 import { zerosLike } from './create.ts';
-import { abs, div, eq, mul, pow, sgn, where } from './elementwise.ts';
+import { abs, div, eq, logicalAnd, logicalOr, mul, ne, pow, sgn, where } from './elementwise.ts';
 import { fillKernel } from './filled.ts';
 import {
   type Dims,
@@ -83,7 +83,8 @@ export function normGradient(
       return mul(x, over(1));
     case Number.POSITIVE_INFINITY:
     case Number.NEGATIVE_INFINITY: {
-      const hit = toDType(eq(abs(x), y), x.dtype);
+      // If the norm is NaN, it is that of the elements that are.
+      const hit = toDType(logicalOr(eq(abs(x), y), logicalAnd(ne(x, x), ne(y, y))), x.dtype);
       return mul(mul(sgn(x), hit), div(g, sumOver(hit, dims, true)));
     }
     default:
@@ -136,7 +137,7 @@ export function norm(x: TensorBase, p: number | 'fro' = 2, dim?: Dims, keepdim =
       `norm: linalg.vector_norm: Expected a floating point or complex tensor as input. Got ${input.dtype}; convert with x.to('float32') first`,
     );
   const attrs = reduceAttrs('norm', x, dim, keepdim);
-  if (!Number.isFinite(order) && attrs.dims.some((d) => x.shape[d] === 0)) {
+  if ((order < 0 || order === Number.POSITIVE_INFINITY) && attrs.dims.some((d) => x.shape[d] === 0)) {
     throw new IndexError(
       `norm: cannot compute the ${order} norm on an empty dimension because the operation does not have an identity`,
     );

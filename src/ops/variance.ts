@@ -20,7 +20,6 @@ import {
   spread,
   sumOver,
 } from './reduce.ts';
-import { expand } from './view.ts';
 
 /*
  * Variance and standard deviation: Σ (x − m)² / (n − c) with m = Σ x / n, in two passes. Both run in
@@ -85,11 +84,13 @@ function forward(x: TensorBase, attrs: VarianceAttrs, root: boolean, withMean: b
   });
 }
 
-/** 2 (x − m) / (n − c) times g, which has the dimensions kept. Without any freedom it is infinite, as PyTorch has it. */
+/** 2 (x − m) / (n − c) times g, which has the dimensions kept. Without any freedom it is infinite, and NaN at the mean, as PyTorch has it. */
 function varianceGradient(g: TensorBase, x: TensorBase, { dims, correction }: VarianceAttrs): TensorBase {
   const freedom = sizeOver(x.shape, dims) - correction;
-  if (freedom === 0) return expand(mul(g, Number.POSITIVE_INFINITY), x.shape);
-  return mul(mul(g, 2 / freedom), sub(x, meanOver(x, dims)));
+  const off = sub(x, meanOver(x, dims));
+  return freedom === 0
+    ? mul(g, where(eq(off, 0), Number.NaN, Number.POSITIVE_INFINITY))
+    : mul(mul(g, 2 / freedom), off);
 }
 
 /** The cotangent of the variance from that of its root y: ȳ / 2y, and 0 where y is. */

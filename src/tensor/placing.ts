@@ -204,7 +204,7 @@ export abstract class TensorPlacing<S extends Shape = Untyped> extends TensorPic
   }
 
   indexFill_(dim: number, index: Tensor, value: Operand): this {
-    writeInPlace('indexFill', this, indexing.indexFillCall(this, dim, index, value));
+    indexing.indexFill_(this, dim, index, value);
     return this;
   }
 
