@@ -95,4 +95,11 @@ describe('a limit that learns', () => {
     expect(limit.lines).toBeGreaterThan(100);
     expect(limit.lines).toBeLessThanOrEqual(120);
   });
+
+  it('in haste rises by a share of the evidence, so that a few misses suffice, and not beyond what would have', () => {
+    const cache = new Cache(new Limit(100, 100_000, 1 / 8, 1 / 8));
+    for (let turn = 0; turn < 3; turn++) for (let k = 0; k < 50; k++) cache.touch(k, 100);
+    expect(cache.limit.lines).toBeGreaterThanOrEqual(5000);
+    expect(cache.limit.lines).toBeLessThanOrEqual(5200);
+  });
 });

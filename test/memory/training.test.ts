@@ -1,4 +1,4 @@
-import { memoryStats, noGrad, setCacheLimit, type Tensor, tensor } from 'nabla';
+import { memoryStats, noGrad, setCacheLimit, type Tensor, tensor, zerosLike } from 'nabla';
 import { expect, it } from 'vitest';
 import { spread } from '../support/numbers.ts';
 
@@ -18,6 +18,28 @@ function measured(): Readonly<Record<'resident' | 'heap' | 'evicted' | 'linear',
   const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
   return { resident: rss, heap: heapUsed, evicted: arrayBuffers, linear: memoryStats().linearMemoryBytes };
 }
+
+it('moments that every step computes anew are made again for a few steps, and then stay in place', () => {
+  const parameters = [1, 2].map((seed) => tensor(Float32Array.from(spread(200_000, -1, 1, seed))).requiresGrad_());
+  const moments = parameters.map((p): [Tensor, Tensor] => [zerosLike(p), zerosLike(p)]);
+  const step = (): void => {
+    for (const p of parameters) p.square().sum().backward();
+    noGrad(() => {
+      for (const [i, p] of parameters.entries()) {
+        const g = p.grad as Tensor;
+        const [m, v] = moments[i];
+        moments[i] = [m.mul(0.9).add(g.mul(0.1)), v.mul(0.999).add(g.square().mul(0.001))];
+        p.sub_(m.div(v.sqrt().add(1)).mul(0.001));
+        g.zero_();
+      }
+    });
+  };
+  for (let i = 0; i < 30; i++) step();
+  const before = memoryStats().remakes;
+  expect(before).toBeLessThan(300);
+  for (let i = 0; i < 10; i++) step();
+  expect(memoryStats().remakes - before).toBeLessThan(20);
+});
 
 it('200,000 steps of a small model leave memory where it was', () => {
   const parameter = (shape: readonly number[], seed: number): Tensor =>

@@ -61,7 +61,7 @@ const released = new Ring();
  * What a backward pass is going to read is kept apart, and joins the others when it has been read: most
  * of it is dead by then.
  */
-const spare = new LimitedRing(new Limit(division.spare / LINE, CACHE_MOST, 1 / 8));
+const spare = new LimitedRing(new Limit(division.spare / LINE, CACHE_MOST, 1 / 8, 1 / 8));
 const awaited = new LimitedRing(new Limit(division.awaited / LINE, CACHE_MOST, 1));
 
 /** The launch during which nothing more was found to evict; until the next one the search is spared. */
@@ -270,10 +270,10 @@ function forget(body: Body, limit: Limit): void {
   forgotten++;
 }
 
-/** To be called before a body in place goes that may be missed. */
+/** To be called before a body in place goes that may be missed. What makes way while recipes are followed tells nothing of the program. */
 function giveUp(body: Body, limit: Limit): void {
   body.givenUpBy = limit;
-  body.mark = limit.giveUp(body.span?.size ?? 0);
+  body.mark = limit.giveUp(launchesInside > 0 ? 0 : (body.span?.size ?? 0));
 }
 
 /** Forgets what a ring holds too much of, or would with so many lines more. */
@@ -428,6 +428,8 @@ export function remake(body: Body, owner: object, make: () => Body): void {
   if (span === null) throw new DeviceError('a recipe gave bytes that have no place');
   settle(body, span);
   body.forgotten = false;
+  // Missed by the program itself, it is in use; and its recipe has been longer to follow than it seemed.
+  body.atNeed ||= launchesInside === 0;
   countLeases(body, 1);
   enroll(body, owner);
   noteRemade(body, Math.ceil((body.used * GRANULE) / LINE));
