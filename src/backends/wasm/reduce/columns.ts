@@ -96,18 +96,21 @@ export function columnsFunction(
   const { lanes, stateBytes } = code;
   const strided = access.includes('strided');
   const states = loadWord(b, HEAD.state);
+  const batches = loadWord(b, HEAD.batches);
   const outputs = loadWord(b, HEAD.outputs);
   const outer = loadWord(b, HEAD.outer);
   const inner = loadWord(b, HEAD.inner);
-  const base = loadWord(b, HEAD.base);
   const baseStep = loadWord(b, HEAD.baseStep);
   const reader = new Reader(b, spec, access, 'output');
 
-  const row = reader.start;
+  const batch = reader.start;
+  const row = reader.copy(batch);
   const blockRow = reader.copy(row);
   const column = reader.copy(row);
   const cell = reader.copy(row);
+  const base = b.local('i32');
   const index = b.local('i32');
+  const outerLeft = b.local('i32');
   const left = b.local('i32');
   const columnsLeft = b.local('i32');
   const state = b.local('i32');
@@ -155,23 +158,36 @@ export function columnsFunction(
     }
   };
 
-  beginStates(b, code, states, outputs);
-  timesOrNever(b, outer, () => {
-    b.get(inner).set(left).get(base).set(index);
-    reader.assign(blockRow, row);
-    whilst(
-      b,
-      () => b.get(left),
-      () => {
-        b.get(left).i32(BLOCK_ROWS).get(left).i32(BLOCK_ROWS).op('i32.lt_u', 'select').set(depth);
-        foldBlock();
-        b.get(left).get(depth).op('i32.sub').set(left);
-        advance(b, index, depth);
-        reader.stepBy(blockRow, 'inner', depth);
-      },
-    );
-    reader.step(row, 'outer');
-    advance(b, base, baseStep);
+  const foldBatch = (): void => {
+    // What the batch before had in its last vector beyond its outputs is not of these.
+    beginStates(b, code, states, outputs);
+    b.get(b.params[0])
+      .mem('i32.load', 4 * HEAD.base)
+      .set(base);
+    b.get(outer).set(outerLeft);
+    timesOrNever(b, outerLeft, () => {
+      b.get(inner).set(left).get(base).set(index);
+      reader.assign(blockRow, row);
+      whilst(
+        b,
+        () => b.get(left),
+        () => {
+          b.get(left).i32(BLOCK_ROWS).get(left).i32(BLOCK_ROWS).op('i32.lt_u', 'select').set(depth);
+          foldBlock();
+          b.get(left).get(depth).op('i32.sub').set(left);
+          advance(b, index, depth);
+          reader.stepBy(blockRow, 'inner', depth);
+        },
+      );
+      reader.step(row, 'outer');
+      advance(b, base, baseStep);
+    });
+  };
+  times(b, batches, () => {
+    reader.assign(row, batch);
+    foldBatch();
+    reader.step(batch, 'batch');
+    b.get(states).get(outputs).i32(stateBytes).op('i32.mul', 'i32.add').set(states);
   });
   return b;
 }

@@ -16,6 +16,8 @@ export interface ReductionPlan {
   readonly kind: 'rows' | 'columns';
   /** How each tensor runs along the vectorised loop. */
   readonly access: readonly Access[];
+  /** The loops of a kernel call, outermost first: two over outputs and two of the fold. */
+  readonly batch: Loop;
   readonly outputs: Loop;
   readonly outer: Loop;
   readonly inner: Loop;
@@ -72,7 +74,16 @@ export function planReduction(
     const none = { size: 0, steps: still };
     const outputs = { size, steps: [...still.slice(1), 1] };
     const access = tensors.map((): Access => 'unit');
-    return { kind: 'rows', access, outputs, outer: none, inner: none, keptAround: [], foldAround: [] };
+    return {
+      kind: 'rows',
+      access,
+      batch: { size: 1, steps: still },
+      outputs,
+      outer: none,
+      inner: none,
+      keptAround: [],
+      foldAround: [],
+    };
   }
   if (keptDims.some((d) => shape[d] === 0)) return null;
   const kept = joinLoops(memoryOrder(loopsOver(shape, keptDims, [...strides, placeStrides(shape, keptDims)])));
@@ -82,27 +93,27 @@ export function planReduction(
   const one: Loop = { size: 1, steps: still };
   const take = (loops: Loop[], index: number): Loop => (index < 0 ? one : loops.splice(index, 1)[0]);
 
+  /** The longest of the loops that are left costs least per call. */
+  const takeLongest = (loops: Loop[]): Loop =>
+    take(
+      loops,
+      loops.reduce((best, loop, i) => (best < 0 || loop.size > loops[best].size ? i : best), -1),
+    );
   const across = contiguousLoop(kept, inputs, lanes);
   const along = contiguousLoop(fold, inputs, 2);
-  if (across >= 0 && along < 0) {
-    const outputs = take(kept, across);
-    const inner = take(fold, fold.length - 1);
-    const outer = take(fold, fold.length - 1);
-    const access = tensors.map((_, i): Access => (outputs.steps[i] === 0 ? 'repeat' : 'unit'));
-    return { kind: 'columns', access, outputs, outer, inner, keptAround: kept, foldAround: fold };
-  }
-  const inner = take(fold, ordered || along < 0 ? fold.length - 1 : along);
+  const isAcross = across >= 0 && along < 0;
+  const inner = take(fold, isAcross || ordered || along < 0 ? fold.length - 1 : along);
   const outer = take(fold, fold.length - 1);
-  // The longest loop over outputs costs least per call.
-  const longest = kept.reduce((best, loop, i) => (best < 0 || loop.size > kept[best].size ? i : best), -1);
-  const outputs = take(kept, longest);
-  if (inner.size < SHORT && outputs.size >= SHORT * lanes) {
-    const access = tensors.map((_, i): Access => (outputs.steps[i] === 0 ? 'repeat' : 'strided'));
-    return { kind: 'columns', access, outputs, outer, inner, keptAround: kept, foldAround: fold };
-  }
-  const strided = !regular(inner, inputs);
-  const access = tensors.map((_, i): Access => (strided ? 'strided' : inner.steps[i] === 0 ? 'repeat' : 'unit'));
-  return { kind: 'rows', access, outputs, outer, inner, keptAround: kept, foldAround: fold };
+  const outputs = isAcross ? take(kept, across) : takeLongest(kept);
+  const batch = takeLongest(kept);
+  const loops = { batch, outputs, outer, inner, keptAround: kept, foldAround: fold };
+  const accesses = (loop: Loop, moving: Access): Access[] =>
+    tensors.map((_, i) => (loop.steps[i] === 0 ? 'repeat' : moving));
+  if (isAcross) return { kind: 'columns', access: accesses(outputs, 'unit'), ...loops };
+  if (inner.size < SHORT && outputs.size >= SHORT * lanes)
+    return { kind: 'columns', access: accesses(outputs, 'strided'), ...loops };
+  const access = regular(inner, inputs) ? accesses(inner, 'unit') : tensors.map((): Access => 'strided');
+  return { kind: 'rows', access, ...loops };
 }
 
 /** How many plans are remembered; a power of two. */

@@ -21,25 +21,30 @@ export interface MapSpec {
   readonly ins: readonly (DType | 'scalar')[];
 }
 
-/** The parameter block, in 32-bit words: a head of an even number, four words for every tensor, two for every scalar. */
+/** The parameter block, in 32-bit words: a head of an even number, two words for every scalar, five for every tensor. */
 export const HEAD = {
   state: 0,
-  outputs: 1,
-  outer: 2,
-  inner: 3,
-  base: 4,
-  baseStep: 5,
-  far: 6,
-  rest: 7,
-  words: 8,
+  batches: 1,
+  outputs: 2,
+  outer: 3,
+  inner: 4,
+  base: 5,
+  baseStep: 6,
+  far: 7,
+  rest: 8,
+  words: 10,
 } as const;
-export const INPUT_WORDS = 4;
+export const SCALAR_WORDS = 2;
+export const INPUT_WORDS = 5;
+
+/** The loops of a fold kernel, outermost first. */
+type FoldLoop = 'batch' | 'output' | 'outer' | 'inner';
 
 interface Input {
   readonly dtype: DType;
   readonly access: Access;
-  /** Byte steps: from output to output, along the outer and along the inner fold loop. */
-  readonly steps: { readonly output: Local; readonly outer: Local; readonly inner: Local };
+  /** Byte steps along every loop. */
+  readonly steps: Readonly<Record<FoldLoop, Local>>;
   readonly start: Local;
   /** The element of an input that repeats. */
   readonly repeated: Local | null;
@@ -61,23 +66,28 @@ export class Reader {
     this.#b = b;
     this.#spec = spec;
     this.#vectorised = vectorised;
-    const tensors = spec.ins.filter((t) => t !== 'scalar').length;
-    let scalarWord = HEAD.words + INPUT_WORDS * tensors;
+    let scalarWord: number = HEAD.words;
+    const inputWord = HEAD.words + SCALAR_WORDS * spec.ins.filter((t) => t === 'scalar').length;
     this.#scalars = spec.ins.map((dtype) => {
       if (dtype === 'scalar') {
         const l = b.local('v128');
         loadSplat(b, STORED[spec.compute], spec.compute, b.params[0], 4 * scalarWord);
         b.set(l);
-        scalarWord += 2;
+        scalarWord += SCALAR_WORDS;
         return l;
       }
       const index = this.#inputs.length;
-      const word = HEAD.words + INPUT_WORDS * index;
+      const word = inputWord + INPUT_WORDS * index;
       this.#inputs.push({
         dtype,
         access: access[index],
         start: loadWord(b, word),
-        steps: { output: loadWord(b, word + 1), outer: loadWord(b, word + 2), inner: loadWord(b, word + 3) },
+        steps: {
+          batch: loadWord(b, word + 1),
+          output: loadWord(b, word + 2),
+          outer: loadWord(b, word + 3),
+          inner: loadWord(b, word + 4),
+        },
         repeated: access[index] === 'repeat' ? b.local('v128') : null,
       });
       return null;
@@ -100,14 +110,14 @@ export class Reader {
   }
 
   /** Moves one turn along a loop. */
-  step(places: Places, loop: 'output' | 'outer' | 'inner'): void {
+  step(places: Places, loop: FoldLoop): void {
     places.forEach((place, i) => {
       advance(this.#b, place, this.#inputs[i].steps[loop]);
     });
   }
 
   /** Moves some turns along a loop. */
-  stepBy(places: Places, loop: 'output' | 'outer' | 'inner', turns: Local): void {
+  stepBy(places: Places, loop: FoldLoop, turns: Local): void {
     places.forEach((place, i) => {
       this.#b.get(place).get(this.#inputs[i].steps[loop]).get(turns).op('i32.mul', 'i32.add').set(place);
     });

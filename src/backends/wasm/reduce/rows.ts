@@ -119,13 +119,15 @@ export function rowsFunction(
   const { lanes } = narrow;
   const strided = access.includes('strided');
   const state = loadWord(b, HEAD.state);
+  const batches = loadWord(b, HEAD.batches);
   const outputs = loadWord(b, HEAD.outputs);
   const outer = loadWord(b, HEAD.outer);
   const inner = loadWord(b, HEAD.inner);
   const reader = new Reader(b, spec, access, 'inner');
   const collector = 'extreme' in code ? argCollector(b, code, reader) : foldCollector(b, code);
 
-  const output = reader.start;
+  const batch = reader.start;
+  const output = reader.copy(batch);
   const row = reader.copy(output);
   const places = reader.copy(output);
   const far = abreast
@@ -282,7 +284,7 @@ export function rowsFunction(
     });
   };
 
-  timesOrNever(b, outputs, () => {
+  const foldOutput = (): void => {
     collector.begin(output, inner);
     reader.assign(row, output);
     b.get(outer).set(outerLeft).i32(0).set(outerIndex);
@@ -295,6 +297,13 @@ export function rowsFunction(
     collector.store(state);
     advance(b, state, code.stateBytes);
     reader.step(output, 'output');
+  };
+  const outputsLeft = b.local('i32');
+  times(b, batches, () => {
+    reader.assign(output, batch);
+    b.get(outputs).set(outputsLeft);
+    times(b, outputsLeft, foldOutput);
+    reader.step(batch, 'batch');
   });
   return b;
 }

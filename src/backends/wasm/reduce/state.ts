@@ -80,7 +80,7 @@ export function mergeFunction(code: StateCode): FunctionBody {
 }
 
 /** Parameter words of `finish`; scalars follow, two words each. */
-export const FINISH = { state: 0, outputs: 1, out: 2, outStep: 3, words: 4 } as const;
+export const FINISH = { state: 0, batches: 1, outputs: 2, out: 3, batchStep: 4, outStep: 5, words: 6 } as const;
 
 export interface FinishSpec {
   readonly code: StateCode;
@@ -92,13 +92,15 @@ export interface FinishSpec {
   readonly out: DType;
 }
 
-/** out ← post(states). */
+/** out ← post(states), for batches of outputs whose states follow each other. */
 export function finishFunction({ code, compute, sort, post, postScalars, out }: FinishSpec): FunctionBody {
   const b = new FunctionBody('finish', ['i32'], []);
   const { bytes } = dtypeInfo(out);
-  const state = loadWord(b, FINISH.state);
-  const left = loadWord(b, FINISH.outputs);
-  const place = loadWord(b, FINISH.out);
+  const states = loadWord(b, FINISH.state);
+  const batches = loadWord(b, FINISH.batches);
+  const outputs = loadWord(b, FINISH.outputs);
+  const places = loadWord(b, FINISH.out);
+  const batchStep = loadWord(b, FINISH.batchStep);
   const step = loadWord(b, FINISH.outStep);
   const scalars = Array.from({ length: postScalars }, (_, i) => {
     const l = b.local('v128');
@@ -108,24 +110,32 @@ export function finishFunction({ code, compute, sort, post, postScalars, out }: 
   });
   const wide = wideLocals(b, code);
   const folded = b.local('v128');
-  whilst(
-    b,
-    () => b.get(left).i32(0).op('i32.gt_s'),
-    () => {
-      loadStates(b, code, wide, state);
-      code.result(b, wide);
-      b.set(folded);
-      const value = post === undefined ? folded : emitExprs(b, compute, [post], [folded, ...scalars])[0];
-      // Results may have more lanes than states (places of float64 extremes are int32): a full store needs room for all.
-      b.get(left).i32(lanesOf(compute)).op('i32.ge_s').get(step).i32(bytes).op('i32.eq', 'i32.and');
-      b.if(
-        () => storeVector(b, out, compute, sort, value, place),
-        () => storeStrided(b, out, compute, sort, value, place, step, left),
-      );
-      b.get(place).get(step).i32(code.lanes).op('i32.mul', 'i32.add').set(place);
-      advance(b, state, code.lanes * code.stateBytes);
-      advance(b, left, -code.lanes);
-    },
-  );
+  times(b, batches, () => {
+    const state = copyOf(b, states);
+    const left = copyOf(b, outputs);
+    const place = copyOf(b, places);
+    whilst(
+      b,
+      () => b.get(left).i32(0).op('i32.gt_s'),
+      () => {
+        loadStates(b, code, wide, state);
+        code.result(b, wide);
+        b.set(folded);
+        const value = post === undefined ? folded : emitExprs(b, compute, [post], [folded, ...scalars])[0];
+        // Results may have more lanes than states (places of float64 extremes are int32): a full store needs room for all.
+        b.get(left).i32(lanesOf(compute)).op('i32.ge_s').get(step).i32(bytes).op('i32.eq', 'i32.and');
+        b.if(
+          () => storeVector(b, out, compute, sort, value, place),
+          () => storeStrided(b, out, compute, sort, value, place, step, left),
+        );
+        b.get(place).get(step).i32(code.lanes).op('i32.mul', 'i32.add').set(place);
+        advance(b, state, code.lanes * code.stateBytes);
+        advance(b, left, -code.lanes);
+      },
+    );
+    b.get(states).get(outputs).i32(code.stateBytes).op('i32.mul', 'i32.add').set(states);
+    advance(b, places, batchStep);
+    b.release(state, left, place);
+  });
   return b;
 }

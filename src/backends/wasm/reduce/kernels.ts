@@ -1,0 +1,172 @@
+/** The compiled functions of one reduction: folds by how its inputs lie, and what becomes of their states. */
+import type { Compute, DType } from '../../../core/dtype.ts';
+import { compare, type Expr, select } from '../../../kernels/expr.ts';
+import { mathImports, mathProvided } from '../emit.ts';
+import { f32, f64, i32 } from '../heap.ts';
+import { instantiate, type WasmFunction } from '../module.ts';
+import { fusing } from '../relaxed.ts';
+import { weight } from '../weight.ts';
+import { type ArgCode, argCode } from './arg.ts';
+import { columnsFunction } from './columns.ts';
+import { type Fold, type FoldCode, foldCode } from './fold.ts';
+import { type Access, HEAD, INPUT_WORDS, type MapSpec, SCALAR_WORDS } from './reader.ts';
+import { type RowsShape, rowsFunction } from './rows.ts';
+import { FINISH, finishFunction, MERGE, mergeFunction } from './state.ts';
+
+export interface ReduceSpec {
+  readonly name: string;
+  readonly fold: Fold;
+  /** Maps each element of the inputs before folding. */
+  readonly pre: Expr;
+  /** Maps the folded value `arg(0)`; further arguments are the `postScalars` numbers given to `run`. */
+  readonly post?: Expr;
+  readonly compute: Compute;
+  readonly ins: readonly (DType | 'scalar')[];
+  readonly out: DType;
+  readonly postScalars?: number;
+}
+
+/** Results of one `finish`: batches of outputs, and how far apart these are in bytes. */
+export interface Outputs {
+  readonly batches: number;
+  readonly outputs: number;
+  readonly at: number;
+  readonly batchStep: number;
+  readonly step: number;
+}
+
+/** How rows are folded, by what their elements cost. */
+const EIGHT: RowsShape = { width: 4, depth: 2 };
+const FOUR: RowsShape = { width: 4, depth: 1 };
+const TWO: RowsShape = { width: 2, depth: 1 };
+const CHEAP = 4;
+/** A tensor alone, contiguous along the vectors. */
+export const UNIT: readonly Access[] = ['unit'];
+
+class Compiled {
+  /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
+  readonly variants = new Map<string, WasmFunction>();
+  row: WasmFunction | null = null;
+  finish: WasmFunction | null = null;
+}
+
+export class FoldKernels {
+  readonly code: FoldCode | ArgCode;
+  /** Whether elements must come in row-major order. */
+  readonly ordered: boolean;
+  /** Whether memory, and not the arithmetic, is what a fold along rows waits for. */
+  readonly readsFast: boolean;
+  /** Bytes of a block of parameters for any of these functions. */
+  readonly paramBytes: number;
+  readonly #spec: ReduceSpec;
+  readonly #map: MapSpec;
+  /** What was compiled, without fused multiply-adds and with them. */
+  readonly #compiled: readonly [Compiled, Compiled] = [new Compiled(), new Compiled()];
+  #merge: WasmFunction | null = null;
+
+  constructor(spec: ReduceSpec) {
+    const { fold, pre, compute, ins } = spec;
+    const logical = fold === 'any' || fold === 'all';
+    const places = fold === 'argmax' || fold === 'argmin';
+    this.#spec = spec;
+    this.code = places ? argCode(fold, compute) : foldCode(fold, compute);
+    this.ordered = places;
+    this.readsFast = !places && weight([pre]) <= CHEAP;
+    this.#map = { compute, ins, pre: logical ? asMask(pre) : asValue(pre) };
+    const scalars = ins.filter((t) => t === 'scalar').length;
+    const words = HEAD.words + SCALAR_WORDS * scalars + INPUT_WORDS * (ins.length - scalars);
+    this.paramBytes = 4 * Math.max(words, FINISH.words + SCALAR_WORDS * (spec.postScalars ?? 0));
+  }
+
+  get #current(): Compiled {
+    return this.#compiled[fusing() ? 1 : 0];
+  }
+
+  /** The fold kernel for one way of running through the inputs. */
+  fold(kind: 'rows' | 'abreast' | 'columns', access: readonly Access[]): WasmFunction {
+    const key = `${kind} ${access.join()}`;
+    const { variants } = this.#current;
+    const known = variants.get(key);
+    if (known !== undefined) return known;
+    const cost = weight([this.#map.pre]);
+    const body =
+      kind === 'columns'
+        ? columnsFunction(
+            this.#map,
+            this.code,
+            access,
+            access.includes('strided') ? 1 : cost <= 8 && !this.ordered ? 4 : 2,
+          )
+        : kind === 'abreast'
+          ? rowsFunction(this.#map, this.code, access, [EIGHT], true)
+          : rowsFunction(this.#map, this.code, access, cost <= CHEAP ? [EIGHT, FOUR] : cost <= 24 ? [FOUR] : [TWO]);
+    const made = instantiate([body], mathImports, mathProvided)[body.name];
+    variants.set(key, made);
+    return made;
+  }
+
+  /** Folds rows of a contiguous tensor. */
+  get row(): WasmFunction {
+    const compiled = this.#current;
+    compiled.row ??= this.fold('rows', UNIT);
+    return compiled.row;
+  }
+
+  /** States `from` join the states `into`; or, of one output, so many states that lie side by side. */
+  merge(params: number, into: number, from: number, outputs: number, states = 1): void {
+    this.#merge ??= instantiate([mergeFunction(this.code)]).merge;
+    const words = i32();
+    const w = params >>> 2;
+    words[w + MERGE.into] = into;
+    words[w + MERGE.from] = from;
+    words[w + MERGE.outputs] = outputs;
+    words[w + MERGE.turns] = states;
+    this.#merge(params);
+  }
+
+  /** States become results. */
+  finish(params: number, state: number, to: Outputs, postScalars: readonly number[]): void {
+    const compiled = this.#current;
+    compiled.finish ??= this.#makeFinish();
+    const words = i32();
+    const w = params >>> 2;
+    words[w + FINISH.state] = state;
+    words[w + FINISH.batches] = to.batches;
+    words[w + FINISH.outputs] = to.outputs;
+    words[w + FINISH.out] = to.at;
+    words[w + FINISH.batchStep] = to.batchStep;
+    words[w + FINISH.outStep] = to.step;
+    this.writeScalars(params + 4 * FINISH.words, postScalars);
+    compiled.finish(params);
+  }
+
+  #makeFinish(): WasmFunction {
+    const { fold, compute, post, postScalars = 0, out } = this.#spec;
+    const body = finishFunction({
+      code: this.code,
+      post,
+      postScalars,
+      out,
+      compute: this.ordered ? 'i32' : compute,
+      sort: fold === 'any' || fold === 'all' ? 'mask' : 'value',
+    });
+    return instantiate([body], mathImports, mathProvided).finish;
+  }
+
+  /** Puts numbers into a parameter block, in the computing type, 8 bytes apart. */
+  writeScalars(at: number, values: readonly number[]): void {
+    if (values.length === 0) return;
+    const { compute } = this.#spec;
+    const view = compute === 'f64' ? f64() : compute === 'f32' ? f32() : i32();
+    const each = compute === 'f64' ? 1 : 2;
+    for (let i = 0; i < values.length; i++) view[(at >>> 3) * each + i * each] = values[i];
+  }
+}
+
+function asMask(e: Expr): Expr {
+  return e.sort === 'mask' ? e : compare('ne', e, 0);
+}
+
+function asValue(e: Expr): Expr {
+  return e.sort === 'value' ? e : select(e, 1, 0);
+}
