@@ -245,6 +245,61 @@ describe('layouts', () => {
   });
 });
 
+describe('outputs along dimensions that others lie between', () => {
+  it('are folded in batches, whatever these have room for', () => {
+    // Batches that fill a call's room exactly, nearly, or not at all; single ones; several loops around.
+    const cases: readonly (readonly [readonly number[], readonly number[]])[] = [
+      [[7, 2, 341], [1]],
+      [[70, 2, 31], [1]],
+      [[210, 2, 5], [1]],
+      [[9, 5, 128], [1]],
+      [[3, 2, 1023], [1]],
+      [[3, 2, 1030], [1]],
+      [
+        [2, 20, 3, 7, 6],
+        [1, 3],
+      ],
+      [[7, 3, 70, 4], [1]],
+      [
+        [5, 4, 6, 40],
+        [0, 2],
+      ],
+      [[300, 6, 3], [1]],
+    ];
+    for (const [shape, axes] of cases) {
+      const rank = shape.length;
+      const layouts = [contiguous(rank), { ...contiguous(rank), order: [1, 0, ...contiguous(rank).order.slice(2)] }];
+      for (const layout of layouts) {
+        for (const dtype of ['float32', 'float64', 'int32'] as const) {
+          const xs = plainNumbers(numel(shape), dtype);
+          for (const fold of ['sum', 'argmin'] as const) expectFolds(fold, lay(dtype, shape, xs, layout), axes);
+        }
+      }
+    }
+  });
+});
+
+describe('wide rows folded some at a time', () => {
+  it('leave out none, with NaNs and infinities in any of them', () => {
+    for (const rows of [3, 8, 13]) {
+      for (const columns of [1024, 2050]) {
+        for (const dtype of dtypes) {
+          const xs = plainNumbers(rows * columns, dtype);
+          for (const fold of ['sum', 'max', 'min', 'any'] as const) {
+            expectFolds(fold, lay(dtype, [rows, columns], xs, { ...contiguous(2), offset: rows % 4 }), [0]);
+          }
+          if (!isFloat(dtype)) continue;
+          for (let r = 0; r < rows; r++) {
+            xs[r * columns + ((r * 97) % columns)] = r % 3 === 0 ? Number.NaN : r % 3 === 1 ? Infinity : -Infinity;
+            xs[(r + 1) * columns - 1 - r] = r % 2 === 0 ? Infinity : Number.NaN;
+          }
+          for (const fold of ['max', 'min', 'sum'] as const) expectFolds(fold, lay(dtype, [rows, columns], xs), [0]);
+        }
+      }
+    }
+  });
+});
+
 describe('rows read at two places at once', () => {
   it('leave out no element and take none twice', () => {
     // Around the shortest, with every rest there is, and around the shortest of several parts and of equal ones.

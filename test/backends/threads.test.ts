@@ -95,6 +95,19 @@ const work: Readonly<Record<string, () => Tensor>> = {
     const x = long.slice(0, 0, 650_000).reshape([65, 10_000]);
     return cat([x.sum(1), x.amax(1), x.argmax(1).float(), x.T.sum(0), x.T.contiguous().sum(0), x.sum(0)]);
   },
+  'folds of middle dimensions': () => {
+    const shapes = [
+      [650, 26, 41],
+      [5, 2000, 65],
+      [2, 320, 1090],
+      [9000, 5, 15],
+    ];
+    const parts = shapes.map((shape) => {
+      const x = long.slice(0, 0, shape[0] * shape[1] * shape[2]).reshape(shape);
+      return cat([x.sum(1), x.amax(1), x.argmax(1).float(), x.var(1)]).flatten();
+    });
+    return cat([...parts, many.double().sum(1).float().flatten()]);
+  },
   'sum of everything': () => long.sum(),
   'sum of integers': () => whole.sum(),
   'sum of rows': () => tall.sum(1),

@@ -22,6 +22,9 @@ import { canShare } from './threads/pool.ts';
 export type { Fold } from './reduce/fold.ts';
 export type { ReduceSpec } from './reduce/kernels.ts';
 
+/** Columns from which on memory gives most when every row is read from its beginning to its end. */
+const WIDE_ROW = 2 ** 10;
+
 /** Elements from which on the work is shared between threads. */
 const SHARED_ELEMENTS = 2 ** 17;
 
@@ -76,11 +79,14 @@ export class ReduceKernel {
     const plan = planReduction(tensors, inShape, axes, kernels.code.lanes, kernels.ordered);
     if (plan === null) return null;
     const operands = tensors.length + 1;
-    const fast = kernels.readsFast && plan.kind === 'rows' && !plan.access.includes('strided');
-    const abreast = fast && plan.inner.size >= ABREAST_ELEMENTS;
+    const { kind, access } = plan;
+    const fast = kernels.readsFast && !access.includes('strided');
+    const abreast = fast && kind === 'rows' && plan.inner.size >= ABREAST_ELEMENTS;
+    const wide =
+      fast && kind === 'columns' && tensors.length === 1 && plan.outputs.size >= WIDE_ROW && plan.inner.size > 1;
     return {
       ...plan,
-      fold: kernels.fold(abreast ? 'abreast' : plan.kind, plan.access),
+      fold: kernels.fold(abreast ? 'abreast' : wide ? 'wide' : kind, access),
       abreast,
       keptWalk: new Walk(plan.keptAround, operands),
       foldWalk: new Walk(plan.foldAround, operands),

@@ -10,6 +10,7 @@ import type { ArgCode } from './arg.ts';
 import type { FoldCode } from './fold.ts';
 import { type Access, HEAD, type MapSpec, Reader } from './reader.ts';
 import { loadStates, storeStates, wideLocals } from './state.ts';
+import { Together } from './together.ts';
 
 /** Rows of a block. */
 export const BLOCK_ROWS = 16;
@@ -20,6 +21,8 @@ interface Gatherer {
   take(x: Local, vector: number): void;
   /** A row is done. */
   nextRow(): void;
+  /** All rows are done; `again` goes through them once more. */
+  check(vectors: number, again: (take: (x: Local, vector: number) => void) => void): void;
   close(state: Local, vectors: number): void;
 }
 
@@ -27,23 +30,41 @@ function foldGatherer(b: FunctionBody, code: FoldCode, width: number): Gatherer 
   const accs = Array.from({ length: width }, () => b.local('v128'));
   const nans = code.marksNaN ? accs.map(() => b.local('v128')) : [];
   const wide = wideLocals(b, code);
+  /** Everything in one sum, and the row's part of it. */
+  const sum = b.local('v128');
+  const row = b.local('v128');
   return {
     open: (_, vectors) => {
       for (let i = 0; i < vectors; i++) {
         code.identity(b);
         b.set(accs[i]);
-        if (code.marksNaN) b.i32x4(0).set(nans[i]);
       }
+      if (code.marksNaN) b.i32x4(0).set(sum);
     },
     take: (x, i) => {
-      if (code.marksNaN) code.mark(b, nans[i], x);
       code.step(b, accs[i], x);
+      if (!code.marksNaN) return;
+      if (i === 0) b.get(x).set(row);
+      else code.watch(b, row, x);
     },
-    nextRow: () => undefined,
+    nextRow: () => {
+      if (code.marksNaN) code.watch(b, sum, row);
+    },
+    check: (vectors, again) => {
+      if (!code.marksNaN) return;
+      b.i32x4(0).set(row);
+      code.mark(b, row, sum);
+      b.get(row)
+        .op('v128.any_true')
+        .if(() => {
+          for (const nan of nans.slice(0, vectors)) b.i32x4(0).set(nan);
+          again((x, i) => code.mark(b, nans[i], x));
+          // All ones are a NaN.
+          for (let i = 0; i < vectors; i++) b.get(accs[i]).get(nans[i]).op('v128.or').set(accs[i]);
+        });
+    },
     close: (state, vectors) => {
       for (let i = 0; i < vectors; i++) {
-        // All ones are a NaN.
-        if (code.marksNaN) b.get(accs[i]).get(nans[i]).op('v128.or').set(accs[i]);
         loadStates(b, code, wide, state, i * code.lanes);
         code.absorb(b, wide, accs[i]);
         storeStates(b, code, wide, state, i * code.lanes);
@@ -79,18 +100,23 @@ function argGatherer(b: FunctionBody, code: ArgCode, width: number, index: Local
       advance(b, current, 1);
       showRow();
     },
+    check: () => undefined,
     close: (state, vectors) => {
       for (let i = 0; i < vectors; i++) storeStates(b, code, pairs[i], state, i * code.lanes);
     },
   };
 }
 
-/** The kernel: states ← folds of columns. `width` vectors of columns are folded side by side. */
+/**
+ * The kernel: states ← folds of columns. `width` vectors of columns are folded side by side; or, as long as there
+ * are so many, `rowsTogether` rows.
+ */
 export function columnsFunction(
   spec: MapSpec,
   code: FoldCode | ArgCode,
   access: readonly Access[],
   width: number,
+  rowsTogether = 0,
 ): FunctionBody {
   const b = new FunctionBody('columns', ['i32'], []);
   const { lanes, stateBytes } = code;
@@ -120,19 +146,23 @@ export function columnsFunction(
 
   /** Folds one block's depth of some vectors of columns. */
   const foldColumns = (vectors: number, count?: Local): void => {
+    const eachRow = (take: (x: Local, vector: number) => void, nextRow: () => void): void => {
+      reader.assign(cell, column);
+      b.get(depth).set(rowsLeft);
+      times(b, rowsLeft, () => {
+        reader.loadRepeated(cell);
+        for (let i = 0; i < vectors; i++) {
+          const x = reader.element(cell, i, count);
+          take(x, i);
+          b.release(x);
+        }
+        nextRow();
+        reader.step(cell, 'inner');
+      });
+    };
     gatherer.open(state, vectors);
-    reader.assign(cell, column);
-    b.get(depth).set(rowsLeft);
-    times(b, rowsLeft, () => {
-      reader.loadRepeated(cell);
-      for (let i = 0; i < vectors; i++) {
-        const x = reader.element(cell, i, count);
-        gatherer.take(x, i);
-        b.release(x);
-      }
-      gatherer.nextRow();
-      reader.step(cell, 'inner');
-    });
+    eachRow(gatherer.take, gatherer.nextRow);
+    gatherer.check(vectors, (take) => eachRow(take, () => undefined));
     gatherer.close(state, vectors);
     reader.stepVectors(column, vectors);
     advance(b, state, vectors * lanes * stateBytes);
@@ -158,6 +188,7 @@ export function columnsFunction(
     }
   };
 
+  const together = rowsTogether > 0 && !('extreme' in code) ? new Together(b, code, reader, rowsTogether) : null;
   const foldBatch = (): void => {
     // What the batch before had in its last vector beyond its outputs is not of these.
     beginStates(b, code, states, outputs);
@@ -168,6 +199,17 @@ export function columnsFunction(
     timesOrNever(b, outerLeft, () => {
       b.get(inner).set(left).get(base).set(index);
       reader.assign(blockRow, row);
+      if (together !== null)
+        whilst(
+          b,
+          () => b.get(left).i32(rowsTogether).op('i32.ge_u'),
+          () => {
+            together.fold(blockRow, states, outputs);
+            advance(b, left, -rowsTogether);
+            b.i32(rowsTogether).set(depth);
+            reader.stepBy(blockRow, 'inner', depth);
+          },
+        );
       whilst(
         b,
         () => b.get(left),

@@ -2,6 +2,7 @@
 import type { Compute, DType } from '../../../core/dtype.ts';
 import { compare, type Expr, select } from '../../../kernels/expr.ts';
 import { mathImports, mathProvided } from '../emit.ts';
+import type { FunctionBody } from '../encoder.ts';
 import { f32, f64, i32 } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { fusing } from '../relaxed.ts';
@@ -43,6 +44,9 @@ const CHEAP = 4;
 /** A tensor alone, contiguous along the vectors. */
 export const UNIT: readonly Access[] = ['unit'];
 
+/** Along vectors, in one or two runs; or across them, by columns or, where these are many, by rows. */
+export type FoldKind = 'rows' | 'abreast' | 'columns' | 'wide';
+
 class Compiled {
   /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
   readonly variants = new Map<string, WasmFunction>();
@@ -83,26 +87,31 @@ export class FoldKernels {
   }
 
   /** The fold kernel for one way of running through the inputs. */
-  fold(kind: 'rows' | 'abreast' | 'columns', access: readonly Access[]): WasmFunction {
+  fold(kind: FoldKind, access: readonly Access[]): WasmFunction {
     const key = `${kind} ${access.join()}`;
     const { variants } = this.#current;
     const known = variants.get(key);
     if (known !== undefined) return known;
-    const cost = weight([this.#map.pre]);
-    const body =
-      kind === 'columns'
-        ? columnsFunction(
-            this.#map,
-            this.code,
-            access,
-            access.includes('strided') ? 1 : cost <= 8 && !this.ordered ? 4 : 2,
-          )
-        : kind === 'abreast'
-          ? rowsFunction(this.#map, this.code, access, [EIGHT], true)
-          : rowsFunction(this.#map, this.code, access, cost <= CHEAP ? [EIGHT, FOUR] : cost <= 24 ? [FOUR] : [TWO]);
+    const body = this.#fold(kind, access);
     const made = instantiate([body], mathImports, mathProvided)[body.name];
     variants.set(key, made);
     return made;
+  }
+
+  #fold(kind: FoldKind, access: readonly Access[]): FunctionBody {
+    const [map, code] = [this.#map, this.code];
+    const cost = weight([map.pre]);
+    switch (kind) {
+      case 'abreast':
+        return rowsFunction(map, code, access, [EIGHT], true);
+      case 'rows':
+        return rowsFunction(map, code, access, cost <= CHEAP ? [EIGHT, FOUR] : cost <= 24 ? [FOUR] : [TWO]);
+      case 'wide':
+        // A sum of float32 goes into two vectors of float64, and does so less often.
+        return columnsFunction(map, code, access, 1, this.#spec.fold === 'sum' && map.compute === 'f32' ? 8 : 4);
+      case 'columns':
+        return columnsFunction(map, code, access, access.includes('strided') ? 1 : cost <= 8 && !this.ordered ? 4 : 2);
+    }
   }
 
   /** Folds rows of a contiguous tensor. */
