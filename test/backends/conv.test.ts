@@ -310,6 +310,7 @@ describe('precision', () => {
 
 describe('windows by tiles', () => {
   const base = { images: 4, channels: 16, outputs: 20, kernel: [3, 3], padding: 1 };
+  const strided = { ...base, stride: 2 };
   const tiled: readonly Case[] = [
     { ...base, what: 'whole tiles', sizes: [12, 16] },
     { ...base, what: 'tiles over the end', sizes: [11, 14] },
@@ -349,6 +350,32 @@ describe('windows by tiles', () => {
       kernel: [4, 3, 3],
       sizes: [6, 8, 7],
     },
+    { ...strided, what: 'stride 2, whole tiles', sizes: [24, 32] },
+    { ...strided, what: 'stride 2, tiles over the end', sizes: [23, 30] },
+    { ...strided, what: 'stride 2, no zeros around', sizes: [31, 34], padding: 0 },
+    { ...strided, what: 'stride 2, nothing left over', images: 5, sizes: [33, 17], padding: 0 },
+    { ...strided, what: 'stride 2, zeros of either kind', sizes: [24, 27], padding: [1, 0] },
+    { ...strided, what: 'stride 2, more zeros than needed', sizes: [21, 19], padding: 2 },
+    { ...strided, what: 'stride 2, zeros past the window', sizes: [17, 20], padding: 3 },
+    { ...strided, what: 'stride 2, many small images', images: 50, sizes: [7, 6] },
+    { ...strided, what: 'stride 2, several blocks of tiles', images: 3, sizes: [70, 61] },
+    { ...strided, what: 'stride 2, groups', channels: 48, outputs: 32, groups: 2, sizes: [26, 23] },
+    { ...strided, what: 'stride 2, several blocks of rows', outputs: 132, sizes: [50, 49] },
+    { ...strided, what: 'stride 2, dilated', dilation: 2, sizes: [24, 25] },
+    { ...strided, what: 'stride 2, 5 × 5', kernel: [5, 5], sizes: [24, 25] },
+    { ...strided, what: 'stride 2, few tiles', channels: 64, outputs: 64, sizes: [24, 25] },
+    { ...strided, what: 'strides 1 and 2', stride: [1, 2], sizes: [13, 25] },
+    { ...strided, what: 'three dimensions, stride 2', images: 2, kernel: [3, 3, 3], sizes: [9, 24, 23] },
+    { ...strided, what: 'three dimensions, strides 1, 2, 2', stride: [1, 2, 2], kernel: [2, 3, 3], sizes: [4, 24, 15] },
+    {
+      ...strided,
+      what: 'three dimensions, strides 1, 2, 2, several blocks of channels',
+      stride: [1, 2, 2],
+      channels: 140,
+      outputs: 16,
+      kernel: [3, 3, 3],
+      sizes: [8, 18, 16],
+    },
   ];
   for (const c of tiled) {
     it(c.what, () => {
@@ -358,27 +385,48 @@ describe('windows by tiles', () => {
     });
   }
 
-  it('adds a bias', () => {
-    const p = problemOf(tiled[1]);
-    const data = irregular(p);
+  it.each(['tiles over the end', 'stride 2, tiles over the end', 'stride 2, no zeros around'])(
+    'adds a bias, %s',
+    (what) => {
+      const p = problemOf(tiled.find((c) => c.what === what) as Case);
+      const data = irregular(p);
+      const put = (shape: readonly number[], list: readonly number[]): Strided => lay('float32', shape, list);
+      const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
+      const [toX, toY] = [room('float32', p.xShape), room('float32', p.yShape)];
+      const [toAllX, toAllY] = [biasFor(toX), biasFor(toY)];
+      convolve(toY, x, w, p.windows, toAllY.bias);
+      convolveInput(toX, y, w, p.windows, toAllX.bias);
+      const [sumX, , sumY] = run(p, put, data);
+      const near = (a: readonly number[], b: readonly number[], c: readonly number[]): void =>
+        a.forEach((n, i) => void expect(Math.abs(n - b[i] - c[i])).toBeLessThan(1e-5));
+      near(values(toX), sumX, toAllX.everywhere);
+      near(values(toY), sumY, toAllY.everywhere);
+    },
+  );
+
+  it.each([1, 2])('are taken from 16 channels on, stride %i', (stride) => {
+    // Fewer channels of the result are summed as they are defined, with other roundings.
+    const [more, few] = [16, 15].map((outputs) => problemOf({ ...base, what: '', stride, sizes: [24, 24], outputs }));
+    const data = irregular(more);
     const put = (shape: readonly number[], list: readonly number[]): Strided => lay('float32', shape, list);
-    const [x, w, y] = [put(p.xShape, data.x), put(p.wShape, data.w), put(p.yShape, data.y)];
-    const [toX, toY] = [room('float32', p.xShape), room('float32', p.yShape)];
-    const [toAllX, toAllY] = [biasFor(toX), biasFor(toY)];
-    convolve(toY, x, w, p.windows, toAllY.bias);
-    convolveInput(toX, y, w, p.windows, toAllX.bias);
-    const [sumX, , sumY] = run(p, put, data);
-    const near = (a: readonly number[], b: readonly number[], c: readonly number[]): void =>
-      a.forEach((n, i) => void expect(Math.abs(n - b[i] - c[i])).toBeLessThan(1e-5));
-    near(values(toX), sumX, toAllX.everywhere);
-    near(values(toY), sumY, toAllY.everywhere);
+    const first = (p: Problem, list: readonly number[]): readonly number[] => list.slice(0, numel(p.yShape.slice(2)));
+    const [, , byTiles] = run(more, put, data);
+    const [, , direct] = run(few, put, {
+      x: data.x,
+      w: data.w.slice(0, numel(few.wShape)),
+      y: data.y.slice(0, numel(few.yShape)),
+    });
+    const [a, b] = [first(more, byTiles), first(few, direct)];
+    expect(a).not.toEqual(b);
+    a.forEach((n, i) => void expect(n).toBeCloseTo(b[i], 3));
   });
 
-  it('lets infinities and NaN reach only what their windows reach', () => {
-    const p = problemOf({ ...base, what: '', sizes: [12, 12] });
+  it.each([1, 2])('lets infinities and NaN reach only what their windows reach, stride %i', (stride) => {
+    const side = 12 * stride;
+    const p = problemOf({ ...base, images: 4, what: '', sizes: [side, side], stride });
     for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, 3e38]) {
       const data = irregular(p);
-      const x = data.x.with(5 * 144 + 65, odd);
+      const x = data.x.with(5 * side ** 2 + 65, odd);
       const y = data.y.with(7 * 144 + 66, odd);
       const of = (dtype: DType): number[][] => run(p, (shape, list) => lay(dtype, shape, list), { x, w: data.w, y });
       const [narrow, wide] = [of('float32'), of('float64')];

@@ -14,7 +14,7 @@ import { gradientByStrips, gradientSuitsStrips } from './conv/strip-gradient.ts'
 import { convolveStrips, suitsStrips } from './conv/strips.ts';
 import { steps } from './conv/tables.ts';
 import { nativeForGradient, weightProducts } from './conv/weights.ts';
-import { convolveTiles, suitsTiles } from './conv/winograd.ts';
+import { convolveTiles, tilingOf } from './conv/winograd.ts';
 import { gradientByTiles, gradientSuitsTiles } from './conv/winograd-gradient.ts';
 
 /** How windows lie: stride s, zeros in front a, dilation d along each spatial dimension, and groups of channels. */
@@ -125,8 +125,9 @@ function run(task: Task, parts: readonly Part[], bias: Bias | null): void {
     return;
   }
   bias?.spread();
-  if (whole && suitsTiles(task, part)) {
-    if (convolveTiles(task, part)) return;
+  const tiles = tilingOf(task, parts);
+  if (tiles !== null) {
+    if (convolveTiles(task, tiles)) return;
     bias?.spread();
   }
   products(task, parts);

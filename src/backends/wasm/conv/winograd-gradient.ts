@@ -9,13 +9,11 @@ import { frameOf, placesIn } from './frame.ts';
 import { mover } from './move.ts';
 import { place, product, steps } from './tables.ts';
 import type { WeightTask } from './weights.ts';
-import { OUTPUTS, PLACES, TAPS } from './winograd-kernels.ts';
 import {
   BYTES,
+  byGroup,
+  byPlace,
   cornersOf,
-  FEWEST_CHANNELS,
-  FEWEST_TILES,
-  kernelsOf,
   lotsOf,
   type Matrices,
   matrices,
@@ -23,23 +21,25 @@ import {
   nativeForPlaces,
   oddWord,
   operands,
+  packer,
   packPlaces,
   perImages,
   rowsAtOnce,
-  savesEnough,
   sharedSteps,
   TRANSFORM_STEPS,
   table,
-  tileCounts,
   tileTable,
   tiling,
+  toWeights,
   VECTOR,
   WEIGHT_PATCH,
   waveOf,
   windowPlaces,
   windowsOf,
+  worthTiles,
   zerosBehind,
 } from './winograd-places.ts';
+import { DENSE, type Scheme, STRIDED, TAPS } from './winograd-scheme.ts';
 
 /** Bytes of images whose tiles are dealt out to threads at a time; tiles are looked at twice. */
 const WAVE_BYTES = 3 << 20;
@@ -49,20 +49,26 @@ const BLOCKS_TOGETHER = 4;
 /** Tiles for which sums are moved no more often than what is summed, where products are added up over tiles. */
 const balanced = (rows: number, channels: number): number => Math.floor((rows * channels) / (rows + channels));
 
+/** How tiles lie for windows with some strides, if there is a scheme for them. */
+function schemeOf(stride: readonly number[]): Scheme | null {
+  const [down, across] = stride.slice(-2);
+  if (down !== across) return null;
+  return down === 1 ? DENSE : down === 2 ? STRIDED : null;
+}
+
 /** Whether a gradient is of windows over neighbouring places, and large enough. */
 export function gradientSuitsTiles({ out, x, y, groups, before, stride, dilation }: WeightTask): boolean {
   const [rows, channels, ...taps] = [out.shape[0]! / groups, ...out.shape.slice(1)] as [number, number, ...number[]];
   const sizes = y.shape.slice(2);
+  const scheme = schemeOf(stride);
   return (
     out.dtype === 'float32' &&
-    savesEnough(taps) &&
-    [...stride.slice(-2), ...dilation.slice(-2)].every((n) => n === 1) &&
+    scheme !== null &&
+    worthTiles(scheme, taps, sizes, y.shape[0]!, channels, rows) &&
+    dilation.slice(-2).every((n) => n === 1) &&
     windowCount(channels, taps) % VECTOR === 0 &&
-    Math.min(channels, rows) >= FEWEST_CHANNELS &&
-    y.shape[0]! * product(tileCounts(sizes)) >= FEWEST_TILES &&
-    sizes.slice(-2).every((n) => n >= TAPS) &&
     (x.strides.at(-1) === 1 || before.some((n) => n > 0)) &&
-    (y.strides.at(-1) === 1 || sizes.slice(-2).some((n) => n % OUTPUTS > 0))
+    (y.strides.at(-1) === 1 || sizes.slice(-2).some((n) => n % scheme.outputs > 0))
   );
 }
 
@@ -86,32 +92,40 @@ function putTogether(to: number, from: number, count: number, taps: readonly num
 /** Such a gradient. False if something was not finite; what `out` holds is then of no use. */
 export function gradientByTiles(task: WeightTask): boolean {
   const { out, x, y, groups, before, after, stride, dilation } = task;
+  const scheme = schemeOf(stride)!;
   const [channels, rows] = [out.shape[1]!, out.shape[0]! / groups];
   const taps = out.shape.slice(2);
   const windows = windowCount(channels, taps);
   const sizes = y.shape.slice(2);
   const images = y.shape[0]!;
-  const some = rowsAtOnce(rows, windows);
-  const { counts, perImage, block, together } = tiling(sizes, images, windows, rows, balanced(some, windows));
-  const native = nativeForPlaces(some, windows, block, Math.ceil((images * perImage) / block));
+  const some = rowsAtOnce(scheme, rows, windows);
+  const { counts, perImage, block, together } = tiling(scheme, sizes, images, windows, rows, balanced(some, windows));
+  const native = nativeForPlaces(scheme, some, windows, block, Math.ceil((images * perImage) / block));
   const blocksTogether = canShare() ? BLOCKS_TOGETHER : 1;
   const gemm = kernelsFor('conv', out.dtype);
-  const kernels = kernelsOf(gemm);
+  const packInputs = packer(gemm, scheme.inputs, gemm.columns);
+  const packResults = packer(gemm, scheme.results, TILE_ROWS);
+  const weights = toWeights(gemm, scheme);
   beginLaunch();
   const w = startOf(out);
   const none = sizes.map(() => 0);
   const wave = waveOf(x, images, together, channels, WAVE_BYTES);
-  const inputs = frameOf(x, before, zerosBehind(x, before, after, none, counts, taps), wave, channels);
-  const behind = counts.map((n, d) => (d < counts.length - 2 ? 0 : OUTPUTS * n - sizes[d]!));
+  const inputs = frameOf(x, before, zerosBehind(scheme, x, before, after, none, counts, taps), wave, channels);
+  const behind = counts.map((n, d) => (d < counts.length - 2 ? 0 : scheme.outputs * n - sizes[d]!));
   const outputs = frameOf(y, none, behind, wave, some);
   const lead = counts.slice(0, -2);
-  const [inputCorners, outputCorners] = [stride, none.map(() => 1)].map((step) =>
+  const corners = (step: readonly number[], pitch: number): (readonly number[])[] =>
     cornersOf(
       lead.map((n, d) => steps(n, step[d]!)),
       none,
       counts,
-    ),
-  ) as [(readonly number[])[], (readonly number[])[]];
+      pitch,
+    );
+  const inputCorners = corners(stride, scheme.pitch);
+  const outputCorners = corners(
+    none.map(() => 1),
+    scheme.outputs,
+  );
   const tilesOf = perImages((n) => ({
     inputs: tileTable(inputs, inputCorners, n),
     outputs: tileTable(outputs, outputCorners, n),
@@ -124,12 +138,12 @@ export function gradientByTiles(task: WeightTask): boolean {
   const rooms: { readonly a: Matrices; readonly b: Matrices }[] = [];
   const roomOf = (i: number): { readonly a: Matrices; readonly b: Matrices } => {
     rooms[i] ??= {
-      a: operands(native, some, TILE_ROWS, block),
-      b: operands(native, windows, gemm.columns, block),
+      a: operands(native, byPlace(scheme), some, TILE_ROWS, block),
+      b: operands(native, byPlace(scheme), windows, gemm.columns, block),
     };
     return rooms[i];
   };
-  const c = matrices(some, windows);
+  const c = matrices(byGroup(scheme), some, windows);
   const whole = taps.slice(-2).every((n) => n === TAPS);
   const patches = whole ? 0 : scratch(some * windows * WEIGHT_PATCH);
   const odd = oddWord();
@@ -156,18 +170,18 @@ export function gradientByTiles(task: WeightTask): boolean {
             const { a, b } = roomOf(i);
             const [from, x] = [result + first * outputs.image, source + first * inputs.image];
             return [
-              [kernels.outputs, a, from, lines, tiles.outputs + 4 * t, count, outputLine] as const,
-              [kernels.inputs, b, x, columns, tiles.inputs + 4 * t, count, inputLine] as const,
+              [packResults, a, from, lines, tiles.outputs + 4 * t, count, outputLine] as const,
+              [packInputs, b, x, columns, tiles.inputs + 4 * t, count, inputLine] as const,
             ];
           });
           const tiles = group.reduce((sum, { count }) => sum + count, 0);
           deal(null, TRANSFORM_STEPS * (height + windows) * tiles, units.length, (run, from, end) => {
             for (const unit of units.slice(from, end)) packPlaces(run, native, ...unit);
           });
-          deal(null, sharedSteps(native, PLACES * height * windows * tiles), PLACES, (run, from, end) => {
+          deal(null, sharedSteps(native, scheme.places * height * windows * tiles), scheme.places, (run, from, end) => {
             group.forEach(({ first, t, count }, i) => {
               const { a, b } = roomOf(i);
-              multiplyPlaces(run, gemm, native, c, a, b, height, windows, count, n + first + t > 0, from, end);
+              multiplyPlaces(run, scheme, gemm, native, c, a, b, height, windows, count, n + first + t > 0, from, end);
             });
           });
         }
@@ -175,7 +189,7 @@ export function gradientByTiles(task: WeightTask): boolean {
       const to = w + (g * rows + r) * channels * product(taps) * BYTES;
       deal(null, TRANSFORM_STEPS * height * windows, (height * windows) / VECTOR, (run, v0, v1) => {
         const from = c.at + v0 * VECTOR * BYTES;
-        run(kernels.toWeights, from, c.place, v1 - v0, (whole ? to : patches) + v0 * VECTOR * WEIGHT_PATCH, odd.at);
+        run(weights, from, c.place, v1 - v0, (whole ? to : patches) + v0 * VECTOR * WEIGHT_PATCH, odd.at);
       });
       if (odd.seen()) return false;
       if (!whole) putTogether(to, patches, height * channels * product(taps.slice(0, -2)), taps);

@@ -1,57 +1,11 @@
-/**
- * Winograd's transforms for windows of 3 × 3 over tiles of 4 × 4 outputs, as generated code.
- *
- * y = Aᵀ [(G w Gᵀ) ∘ (Bᵀ x B)] A for a tile y of 4 × 4, its inputs x of 6 × 6 and weights w of 3 × 3: 36
- * products in the place of 144. Summed over channels, each of the 36 places is a product of matrices of
- * its own. The matrices evaluate polynomials at 0, ±2/3, ±3/2 and ∞. These points lose little more than
- * sums in float32 lose anyway, unlike the usual 0, ±1, ±2, ∞ (B. Barabasz et al., Error Analysis and
- * Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2020, on their choice).
- */
+/** Code for the transforms of tiles (`winograd-scheme.ts`): of patches into places, and of places into results. */
 import { advance, copyOf, times } from '../control.ts';
 import { FunctionBody, type Local, type Locals } from '../encoder.ts';
 import { transpose } from '../gemm-pack.ts';
 import { type Lanes, multiplyAdd } from '../gemm-tile.ts';
 import { storeFirst } from '../lanes.ts';
 import { gatherLanes, nextEntry, placesOf } from './pack.ts';
-
-/** Outputs and inputs of a tile along each dimension. */
-export const OUTPUTS = 4;
-export const INPUTS = 6;
-export const TAPS = 3;
-/** Products of a tile. */
-export const PLACES = INPUTS * INPUTS;
-
-type Matrix = readonly (readonly number[])[];
-
-const POINTS: readonly number[] = [0, 2 / 3, -2 / 3, 3 / 2, -3 / 2];
-
-const others = (j: number): number[] => POINTS.filter((_, k) => k !== j);
-
-/** Coefficients of ∏ (x − r), that of x⁰ first. */
-function polynomial(roots: readonly number[]): number[] {
-  let c = [1];
-  for (const r of roots) c = Array.from({ length: c.length + 1 }, (_, i) => (c[i - 1] ?? 0) - r * (c[i] ?? 0));
-  return c;
-}
-
-/** Bᵀ: inputs to places. A row is the polynomial that vanishes at the other points. */
-export const B_T: Matrix = [...POINTS.map((_, j) => [...polynomial(others(j)), 0]), polynomial(POINTS)];
-/** G: weights to places, their polynomial at each point. */
-export const G: Matrix = [
-  ...POINTS.map((p, j) => {
-    const scale = others(j).reduce((s, q) => s * (p - q), 1);
-    return [1, p, p * p].map((c) => c / scale);
-  }),
-  [0, 0, 1],
-];
-/** A: outputs to places. */
-export const A: Matrix = [...POINTS.map((p) => [1, p, p * p, p * p * p]), [0, 0, 0, 1]];
-
-const transposed = (m: Matrix): Matrix => (m[0] ?? []).map((_, j) => m.map((row) => row[j]!));
-/** Weights from last to first, for the transposed convolution. */
-export const G_REVERSED: Matrix = G.map((row) => row.toReversed());
-const A_T = transposed(A);
-const G_T = transposed(G);
+import { type Matrix, type Transform, transposed } from './winograd-scheme.ts';
 
 // ─── products with constant matrices ─────────────────────────────────────────────────────────────
 
@@ -139,18 +93,61 @@ class Constants {
 
 // ─── packing ─────────────────────────────────────────────────────────────────────────────────────
 
+/** Pushes the address of place number `n` of some that are `place` bytes apart. */
+function placeAt(b: FunctionBody, at: Local, place: Local, n: number): void {
+  b.get(at);
+  if (n > 0) b.get(place).i32(n).op('i32.mul', 'i32.add');
+}
+
+/** The first `count` elements of rows, one row for each lane: vectors of elements that are alike in their rows. */
+function loadRows(b: FunctionBody, lanes: Lanes, rows: readonly Local[], count: number): Local[] {
+  const vectors: Local[] = [];
+  while (count - vectors.length >= lanes.count) {
+    const square = rows.map((row) => {
+      const x = b.local('v128');
+      b.get(row)
+        .mem('v128.load', vectors.length * lanes.bytes)
+        .set(x);
+      return x;
+    });
+    transpose(b, square);
+    vectors.push(...square);
+  }
+  while (vectors.length < count) {
+    const x = b.local('v128');
+    gatherLanes(b, lanes, rows, null, vectors.length * lanes.bytes);
+    b.set(x);
+    vectors.push(x);
+  }
+  return vectors;
+}
+
+/** The only element of a row, if that is 1, else −1. */
+const unitOf = (row: readonly number[]): number =>
+  row.every((c) => c === 0 || c === 1) && row.filter((c) => c === 1).length === 1 ? row.indexOf(1) : -1;
+
 /**
  * `(base, xs, ks, to, k, panels, rowStep, place, kStep, panelStep)`: as the kernels of `pack.ts`, but elements
  * (x, k) are patches, of as many rows (`rowStep` apart) and columns as the matrix has columns. What goes into
  * panels, `panelStep` bytes apart, with `kStep` bytes from k to k, is matrix · patch · matrixᵀ, whose elements lie
  * `place` bytes apart.
  */
-export function emitPackPatches(name: string, lanes: Lanes, matrix: Matrix, width: number): FunctionBody {
+export function emitPackPatches(name: string, lanes: Lanes, { matrix, order }: Transform, width: number): FunctionBody {
   const b = new FunctionBody(name, new Array(10).fill('i32'), []);
   const [base, xs, ks, to, k, panels, rowStep, place, kStep, panelStep] = b.params as Locals<10>;
   const size = matrix[0]!.length;
   const constants = new Constants(b, lanes, matrix);
   const at = b.local('i32');
+  const put = (i: number, j: number, value: Local): void => {
+    placeAt(b, at, place, order[i]![j]!);
+    b.get(value).mem('v128.store');
+  };
+  // A row of places that is a row of the patch is done with it at once.
+  const units = matrix.map(unitOf);
+  const mixed = matrix.filter((_, i) => units[i] === -1);
+  const used = Array.from({ length: size }, (_, i) => i).filter((i) => mixed.some((row) => row[i] !== 0));
+  const mixing = mixed.map((row) => used.map((i) => row[i]!));
+  const mixedRows = matrix.flatMap((_, i) => (units[i] === -1 ? [i] : []));
   times(b, panels, () => {
     const places = placesOf(b, base, xs, width);
     const table = copyOf(b, ks);
@@ -165,32 +162,29 @@ export function emitPackPatches(name: string, lanes: Lanes, matrix: Matrix, widt
           b.get(p).get(offset).op('i32.add').set(corner);
           return corner;
         });
-        const rows = Array.from({ length: size }, (_, i) => {
-          if (i > 0) for (const corner of corners) advance(b, corner, rowStep);
-          const patch = Array.from({ length: size }, (_, j) => {
-            const x = b.local('v128');
-            gatherLanes(b, lanes, corners, null, j * lanes.bytes);
-            b.set(x);
-            return x;
-          });
-          const row = constants.product(matrix, patch);
-          b.release(...patch);
-          return row;
-        });
-        b.release(...corners);
         b.get(row)
           .i32(16 * v)
           .op('i32.add')
           .set(at);
-        for (let j = 0; j < INPUTS; j++) {
+        const rows = Array.from({ length: size }, (_, i) => {
+          if (i > 0) for (const corner of corners) advance(b, corner, rowStep);
+          const patch = loadRows(b, lanes, corners, size);
+          const row = constants.product(matrix, patch);
+          b.release(...patch);
+          units.forEach((unit, p) => {
+            if (unit === i) row.forEach((value, j) => void put(p, j, value));
+          });
+          if (used.includes(i)) return row;
+          b.release(...row);
+          return [];
+        });
+        b.release(...corners);
+        for (let j = 0; j < matrix.length; j++) {
           const column = constants.product(
-            matrix,
-            rows.map((row) => row[j]!),
+            mixing,
+            used.map((i) => rows[i]![j]!),
           );
-          for (const y of column) {
-            b.get(at).get(y).mem('v128.store');
-            advance(b, at, place);
-          }
+          column.forEach((value, i) => void put(mixedRows[i]!, j, value));
           b.release(...column);
         }
         b.release(...rows.flat());
@@ -207,26 +201,25 @@ export function emitPackPatches(name: string, lanes: Lanes, matrix: Matrix, widt
 
 // ─── results ─────────────────────────────────────────────────────────────────────────────────────
 
-/** matrix · products · matrixᵀ for the products at `at`, whose places are `place` bytes apart. */
-function patchOf(b: FunctionBody, constants: Constants, matrix: Matrix, at: Local, place: Local): Local[][] {
-  const from = copyOf(b, at);
-  const columns = Array.from({ length: INPUTS }, () => {
-    const products = Array.from({ length: INPUTS }, () => {
+/** matrix · products for columns of the products at `at`, whose places are `place` bytes apart. */
+function columnsOf(
+  b: FunctionBody,
+  constants: Constants,
+  matrix: Matrix,
+  order: Transform['order'],
+  at: Local,
+  place: Local,
+): Local[][] {
+  return order.map((_, j) => {
+    const products = order.map((row) => {
       const x = b.local('v128');
-      b.get(from).mem('v128.load').set(x);
-      advance(b, from, place);
+      placeAt(b, at, place, row[j]!);
+      b.mem('v128.load').set(x);
       return x;
     });
     const column = constants.product(matrix, products);
     b.release(...products);
     return column;
-  });
-  b.release(from);
-  return matrix.map((_, i) => {
-    const row = columns.map((column) => column[i]!);
-    const patch = constants.product(matrix, row);
-    b.release(...row);
-    return patch;
   });
 }
 
@@ -268,58 +261,83 @@ class Watch {
  * where it lies in the channel, and how many of its rows and columns there are. Whether something was not
  * finite is said at `odd`.
  */
-export function emitTiles(lanes: Lanes): FunctionBody {
+export function emitTiles(lanes: Lanes, { matrix, order }: Transform): FunctionBody {
   const b = new FunctionBody('tiles', new Array(11).fill('i32'), []);
   const [products, place, rows, rowBytes, groups, table, y, channelStep, rowStep, accumulate, odd] =
     b.params as Locals<11>;
-  const constants = new Constants(b, lanes, A_T);
+  const toResults = transposed(matrix);
+  const constants = new Constants(b, lanes, toResults);
   const watch = new Watch(b);
-  const height = b.local('i32');
-  const width = b.local('i32');
+  const tiles = Array.from({ length: lanes.count }, (_, i) => i);
+  const extent = (entry: Local, tile: number, word: number): void =>
+    void b.get(entry).mem('i32.load', 4 * (3 * tile + word));
+  const left = b.local('i32');
   times(b, rows, () => {
     const at = copyOf(b, products);
     const entry = copyOf(b, table);
-    const left = copyOf(b, groups);
-    times(b, left, () => {
-      const patch = patchOf(b, constants, A_T, at, place);
-      patch.forEach((row) => {
-        watch.see(row);
-        transpose(b, row);
-      });
-      for (let tile = 0; tile < lanes.count; tile++) {
+    const turns = copyOf(b, groups);
+    times(b, turns, () => {
+      const columns = columnsOf(b, constants, toResults, order, at, place);
+      const lines = tiles.map((tile) => {
         const to = b.local('i32');
-        b.get(y)
-          .get(entry)
-          .mem('i32.load', 12 * tile)
-          .op('i32.add')
-          .set(to);
-        b.get(entry)
-          .mem('i32.load', 12 * tile + 4)
-          .set(height);
-        b.get(entry)
-          .mem('i32.load', 12 * tile + 8)
-          .set(width);
-        patch.forEach((row, i) => {
-          const line = row[tile]!;
-          b.get(height).i32(i).op('i32.gt_s');
-          b.if(() => {
-            b.get(accumulate).if(() => void b.get(to).mem('v128.load').get(line).op('f32x4.add').set(line));
-            b.get(width).i32(OUTPUTS).op('i32.eq');
-            b.if(
-              () => void b.get(to).get(line).mem('v128.store'),
-              () => storeFirst(b, lanes.dtype, lanes.compute, 'value', line, width, to),
-            );
-            advance(b, to, rowStep);
+        b.get(y);
+        extent(entry, tile, 0);
+        b.op('i32.add').set(to);
+        return to;
+      });
+      toResults.forEach((_, i) => {
+        const row = constants.product(
+          toResults,
+          columns.map((column) => column[i]!),
+        );
+        watch.see(row);
+        for (let j = 0; j < row.length; j += lanes.count) {
+          const square = row.slice(j, j + lanes.count);
+          transpose(b, square);
+          square.forEach((line, tile) => {
+            const to = lines[tile]!;
+            extent(entry, tile, 1);
+            b.i32(i).op('i32.gt_s');
+            b.if(() => {
+              extent(entry, tile, 2);
+              b.i32(j).op('i32.sub').tee(left).i32(lanes.count).op('i32.ge_s');
+              const add = (): void =>
+                void b.get(accumulate).if(
+                  () =>
+                    void b
+                      .get(to)
+                      .mem('v128.load', j * lanes.bytes)
+                      .get(line)
+                      .op('f32x4.add')
+                      .set(line),
+                );
+              b.if(
+                () => {
+                  add();
+                  b.get(to)
+                    .get(line)
+                    .mem('v128.store', j * lanes.bytes);
+                },
+                () => {
+                  b.get(left).i32(0).op('i32.gt_s');
+                  b.if(() => {
+                    add();
+                    storeFirst(b, lanes.dtype, lanes.compute, 'value', line, left, to, j * lanes.bytes);
+                  });
+                },
+              );
+            });
           });
-        });
-        b.release(to);
-      }
-      b.release(...patch.flat());
+        }
+        b.release(...row);
+        for (const to of lines) advance(b, to, rowStep);
+      });
+      b.release(...columns.flat(), ...lines);
       advance(b, at, 16);
       advance(b, entry, 12 * lanes.count);
     });
     watch.settle();
-    b.release(at, entry, left);
+    b.release(at, entry, turns);
     advance(b, products, rowBytes);
     advance(b, y, channelStep);
   });
@@ -330,28 +348,37 @@ export function emitTiles(lanes: Lanes): FunctionBody {
 /**
  * `(products, place, groups, w, odd)`: gradients of 3 × 3 weights, in the order of the products, four at a time.
  */
-export function emitWeights(lanes: Lanes): FunctionBody {
+export function emitWeights(lanes: Lanes, { matrix, order }: Transform): FunctionBody {
   const b = new FunctionBody('gradients', new Array(5).fill('i32'), []);
   const [products, place, groups, w, odd] = b.params as Locals<5>;
-  const constants = new Constants(b, lanes, G_T);
+  const toTaps = transposed(matrix);
+  const constants = new Constants(b, lanes, toTaps);
   const watch = new Watch(b);
   times(b, groups, () => {
-    const patch = patchOf(b, constants, G_T, products, place);
-    for (const row of patch) watch.see(row);
+    const columns = columnsOf(b, constants, toTaps, order, products, place);
+    const patch = toTaps.flatMap((_, i) => {
+      const row = constants.product(
+        toTaps,
+        columns.map((column) => column[i]!),
+      );
+      watch.see(row);
+      return row;
+    });
+    b.release(...columns.flat());
     watch.settle();
     for (let lane = 0; lane < lanes.count; lane++) {
-      const to = 4 * TAPS * TAPS * lane;
-      patch.flat().forEach(
+      const to = lanes.bytes * patch.length * lane;
+      patch.forEach(
         (value, i) =>
           void b
             .get(w)
             .get(value)
-            .laneMem('v128.store32_lane', lane, to + 4 * i),
+            .laneMem('v128.store32_lane', lane, to + lanes.bytes * i),
       );
     }
-    b.release(...patch.flat());
+    b.release(...patch);
     advance(b, products, 16);
-    advance(b, w, 4 * TAPS * TAPS * lanes.count);
+    advance(b, w, lanes.bytes * patch.length * lanes.count);
   });
   watch.report(odd);
   return b;

@@ -4,6 +4,7 @@
  */
 import type { Strided } from '../../../kernels/strided.ts';
 import { type NativeGemm, nativeGemm } from '../blas/product.ts';
+import type { FunctionBody } from '../encoder.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_ROWS, blockLength } from '../gemm-product.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
@@ -14,22 +15,12 @@ import { canShare } from '../threads/pool.ts';
 import { deal, type Run } from '../threads/share.ts';
 import { type Frame, placesIn } from './frame.ts';
 import { place, product, steps, sums } from './tables.ts';
-import {
-  A,
-  B_T,
-  emitPackPatches,
-  emitTiles,
-  emitWeights,
-  G,
-  G_REVERSED,
-  OUTPUTS,
-  PLACES,
-  TAPS,
-} from './winograd-kernels.ts';
+import { emitPackPatches, emitTiles, emitWeights } from './winograd-kernels.ts';
+import { type Scheme, SUMS, TAPS, type Transform } from './winograd-scheme.ts';
 
 /** With fewer channels or tiles than these, transforms cost more than they save. */
-export const FEWEST_CHANNELS = 16;
-export const FEWEST_TILES = 16;
+const FEWEST_CHANNELS = 16;
+const FEWEST_TILES = 16;
 /** Bytes of transformed weights at a time. */
 const WEIGHT_BYTES = 12 << 20;
 /** Bytes of transformed tiles and of their products at a time. */
@@ -42,57 +33,62 @@ export const VECTOR = 4;
 /** What transforming a patch takes, in multiplications of a matrix product. */
 export const TRANSFORM_STEPS = 128;
 
-interface Kernels {
-  readonly weights: WasmFunction;
-  readonly reversed: WasmFunction;
-  readonly inputs: WasmFunction;
-  readonly outputs: WasmFunction;
-  readonly toTiles: WasmFunction;
-  readonly toWeights: WasmFunction;
-}
+const compiled = new WeakMap<GemmKernels, Map<Transform, Map<string, WasmFunction>>>();
 
-const compiled = new WeakMap<GemmKernels, Kernels>();
-
-export function kernelsOf(gemm: GemmKernels): Kernels {
-  let kernels = compiled.get(gemm);
-  if (kernels === undefined) {
-    const { lanes, columns } = gemm;
-    const made = instantiate([
-      emitPackPatches('weights', lanes, G, TILE_ROWS),
-      emitPackPatches('reversed', lanes, G_REVERSED, TILE_ROWS),
-      emitPackPatches('inputs', lanes, B_T, columns),
-      emitPackPatches('outputs', lanes, A, TILE_ROWS),
-      emitTiles(lanes),
-      emitWeights(lanes),
-    ]);
-    kernels = {
-      weights: made.weights!,
-      reversed: made.reversed!,
-      inputs: made.inputs!,
-      outputs: made.outputs!,
-      toTiles: made.tiles!,
-      toWeights: made.gradients!,
-    };
-    compiled.set(gemm, kernels);
+function kernelOf(gemm: GemmKernels, transform: Transform, name: string, emit: () => FunctionBody): WasmFunction {
+  const all = compiled.get(gemm) ?? new Map<Transform, Map<string, WasmFunction>>();
+  compiled.set(gemm, all);
+  const own = all.get(transform) ?? new Map<string, WasmFunction>();
+  all.set(transform, own);
+  let kernel = own.get(name);
+  if (kernel === undefined) {
+    kernel = Object.values(instantiate([emit()]))[0]!;
+    own.set(name, kernel);
   }
-  return kernels;
+  return kernel;
 }
+
+/** Transforms patches into panels of a width. */
+export const packer = (gemm: GemmKernels, transform: Transform, width: number): WasmFunction =>
+  kernelOf(gemm, transform, `pack ${width}`, () => emitPackPatches('pack', gemm.lanes, transform, width));
+/** Transforms places back into tiles of results. */
+export const toTiles = (gemm: GemmKernels, { results }: Scheme): WasmFunction =>
+  kernelOf(gemm, results, 'tiles', () => emitTiles(gemm.lanes, results));
+/** Transforms groups of places back into weights. */
+export const toWeights = (gemm: GemmKernels, { weights }: Scheme): WasmFunction =>
+  kernelOf(gemm, weights, 'weights', () => emitWeights(gemm.lanes, weights));
 
 export const ceil = (n: number, to: number): number => Math.ceil(n / to) * to;
-
-/** Multiplications that tiles must save to be worth their transforms, against the definition. */
-const WORTH_TILES = 2.4;
 
 /** Into how many windows of 3 × 3 those of `taps` are cut along the last two dimensions, filled up with zeros. */
 export const windowsOf = (taps: readonly number[]): readonly number[] => taps.slice(-2).map((n) => Math.ceil(n / TAPS));
 
-/** Whether there are at least two dimensions, and tiles save enough for windows of so many taps. */
-export const savesEnough = (taps: readonly number[]): boolean =>
-  taps.length >= 2 && product(taps.slice(-2)) * OUTPUTS ** 2 >= WORTH_TILES * PLACES * product(windowsOf(taps));
-
 /** How many tiles cover images of `sizes`: along the last two dimensions; along others each place is an image of its own. */
-export const tileCounts = (sizes: readonly number[]): number[] =>
-  sizes.map((n, d) => (d < sizes.length - 2 ? n : Math.ceil(n / OUTPUTS)));
+export const tileCounts = ({ outputs }: Scheme, sizes: readonly number[]): number[] =>
+  sizes.map((n, d) => (d < sizes.length - 2 ? n : Math.ceil(n / outputs)));
+
+/** Whether tiles save enough for windows of so many taps, results or their cotangents of `sizes`, and channels of a group. */
+export function worthTiles(
+  scheme: Scheme,
+  taps: readonly number[],
+  sizes: readonly number[],
+  images: number,
+  channels: number,
+  rows: number,
+): boolean {
+  const { products, spared, perChannel } = scheme.worth;
+  const counts = tileCounts(scheme, sizes);
+  const tiles = images * product(counts);
+  const used = product(sizes.slice(-2)) / product(counts.slice(-2)) / scheme.outputs ** 2;
+  return (
+    taps.length >= 2 &&
+    product(taps.slice(-2)) * SUMS >= products * scheme.places * product(windowsOf(taps)) &&
+    Math.min(channels, rows) >= FEWEST_CHANNELS &&
+    tiles >= Math.max(FEWEST_TILES, perChannel * (channels + rows)) &&
+    used >= 1 - spared &&
+    sizes.slice(-2).every((n) => n >= TAPS)
+  );
+}
 
 /** Where the windows of 3 × 3 begin along each of the last two dimensions, in windows of some taps. */
 export const windowPlaces = (taps: readonly number[]): (readonly number[])[] =>
@@ -106,10 +102,17 @@ export const fillOf = (taps: readonly number[]): number[] =>
  * The tiles of images of `sizes`, and how many are transformed together: at least so many, if there are. Small
  * images go together, all in one block, in lots of about one size.
  */
-export function tiling(sizes: readonly number[], images: number, channels: number, rows: number, least = FEWEST_TILES) {
-  const counts = tileCounts(sizes);
+export function tiling(
+  scheme: Scheme,
+  sizes: readonly number[],
+  images: number,
+  channels: number,
+  rows: number,
+  least = FEWEST_TILES,
+) {
+  const counts = tileCounts(scheme, sizes);
   const perImage = product(counts);
-  const fitting = Math.floor(TILE_BYTES / (BYTES * PLACES * (channels + rows)));
+  const fitting = Math.floor(TILE_BYTES / (BYTES * scheme.places * (channels + rows)));
   const most = Math.min(MOST_TILES, Math.max(ceil(least, 8), ceil(fitting, 8)), ceil(perImage * images, 8));
   if (perImage >= most) return { counts, perImage, block: most, together: 1 };
   const lots = Math.ceil(images / Math.floor(most / perImage));
@@ -118,8 +121,8 @@ export function tiling(sizes: readonly number[], images: number, channels: numbe
 }
 
 /** Rows whose transformed weights are held at a time: all, or pieces of about one size. */
-export function rowsAtOnce(rows: number, channels: number): number {
-  const fitting = Math.max(TILE_ROWS, Math.floor(WEIGHT_BYTES / (BYTES * PLACES * channels)));
+export function rowsAtOnce({ groups }: Scheme, rows: number, channels: number): number {
+  const fitting = Math.max(TILE_ROWS, Math.floor(WEIGHT_BYTES / (BYTES * groups * channels)));
   return Math.min(rows, ceil(rows / Math.ceil(rows / fitting), TILE_ROWS));
 }
 
@@ -128,39 +131,62 @@ export interface Matrices {
   readonly at: number;
   readonly place: number;
   readonly row: number;
+  /** One for each group of places with the same weights, or for each place. */
+  readonly grouped: boolean;
 }
 
 const oddLines = (bytes: number): number => (Math.ceil(bytes / LINE) | 1) * LINE;
 
-/** Room for matrices, an odd number of cache lines apart: transforms touch all of them at once, and would else find them in one set of the cache. */
-export function matrices(rows: number, columns: number): Matrices {
+/** How many matrices there are, and whether places with the same weights share one. */
+export type Share = readonly [count: number, grouped: boolean];
+export const byPlace = ({ places }: Scheme): Share => [places, false];
+export const byGroup = ({ groups }: Scheme): Share => [groups, true];
+
+/** Room for matrices one after the other, an odd number of cache lines apart: transforms touch all of them at once, and would else find them in one set of the cache. */
+export function matrices([count, grouped]: Share, rows: number, columns: number): Matrices {
   const place = oddLines(rows * columns * BYTES);
-  return { at: scratch(PLACES * place), place, row: columns * BYTES };
+  return { at: scratch(count * place), place, row: columns * BYTES, grouped };
 }
 
-/** Room for operands of products, `count` places x by `k`: panels of a `width`, or rows for a library to read. */
-export function operands(native: NativeGemm | null, count: number, width: number, k: number): Matrices {
-  const columns = ceil(count, width);
-  if (native === null) return matrices(columns, k);
-  const row = oddLines(columns * BYTES);
-  return { at: scratch(PLACES * k * row), place: k * row, row };
+/** Room for matrices side by side: what a transform touches lies in few pages. */
+export function abreast([count, grouped]: Share, rows: number, columns: number): Matrices {
+  const place = columns * BYTES;
+  const row = oddLines(count * place);
+  return { at: scratch(rows * row), place, row, grouped };
 }
+
+/** The same with fewer columns. */
+export const narrowed = (m: Matrices, columns: number): Matrices => ({ ...m, place: columns * BYTES });
+
+/** Room for an operand of `count` rows or columns: panels of a `width`, or rows for a library to read. */
+export const operands = (native: NativeGemm | null, share: Share, count: number, width: number, k: number): Matrices =>
+  native === null ? matrices(share, ceil(count, width), k) : abreast(share, k, ceil(count, width));
 
 /** Multiplications of a place from which on a library is quicker. */
 const WORTH_CALLS = 2 ** 17;
 
 /** The system's BLAS for the products of `count` blocks of tiles, if there is one and it is quicker. */
-export const nativeForPlaces = (rows: number, columns: number, k: number, count: number): NativeGemm | null =>
-  rows * columns * k < WORTH_CALLS ? null : nativeGemm('float32', rows * columns * k * PLACES * count);
+export const nativeForPlaces = (
+  { places }: Scheme,
+  rows: number,
+  columns: number,
+  k: number,
+  count: number,
+): NativeGemm | null =>
+  rows * columns * k < WORTH_CALLS ? null : nativeGemm('float32', rows * columns * k * places * count);
 
 /** Steps of products for `deal`: none, so that they are not shared, where workers cannot make them. */
 export const sharedSteps = (native: NativeGemm | null, steps: number): number =>
   native === null || native.shared ? steps : 0;
 
-/** c = a b (or c += a b) for places `from` to `end`; a and b are panels of `k`, whose blocks follow each other, or aᵀ and b for a library. */
+/**
+ * c = a b (or c += a b) for places `from` to `end`; a and b are panels of `k`, whose blocks follow each other, or aᵀ and
+ * b for a library. Where c is of groups, each is made with its first place.
+ */
 export function multiplyPlaces(
   run: Run,
-  { columns: width, repeated }: GemmKernels,
+  { stretches }: Scheme,
+  gemm: GemmKernels,
   native: NativeGemm | null,
   c: Matrices,
   a: Matrices,
@@ -172,32 +198,85 @@ export function multiplyPlaces(
   from: number,
   end: number,
 ): void {
-  if (native !== null) {
-    for (let p = from; p < end; p++) {
-      const [x, y, z] = [a, b, c].map((m) => m.at + p * m.place) as [number, number, number];
-      const sizes = [rows, columns, k] as const;
-      native.multiply(run, sizes, [x, a.row / BYTES, true], [y, b.row / BYTES, false], [z, c.row / BYTES, accumulate]);
+  for (const { place, count, group, alike } of stretches) {
+    const folds = alike && c.grouped;
+    if (folds && (place < from || place >= end)) continue;
+    const [first, last] = folds ? [place, place + count] : [Math.max(from, place), Math.min(end, place + count)];
+    const steps = [c, a, b].map((m) => (alike && m.grouped ? 0 : m.place)) as [number, number, number];
+    const starts = [c, a, b].map(
+      (m, i) => m.at + (m.grouped ? group * m.place : place * m.place) + (first - place) * steps[i]!,
+    );
+    let [z, x, y] = starts as [number, number, number];
+    for (let p = first; p < last; ) {
+      const more = accumulate || (folds && p > place);
+      const done = multiplySome(
+        run,
+        gemm,
+        native,
+        [c, a, b],
+        [z, x, y],
+        steps,
+        rows,
+        columns,
+        k,
+        more,
+        folds ? 1 : last - p,
+      );
+      p += done;
+      [z, x, y] = [z + done * steps[0], x + done * steps[1], y + done * steps[2]];
     }
-    return;
+  }
+}
+
+/** The first of some such products, `steps` apart, as many as go at a time; tells how many that is. */
+function multiplySome(
+  run: Run,
+  { columns: width, repeated }: GemmKernels,
+  native: NativeGemm | null,
+  [c, a, b]: readonly [Matrices, Matrices, Matrices],
+  [z, x, y]: readonly [number, number, number],
+  [zStep, xStep, yStep]: readonly [number, number, number],
+  rows: number,
+  columns: number,
+  k: number,
+  accumulate: boolean,
+  count: number,
+): number {
+  if (native !== null) {
+    const across = columns * BYTES;
+    const wide = xStep === 0 && yStep === across && zStep === across ? count : 1;
+    const sizes = [rows, columns * wide, k] as const;
+    native.multiply(run, sizes, [x, a.row / BYTES, true], [y, b.row / BYTES, false], [z, c.row / BYTES, accumulate]);
+    return wide;
   }
   const step = blockLength(k);
   // Where a place takes more than one call, it takes all of them before the next.
-  const together = k <= step && rows <= BLOCK_ROWS ? end - from : 1;
-  for (let p = from; p < end; p += together) {
-    for (let at = 0; at < k; at += step) {
-      const length = Math.min(step, k - at);
-      const more = Number(accumulate || at > 0);
-      const aBlock = a.at + p * a.place + ceil(rows, TILE_ROWS) * at * BYTES;
-      const bBlock = b.at + p * b.place + ceil(columns, width) * at * BYTES;
-      const [aPanel, bPanel] = [TILE_ROWS * length * BYTES, width * length * BYTES];
-      for (let i = 0; i < rows; i += BLOCK_ROWS) {
-        const height = Math.min(BLOCK_ROWS, rows - i);
-        const [x, y] = [aBlock + i * length * BYTES, c.at + p * c.place + i * c.row];
-        const sizes = [height, columns, length, more, together] as const;
-        run(repeated, x, aPanel, bBlock, bPanel, y, c.row, ...sizes, a.place, b.place, c.place);
-      }
+  const together = k <= step && rows <= BLOCK_ROWS ? count : 1;
+  for (let at = 0; at < k; at += step) {
+    const length = Math.min(step, k - at);
+    const more = Number(accumulate || at > 0);
+    const aBlock = x + ceil(rows, TILE_ROWS) * at * BYTES;
+    const bBlock = y + ceil(columns, width) * at * BYTES;
+    const [aPanel, bPanel] = [TILE_ROWS * length * BYTES, width * length * BYTES];
+    for (let i = 0; i < rows; i += BLOCK_ROWS) {
+      const height = Math.min(BLOCK_ROWS, rows - i);
+      const sizes = [height, columns, length, more, together] as const;
+      run(
+        repeated,
+        aBlock + i * length * BYTES,
+        aPanel,
+        bBlock,
+        bPanel,
+        z + i * c.row,
+        c.row,
+        ...sizes,
+        xStep,
+        yStep,
+        zStep,
+      );
     }
   }
+  return together;
 }
 
 /** `count` places x, by a table, in panels of `width`. */
@@ -242,7 +321,8 @@ export const cornersOf = (
   lead: readonly (readonly number[])[],
   origin: readonly number[],
   counts: readonly number[],
-): (readonly number[])[] => [...lead, ...counts.slice(-2).map((n, d) => steps(n, OUTPUTS, origin[d]))];
+  pitch: number,
+): (readonly number[])[] => [...lead, ...counts.slice(-2).map((n, d) => steps(n, pitch, origin[d]))];
 
 /** Where lots of so many images begin, and how many images each has. */
 export const lotsOf = (images: number, together: number): [first: number, images: number][] =>
@@ -279,6 +359,7 @@ export const table = (count: number, step: number, multiple = 1): number => plac
 
 /** How many zeros tiles, from `origin` on and with windows of some taps, ask for behind images; `after` in the dimensions before the last two. */
 export function zerosBehind(
+  { inputs, pitch }: Scheme,
   x: Strided,
   before: readonly number[],
   after: readonly number[],
@@ -287,9 +368,10 @@ export function zerosBehind(
   taps: readonly number[],
 ): number[] {
   const lead = after.length - 2;
+  const size = inputs.matrix[0]!.length;
   const behind = windowsOf(taps).map((n, i) => {
     const d = lead + i;
-    return Math.max(0, origin[i]! + OUTPUTS * counts[d]! + TAPS * n - 1 - before[d]! - x.shape[d + 2]!);
+    return Math.max(0, origin[i]! + pitch * (counts[d]! - 1) + size + TAPS * (n - 1) - before[d]! - x.shape[d + 2]!);
   });
   return [...after.slice(0, lead), ...behind];
 }

@@ -14,38 +14,47 @@ import { deal, inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts'
 import { frameOf, placesIn } from './frame.ts';
 import type { Part, Task } from './products.ts';
 import { place, product, steps, sums } from './tables.ts';
-import { OUTPUTS, PLACES, TAPS } from './winograd-kernels.ts';
 import {
+  abreast,
   BYTES,
+  byGroup,
+  byPlace,
   ceil,
   cornersOf,
-  FEWEST_CHANNELS,
-  FEWEST_TILES,
   fillOf,
-  kernelsOf,
   lotsOf,
   type Matrices,
-  matrices,
   multiplyPlaces,
+  narrowed,
   nativeForPlaces,
   oddWord,
   operands,
+  packer,
   packPlaces,
   perImages,
   rowsAtOnce,
-  savesEnough,
   sharedSteps,
   TRANSFORM_STEPS,
   table,
-  tileCounts,
   tileTable,
   tiling,
+  toTiles,
   VECTOR,
   waveOf,
   windowPlaces,
   windowsOf,
+  worthTiles,
   zerosBehind,
 } from './winograd-places.ts';
+import {
+  DENSE,
+  DENSE_REVERSED,
+  type Scheme,
+  STRIDED,
+  TAPS,
+  TRANSPOSED_FROM_EVEN,
+  TRANSPOSED_FROM_ODD,
+} from './winograd-scheme.ts';
 
 /** With fewer tiles than a row in so many, products are left to the generated kernels. */
 const FEW_TILES = 3;
@@ -55,41 +64,95 @@ const WAVE_BYTES = 8 << 20;
 const consecutive = (list: readonly number[], step: number): boolean =>
   list.every((n, i) => i === 0 || n - list[i - 1]! === step);
 
-/** Whether a part of a convolution is all of it, of windows over neighbouring places, and large enough. */
-export function suitsTiles({ out, source, weight, groups, before }: Task, part: Part): boolean {
-  const { sizes, step, columns, reach } = part;
-  const taps = reach.map((list) => list.length);
-  const channels = source.shape[1]! / groups;
-  const rows = out.shape[1]! / groups;
-  const way = wayOf(part);
-  return (
+/** How the tiles of a convolution lie. */
+export interface Tiling {
+  readonly scheme: Scheme;
+  readonly sizes: readonly number[];
+  /** In the source's frame, where the inputs of the first tile begin in the last two dimensions, and places in those before. */
+  readonly origin: readonly number[];
+  readonly lead: readonly (readonly number[])[];
+  /** Taps of the weights, and for dimensions before the last two how far they reach. */
+  readonly taps: readonly (readonly number[])[];
+  readonly reach: readonly (readonly number[])[];
+}
+
+/** The tiles of a convolution, if it is of windows over neighbouring places, and large enough. */
+export function tilingOf(task: Task, parts: readonly Part[]): Tiling | null {
+  const tiling = parts.length === 1 ? alongOne(task, parts[0]!) : alongLattices(task, parts);
+  if (tiling === null) return null;
+  const { out, source, weight, groups, before } = task;
+  const taps = tiling.taps.map((list) => list.length);
+  const fits =
     out.dtype === 'float32' &&
-    savesEnough(taps) &&
-    Math.min(channels, rows) >= FEWEST_CHANNELS &&
-    out.shape[0]! * product(tileCounts(sizes)) >= FEWEST_TILES &&
-    sizes.every((n, d) => n === out.shape[d + 2] && step[d] === 1) &&
-    sizes.slice(-2).every((n) => n >= TAPS) &&
-    reach.slice(-2).every((list) => consecutive(list, way)) &&
-    columns.slice(-2).every((list) => consecutive(list, 1)) &&
+    worthTiles(tiling.scheme, taps, tiling.sizes, out.shape[0]!, source.shape[1]! / groups, out.shape[1]! / groups) &&
     (weight.strides.at(-1) === 1 || fillOf(taps).some((n) => n > 0)) &&
-    (source.strides.at(-1) === 1 || before.some((n) => n > 0))
-  );
+    (source.strides.at(-1) === 1 || before.some((n) => n > 0));
+  return fits ? tiling : null;
 }
 
 /** Whether taps go from left to right, 1, or from right to left, −1, as in transposed convolutions. */
 const wayOf = ({ reach }: Part): 1 | -1 => (reach.at(-1)![0]! <= reach.at(-1)!.at(-1)! ? 1 : -1);
 
+/** Where the inputs of the first tile begin. */
+const originOf = ({ columns, reach }: Part): number[] =>
+  columns.slice(-2).map((list, d) => list[0]! + Math.min(...reach.slice(-2)[d]!));
+
+const SCHEMES: Readonly<Record<string, Scheme>> = { '1 1': DENSE, '1 -1': DENSE_REVERSED, '2 1': STRIDED };
+
+function alongOne({ out }: Task, part: Part): Tiling | null {
+  const { sizes, step, columns, reach, taps } = part;
+  const [x = 0, next = x + 1] = columns.at(-1) ?? [];
+  const way = wayOf(part);
+  const scheme = SCHEMES[`${next - x} ${way}`];
+  const fits =
+    scheme !== undefined &&
+    reach.length >= 2 &&
+    sizes.every((n, d) => n === out.shape[d + 2] && step[d] === 1) &&
+    reach.slice(-2).every((list) => consecutive(list, way)) &&
+    columns.slice(-2).every((list) => consecutive(list, next - x));
+  if (!fits) return null;
+  return { scheme, sizes, origin: originOf(part), lead: columns.slice(0, -2), taps, reach: reach.slice(0, -2) };
+}
+
+/** Whether one or two neighbouring taps are what a lattice has of three. */
+const isLattice = (reach: readonly number[]): boolean => reach.length <= 2 && consecutive(reach, -1);
+
+/** The four lattices of a transposed convolution of stride 2 along the last two dimensions, which make one tile. */
+function alongLattices({ out, weight }: Task, parts: readonly Part[]): Tiling | null {
+  const dims = out.shape.length - 2;
+  const first = parts.find(({ start }) => start.every((n) => n === 0));
+  const fits =
+    dims >= 2 &&
+    first !== undefined &&
+    parts.length === 4 &&
+    first.step.every((n, d) => n === (d < dims - 2 ? 1 : 2)) &&
+    weight.shape.slice(-2).every((n) => n === TAPS) &&
+    parts.every(({ sizes, reach }) => !sizes.includes(0) && reach.slice(-2).every(isLattice));
+  if (!fits) return null;
+  const [down, across] = first.reach.slice(-2).map((list) => list.length) as [number, number];
+  if (down !== across) return null;
+  const origins = parts.map(originOf);
+  return {
+    scheme: down === 1 ? TRANSPOSED_FROM_ODD : TRANSPOSED_FROM_EVEN,
+    sizes: out.shape.slice(2),
+    origin: [0, 1].map((d) => Math.min(...origins.map((origin) => origin[d]!))),
+    lead: first.columns.slice(0, -2),
+    taps: [...first.taps.slice(0, -2), steps(TAPS, 1), steps(TAPS, 1)],
+    reach: first.reach.slice(0, -2),
+  };
+}
+
 /** For each tile of so many images where it lies in a channel of `out`, and how many rows and columns it has; some are none. */
-function extentTable(out: Strided, counts: readonly number[], images: number): number {
+function extentTable(out: Strided, outputs: number, counts: readonly number[], images: number): number {
   const [height, width] = out.shape.slice(-2) as [number, number];
   const [line, column] = [out.strides.at(-2)!, out.strides.at(-1)!];
   const lead = counts.slice(0, -2).map((n, d) => steps(n, out.strides[d + 2]!));
   const words: number[] = [];
   for (const image of sums([steps(images, out.strides[0]!), ...lead])) {
-    for (const top of steps(counts.at(-2)!, OUTPUTS)) {
-      for (const left of steps(counts.at(-1)!, OUTPUTS)) {
+    for (const top of steps(counts.at(-2)!, outputs)) {
+      for (const left of steps(counts.at(-1)!, outputs)) {
         const at = image + top * line + left * column;
-        words.push(at * BYTES, Math.min(OUTPUTS, height - top), Math.min(OUTPUTS, width - left));
+        words.push(at * BYTES, Math.min(outputs, height - top), Math.min(outputs, width - left));
       }
     }
   }
@@ -98,17 +161,18 @@ function extentTable(out: Strided, counts: readonly number[], images: number): n
 }
 
 /** The weights of all groups as windows of 3 × 3: where they begin, a table of what is summed over, and steps in bytes. */
-function windowsOfWeights({ op, weight, groups }: Task, part: Part, channels: number) {
-  const taps = part.taps.map((list) => list.length);
+function windowsOfWeights({ op, weight, groups }: Task, { scheme, taps: lists }: Tiling, channels: number) {
+  const taps = lists.map((list) => list.length);
   const fill = fillOf(taps);
   const none = fill.map(() => 0);
-  const [before, after] = wayOf(part) === 1 ? [none, fill] : [fill, none];
+  const reversed = scheme === DENSE_REVERSED;
+  const [before, after] = reversed ? [fill, none] : [none, fill];
   const [outputs, inputs] = weight.shape as [number, number];
   const frame = frameOf(weight, before, after, outputs, inputs);
   const [row, channel] = op === 'conv' ? [frame.image, frame.channel] : [frame.channel, frame.image];
   // What comes first in the source comes last in weights that go back.
-  const windows = windowPlaces(taps).map((list) => (wayOf(part) === 1 ? list : list.toReversed()));
-  const inside = [...part.taps.slice(0, -2), ...windows].map((list, d) => list.map((i) => frame.offset(i, d)));
+  const windows = windowPlaces(taps).map((list) => (reversed ? list.toReversed() : list));
+  const inside = [...lists.slice(0, -2), ...windows].map((list, d) => list.map((i) => frame.offset(i, d)));
   return {
     at: frame.at(0, outputs, 0),
     ks: place(sums([steps(channels, channel), ...inside])),
@@ -126,54 +190,69 @@ interface Lot {
 }
 
 /** A convolution that suits. False if something was not finite; what `out` holds is then of no use. */
-export function convolveTiles(task: Task, part: Part): boolean {
+export function convolveTiles(task: Task, tiles: Tiling): boolean {
   const { out, source, weight, groups, before, after } = task;
+  const { scheme, origin } = tiles;
   const gemm = kernelsFor(task.op, out.dtype);
-  const kernels = kernelsOf(gemm);
   beginLaunch();
   const images = out.shape[0]!;
   const [channels, rows] = [source.shape[1]! / groups, out.shape[1]! / groups];
-  const taps = part.reach.map((list) => list.length);
+  const taps = tiles.taps.map((list) => list.length);
   const k = channels * product(taps.slice(0, -2)) * product(windowsOf(taps));
-  const { counts, perImage, block, together } = tiling(part.sizes, images, k, rows);
+  const { counts, perImage, block, together } = tiling(scheme, tiles.sizes, images, k, rows);
   const to = startOf(out);
   startOf(weight);
-  const origin = part.columns.slice(-2).map((list, d) => list[0]! + Math.min(...part.reach.slice(-2)[d]!));
   const wave = waveOf(source, images, together, channels, WAVE_BYTES);
-  const frame = frameOf(source, before, zerosBehind(source, before, after, origin, counts, taps), wave, channels);
+  const frame = frameOf(
+    source,
+    before,
+    zerosBehind(scheme, source, before, after, origin, counts, taps),
+    wave,
+    channels,
+  );
   const [imageBytes, channelBytes] = out.strides.map((s) => s * BYTES) as [number, number];
   const [line, lineBytes] = [frame.spatial.at(-2)!, out.strides.at(-2)! * BYTES];
-  const corners = cornersOf(part.columns.slice(0, -2), origin, counts);
-  const tilesOf = perImages((n) => ({ inputs: tileTable(frame, corners, n), outputs: extentTable(out, counts, n) }));
-  const pack = wayOf(part) === 1 ? kernels.weights : kernels.reversed;
-  const ks = place(placesIn(frame, { channels }, [...part.reach.slice(0, -2), ...windowPlaces(taps)]));
-  const weights = windowsOfWeights(task, part, channels);
-  const some = rowsAtOnce(rows, k);
+  const corners = cornersOf(tiles.lead, origin, counts, scheme.pitch);
+  const tilesOf = perImages((n) => ({
+    inputs: tileTable(frame, corners, n),
+    outputs: extentTable(out, scheme.outputs, counts, n),
+  }));
+  const packWeights = packer(gemm, scheme.weights, TILE_ROWS);
+  const packInputs = packer(gemm, scheme.inputs, gemm.columns);
+  const results = toTiles(gemm, scheme);
+  const ks = place(placesIn(frame, { channels }, [...tiles.reach, ...windowPlaces(taps)]));
+  const weights = windowsOfWeights(task, tiles, channels);
+  const some = rowsAtOnce(scheme, rows, k);
   // Weights are slower to write as a library wants them, which few tiles do not make up for.
-  const tiles = images * perImage;
-  const native = tiles * FEW_TILES < rows ? null : nativeForPlaces(some, block, k, Math.ceil(tiles / block));
-  const a = operands(native, some, TILE_ROWS, k);
+  const all = images * perImage;
+  const native = all * FEW_TILES < rows ? null : nativeForPlaces(scheme, some, block, k, Math.ceil(all / block));
+  const a = operands(native, byGroup(scheme), some, TILE_ROWS, k);
   /** Room of a task for the transformed tiles of a block, and for their products. */
   const rooms: { readonly b: Matrices; readonly c: Matrices }[] = [];
   const odd = oddWord();
 
   /** The tiles from number `t` on of a number of images, for rows of a group whose weights are in `a`. */
   const outputs = (by: Run | null, room: number, lot: Lot, t: number, height: number): void => {
-    const tiles = tilesOf(lot.images);
-    // Whole vectors of tiles: behind the last tile it stands again.
-    const width = ceil(Math.min(block, lot.images * perImage - t), VECTOR);
-    const panels = { xs: tiles.inputs + 4 * t, count: width, width: gemm.columns };
-    rooms[room] ??= { b: operands(native, block, gemm.columns, k), c: matrices(some, block) };
-    const { b, c } = rooms[room];
+    const tables = tilesOf(lot.images);
+    const count = Math.min(block, lot.images * perImage - t);
+    // Whole vectors of tiles, or panels: behind the last tile it stands again.
+    const width = ceil(count, native === null ? VECTOR : gemm.columns);
+    const panels = { xs: tables.inputs + 4 * t, count: width, width: gemm.columns };
+    rooms[room] ??= {
+      b: operands(native, byPlace(scheme), block, gemm.columns, k),
+      c: abreast(byPlace(scheme), some, block),
+    };
+    const b = native === null ? rooms[room].b : narrowed(rooms[room].b, width);
+    const c = narrowed(rooms[room].c, width);
     const { row } = c;
-    packPlaces(by, native, kernels.inputs, b, lot.from, panels, ks, k, line);
-    deal(by, sharedSteps(native, PLACES * height * k * width), PLACES, (run, from, end) => {
-      multiplyPlaces(run, gemm, native, c, a, b, height, width, k, false, from, end);
+    packPlaces(by, native, packInputs, b, lot.from, panels, ks, k, line);
+    deal(by, sharedSteps(native, scheme.places * height * k * width), scheme.places, (run, from, end) => {
+      multiplyPlaces(run, scheme, gemm, native, c, a, b, height, width, k, false, from, end);
     });
-    const [vectors, extents, add] = [width / VECTOR, tiles.outputs + 12 * t, Number(task.accumulate)];
+    const [vectors, extents, add] = [Math.ceil(count / VECTOR), tables.outputs + 12 * t, Number(task.accumulate)];
     deal(by, TRANSFORM_STEPS * height * width, height, (run, r0, r1) => {
       const [from, y] = [c.at + r0 * row, lot.to + r0 * channelBytes];
-      run(kernels.toTiles, from, c.place, r1 - r0, row, vectors, extents, y, channelBytes, lineBytes, add, odd.at);
+      run(results, from, c.place, r1 - r0, row, vectors, extents, y, channelBytes, lineBytes, add, odd.at);
     });
   };
 
@@ -182,7 +261,7 @@ export function convolveTiles(task: Task, part: Part): boolean {
       const height = Math.min(some, rows - r);
       const w = weights.at + g * weights.group + r * weights.row;
       const panels = { xs: table(height, weights.row, TILE_ROWS), count: height, width: TILE_ROWS };
-      packPlaces(null, native, pack, a, w, panels, weights.ks, k, weights.line);
+      packPlaces(null, native, packWeights, a, w, panels, weights.ks, k, weights.line);
       for (let n = 0; n < images; n += wave) {
         const many = Math.min(wave, images - n);
         const base = frame.at(n, many, g * channels);
@@ -192,7 +271,7 @@ export function convolveTiles(task: Task, part: Part): boolean {
           return steps(Math.ceil((several * perImage) / block), block).map((t) => ({ lot, t }));
         });
         const tasks = tasksFor(
-          sharedSteps(native, PLACES * height * k * many * perImage),
+          sharedSteps(native, scheme.places * height * k * many * perImage),
           Math.min(blocks.length, 2 * getNumThreads()),
         );
         if (tasks === 1) for (const { lot, t } of blocks) outputs(null, 0, lot, t, height);

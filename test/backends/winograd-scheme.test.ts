@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import {
+  DENSE,
+  DENSE_REVERSED,
+  type Scheme,
+  STRIDED,
+  TAPS,
+  TRANSPOSED_FROM_EVEN,
+  TRANSPOSED_FROM_ODD,
+  type Transform,
+  transposed,
+} from '../../src/backends/wasm/conv/winograd-scheme.ts';
+
+type Numbers = readonly (readonly number[])[];
+
+const times = (a: Numbers, b: Numbers): Numbers =>
+  a.map((row) => transposed(b).map((column) => row.reduce((s, n, i) => s + n * column[i]!, 0)));
+const on = (m: Numbers, patch: Numbers): Numbers => times(times(m, patch), transposed(m));
+const patch = (size: number, seed: number): Numbers =>
+  Array.from({ length: size }, (_, i) => Array.from({ length: size }, (_, j) => Math.sin(seed + 7 * i + 3 * j)));
+
+/** Where taps meet inputs: the input that result `r` takes tap `k` from, along a dimension. */
+type Meeting = (r: number, k: number) => number;
+
+const meetings: readonly (readonly [name: string, Scheme, places: number, Meeting])[] = [
+  ['stride 1', DENSE, 36, (r, k) => r + k],
+  ['stride 1, transposed', DENSE_REVERSED, 36, (r, k) => r + 2 - k],
+  ['stride 2', STRIDED, 81, (r, k) => 2 * r + k],
+  // x[i] = Σ y[p] w[k] over 2 p + k = i, of y from place 0 on, and of y from place −1 on.
+  ['stride 2, transposed, from an odd place', TRANSPOSED_FROM_ODD, 81, (r, k) => (r + 1 - k) / 2],
+  ['stride 2, transposed, from an even place', TRANSPOSED_FROM_EVEN, 81, (r, k) => (r - k) / 2 + 1],
+];
+
+/** What a transform makes of a patch, in the order of its places. */
+function inOrder({ matrix, order }: Transform, x: Numbers): number[] {
+  const list: number[] = [];
+  on(matrix, x).forEach((row, i) => {
+    row.forEach((n, j) => {
+      list[order[i]![j]!] = n;
+    });
+  });
+  return list;
+}
+
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+describe.each(meetings)(
+  '%s',
+  (_name, { inputs, weights, results, stretches, places, groups, outputs }, count, meets) => {
+    it('is the definition', () => {
+      const [x, w] = [patch(inputs.matrix[0]!.length, 1), patch(TAPS, 2)];
+      const [u, v] = [inOrder(inputs, x), inOrder(weights, w)];
+      const products = stretches.flatMap(({ place, count, group, alike }) =>
+        upTo(count).map((i) => u[place + i]! * v[group + (alike ? 0 : i)]!),
+      );
+      const y = on(
+        transposed(results.matrix),
+        results.order.map((row) => row.map((p) => products[p]!)),
+      );
+      for (const r of upTo(outputs)) {
+        for (const c of upTo(outputs)) {
+          let sum = 0;
+          for (const k of upTo(TAPS)) {
+            for (const l of upTo(TAPS)) sum += (x[meets(r, k)]?.[meets(c, l)] ?? 0) * w[k]![l]!;
+          }
+          expect(y[r]![c]).toBeCloseTo(sum, 12);
+        }
+      }
+    });
+
+    it('has as many products as it should, each at one place', () => {
+      const sorted = (order: Numbers): number[] => order.flat().toSorted((a, b) => a - b);
+      expect(places).toBe(count);
+      expect(sorted(inputs.order)).toEqual(upTo(places));
+      expect(sorted(weights.order)).toEqual(upTo(groups));
+      expect(results.order).toEqual(inputs.order);
+    });
+  },
+);
