@@ -1,11 +1,12 @@
 import { AutogradError } from '../core/errors.ts';
+import type { Randomness } from '../transforms/levels.ts';
 import { callFunction, type FunctionClass } from './call.ts';
 
 /** What `static vmap` is told about the batch. */
 export interface VmapInfo {
   readonly batchSize: number;
   /** Random numbers drawn under vmap are the same for all examples. */
-  readonly randomness: 'same';
+  readonly randomness: Randomness;
 }
 
 type AnyFunction = (...args: never[]) => unknown;

@@ -3,6 +3,7 @@ import { AutogradError } from '../core/errors.ts';
 import type { Level } from '../core/levels.ts';
 import { levelOf, TensorBase, wrap } from '../core/tensor.ts';
 import { expand, movedim, unsqueeze } from '../ops/view.ts';
+import type { BatchLevel } from '../transforms/levels.ts';
 import type { FunctionClass } from './call.ts';
 
 /** Whether vmap goes through the class's own rule; if not, its methods are mapped as they are. */
@@ -33,7 +34,11 @@ export function callUnderVmap(cls: FunctionClass, name: string, args: readonly u
 
   const inDims = args.map((a) => (inside(a) ? 0 : null));
   const batchSize = lowered.find((a, i): a is TensorBase => inDims[i] === 0 && a instanceof TensorBase)?.shape[0];
-  const returned = cls.vmap?.({ batchSize, randomness: 'same' }, inDims, ...lowered);
+  const returned = cls.vmap?.(
+    { batchSize, randomness: (level as unknown as BatchLevel).randomness },
+    inDims,
+    ...lowered,
+  );
   if (!Array.isArray(returned) || returned.length !== 2)
     throw new AutogradError(
       `${name}: Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure compatible with the output: return [output, outDims]`,

@@ -1,10 +1,10 @@
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { type Shape, shapeText } from '../core/shape.ts';
-import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { add, div, mul, ops } from '../ops/elementwise.ts';
 import { inPlace } from '../ops/inplace.ts';
 import { checkOptions } from '../tensor/options.ts';
-import { bernoulli_, type RandomOptions } from '../tensor/random.ts';
+import { defaultGenerator, drawn, type RandomOptions } from '../tensor/random.ts';
 import type { ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -31,12 +31,9 @@ function settings(op: string, x: unknown, options: DropoutOptions | undefined, b
   return { p, training: options?.training ?? byDefault, random };
 }
 
-/** Ones with probability 1 − p, and zeros. A constant to every transform. */
-function mask(shape: Shape, x: TensorBase, p: number, random: RandomOptions): TensorBase {
-  const noise = fresh(shape, x.dtype);
-  bernoulli_(noise as Tensor, 1 - p, random);
-  return noise;
-}
+/** Ones with probability 1 − p, and zeros. */
+const mask = (shape: Shape, x: TensorBase, p: number, { generator = defaultGenerator }: RandomOptions): TensorBase =>
+  drawn(shape, x.dtype, (out) => generator.fillBernoulli(out, 1 - p));
 
 /** The factor an input is multiplied with: 0, or 1/(1 − p); null where nothing is to be done. */
 function factor(shape: Shape, x: TensorBase, { p, training, random }: Settings): TensorBase | number | null {

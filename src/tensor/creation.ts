@@ -9,18 +9,9 @@ import { clone, toDType } from '../ops/copy.ts';
 import { evenly, eyeMatrix, full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
 import { storable } from '../ops/storable.ts';
-import {
-  checkFits,
-  flattenNested,
-  fromHost,
-  hostArray,
-  inferDType,
-  type NestedArray,
-  nestedShape,
-  written,
-} from './data.ts';
+import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
 import { checkDType, checkOptions, type TensorOptions } from './options.ts';
-import { defaultGenerator, type RandomOptions } from './random.ts';
+import { defaultGenerator, drawn, type RandomOptions } from './random.ts';
 import type { Shape } from './shapes.ts';
 import type { ArangeOf, CreatedOf, Data, DataOf, EyeOf, FitData, LinspaceOf } from './signatures.ts';
 import type { Tensor } from './tensor.ts';
@@ -267,7 +258,7 @@ export function rand<const N extends Shape>(shape: N, options?: RandomTensorOpti
   const sizes = checkSizes('rand', shape);
   const dtype = floatType('rand', options);
   return leaf(
-    written(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillUniform(out as Float32Array)),
+    drawn(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillUniform(out as Float32Array)),
     options,
   );
 }
@@ -278,7 +269,7 @@ export function randn<const N extends Shape>(shape: N, options?: RandomTensorOpt
   const sizes = checkSizes('randn', shape);
   const dtype = floatType('randn', options);
   return leaf(
-    written(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillNormal(out as Float32Array)),
+    drawn(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillNormal(out as Float32Array)),
     options,
   );
 }
@@ -307,7 +298,7 @@ export function randint(
   checked('randint', options, RANDOM);
   const sizes = checkSizes('randint', shape);
   return leaf(
-    written(sizes, options?.dtype ?? 'int32', (out) =>
+    drawn(sizes, options?.dtype ?? 'int32', (out) =>
       (options?.generator ?? defaultGenerator).fillRandint(out, low, high),
     ),
     options,
@@ -319,7 +310,7 @@ export function randperm(n: number, options?: RandomTensorOptions): Tensor {
   checked('randperm', options, RANDOM);
   if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`randperm: n must be non-negative, got ${n}`);
   return leaf(
-    written([n], options?.dtype ?? 'int32', (out) => (options?.generator ?? defaultGenerator).fillRandperm(out)),
+    drawn([n], options?.dtype ?? 'int32', (out) => (options?.generator ?? defaultGenerator).fillRandperm(out), n),
     options,
   );
 }
@@ -330,7 +321,12 @@ export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
   if (!isFloat(p.dtype)) throw new DTypeError(`bernoulli: probabilities must be floating point, got ${p.dtype}`);
   const probabilities = p.toTypedArray();
   return leaf(
-    written(p.shape, p.dtype, (out) => (options?.generator ?? defaultGenerator).fillBernoulli(out, probabilities)),
+    drawn(
+      p.shape,
+      p.dtype,
+      (out) => (options?.generator ?? defaultGenerator).fillBernoulli(out, probabilities),
+      p.count,
+    ),
     undefined,
   );
 }
@@ -344,8 +340,9 @@ export function multinomial(weights: Tensor, n: number, replacement = false, opt
   const values = weights.toTypedArray();
   const columns = weights.shape[weights.shape.length - 1];
   const rows = weights.shape.length === 1 ? 1 : weights.shape[0];
-  const out = new Int32Array(rows * n);
-  for (let r = 0; r < rows; r++)
-    out.set(generator.multinomial(values.subarray(r * columns, (r + 1) * columns), n, replacement), r * n);
-  return leaf(fromHost(out, weights.shape.length === 1 ? [n] : [rows, n], 'int32'), undefined);
+  const draw = (out: TypedArray): void => {
+    for (let r = 0; r < rows; r++)
+      out.set(generator.multinomial(values.subarray(r * columns, (r + 1) * columns), n, replacement), r * n);
+  };
+  return leaf(drawn(weights.shape.length === 1 ? [n] : [rows, n], 'int32', draw, rows * n), undefined);
 }

@@ -1,14 +1,17 @@
 import { writeBytes } from '../backends/wasm/heap.ts';
 import { noteChange, willChange } from '../core/changes.ts';
-import type { TypedArray } from '../core/dtype.ts';
+import type { DType, TypedArray } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
-import { contiguousStrides, numel, shapeText } from '../core/shape.ts';
+import { currentLevels } from '../core/levels.ts';
+import { contiguousStrides, numel, type Shape, shapeText } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from '../ops/copy.ts';
+import { copy_ } from '../ops/fill.ts';
 import { checkInPlace, inPlaceOf } from '../ops/inplace.ts';
 import { changesGraph } from '../ops/rebase.ts';
-import { fromHost, hostArray, toHost } from './data.ts';
+import { BatchLevel } from '../transforms/levels.ts';
+import { fromHost, hostArray, toHost, written } from './data.ts';
 import { Generator } from './generator.ts';
 
 export interface RandomOptions {
@@ -39,13 +42,39 @@ export function setRngState(state: Uint8Array): void {
   defaultGenerator.setState(state);
 }
 
+/** The batches around that ask for numbers of their own for every example, the outermost first. */
+function variedBatches(): BatchLevel[] {
+  const batches = currentLevels().filter((level) => level instanceof BatchLevel);
+  if (batches.some((level) => level.randomness === 'error'))
+    throw new AutogradError(
+      "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness flags on vmap or perform the randomness operation out of vmap",
+    );
+  return batches.filter((level) => level.randomness === 'different');
+}
+
+/**
+ * Random numbers in a shape, n of which `draw` gets at a time. Under `vmap` with different randomness they are
+ * drawn for every example.
+ */
+export function drawn(shape: Shape, dtype: DType, draw: (out: TypedArray) => void, n?: number): TensorBase {
+  const batches = currentLevels().length === 0 ? [] : variedBatches();
+  const values = written([...batches.map((level) => level.size), ...shape], dtype, (out) => {
+    if (n === undefined) draw(out);
+    else for (let from = 0; from < out.length; from += n) draw(out.subarray(from, from + n));
+  });
+  return batches.reduce((t, level) => level.lift(t), values);
+}
+
 /** Overwrites `t` with values drawn in row-major order. */
 function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): void {
   if (t.wrapped !== null) {
-    throw new AutogradError(
-      `${op}_: random numbers inside a transformed function cannot fill one of its tensors; draw them outside and pass them in`,
-    );
+    copy_(t, drawn(t.shape, t.dtype, draw, t.count));
+    return;
   }
+  if (currentLevels().length > 0 && variedBatches().length > 0)
+    throw new AutogradError(
+      `${op}_: vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness.`,
+    );
   checkInPlace(op, t);
   const values = hostArray(t.dtype, t.count);
   draw(values);

@@ -6,7 +6,8 @@ import { mapPrefix, resultLeaf, treeLeaves, treeText, withLeaves } from '../core
 import { cat } from '../ops/join.ts';
 import { narrow } from '../ops/slices.ts';
 import { expand, movedim, unsqueeze } from '../ops/view.ts';
-import { BatchLevel } from './levels.ts';
+import { defaultGenerator } from '../tensor/random.ts';
+import { BatchLevel, type Randomness } from './levels.ts';
 
 /** A dimension, or null for none; in arrays and objects, for the parts of a tree that is built alike. */
 export type Dims = number | null | readonly Dims[] | { readonly [key: string]: Dims };
@@ -18,6 +19,8 @@ export interface VmapOptions {
   readonly outDims?: Dims;
   /** Work on at most this many examples at a time. */
   readonly chunkSize?: number;
+  /** Whether random numbers drawn inside are the `'same'` for all examples (the default), `'different'`, or an `'error'`. */
+  readonly randomness?: Randomness;
 }
 
 type Untyped = (...args: readonly unknown[]) => unknown;
@@ -36,17 +39,25 @@ interface Mapped {
 
 /** Runs `f` once over all examples. */
 export function batch(f: Untyped, args: readonly unknown[], options: VmapOptions): unknown {
-  const { inDims = 0, outDims = 0, chunkSize } = options;
+  const { inDims = 0, outDims = 0, chunkSize, randomness = 'same' } = options;
+  if (!['same', 'different', 'error'].includes(randomness))
+    throw new ArgumentError(
+      `vmap: Only allowed values for randomness are 'error', 'different', or 'same'. Got ${String(randomness)}`,
+    );
   const { entries, size } = entriesOf(args, inDims);
   if (chunkSize !== undefined && !(Number.isInteger(chunkSize) && chunkSize > 0))
     throw new ArgumentError(`vmap: chunk_size should be None or greater than 0. (got ${chunkSize})`);
-  if (chunkSize === undefined || chunkSize >= size) return whole(f, args, entries, size, outDims).result;
+  if (chunkSize === undefined || chunkSize >= size)
+    return whole(f, args, entries, new BatchLevel(size, randomness), outDims).result;
 
   const parts: Mapped[] = [];
+  const state = defaultGenerator.getState();
   for (let start = 0; start < size; start += chunkSize) {
     const n = Math.min(chunkSize, size - start);
     const part = entries.map((e) => (e.batched ? { ...e, tensor: narrow(e.tensor, 0, start, n) } : e));
-    parts.push(whole(f, args, part, n, outDims));
+    // The same for all examples is the same in every part.
+    if (randomness === 'same') defaultGenerator.setState(state);
+    parts.push(whole(f, args, part, new BatchLevel(n, randomness), outDims));
   }
   const [first] = parts;
   const leaves = parts.map((p) => treeLeaves(p.result));
@@ -97,8 +108,14 @@ function checkedDim(t: TensorBase, dim: number): number {
   );
 }
 
-function whole(f: Untyped, args: readonly unknown[], entries: readonly Entry[], size: number, outDims: Dims): Mapped {
-  const level = new BatchLevel(size);
+function whole(
+  f: Untyped,
+  args: readonly unknown[],
+  entries: readonly Entry[],
+  level: BatchLevel,
+  outDims: Dims,
+): Mapped {
+  const { size } = level;
   const lifted = withLeaves(
     args,
     entries.map(({ tensor, batched }) => (batched ? level.lift(tensor) : tensor)),

@@ -167,7 +167,7 @@ function matchTangents(primals: readonly unknown[], tangents: readonly unknown[]
  */
 export function vmap<A extends readonly unknown[], R>(f: Fn<A, R>, options: VmapOptions = {}): Fn<A, R> {
   const body = untyped('vmap', f);
-  checkOptions('vmap', options, ['inDims', 'outDims', 'chunkSize']);
+  checkOptions('vmap', options, ['inDims', 'outDims', 'chunkSize', 'randomness']);
   return (...args) => batch(body, args, options) as R;
 }
 

@@ -70,16 +70,21 @@ export class GradLevel implements Level {
   }
 }
 
+/** What drawing random numbers means under `vmap`: one draw for all examples, one for each, or an error. */
+export type Randomness = 'same' | 'different' | 'error';
+
 /** Tensors of this level stand for one example each; inside, all examples lie along dimension 0. */
 export class BatchLevel implements Level {
   readonly id = nextLevelId();
   readonly kind = 'batch';
   readonly scope: GradScope = currentScope();
   readonly size: number;
+  readonly randomness: Randomness;
   alive = true;
 
-  constructor(size: number) {
+  constructor(size: number, randomness: Randomness = 'same') {
     this.size = size;
+    this.randomness = randomness;
   }
 
   lift(value: TensorBase): TensorBase {

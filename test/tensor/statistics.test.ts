@@ -24,14 +24,15 @@ describe('variance', () => {
     }
   });
 
-  it('is no number without freedom, and its gradient infinite', () => {
+  it('is no number without freedom, nor is its gradient at the mean, which is infinite elsewhere', () => {
     const one = f64([3], [1]);
     expect(one.var().item()).toBeNaN();
     expect(one.var(0, { correction: 0 }).item()).toBe(0);
     expect(f64([1, 2], [2]).var(0, { correction: 2 }).item()).toBe(inf);
     expect(f64([1, 2], [2]).std(0, { correction: 3 }).item()).toBe(inf);
     expect(f64([], [0]).var().item()).toBeNaN();
-    expect(gradOf(one, (x) => x.var())).toEqual([inf]);
+    expect(gradOf(one, (x) => x.var())).toEqual([Number.NaN]);
+    expect(gradOf(f64([1, 2], [2]), (x) => x.var(0, { correction: 2 }))).toEqual([inf, inf]);
   });
 
   it('has the gradient 0 at a deviation of 0', () => {
