@@ -5,12 +5,12 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { full } from './create.ts';
 import { add, div, eq, mul, neg, where } from './elementwise.ts';
-import { gather, indexSelect } from './indexing.ts';
+import { indexSelect } from './indexing.ts';
 import { named } from './named.ts';
 import { pickLoss, type Reduction } from './nll.ts';
 import { sum } from './reduce.ts';
 import { logSoftmax } from './softmax.ts';
-import { expand, reshape, squeeze, unsqueeze } from './view.ts';
+import { expand, reshape } from './view.ts';
 
 export type { Reduction } from './nll.ts';
 
@@ -71,12 +71,12 @@ export function nllLoss(
     );
   const classOf = toDType(target, 'int32');
   if (weight === null) return pickLoss(x, classOf, ignoreIndex, reduction);
+  // −x at the targets that count, 0 at the others.
+  const picked = pickLoss(x, classOf, ignoreIndex, 'none');
   const ignored = eq(classOf, ignoreIndex);
-  const safe = where(ignored, 0, classOf);
-  const picked = squeeze(gather(x, classDim, unsqueeze(safe, classDim)), classDim);
-  const chosen = reshape(indexSelect(weight, 0, reshape(safe, [numel(target.shape)])), target.shape);
-  const w = where(ignored, 0, chosen);
-  const losses = neg(where(ignored, 0, mul(picked, w)));
+  const safe = reshape(where(ignored, 0, classOf), [numel(target.shape)]);
+  const w = where(ignored, 0, reshape(indexSelect(weight, 0, safe), target.shape));
+  const losses = mul(picked, w);
   const y = reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : div(sum(losses), sum(w));
   return named(y, rank > 2 ? 'NllLoss2DBackward0' : 'NllLossBackward0');
 }
