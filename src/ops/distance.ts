@@ -1,12 +1,13 @@
 import { nonzero, triu } from '../backends/wasm/indexing.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
-import { apply1 } from '../core/apply.ts';
+import { apply1, isBare } from '../core/apply.ts';
 import { dtypeInfo, isFloat, promote } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { broadcastShapes, sameShape, shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
+import { sign } from '../kernels/algebra.ts';
 import { arg, binary } from '../kernels/expr.ts';
 import { toDType } from './copy.ts';
 import { full, onesLike, zeros } from './create.ts';
@@ -99,6 +100,55 @@ function pairGradients(g: TensorBase, a: TensorBase, b: TensorBase, y: TensorBas
   return normGradient(gd, d, yd, { p, dims: [d.shape.length - 1] });
 }
 
+const pulls = new Map<string, ReduceKernel>();
+
+/**
+ * Σ_j w[i,j] (a[i] − b[j]), or of the other rows Σ_i w[i,j] (b[j] − a[i]), without a tensor of all differences; of
+ * these only the signs for p = 1.
+ */
+function pull(w: TensorBase, a: TensorBase, b: TensorBase, p: number, ofRows: boolean): TensorBase {
+  const { dtype, shape } = w;
+  const key = `${dtype} ${p}`;
+  let kernel = pulls.get(key);
+  if (kernel === undefined) {
+    const d = binary('sub', arg(1), arg(2));
+    const pre = binary('mul', arg(0), p === 1 ? sign(d) : d);
+    const { compute } = dtypeInfo(dtype);
+    kernel = new ReduceKernel({
+      name: 'cdistGradient',
+      fold: 'sum',
+      pre,
+      compute,
+      ins: [dtype, dtype, dtype],
+      out: dtype,
+    });
+    pulls.set(key, kernel);
+  }
+  const [own, other] = ofRows ? [unsqueeze(a, -2), unsqueeze(b, -3)] : [unsqueeze(b, -3), unsqueeze(a, -2)];
+  const y = fresh((ofRows ? a : b).shape, dtype);
+  kernel.run(
+    y,
+    [unsqueeze(w, -1), own, other],
+    [...shape, y.shape[y.shape.length - 1]],
+    [shape.length - (ofRows ? 1 : 2)],
+  );
+  return y;
+}
+
+/** The gradient by `a`, or else by `b`. */
+function cdistGradient(
+  g: TensorBase,
+  [a, b, y]: readonly TensorBase[],
+  attrs: CdistAttrs,
+  ofRows: boolean,
+): TensorBase {
+  const { p } = attrs;
+  if ((p === 1 || p === 2) && isBare([g, a, b, y]))
+    return internally(() => pull(p === 1 ? g : where(eq(y, 0), 0, div(g, y)), a, b, p, ofRows));
+  const gradients = pairGradients(g, a, b, y, attrs);
+  return ofRows ? sum(gradients, -2) : neg(sum(gradients, -3));
+}
+
 // y[i,j] = ‖a[i] − b[j]‖_p
 const cdistOp: Op<CdistAttrs> = defineOp({
   name: 'cdist',
@@ -112,8 +162,8 @@ const cdistOp: Op<CdistAttrs> = defineOp({
     });
   },
   vjp: {
-    a: [['a', 'b', 'y'], (g, [a, b, y], { attrs }) => sum(pairGradients(g, a, b, y, attrs), -2)],
-    b: [['a', 'b', 'y'], (g, [a, b, y], { attrs }) => neg(sum(pairGradients(g, a, b, y, attrs), -3))],
+    a: [['a', 'b', 'y'], (g, saved, { attrs }) => cdistGradient(g, saved, attrs, true)],
+    b: [['a', 'b', 'y'], (g, saved, { attrs }) => cdistGradient(g, saved, attrs, false)],
   },
   jvp: ({ inputs, tangents: [ta, tb], outputs: [y], attrs }) => {
     const [a, b] = inputs as readonly TensorBase[];
