@@ -1,11 +1,13 @@
 import { flip as flipKernel, tril as trilKernel, triu as triuKernel } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { checkList, checkShape, type Shape, shapeText, wrapDim, wrapDims } from '../core/shape.ts';
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { clone } from './copy.ts';
-import { integers } from './create.ts';
+import { full, integers, zeros } from './create.ts';
+import { where } from './elementwise.ts';
 import { checkIndex, indexSelect } from './indexing.ts';
 import { integersOf } from './inspect.ts';
 import { cat } from './join.ts';
@@ -54,6 +56,15 @@ interface TriangleAttrs {
   readonly diagonal: number;
 }
 
+/** Many matrices of few columns go by a mask that they share. */
+const FEW_COLUMNS = 16;
+const MANY_MATRICES = 128;
+
+const masked = (x: TensorBase): boolean => {
+  const [rows, columns] = x.shape.slice(-2);
+  return columns <= FEW_COLUMNS && x.count >= MANY_MATRICES * rows * columns;
+};
+
 /** The elements of matrices on one side of a diagonal, zeros on the other; it is its own adjoint. */
 function defineTriangle(name: 'tril' | 'triu', kernel: typeof trilKernel): Op<TriangleAttrs> {
   const op: Op<TriangleAttrs> = defineOp({
@@ -61,9 +72,13 @@ function defineTriangle(name: 'tril' | 'triu', kernel: typeof trilKernel): Op<Tr
     cheap: true,
     inputs: ['x'],
     forward: ([x], { diagonal }) => {
-      const y = fresh(x.shape, x.dtype);
-      kernel(y, x, diagonal);
-      return y;
+      const taken = (t: TensorBase): TensorBase => {
+        const y = fresh(t.shape, t.dtype);
+        kernel(y, t, diagonal);
+        return y;
+      };
+      if (x.count === 0 || !masked(x)) return taken(x);
+      return internally(() => where(taken(full(x.shape.slice(-2), 1, 'bool')), x, zeros([], x.dtype)));
     },
     vjp: { x: [[], (g, _, { attrs }) => apply1(op, [g], attrs)] },
     jvp: 'linear',

@@ -15,6 +15,7 @@ import {
   setDeterministic,
   setNumThreads,
   type Tensor,
+  tensor,
 } from 'nabla';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FunctionBody } from '../../src/backends/wasm/encoder.ts';
@@ -129,6 +130,18 @@ const work: Readonly<Record<string, () => Tensor>> = {
     const [x, weight, bias] = leaves;
     F.layerNorm(x, [301], { weight, bias }).mul(tall).sum().backward();
     return cat(leaves.map((t) => (t.grad as Tensor).flatten()));
+  },
+  'sorts of one long line': () => {
+    const nothing = long.where(long.gt(-1), Number.NaN);
+    const far = cat([whole.remainder(1000), tensor([2 ** 31 - 1], { dtype: 'int32' })]);
+    const lines = [long, nothing, tall.flatten(), whole, whole.remainder(10), far, long.gt(0), long.mul(0)];
+    return cat([...lines.map((x) => both(x.sort())), ...lines.map((x) => both(x.sort(0, { descending: true })))]);
+  },
+  'sorts of two long lines, apart and in columns': () => {
+    const pairs = long.slice(0, 0, 700_000).double();
+    const [rows, columns] = [pairs.reshape([2, 350_000]), pairs.reshape([350_000, 2])];
+    const sorts = [rows.sort(1), rows.slice(1, 5, 300_000, 3).sort(1), columns.sort(0)].map((s) => both(s).flatten());
+    return cat([...sorts, columns.argsort(0, { descending: true }).flatten().double()]);
   },
   'small matrices': () => {
     const a = long.slice(0, 0, 9 * 20_001).reshape([20_001, 3, 3]);

@@ -62,3 +62,37 @@ for (const dtype of ['float32', 'float64'] as const) {
     });
   });
 }
+
+it('products, of matrices in rows or in columns', () => {
+  manualSeed(1);
+  for (const dtype of ['float32', 'float64'] as const)
+    for (const [m, k, n] of [
+      [1, 3, 4],
+      [3, 3, 3],
+      [4, 2, 5],
+      [6, 6, 1],
+    ])
+      for (const count of [8, 13]) {
+        const [a, b] = [randn([count, m, k], { dtype }), randn([count, k, n], { dtype })];
+        const [turnedA, turnedB] = [a, b].map((t) => t.mT.contiguous().mT);
+        for (const x of [a, turnedA, a.select(0, 2).expand(a.shape)])
+          for (const y of [b, turnedB]) {
+            const all = x.matmul(y);
+            expectAlike([all], (i) => [x.select(0, i).matmul(y.select(0, i))], `${m} × ${k} × ${n}`);
+            const sums = x.unsqueeze(-1).mul(y.unsqueeze(1)).sum(2);
+            expect(all.sub(sums).abs().max().item()).toBeLessThan(dtype === 'float32' ? 1e-5 : 1e-14);
+          }
+      }
+});
+
+it('triangles', () => {
+  manualSeed(2);
+  const a = randn([300, 3, 5]);
+  a.select(0, 1).fill_(Number.NaN);
+  for (const x of [a, a.mT, a.gt(0), a.slice(2, 1, 4), a.to('float64')])
+    for (const diagonal of [-1, 0, 2, 9]) {
+      expectAlike([x.tril(diagonal)], (i) => [x.select(0, i).tril(diagonal)], `below ${diagonal}`);
+      expectAlike([x.triu(diagonal)], (i) => [x.select(0, i).triu(diagonal)], `above ${diagonal}`);
+      expect(x.triu(diagonal).dtype).toBe(x.dtype);
+    }
+});

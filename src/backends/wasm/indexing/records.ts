@@ -231,16 +231,7 @@ function radixSort(
   b.get(from[0]).get(home[0]).op('i32.ne');
   b.if(() => {
     home.forEach((l, k) => {
-      // Arrays have room up to a whole vector.
-      const target = copyOf(b, l);
-      const source = copyOf(b, from[k]);
-      b.get(n).i32(bytes[k]).op('i32.mul').i32(15).op('i32.add').i32(4).op('i32.shr_u').set(left);
-      times(b, left, () => {
-        b.get(target).get(source).mem('v128.load').mem('v128.store');
-        advance(b, target, 16);
-        advance(b, source, 16);
-      });
-      b.release(target, source);
+      b.get(l).get(from[k]).get(n).i32(bytes[k]).op('i32.mul').memoryCopy();
     });
   });
 }

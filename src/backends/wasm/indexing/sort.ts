@@ -11,6 +11,7 @@ import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encode
 import { beginLaunch, i32 } from '../heap.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { canShare, getNumThreads } from '../threads/pool.ts';
 import { inBlocks, linesOf, tasksFor } from '../threads/share.ts';
 import { MOVE, startOf } from './nest.ts';
 import {
@@ -22,6 +23,7 @@ import {
   pushPlaceAt,
   RECORD_STEP,
 } from './network.ts';
+import { type LongRow, sortLongRows } from './partition.ts';
 import {
   type Held,
   hold,
@@ -290,6 +292,8 @@ function kernelFor(dtype: DType, records: Records, short: boolean): WasmFunction
 const ORDERED = INSERTION / 2;
 /** Room of all tasks together. */
 const ROOM_BYTES = 64 << 20;
+/** Elements from which on a row is sorted by several threads. */
+const LONG_ROW = 2 ** 16;
 /** What an element takes, in steps of `tasksFor`. */
 const SORT_STEPS = 100;
 
@@ -305,6 +309,20 @@ function run(values: Strided | null, indices: Strided, input: Strided, dim: numb
   const others = shape.map((_, d) => d).filter((d) => d !== dim);
   const loops = joinLoops(memoryOrder(loopsOver(shape, others, strides)));
   const lines: Loop = loops.pop() ?? { size: 1, steps: [0, 0, 0] };
+  const rowsInAll = lines.size * loops.reduce((p, { size }) => p * size, 1);
+  if (k === n && n >= LONG_ROW && rowsInAll < getNumThreads() && canShare(SORT_STEPS * n)) {
+    const walk = new Walk([...loops, lines], 3);
+    const rows: LongRow[] = [];
+    do {
+      const [from, toValues, toIndices] = walk.places.map((place, t): [number, number] => [
+        startOf(tensors[t]) + place * elementBytes[t],
+        (strides[t][dim] ?? 0) * elementBytes[t],
+      ]);
+      rows.push({ input: from, values: values === null ? [0, 0] : toValues, indices: toIndices });
+    } while (walk.next());
+    sortLongRows({ dtype: input.dtype, n, down }, rows, getNumThreads());
+    return;
+  }
   // A short list is kept in order; a full one of twice as many candidates is sorted and cut to k.
   const short = (k === n || n <= 64) && isShort(n, input.dtype, lines.size);
   const kernel = kernelFor(input.dtype, records, short);
