@@ -300,6 +300,57 @@ describe('wide rows folded some at a time', () => {
   });
 });
 
+describe('short rows folded four at a time', () => {
+  it('are those of their outputs, with NaNs and infinities at any place', () => {
+    for (const length of [8, 9, 15, 16, 23, 33, 48, 64, 96]) {
+      for (const rows of [4, 5, 6, 7, 9]) {
+        for (const dtype of dtypes) {
+          const xs = plainNumbers(rows * length, dtype);
+          const lay2 = (): Strided => lay(dtype, [rows, length], xs, { ...contiguous(2), gaps: [1, 1 + (rows % 2)] });
+          for (const fold of ['sum', 'max', 'min', 'all'] as const) expectFolds(fold, lay2(), [1]);
+          if (!isFloat(dtype)) continue;
+          for (let r = 0; r < rows; r += 2) {
+            xs[r * length + ((r * 7 + 5) % length)] = r % 4 === 0 ? Number.NaN : Infinity;
+            xs[(r + 1) * length - 1] = r % 4 === 0 ? Infinity : -Infinity;
+          }
+          for (const fold of ['max', 'min', 'sum'] as const) expectFolds(fold, lay(dtype, [rows, length], xs), [1]);
+        }
+      }
+    }
+  });
+
+  it('also where outputs and folds have several loops', () => {
+    const cases: readonly (readonly [readonly number[], readonly number[]])[] = [
+      [
+        [3, 5, 6, 20],
+        [0, 3],
+      ],
+      [
+        [30, 7, 2, 17],
+        [2, 3],
+      ],
+      [
+        [2, 1030, 12],
+        [0, 2],
+      ],
+      [
+        [300, 2, 5, 8],
+        [1, 3],
+      ],
+    ];
+    for (const [shape, axes] of cases) {
+      const rank = shape.length;
+      for (const order of [contiguous(rank).order, [1, 0, ...contiguous(rank).order.slice(2)]]) {
+        for (const dtype of ['float32', 'float64'] as const) {
+          const x = lay(dtype, shape, plainNumbers(numel(shape), dtype), { ...contiguous(rank), order });
+          expectFolds('sum', x, axes);
+          expectFolds('max', x, axes);
+        }
+      }
+    }
+  });
+});
+
 describe('rows read at two places at once', () => {
   it('leave out no element and take none twice', () => {
     // Around the shortest, with every rest there is, and around the shortest of several parts and of equal ones.

@@ -96,6 +96,14 @@ const work: Readonly<Record<string, () => Tensor>> = {
     const x = long.slice(0, 0, 650_000).reshape([65, 10_000]);
     return cat([x.sum(1), x.amax(1), x.argmax(1).float(), x.T.sum(0), x.T.contiguous().sum(0), x.sum(0)]);
   },
+  'folds of short rows': () => {
+    const rows = long.slice(0, 0, 9001 * 77).reshape([9001, 77]);
+    const short = tall
+      .flatten()
+      .slice(0, 0, 20_005 * 43)
+      .reshape([20_005, 43]);
+    return cat([rows.sum(1), rows.amax(1), rows.prod(1), short.mean(1).float(), short.amin(1).float()]);
+  },
   'folds of middle dimensions': () => {
     const shapes = [
       [650, 26, 41],

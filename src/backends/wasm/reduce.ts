@@ -10,10 +10,10 @@ import { isContiguous, numel, sameShape } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { address, beginLaunch, i32, scratch } from './heap.ts';
 import { Walk } from './loops.ts';
-import { FoldKernels, type ReduceSpec, UNIT } from './reduce/kernels.ts';
+import { FoldKernels, type ReduceSpec } from './reduce/kernels.ts';
 import { ABREAST_ELEMENTS, PART_ELEMENTS, wholeRow } from './reduce/parts.ts';
 import { planReduction, Recent } from './reduce/plan.ts';
-import { HEAD } from './reduce/reader.ts';
+import { HEAD, UNIT } from './reduce/reader.ts';
 import { type Planned, Run } from './reduce/run.ts';
 import { slotBytes } from './reduce/state.ts';
 import { fusing } from './relaxed.ts';
@@ -24,6 +24,9 @@ export type { ReduceSpec } from './reduce/kernels.ts';
 
 /** Columns from which on memory gives most when every row is read from its beginning to its end. */
 const WIDE_ROW = 2 ** 10;
+/** Rows that are folded several at once: elements of one at most, and how many there must be. */
+const SHORT_ROW = Number((globalThis as { SR?: number }).SR ?? 1024);
+const FEWEST_ROWS = 4;
 
 /** Elements from which on the work is shared between threads. */
 const SHARED_ELEMENTS = 2 ** 17;
@@ -82,11 +85,16 @@ export class ReduceKernel {
     const { kind, access } = plan;
     const fast = kernels.readsFast && !access.includes('strided');
     const abreast = fast && kind === 'rows' && plan.inner.size >= ABREAST_ELEMENTS;
-    const wide =
-      fast && kind === 'columns' && tensors.length === 1 && plan.outputs.size >= WIDE_ROW && plan.inner.size > 1;
+    const simple = fast && tensors.length === 1;
+    const wide = simple && kind === 'columns' && plan.outputs.size >= WIDE_ROW && plan.inner.size > 1;
+    const short =
+      simple &&
+      kind === 'rows' &&
+      plan.outputs.size >= FEWEST_ROWS &&
+      plan.inner.size <= SHORT_ROW * kernels.code.lanes;
     return {
       ...plan,
-      fold: kernels.fold(abreast ? 'abreast' : wide ? 'wide' : kind, access),
+      fold: kernels.fold(abreast ? 'abreast' : wide ? 'wide' : short ? 'short' : kind, access),
       abreast,
       keptWalk: new Walk(plan.keptAround, operands),
       foldWalk: new Walk(plan.foldAround, operands),

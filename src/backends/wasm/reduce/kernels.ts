@@ -10,8 +10,9 @@ import { weight } from '../weight.ts';
 import { type ArgCode, argCode } from './arg.ts';
 import { columnsFunction } from './columns.ts';
 import { type Fold, type FoldCode, foldCode } from './fold.ts';
-import { type Access, HEAD, INPUT_WORDS, type MapSpec, SCALAR_WORDS } from './reader.ts';
+import { type Access, HEAD, INPUT_WORDS, type MapSpec, SCALAR_WORDS, UNIT } from './reader.ts';
 import { type RowsShape, rowsFunction } from './rows.ts';
+import { shortRowsFunction } from './short-rows.ts';
 import { FINISH, finishFunction, MERGE, mergeFunction } from './state.ts';
 
 export interface ReduceSpec {
@@ -41,11 +42,12 @@ const EIGHT: RowsShape = { width: 4, depth: 2 };
 const FOUR: RowsShape = { width: 4, depth: 1 };
 const TWO: RowsShape = { width: 2, depth: 1 };
 const CHEAP = 4;
-/** A tensor alone, contiguous along the vectors. */
-export const UNIT: readonly Access[] = ['unit'];
 
-/** Along vectors, in one or two runs; or across them, by columns or, where these are many, by rows. */
-export type FoldKind = 'rows' | 'abreast' | 'columns' | 'wide';
+/**
+ * Along vectors, in one run or two, or for several outputs at once; or across them, by columns or, where these are
+ * many, by rows.
+ */
+export type FoldKind = 'rows' | 'abreast' | 'short' | 'columns' | 'wide';
 
 class Compiled {
   /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
@@ -104,6 +106,8 @@ export class FoldKernels {
     switch (kind) {
       case 'abreast':
         return rowsFunction(map, code, access, [EIGHT], true);
+      case 'short':
+        return shortRowsFunction(map, code as FoldCode);
       case 'rows':
         return rowsFunction(map, code, access, cost <= CHEAP ? [EIGHT, FOUR] : cost <= 24 ? [FOUR] : [TWO]);
       case 'wide':

@@ -14,6 +14,9 @@ import { STORED } from './fold.ts';
 /** How an input runs along the vectorised loop: one element after the other, the same one, or in strides. */
 export type Access = 'unit' | 'repeat' | 'strided';
 
+/** A tensor alone, contiguous along the vectors. */
+export const UNIT: readonly Access[] = ['unit'];
+
 /** What a fold kernel maps over. A scalar input has the dtype 'scalar' and no access. */
 export interface MapSpec {
   readonly compute: Compute;

@@ -82,11 +82,11 @@ export class Run {
     this.#slot = scratch(this.#slotBytes);
   }
 
-  /** The batches that a call has room for: the last vector of states may reach beyond its outputs. */
+  /** The batches that a call has room for: the last states of each may reach beyond its outputs. */
   get #mostBatches(): number {
     const { batch, outputs } = this.#plan;
-    const { lanes } = this.#kernels.code;
-    return Math.max(1, Math.min(batch.size, Math.floor(TILE / (lanes * Math.ceil(outputs.size / lanes)))));
+    const room = TILE_UNIT.rows * Math.ceil(outputs.size / TILE_UNIT.rows);
+    return Math.max(1, Math.min(batch.size, Math.floor(TILE / room)));
   }
 
   all(): void {
