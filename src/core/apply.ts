@@ -19,6 +19,7 @@ import {
   shadowOf,
   type TensorBase,
 } from './tensor.ts';
+import { treeLeaves } from './tree.ts';
 import { watch } from './watch.ts';
 
 /** The highest level among the inputs, null when all are plain. */
@@ -44,8 +45,9 @@ function noOperand(op: string, x: unknown): ArgumentError {
 
 function escaped(level: Level): AutogradError {
   const transform = { batch: 'vmap', dual: 'jvp', grad: 'grad or vjp' }[level.kind];
+  const mapped = level.kind === 'batch' ? ' (your tensor may have escaped from inside a function being vmapped)' : '';
   return new AutogradError(
-    `a tensor made inside a function transformed by ${transform} was used after the transform had returned; return it from the function instead of storing it outside`,
+    `a tensor made inside a function transformed by ${transform} was used after the transform had returned${mapped}; return it from the function instead of storing it outside`,
   );
 }
 
@@ -119,6 +121,12 @@ function syncView(t: TensorBase, meta: AutogradMeta, base: TensorBase): void {
     }
     meta.baseVersion = t.storage.version;
   }
+}
+
+/** What a function gave, where the transform it ran in is still there: views of what was changed since have to follow it now. */
+export function settled<R>(result: R): R {
+  for (const t of treeLeaves(result)) sync(t);
+  return result;
 }
 
 /** Whether a view is bound to a base that needs gradients and was changed, and cannot follow it: `sync` would refuse it. */

@@ -381,7 +381,7 @@ function itemOf(t: TensorBase): number {
   if (t.wrapped !== null) {
     if (t.wrapped.kind === 'batch') {
       throw new AutogradError(
-        "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor: it has a value per example. Use where(condition, a, b) instead of branching.",
+        "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor: it has a value per example. Use where(condition, a, b) instead of data-dependent control flow.",
       );
     }
     return itemOf((sync(t).wrapped as Wrapped).value);

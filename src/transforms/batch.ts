@@ -1,4 +1,4 @@
-import { sync } from '../core/apply.ts';
+import { settled, sync } from '../core/apply.ts';
 import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
 import { type Wrapped, withLevel } from '../core/levels.ts';
 import { levelOf, type TensorBase } from '../core/tensor.ts';
@@ -120,7 +120,7 @@ function whole(
     args,
     entries.map(({ tensor, batched }) => (batched ? level.lift(tensor) : tensor)),
   ) as readonly unknown[];
-  const output = withLevel(level, () => f(...lifted));
+  const output = withLevel(level, () => settled(f(...lifted)));
   const dims: (number | null)[] = [];
   // A single result may have its dimension in an array.
   const wanted = Array.isArray(outDims) && outDims.length === 1 && !Array.isArray(output) ? outDims[0] : outDims;

@@ -1,4 +1,5 @@
 import { runBackward } from '../autograd/engine.ts';
+import { settled } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { withLevel } from '../core/levels.ts';
@@ -39,7 +40,7 @@ export function tape(
     return leaf;
   });
   const constants = rest.map((a) => mapTree(a, (t) => level.lift(t)));
-  const result = withLevel(level, () => f(leaves, constants));
+  const result = withLevel(level, () => settled(f(leaves, constants)));
   const outputs = treeLeaves(result);
   const lower = (t: TensorBase): TensorBase => level.lower(t);
   return {

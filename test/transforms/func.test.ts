@@ -207,6 +207,7 @@ describe('jvp', () => {
     refuses([[one, one], 1], [[one, one], one], 'Expected primals to only contain Tensors, got number');
     refuses([[one, one], one], [[1, one], one], 'Expected tangents to only contain Tensors');
     refuses([[]], [[]], 'Expected primals to contain at least one Tensor');
+    refuses([], [], 'Expected primals to contain at least one Tensor');
   });
 });
 
@@ -276,6 +277,33 @@ describe('grad', () => {
     expectError(() => grad(f)(x), AutogradError, 'mutate a captured Tensor');
     expectError(() => jvp(f, [x], [x]), AutogradError, 'mutate a captured Tensor');
     expectError(() => vmap((t: Tensor) => captured.at(0).add_(t))(x), AutogradError, 'vmap: inplace arithmetic');
+  });
+
+  it('lets results follow what they are views of', () => {
+    const f = (t: Tensor, u: Tensor): readonly [Tensor, Tensor] => {
+      const base = t.clone();
+      const view = base.at(slice(null, null, 2));
+      base.copy_(u);
+      return [base, view];
+    };
+    const expected = [
+      [4, 5, 6],
+      [4, 6],
+    ];
+    const values = (ts: readonly Tensor[]) => ts.map((t) => t.detach().toArray());
+    expect(values(jvp(f, [x, y], [x, y])[1])).toEqual(expected);
+    expect(values(vjp(f, x, y)[0])).toEqual(expected);
+    expect(
+      values(
+        vjp(f, x, y)[1]([x, f64([10, 100], [2])])[1]
+          .unsqueeze(0)
+          .unbind(0),
+      ),
+    ).toEqual([[11, 2, 103]]);
+    const mapped = vmap(f)(x.unsqueeze(0), y.unsqueeze(0));
+    expect(values(mapped.map((t) => t.squeeze(0)))).toEqual(expected);
+    const both = vmap((t: Tensor, u: Tensor) => jvp(f, [t, u], [t, u])[1])(x.unsqueeze(0), y.unsqueeze(0));
+    expect(values(both.map((t) => t.squeeze(0)))).toEqual(expected);
   });
 
   it('makes an argument the function may change of what it does not differentiate by', () => {
