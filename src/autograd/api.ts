@@ -46,6 +46,8 @@ function checkRoots(roots: readonly Place[]): void {
   }
 }
 
+const NO_OPTIONS = Object.freeze({});
+
 const ONE_NONE: readonly null[] = [null];
 /** As many times no cotangent. */
 const none = (n: number): readonly null[] => (n === 1 ? ONE_NONE : new Array<null>(n).fill(null));
@@ -89,7 +91,9 @@ function cotangent(root: Place, g: TensorBase | null | undefined, i: number): Te
 /** Gradients of several tensors at once, added into the leaves' `.grad`. */
 export function backward(
   tensors: OneOrMany<Place>,
-  options: Omit<BackwardOptions, 'gradient'> & { readonly gradient?: OneOrMany<TensorBase | null> | undefined } = {},
+  options: Omit<BackwardOptions, 'gradient'> & {
+    readonly gradient?: OneOrMany<TensorBase | null> | undefined;
+  } = NO_OPTIONS,
 ): void {
   const roots = list(tensors);
   const createGraph = options.createGraph ?? false;

@@ -1,9 +1,12 @@
 import type { Node } from '../core/node.ts';
 
+/** No others yet. */
+const EMPTY: Node[] = [];
+
 /** Nodes that are ready, latest first: the latest, and a binary heap of the others. In a chain there are none. */
 export class ReadyQueue {
   private latest: Node | null = null;
-  private readonly heap: Node[] = [];
+  private heap: Node[] = EMPTY;
 
   push(node: Node): void {
     const latest = this.latest;
@@ -23,6 +26,7 @@ export class ReadyQueue {
   }
 
   private insert(node: Node): void {
+    if (this.heap === EMPTY) this.heap = [];
     const heap = this.heap;
     let i = heap.push(node) - 1;
     while (i > 0) {

@@ -253,7 +253,7 @@ function backwardOfRules<A>(
         if (places.length > 0) {
           const list = new Array<TensorBase>(places.length);
           for (let j = 0; j < list.length; j++) {
-            const k = node.plan.indexOf(places[j]);
+            const k = placeIn(node.plan, places[j]);
             const x = unpacked?.[k] ?? (node.unpack(k) as TensorBase);
             if (unpacked !== null) unpacked[k] = x;
             list[j] = x;
@@ -265,6 +265,12 @@ function backwardOfRules<A>(
       return out;
     },
   };
+}
+
+/** `indexOf`, without the call that it is to V8. */
+function placeIn(plan: readonly number[], x: number): number {
+  for (let k = 0; k < plan.length; k++) if (plan[k] === x) return k;
+  return -1;
 }
 
 function asList<T>(x: T | readonly T[]): readonly T[] {

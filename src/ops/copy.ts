@@ -78,11 +78,12 @@ export function clone(x: TensorBase, format: MemoryFormat = 'contiguous'): Tenso
 
 /** Whether elements lie side by side, in whatever order of dimensions. */
 export function isDense(t: TensorBase): boolean {
-  let next = 1;
-  const dims = t.shape.map((_, d) => d).filter((d) => t.shape[d] !== 1);
-  for (const d of dims.toSorted((a, b) => t.strides[a] - t.strides[b])) {
-    if (t.strides[d] !== next) return false;
-    next *= t.shape[d];
+  const { shape, strides, count } = t;
+  for (let next = 1; next < count; ) {
+    let d = 0;
+    while (d < shape.length && (strides[d] !== next || shape[d] === 1)) d++;
+    if (d === shape.length) return false;
+    next *= shape[d];
   }
   return true;
 }

@@ -10,6 +10,7 @@ import { filled } from './filled.ts';
 /** What computes the outputs of a derived function: an elementwise operation. */
 interface Computation {
   invoke(inputs: readonly Operand[]): Outputs;
+  call2(a: Operand, b: Operand): TensorBase;
 }
 
 /** Pieces of a derived function: outputs that are only an argument or a constant need no kernel. */

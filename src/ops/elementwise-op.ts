@@ -366,8 +366,15 @@ export class ElementwiseOp implements Op<undefined> {
   /** Gradients of the inputs in `wanted`, by the derived function. @internal */
   runBackward(node: Node, g: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[] {
     const piece = this.#vjp(wanted);
-    const { sources } = piece;
+    const { sources, op } = piece;
     const { length } = this.fn.args;
+    if (piece.single && op !== null && sources.length === 2) {
+      const grad = op.call2(sourceOf(piece, 0, node, g), sourceOf(piece, 1, node, g));
+      if (length === 1) return [grad];
+      const all = nulls<TensorBase>(length);
+      all[31 - Math.clz32(wanted)] = grad;
+      return all;
+    }
     const args = new Array<Operand>(sources.length);
     for (let k = 0; k < args.length; k++) args[k] = sourceOf(piece, k, node, g);
     const grads = runPiece(piece, args, node.shape, node.dtype);

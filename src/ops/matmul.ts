@@ -196,7 +196,7 @@ function addProduct(y: TensorBase, a: TensorBase, b: TensorBase): boolean {
 }
 
 function addTo(into: TensorBase, a: TensorBase, b: TensorBase): true {
-  mmOp.forward([a, b], { ...LAYOUTS[0], into });
+  mmOp.forward([a, b], { left: false, right: false, into });
   return true;
 }
 
