@@ -269,22 +269,26 @@ export function emitTiles(lanes: Lanes, { matrix, order }: Transform): FunctionB
   const constants = new Constants(b, lanes, toResults);
   const watch = new Watch(b);
   const tiles = Array.from({ length: lanes.count }, (_, i) => i);
-  const extent = (entry: Local, tile: number, word: number): void =>
-    void b.get(entry).mem('i32.load', 4 * (3 * tile + word));
-  const left = b.local('i32');
+  const [left, whole] = [b.local('i32'), b.local('i32')];
   times(b, rows, () => {
     const at = copyOf(b, products);
     const entry = copyOf(b, table);
     const turns = copyOf(b, groups);
+    const extent = (tile: number, word: number): FunctionBody => b.get(entry).mem('i32.load', 4 * (3 * tile + word));
     times(b, turns, () => {
       const columns = columnsOf(b, constants, toResults, order, at, place);
       const lines = tiles.map((tile) => {
         const to = b.local('i32');
         b.get(y);
-        extent(entry, tile, 0);
-        b.op('i32.add').set(to);
+        extent(tile, 0).op('i32.add').set(to);
         return to;
       });
+      b.i32(1);
+      for (const tile of tiles) {
+        extent(tile, 1).i32(toResults.length).op('i32.eq', 'i32.and');
+        extent(tile, 2).i32(toResults.length).op('i32.eq', 'i32.and');
+      }
+      b.set(whole);
       toResults.forEach((_, i) => {
         const row = constants.product(
           toResults,
@@ -294,40 +298,36 @@ export function emitTiles(lanes: Lanes, { matrix, order }: Transform): FunctionB
         for (let j = 0; j < row.length; j += lanes.count) {
           const square = row.slice(j, j + lanes.count);
           transpose(b, square);
-          square.forEach((line, tile) => {
-            const to = lines[tile]!;
-            extent(entry, tile, 1);
-            b.i32(i).op('i32.gt_s');
+          const offset = j * lanes.bytes;
+          const add = (to: Local, line: Local): void =>
+            void b
+              .get(accumulate)
+              .if(() => void b.get(to).mem('v128.load', offset).get(line).op('f32x4.add').set(line));
+          const put = (tile: number): void => {
+            const [to, line] = [lines[tile]!, square[tile]!];
+            add(to, line);
+            b.get(to).get(line).mem('v128.store', offset);
+          };
+          const putSome = (tile: number): void => {
+            const [to, line] = [lines[tile]!, square[tile]!];
+            // A line that does not exist has no columns.
+            extent(tile, 2).i32(j).op('i32.sub');
+            extent(tile, 1).i32(i).op('i32.gt_s', 'i32.mul').tee(left).i32(0).op('i32.gt_s');
             b.if(() => {
-              extent(entry, tile, 2);
-              b.i32(j).op('i32.sub').tee(left).i32(lanes.count).op('i32.ge_s');
-              const add = (): void =>
-                void b.get(accumulate).if(
-                  () =>
-                    void b
-                      .get(to)
-                      .mem('v128.load', j * lanes.bytes)
-                      .get(line)
-                      .op('f32x4.add')
-                      .set(line),
-                );
+              b.get(left).i32(lanes.count).op('i32.ge_s');
               b.if(
+                () => put(tile),
                 () => {
-                  add();
-                  b.get(to)
-                    .get(line)
-                    .mem('v128.store', j * lanes.bytes);
-                },
-                () => {
-                  b.get(left).i32(0).op('i32.gt_s');
-                  b.if(() => {
-                    add();
-                    storeFirst(b, lanes.dtype, lanes.compute, 'value', line, left, to, j * lanes.bytes);
-                  });
+                  add(to, line);
+                  storeFirst(b, lanes.dtype, lanes.compute, 'value', line, left, to, offset);
                 },
               );
             });
-          });
+          };
+          b.get(whole).if(
+            () => tiles.forEach(put),
+            () => tiles.forEach(putSome),
+          );
         }
         b.release(...row);
         for (const to of lines) advance(b, to, rowStep);

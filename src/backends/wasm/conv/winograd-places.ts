@@ -24,7 +24,7 @@ const FEWEST_TILES = 16;
 /** Bytes of transformed weights at a time. */
 const WEIGHT_BYTES = 12 << 20;
 /** Bytes of transformed tiles and of their products at a time. */
-const TILE_BYTES = 1 << 20;
+const TILE_BYTES = 2 << 20;
 const MOST_TILES = 256;
 
 export const BYTES = 4;
