@@ -225,11 +225,37 @@ describe('what fails', () => {
     expect(rowOrder(order, lay('int32', [2], [0, 2]), true)).toBe(false);
   });
 
-  it('numbers that are not finite', () => {
+  it.each([2, 40])('numbers that are not finite, in matrices of %i rows', (n) => {
+    const wrong = (x: number): number[] => identity(n).flatMap((row, i) => (i === 0 ? [1, x, ...row.slice(2)] : row));
     const info = room('int32', [2]);
-    const a = lay('float64', [2, 2, 2], [1, NaN, 0, 1, 1, 0, 0, Infinity]);
-    svd(a, { s: room('float64', [2, 2]), vectors: null }, info);
-    expect(values(info)).toEqual([-4, -4]);
+    const a = lay('float64', [2, n, n], [...wrong(NaN), ...wrong(Infinity)]);
+    const [s, u, v] = [
+      [2, n],
+      [2, n, n],
+      [2, n, n],
+    ].map((shape) => room('float64', shape));
+    svd(copyOf(a), { s, vectors: { u, v } }, info);
+    expect(values(info)).toEqual([-4, 0]);
+    for (const t of [s, u, v])
+      expect(
+        values(t)
+          .slice(numel(t.shape) / 2)
+          .every(Number.isNaN),
+      ).toBe(true);
+    svd(copyOf(a), { s, vectors: null }, info);
+    expect(values(info)).toEqual([-4, 0]);
+    eigh(a, s, null, info);
+    expect(values(info)).toEqual([n, n]);
+  });
+
+  it('nothing', () => {
+    const u = lay('float64', [3, 3], new Array<number>(9).fill(7));
+    svd(
+      room('float64', [3, 0]),
+      { s: room('float64', [0]), vectors: { u, v: room('float64', [0, 0]) } },
+      room('int32', []),
+    );
+    expect(matrices(u)).toEqual([identity(3)]);
   });
 });
 

@@ -11,8 +11,10 @@ import { pushKey, upTo } from './records.ts';
 
 const PLACE_BITS = 10;
 const EXPONENT = 0x433n << 52n;
-/** Bytes from a record of a row to the next, and what the network is made of: places that are sorted in registers. */
-const STEP = 16;
+/** Bytes from a record of a row to the next; the other row's lie between. */
+export const RECORD_STEP = 16;
+const STEP = RECORD_STEP;
+/** Places that are sorted in registers, of which the network is made. */
 const BASE = 8;
 
 /** Most places of a row that is sorted by itself, with nothing in the other lane, or whose keys have 64 bits. */
@@ -160,7 +162,7 @@ export function pushElementAt(b: FunctionBody, input: Local, place: Local, step:
 
 /**
  * Emits a loop over all rows, two at a time. `use` is run for each with the address of its first record,
- * those of others being a `RECORD_STEP` apart; input then is the row. Calls functions 0, the network.
+ * those of others being a `RECORD_STEP` apart; input then is the row. Calls function 0, the network.
  */
 export function emitPairs(b: FunctionBody, size: Local, r: Rows, use: (first: Local) => void): void {
   const { dtype, input, n, rows } = r;
@@ -216,8 +218,6 @@ export function emitPairs(b: FunctionBody, size: Local, r: Rows, use: (first: Lo
     });
   });
 }
-
-export const RECORD_STEP = STEP;
 
 /** Keys that agree in what records have of them are put in order by insertion. */
 function mend(b: FunctionBody, r: Rows, first: Local): void {

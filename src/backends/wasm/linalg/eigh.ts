@@ -119,70 +119,77 @@ export const dtypeForEigh = ({ dtype, shape }: Strided): DType =>
   hasLapack(shape[shape.length - 1], WORTH_A_CALL) ? dtype : 'float64';
 
 /**
- * A = Zᵀ diag(d) Z for every symmetric matrix of `a` [..., n, n], of the dtype above, of which the upper triangle
- * is given and zeros below it, and which is overwritten. `d` [..., n] in ascending order; the rows of `z` [..., n, n] are eigenvectors, null
- * leaves them out. `info` [...] int32 is 0, or the number of the eigenvalue that did not converge (n for
- * elements that are not finite).
+ * A = Zᵀ diag(d) Z for every symmetric matrix of `a` [..., n, n], of the dtype above, of which the upper triangle is
+ * given and zeros below it, and which is overwritten. `d` [..., n] in ascending order; the rows of `z` [..., n, n] are
+ * eigenvectors, null leaves them out. `info` [...] int32 is 0, or the number of the eigenvalue that did not converge (n
+ * for elements that are not finite).
  */
 export function eigh(a: Strided, d: Strided, z: Strided | null, info: Strided): void {
-  const f = kernelsFor(a);
   beginLaunch();
+  if (!byLibrary(a, d, z, info)) byRoutines(a, d, z, info);
+}
+
+/** The same by a library's routine; false if there is none, or matrices are small. */
+function byLibrary(a: Strided, d: Strided, z: Strided | null, info: Strided): boolean {
+  const n = a.shape[a.shape.length - 1];
+  const syevd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'syevd', 11) : null;
+  if (syevd === null) return false;
+  const f = kernelsFor(a);
+  const { bytes } = dtypeInfo(a.dtype);
+  const [matrices, values, infos] = [new Items(a, 2), new Items(d, 1), new Items(info, 0)];
+  const vectors = z === null ? null : new Items(z, 2);
+  const whole = 5 * n + 3;
+  const indices = { at: scratch(4 * whole) };
+  // Row by row the upper triangle is what column by column is the lower one, and rows are eigenvectors.
+  const kind = [vectors === null ? 'N' : 'V', 'L', n];
+  for (let k = 0; k < matrices.count; k++) {
+    const at = matrices.at(k);
+    i32()[infos.at(k) >>> 2] = n;
+    if (!Number.isFinite(f.largest(n * n, at))) continue;
+    syevd([...kind, { at }, n, { at: values.at(k) }], [indices, whole, { at: infos.at(k) }]);
+    if (vectors !== null) u8().copyWithin(vectors.at(k), at, at + n * n * bytes);
+  }
+  return true;
+}
+
+/** The same by the routines here, in float64. */
+function byRoutines(a: Strided, d: Strided, z: Strided | null, info: Strided): void {
+  const f = kernelsFor(a);
   const n = a.shape[a.shape.length - 1];
   const step = 8 * n;
   const strips = z === null ? 0 : stripsOf(n, 8);
   const [condensing, qr] = [condensingRoom(n, 8), roomFor(n, n, 8)];
-  const square = z === null ? 0 : n * step;
   const rooms = new Rooms();
+  const square = z === null ? 0 : n * step;
   const [e, taus, order, basis, notes] = [step, step, step, square, notesFor(n, 8)].map((size) => rooms.add(size));
   const panels = rooms.add(strips * 64 * n);
   const [condensingAt, qrAt] = [rooms.add(condensing.size), rooms.add(z === null ? 0 : qr.size)];
   const room = scratch(rooms.size);
+  const at = (offset: number): number => room + offset;
+  const condensingRooms = condensing.rooms.map((offset) => at(condensingAt + offset));
+  const qrRooms = qr.rooms.map((offset) => at(qrAt + offset));
   const [matrices, values, infos] = [new Items(a, 2), new Items(d, 1), new Items(info, 0)];
   const vectors = z === null ? null : new Items(z, 2);
   const words = i32();
-  const syevd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'syevd', 11) : null;
-  if (syevd !== null) {
-    const { bytes } = dtypeInfo(a.dtype);
-    const whole = 5 * n + 3;
-    const indices = { at: scratch(4 * whole) };
-    for (let k = 0; k < matrices.count; k++) {
-      const at = matrices.at(k);
-      i32()[infos.at(k) >>> 2] = n;
-      if (!Number.isFinite(f.largest(n * n, at))) continue;
-      // Row by row the upper triangle is what column by column is the lower one, and rows are eigenvectors.
-      const kind = [vectors === null ? 'N' : 'V', 'L', n];
-      syevd([...kind, { at }, n, { at: values.at(k) }], [indices, whole, { at: infos.at(k) }]);
-      if (vectors !== null) u8().copyWithin(vectors.at(k), at, at + n * n * bytes);
-    }
-    return;
-  }
   for (let k = 0; k < matrices.count; k++) {
-    const [at, numbers] = [matrices.at(k), values.at(k)];
-    const size = f.largest(n * n, at);
+    const [start, numbers] = [matrices.at(k), values.at(k)];
+    const size = f.largest(n * n, start);
     words[infos.at(k) >>> 2] = n;
     if (!Number.isFinite(size)) continue;
-    f.mul(n * n, scaleFor(size), at);
-    f.tridiagonal(n, at, step, numbers, room + e, room + taus, ...condensing.rooms.map((o) => room + condensingAt + o));
+    f.mul(n * n, scaleFor(size), start);
+    f.tridiagonal(n, start, step, numbers, at(e), at(taus), ...condensingRooms);
     if (vectors !== null) {
       // The vectors of the reflections lie right of the diagonal, and below it in the transpose.
-      const [to, q] = [vectors.at(k), room + basis];
-      f.transpose(n, n, at, to);
+      const [to, q] = [vectors.at(k), at(basis)];
+      f.transpose(n, n, start, to);
       f.identity(n, n, q, 0);
-      const qrRooms = qr.rooms.map((o) => room + qrAt + o);
-      if (n > 1) f.multiply(n - 1, n - 1, n - 1, to + step, step, room + taus, 0, q + step + 8, step, 1, ...qrRooms);
-      f.pack(n, q, step, room + panels);
+      if (n > 1) f.multiply(n - 1, n - 1, n - 1, to + step, step, at(taus), 0, q + step + 8, step, 1, ...qrRooms);
+      f.pack(n, q, step, at(panels));
     }
-    words[infos.at(k) >>> 2] = f.ql(
-      n,
-      numbers,
-      room + e,
-      vectors === null ? 0 : room + panels,
-      strips,
-      room + notes,
-      room + notes + notesFor(n, 8),
-    );
-    f.sort(n, numbers, room + order);
-    if (vectors !== null) f.unpack(n, room + panels, room + order, 0, vectors.at(k), step, 8);
+    const turning = vectors === null ? 0 : at(panels);
+    words[infos.at(k) >>> 2] = f.ql(n, numbers, at(e), turning, strips, at(notes), at(notes) + notesFor(n, 8));
+    f.sort(n, numbers, at(order));
+    if (vectors !== null) f.unpack(n, at(panels), at(order), 0, vectors.at(k), step, 8);
     f.div(n, scaleFor(size), numbers);
   }
 }

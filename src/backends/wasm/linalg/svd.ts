@@ -7,7 +7,7 @@
 import type { DType } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { hasLapack, lapackWithRoom } from '../blas/lapack.ts';
-import { beginLaunch, i32, scratch } from '../heap.ts';
+import { beginLaunch, f32, f64, i32, scratch } from '../heap.ts';
 import { compiled, defineLargest, Items, Rooms, scaleFor } from './batch.ts';
 import type { Routine, Routines } from './code.ts';
 import { condensingRoom, defineBidiagonal } from './condense.ts';
@@ -96,8 +96,9 @@ function chase(r: Routine, { count, d, e }: Part, shift: FloatVar, columns: Swee
 }
 
 /**
- * Makes an upper bidiagonal matrix diagonal: `(n, n as a float, d, e, panels of the left and of the right vectors, strips,
- * room for notes, its end)`. Rows of the panels turn with it; numbers may come out negative. Gives 0, or 1 if it did not converge.
+ * Makes an upper bidiagonal matrix diagonal: `(n, n as a float, d, e, panels of the left and of the right vectors,
+ * strips, room for notes, its end)`. Rows of the panels turn with it; numbers may come out negative. Gives 0, or 1 if it
+ * did not converge.
  */
 function defineDiagonal(f: Routines, turns: TurnRoutines): void {
   f.define(
@@ -229,8 +230,28 @@ export interface SvdParts {
   readonly vectors: { readonly u: Strided; readonly v: Strided } | null;
 }
 
-/** `info` for a matrix that holds NaN or infinities, as LAPACK has it. */
-const NOT_FINITE = -4;
+/** `info` for a matrix that holds NaN, as LAPACK has it. */
+const NOT_A_NUMBER = -4;
+
+/** The parts, matrix by matrix. */
+interface PartItems {
+  readonly s: Items;
+  readonly vectors: { readonly u: Items; readonly v: Items } | null;
+}
+
+/**
+ * What LAPACK makes of a matrix whose largest element is not finite: NaN fails, and of infinities all parts are NaN.
+ * Gives `info`.
+ */
+function partsOfInfinite(largest: number, dtype: DType, { s, vectors }: PartItems, k: number): number {
+  if (Number.isNaN(largest)) return NOT_A_NUMBER;
+  const numbers = dtype === 'float64' ? f64() : f32();
+  for (const items of vectors === null ? [s] : [s, vectors.u, vectors.v]) {
+    const start = items.at(k) / numbers.BYTES_PER_ELEMENT;
+    numbers.fill(Number.NaN, start, start + items.step / numbers.BYTES_PER_ELEMENT);
+  }
+  return 0;
+}
 
 /** In which dtype spectra of matrices of such a shape are found: their own by a library, float64 by the routines here. */
 export const dtypeForSvd = ({ dtype, shape }: Strided): DType =>
@@ -238,15 +259,49 @@ export const dtypeForSvd = ({ dtype, shape }: Strided): DType =>
 
 /**
  * The parts of A = U diag(s) Vᵀ for every matrix of `a` [..., m, n], m ≥ n, of the dtype above, which is
- * overwritten. `info` [...] int32 is 0, or 1 without convergence, or -4 for elements that are not finite.
+ * overwritten. `info` [...] int32 is 0, or 1 without convergence, or -4 for a matrix that holds NaN.
  */
 export function svd(a: Strided, { s, vectors }: SvdParts, info: Strided): void {
-  const f = kernelsFor(a);
   beginLaunch();
+  const parts: PartItems = {
+    s: new Items(s, 1),
+    vectors: vectors === null ? null : { u: new Items(vectors.u, 2), v: new Items(vectors.v, 2) },
+  };
+  const columns = vectors === null ? 0 : vectors.u.shape[vectors.u.shape.length - 1];
+  if (!byLibrary(a, parts, columns, info)) byRoutines(a, parts, columns, info);
+}
+
+/** The same by a library's routine; false if there is none, or matrices are small. `columns` are those of U, 0 without vectors. */
+function byLibrary(a: Strided, parts: PartItems, columns: number, info: Strided): boolean {
+  const [m, n] = a.shape.slice(-2);
+  const gesdd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'gesdd', 14) : null;
+  if (gesdd === null) return false;
+  const f = kernelsFor(a);
+  const [matrices, infos] = [new Items(a, 2), new Items(info, 0)];
+  const indices = { at: scratch(32 * n) };
+  // It sees Aᵀ = V diag(s) Uᵀ.
+  const kind = columns === 0 ? 'N' : columns === n ? 'S' : 'A';
+  for (let k = 0; k < matrices.count; k++) {
+    const start = matrices.at(k);
+    const largest = f.largest(m * n, start);
+    if (!Number.isFinite(largest)) {
+      i32()[infos.at(k) >>> 2] = partsOfInfinite(largest, a.dtype, parts, k);
+      continue;
+    }
+    const { s, vectors } = parts;
+    const [u, v] = [vectors?.u, vectors?.v].map((items) => ({ at: items?.at(k) ?? 0 }));
+    const given = [kind, n, m, { at: start }, n, { at: s.at(k) }, v, n, u, Math.max(columns, 1)];
+    gesdd(given, [indices, { at: infos.at(k) }]);
+  }
+  return true;
+}
+
+/** The same by the routines here, in float64. */
+function byRoutines(a: Strided, parts: PartItems, columns: number, info: Strided): void {
+  const f = kernelsFor(a);
   const [m, n] = a.shape.slice(-2);
   const step = 8 * n;
-  const columns = vectors === null ? 0 : vectors.u.shape[vectors.u.shape.length - 1];
-  const strips = vectors === null ? 0 : stripsOf(n, 8);
+  const strips = columns === 0 ? 0 : stripsOf(n, 8);
   const rooms = new Rooms();
   const [qr, condensing] = [roomFor(m, Math.max(columns, n), 8), condensingRoom(n, 8)];
   const [taus, left, right, d, e, order] = Array.from({ length: 6 }, () => rooms.add(step));
@@ -255,30 +310,16 @@ export function svd(a: Strided, { s, vectors }: SvdParts, info: Strided): void {
   const [qrAt, condensingAt] = [rooms.add(qr.size), rooms.add(condensing.size)];
   const room = scratch(rooms.size);
   const at = (offset: number): number => room + offset;
-  const qrRooms = qr.rooms.map((offset) => room + qrAt + offset);
-  const condensingRooms = condensing.rooms.map((offset) => room + condensingAt + offset);
-  const [matrices, values, infos] = [new Items(a, 2), new Items(s, 1), new Items(info, 0)];
-  const [uItems, vItems] = vectors === null ? [null, null] : [new Items(vectors.u, 2), new Items(vectors.v, 2)];
+  const qrRooms = qr.rooms.map((offset) => at(qrAt + offset));
+  const condensingRooms = condensing.rooms.map((offset) => at(condensingAt + offset));
+  const [matrices, infos] = [new Items(a, 2), new Items(info, 0)];
   const words = i32();
-  const gesdd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'gesdd', 14) : null;
-  if (gesdd !== null) {
-    const indices = { at: scratch(32 * n) };
-    for (let k = 0; k < matrices.count; k++) {
-      const start = matrices.at(k);
-      i32()[infos.at(k) >>> 2] = NOT_FINITE;
-      if (!Number.isFinite(f.largest(m * n, start))) continue;
-      // It sees Aᵀ = V diag(s) Uᵀ.
-      const kind = uItems === null ? 'N' : columns === n ? 'S' : 'A';
-      const [v, u] = [vItems, uItems].map((items) => ({ at: items === null ? 0 : items.at(k) }));
-      const given = [kind, n, m, { at: start }, n, { at: values.at(k) }, v, n, u, Math.max(columns, 1)];
-      gesdd(given, [indices, { at: infos.at(k) }]);
-    }
-    return;
-  }
   for (let k = 0; k < matrices.count; k++) {
-    const [start, lengths] = [matrices.at(k), values.at(k)];
+    const [start, lengths] = [matrices.at(k), parts.s.at(k)];
     const largest = f.largest(m * n, start);
-    words[infos.at(k) >>> 2] = Number.isFinite(largest) ? 0 : NOT_FINITE;
+    words[infos.at(k) >>> 2] = Number.isFinite(largest) ? 0 : partsOfInfinite(largest, a.dtype, parts, k);
+    const [u, v] = [parts.vectors?.u.at(k) ?? 0, parts.vectors?.v.at(k) ?? 0];
+    if (n === 0 && columns > 0) f.identity(m, columns, u, 0);
     if (!Number.isFinite(largest) || n === 0) continue;
     const scale = scaleFor(largest);
     f.mul(m * n, scale, start);
@@ -288,25 +329,23 @@ export function svd(a: Strided, { s, vectors }: SvdParts, info: Strided): void {
       f.upper(n, start, step, w);
     }
     f.bidiagonal(n, w, step, at(d), at(e), at(left), at(right), ...condensingRooms);
-    if (vItems !== null) {
-      const [q, transpose] = [at(basis), vItems.at(k)];
+    if (columns > 0) {
+      const q = at(basis);
       f.identity(n, n, q, 0);
       f.multiply(n, n, n, w, step, at(left), 0, q, step, 1, ...qrRooms);
       f.pack(n, q, step, at(us));
       // The right vectors lie right of the diagonal, and below it in the transpose.
-      f.transpose(n, n, w, transpose);
+      f.transpose(n, n, w, v);
       f.identity(n, n, q, 0);
-      if (n > 1)
-        f.multiply(n - 1, n - 1, n - 1, transpose + step, step, at(right), 0, q + step + 8, step, 1, ...qrRooms);
+      if (n > 1) f.multiply(n - 1, n - 1, n - 1, v + step, step, at(right), 0, q + step + 8, step, 1, ...qrRooms);
       f.pack(n, q, step, at(vs));
     }
-    const panels = vItems === null ? [0, 0] : [at(us), at(vs)];
+    const panels = columns === 0 ? [0, 0] : [at(us), at(vs)];
     words[infos.at(k) >>> 2] = f.diagonal(n, n, at(d), at(e), ...panels, strips, at(notes), at(notes) + notesFor(n, 8));
     f.descending(n, at(d), lengths);
     f.sort(n, lengths, at(order));
-    if (uItems !== null && vItems !== null) {
-      const u = uItems.at(k);
-      f.unpack(n, at(vs), at(order), at(d), vItems.at(k), step, 8);
+    if (columns > 0) {
+      f.unpack(n, at(vs), at(order), at(d), v, step, 8);
       if (m > n) {
         // Q times the left vectors of R, with the other columns of the identity beside them.
         f.identity(m, columns, u, 0);

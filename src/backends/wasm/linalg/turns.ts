@@ -10,7 +10,7 @@ import type { F, FloatVar, I, Int, IntVar } from './values.ts';
 const STRIP_BYTES = 64;
 const HEAD_BYTES = 16;
 
-/** Strips that a row of `n` numbers takes. */
+/** Strips that a row of n numbers takes. */
 export const stripsOf = (n: number, bytes: number): number => Math.ceil((n * bytes) / STRIP_BYTES);
 
 /** Room for the notes of two sweeps over n rows at least, and for as many as a cache keeps. */
@@ -170,10 +170,10 @@ export class Sweep {
   }
 }
 
-/** Where the second of two sweeps begins that are noted at once, and how much room both take. */
+/** The room that the notes of a sweep of so many rotations take. */
 export const noteBytes = (r: Routine, count: Int): Int => count.mul(2 * r.bytes).add(HEAD_BYTES);
 
-/** The rotation that takes (f, g) to (root, 0); squares that vanish are taken of larger numbers. */
+/** Sets c, s and root to the rotation that takes (f, g) to (root, 0); squares that would vanish are taken of larger numbers. */
 export function rotation(r: Routine, f: FloatVar, g: FloatVar, c: FloatVar, s: FloatVar, root: FloatVar): void {
   root.set(f.mul(f).add(g.mul(g)));
   r.if(
