@@ -201,6 +201,11 @@ export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('the mask broadcasts', [tensor([true, false]), draw([3, 1], any, 1), draw([], any, 2)], where),
     sample('rank 0', [tensor(true), draw([], any, 1), draw([], any, 2)], where),
     sample('empty', [mask, draw([0, 2, 3], any, 1), draw([], any, 2)], where),
+    sample(
+      'where indexFill says',
+      [draw([3, 2], any, 1), tensor(Int32Array.of(2, 0, 2)), draw([], any, 2)],
+      (x, i, v) => x.indexFill(0, i, v),
+    ),
   ],
   copy: [
     sample('same shape', [draw([2, 3], any, 1), draw([2, 3], any, 2)], call(ops.copy)),
