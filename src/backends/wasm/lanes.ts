@@ -9,15 +9,14 @@
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import type { Sort } from '../../kernels/expr.ts';
 import type { FunctionBody, LaneMemoryOp, Local, MemoryOp } from './encoder.ts';
-import { LOW_HALVES } from './shuffles.ts';
+import { EVEN_DWORDS, LOW_HALVES } from './shuffles.ts';
 
 /** Lanes per vector for a computing type: 4 for f32 and i32, 2 for f64. */
 export function lanesOf(compute: Compute): 2 | 4 {
   return compute === 'f64' ? 2 : 4;
 }
 
-/** Byte shuffles: dwords 0 and 2 of each of two vectors, qword 0 of each, the low byte of each lane. */
-const LOW_DWORDS = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
+/** Byte shuffles: the high qword twice, the low byte of each lane. */
 const HIGH_QWORD = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 const BYTES_OF_DWORDS = [0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12];
 const BYTES_OF_QWORDS = [0, 8, 0, 8, 0, 8, 0, 8, 0, 8, 0, 8, 0, 8, 0, 8];
@@ -101,7 +100,7 @@ export function loadSplat(body: FunctionBody, dtype: DType, compute: Compute, ad
   widen(body, dtype, compute);
   if (packedCount(dtype, compute) === 2) {
     duplicate(body);
-    body.shuffle(LOW_DWORDS.map((b) => b & 3));
+    body.shuffle(EVEN_DWORDS.map((b) => b & 3));
   }
 }
 
@@ -352,7 +351,7 @@ function packMask(body: FunctionBody, dtype: DType, compute: Compute): void {
   } else {
     if (wide) {
       duplicate(body);
-      body.shuffle(LOW_DWORDS);
+      body.shuffle(EVEN_DWORDS);
     }
     if (dtype === 'float32') body.f32x4(1);
     else body.i32x4(1);

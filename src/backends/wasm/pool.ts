@@ -11,6 +11,7 @@ import { beginLaunch, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
 import { loadStrided } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
+import { EVEN_DWORDS, ODD_DWORDS } from './shuffles.ts';
 import { inTasks, shareOf, tasksFor } from './threads/share.ts';
 
 /** The windows of one dimension: for each output where its window begins and of how many elements it is, `step` apart. */
@@ -345,10 +346,6 @@ interface Found {
   readonly best: Local;
   readonly where: Local;
 }
-
-const dwords = (list: readonly number[]): number[] => list.flatMap((d) => [4 * d, 4 * d + 1, 4 * d + 2, 4 * d + 3]);
-const EVEN_DWORDS = dwords([0, 2, 4, 6]);
-const ODD_DWORDS = dwords([1, 3, 5, 7]);
 
 /** The windows that most are like, if they are small. */
 function usualOf(reach: readonly Reach[]): Usual | null {

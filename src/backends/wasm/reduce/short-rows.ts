@@ -4,7 +4,7 @@
  */
 import { advance, loadWord, times, timesOrNever, whilst } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
-import { HIGH_HALVES, LOW_HALVES } from '../shuffles.ts';
+import { EVEN_DWORDS, HIGH_HALVES, LOW_HALVES, ODD_DWORDS } from '../shuffles.ts';
 import type { FoldCode } from './fold.ts';
 import { HEAD, keepFirst, type MapSpec, type Places, Reader, UNIT } from './reader.ts';
 import { BLOCK_STEPS } from './rows.ts';
@@ -13,9 +13,6 @@ import { storeStates, wideLocals } from './state.ts';
 /** Outputs that go side by side, and vectors of each that are folded together before its accumulator takes them. */
 const OUTPUTS = 4;
 const DEPTH = 2;
-
-const EVEN_DWORDS = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
-const ODD_DWORDS = [4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31];
 
 /** The kernel: states ← folds of rows of a single tensor. The states of the last outputs may be followed by others. */
 export function shortRowsFunction(spec: MapSpec, code: FoldCode): FunctionBody {
