@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { clear } from '../../src/backends/wasm/clear.ts';
+import { byteTruths, clear } from '../../src/backends/wasm/clear.ts';
 import { scratch, u8 } from '../../src/backends/wasm/heap.ts';
 import { beginLaunch } from '../../src/backends/wasm/launch.ts';
 
@@ -12,6 +12,22 @@ it('clears the bytes it is given and no others', () => {
       clear(room + 100 + offset, bytes);
       const expected = new Uint8Array(4096).fill(0xab).fill(0, 100 + offset, 100 + offset + bytes);
       expect(Buffer.compare(u8().slice(room, room + 4096), expected)).toBe(0);
+    }
+  }
+});
+
+it('makes truths of the bytes it is given and touches no others', () => {
+  beginLaunch();
+  const room = scratch(4096);
+  const bytesAt = (i: number): number => [0, 1, 2, 127, 128, 255][(i * i) % 6]!;
+  for (const bytes of [0, 1, 15, 16, 17, 64, 511, 1000]) {
+    for (const offset of [0, 1, 7]) {
+      u8().fill(0xab, room, room + 4096);
+      for (let i = 0; i < bytes; i++) u8()[room + i] = bytesAt(i);
+      byteTruths()(bytes, room + 2048 + offset, room);
+      const expected = new Uint8Array(2048).fill(0xab);
+      for (let i = 0; i < bytes; i++) expected[offset + i] = bytesAt(i) === 0 ? 0 : 1;
+      expect(Buffer.compare(u8().slice(room + 2048, room + 4096), expected)).toBe(0);
     }
   }
 });

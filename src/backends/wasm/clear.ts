@@ -1,4 +1,4 @@
-import { whilst } from './control.ts';
+import { advance, whilst } from './control.ts';
 import { FunctionBody } from './encoder.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { joinWorkers } from './threads/pending.ts';
@@ -57,4 +57,29 @@ export function byteCopy(): WasmFunction {
     copying = instantiate([body.get(to).get(from).get(bytes).memoryCopy()]).copy;
   }
   return copying;
+}
+
+let telling: WasmFunction | null = null;
+
+/** truths(bytes, to, from), the same for bytes that become 1 where they are not 0. */
+export function byteTruths(): WasmFunction {
+  if (telling === null) {
+    const body = new FunctionBody('truths', ['i32', 'i32', 'i32'], []);
+    const [left, to, from] = body.params;
+    const each = (bytes: number, step: () => void): void =>
+      whilst(
+        body,
+        () => body.get(left).i32(bytes).op('i32.ge_u'),
+        () => {
+          body.get(to).get(from);
+          step();
+          for (const at of [to, from]) advance(body, at, bytes);
+          advance(body, left, -bytes);
+        },
+      );
+    each(16, () => body.mem('v128.load', 0).i32(1).op('i8x16.splat', 'i8x16.min_u').mem('v128.store', 0));
+    each(1, () => body.mem('i32.load8_u', 0).i32(0).op('i32.ne').mem('i32.store8', 0));
+    telling = instantiate([body]).truths;
+  }
+  return telling;
 }

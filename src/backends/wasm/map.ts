@@ -9,7 +9,7 @@ import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import { isContiguous, numel, sameShape } from '../../core/shape.ts';
 import type { ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
-import { byteCopy } from './clear.ts';
+import { byteCopy, byteTruths } from './clear.ts';
 import { address, beginLaunch, beginLaunchBeside, i32, scratch } from './heap.ts';
 import { type Access, compileMap } from './map-code.ts';
 import {
@@ -89,8 +89,8 @@ export class MapKernel {
   readonly #hasFunctions: boolean;
   /** Whether elements are only moved. */
   readonly #moves: boolean;
-  /** Whether they are bytes that stay what they are. */
-  readonly #movesBytes: boolean;
+  /** If they are bytes: what moves them. */
+  readonly #moveBytes: (() => WasmFunction) | null;
   /** What an element takes, in steps of `pieceOf`. */
   readonly #steps: number;
   /** Bytes of an element of every operand. */
@@ -106,7 +106,8 @@ export class MapKernel {
     this.#bytes = [...outs, ...ins].reduce((sum, d) => sum + (d === 'scalar' ? 0 : dtypeInfo(d).bytes), 0);
     this.#hasFunctions = hasFunctions(fn.outs);
     this.#moves = fn.outs[0].op === 'arg' && fn.args.length === 1;
-    this.#movesBytes = this.#moves && this.#bytes === 2 && (ins[0] === outs[0] || outs[0] === 'uint8');
+    const stay = ins[0] === outs[0] || outs[0] === 'uint8';
+    this.#moveBytes = this.#moves && this.#bytes === 2 ? (stay ? byteCopy : byteTruths) : null;
     this.#steps = ELEMENT_STEPS + INSTRUCTION_STEPS * weight(fn.outs);
   }
 
@@ -132,7 +133,7 @@ export class MapKernel {
   }
 
   #compileFlat(repeated: number): WasmFunction {
-    if (repeated === 0 && this.#movesBytes) return byteCopy();
+    if (repeated === 0 && this.#moveBytes !== null) return this.#moveBytes();
     return this.#compile(
       null,
       this.#fn.outs.map(() => 'unit'),

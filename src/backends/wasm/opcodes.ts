@@ -166,6 +166,7 @@ export const PLAIN = {
   'i8x16.sub': SIMD + 113,
   'f64x2.ceil': SIMD + 116,
   'f64x2.floor': SIMD + 117,
+  'i8x16.min_u': SIMD + 119,
   'f64x2.trunc': SIMD + 122,
   'i16x8.narrow_i32x4_s': SIMD + 133,
   'i16x8.narrow_i32x4_u': SIMD + 134,
