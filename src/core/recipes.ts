@@ -7,7 +7,7 @@ import type { Lease } from '../backends/wasm/body.ts';
 import { division } from '../backends/wasm/division.ts';
 import {
   address,
-  beginLaunch,
+  beginLaunchBeside,
   COPIED_BYTES,
   free,
   giveRecipe,
@@ -148,7 +148,7 @@ export function makeFromNothing(make: () => TensorBase): TensorBase {
 /** Begins a launch that uses the inputs, where results may be large: others make way for these, the last result above all. */
 function keepInPlace(inputs: readonly Operand[]): void {
   if (!inputs.some((x) => typeof x !== 'number' && x.storage.nbytes > SMALL_BYTES)) return;
-  beginLaunch();
+  beginLaunchBeside();
   for (const x of inputs) if (typeof x !== 'number') address(x.storage);
 }
 

@@ -1,4 +1,4 @@
-import { address, beginLaunch, writeBytes } from '../backends/wasm/heap.ts';
+import { address, beginLaunchBeside, writeBytes } from '../backends/wasm/heap.ts';
 import { type RampDType, ramp } from '../backends/wasm/ramp.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { checkShape, NO_SIZES, type Shape } from '../core/shape.ts';
@@ -58,7 +58,7 @@ export function evenly(
 ): TensorBase {
   const wide: RampDType = dtype === 'uint8' || dtype === 'bool' ? 'float64' : dtype;
   const y = fresh([n], wide);
-  beginLaunch();
+  beginLaunchBeside();
   const at = address(y.storage);
   ramp(wide, at, half, start, step, 0);
   if (half < n) ramp(wide, at + half * dtypeInfo(wide).bytes, n - half, end, step, half - n + 1);

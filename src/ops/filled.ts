@@ -1,6 +1,7 @@
 import { clear } from '../backends/wasm/clear.ts';
-import { address, beginLaunch } from '../backends/wasm/heap.ts';
+import { address, beginLaunch, beginLaunchBeside } from '../backends/wasm/heap.ts';
 import { FEW, MapKernel } from '../backends/wasm/map.ts';
+import { isBusy } from '../backends/wasm/threads/queue.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
@@ -10,9 +11,9 @@ export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
   const out = fresh(shape, dtype);
   if (out.count === 0) return out;
   if (Object.is(value, 0)) {
-    beginLaunch();
+    beginLaunchBeside();
     clear(address(out.storage), out.storage.nbytes);
-  } else if (out.count > FEW) fillKernel(dtype).runFlat(out.count, [out], [value], 0);
+  } else if (out.count > FEW || isBusy()) fillKernel(dtype).runFlat(out.count, [out], [value], 0);
   else {
     beginLaunch();
     fillKernel(dtype).flat(0)(out.count, address(out.storage), value);

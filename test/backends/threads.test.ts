@@ -23,7 +23,7 @@ import { beginLaunch, scratch } from '../../src/backends/wasm/launch.ts';
 import { i32, memory } from '../../src/backends/wasm/linear-memory.ts';
 import { instantiate } from '../../src/backends/wasm/module.ts';
 import { joinWorkers } from '../../src/backends/wasm/threads/pending.ts';
-import { leaveTasks, runTasks } from '../../src/backends/wasm/threads/pool.ts';
+import { leaveTasks, runTasks } from '../../src/backends/wasm/threads/queue.ts';
 import { withThreads } from '../support/worker.ts';
 
 /** The bits of a tensor, as text that is quick to compare. */

@@ -39,9 +39,9 @@ export class Body {
   readonly sizeClass: number;
   /** Storages not freed. */
   live = 0;
-  /** Of a page: granules handed out so far, and the first freed place (each one leads to the next), or -1. */
+  /** Of a page: granules handed out so far, and the places that were freed, once there are any. */
   used = 0;
-  firstFree = -1;
+  free: number[] | null = null;
   /** What dies with the last storage of the body; held only while the body waits for registration. */
   owner: object | null = null;
   registered = false;

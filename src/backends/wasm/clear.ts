@@ -1,10 +1,12 @@
 import { advance, whilst } from './control.ts';
 import { FunctionBody } from './encoder.ts';
 import { instantiate, type WasmFunction } from './module.ts';
-import { joinWorkers } from './threads/pending.ts';
+import { callInTurn, isBusy } from './threads/queue.ts';
 
 let kernels: { readonly clear: WasmFunction; readonly fill: WasmFunction } | null = null;
 
+/** Bytes that are set in what counts as a step. */
+const STEP_BYTES = 2;
 /** Bytes from which on the host's own way is quicker. */
 const MANY = 512;
 
@@ -42,9 +44,9 @@ function compile(): NonNullable<typeof kernels> {
 /** Sets bytes to zero. (JavaScript's own `fill` goes byte by byte where memory is shared.) */
 export function clear(address: number, bytes: number): void {
   kernels ??= compile();
-  joinWorkers();
-  if (bytes >= MANY) kernels.fill(address, bytes);
-  else kernels.clear(address, bytes);
+  const kernel = bytes >= MANY ? kernels.fill : kernels.clear;
+  if (isBusy()) callInTurn(bytes / STEP_BYTES, kernel, address, bytes);
+  else kernel(address, bytes);
 }
 
 let copying: WasmFunction | null = null;

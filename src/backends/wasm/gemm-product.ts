@@ -3,9 +3,11 @@
  */
 import type { GemmKernels, InnerKernels } from './gemm-kernels.ts';
 import { TILE_ROWS } from './gemm-tile.ts';
-import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
+import { beginLaunchBeside, f32, f64, i32, scratch } from './heap.ts';
 import type { WasmFunction } from './module.ts';
-import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts';
+import { canShare, getNumThreads } from './threads/pool.ts';
+import { type Call, callInTurn, leaveTasks } from './threads/queue.ts';
+import type { Run } from './threads/share.ts';
 
 // ─── packing room ────────────────────────────────────────────────────────────────────────────────
 
@@ -15,9 +17,9 @@ const FOR_A = 1;
 const rooms: [number, number] = [0, 0];
 const roomBytes: [number, number] = [0, 0];
 
-/** Begins a launch: what was room in the last one is no more. */
+/** Begins a launch beside those that are queued: what was room in the last one is no more. */
 export function openLaunch(): void {
-  beginLaunch();
+  beginLaunchBeside();
   leaveRooms();
 }
 
@@ -160,12 +162,13 @@ function shortSums(
   const chunk = Math.min(n, Math.floor(SMALL_BYTES / (k * bytes)));
   const shares = m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
   const band = shares ? Math.ceil(m / (4 * getNumThreads())) : m;
+  const inTurn = turnOf(shares);
   for (let j = 0; j < n; j += chunk) {
     const width = Math.min(chunk, n - j);
     let [from, row] = [b + j * bN, bK];
     if (bN !== bytes) {
       [from, row] = [room(FOR_B, k * chunk * bytes), chunk * bytes];
-      for (let r = 0; r < k; r++) kernels.gather(b + r * bK + j * bN, bN, from + r * row, width);
+      for (let r = 0; r < k; r++) inTurn(kernels.gather, b + r * bK + j * bN, bN, from + r * row, width);
     }
     const tasks: Call[][] = [];
     for (let i = 0; i < m; i += band) {
@@ -173,15 +176,21 @@ function shortSums(
       const to = c + i * cRow + j * bytes;
       by.rows(a + i * aRow, aRow, aK, from, row, to, cRow, Math.min(band, m - i), width, k);
     }
-    if (shares) runTasks(tasks);
+    if (shares) leaveTasks(tasks, m * width * k);
   }
 }
 
 /** Rows rounded up to whole tiles. */
 const tiles = (rows: number): number => Math.ceil(rows / TILE_ROWS) * TILE_ROWS;
 
-/** Whether the rows of a product are shared between threads. */
-const sharesRows = (m: number, n: number, k: number): boolean =>
+/** How kernels are called between those that are shared, or else at once. */
+const turnOf =
+  (shares: boolean): Run =>
+  (kernel, ...args) =>
+    shares ? callInTurn(0, kernel, ...args) : void kernel(...args);
+
+/** Whether the rows of a product are shared between threads, and all that is done for it is done in its turn. */
+export const sharesRows = (m: number, n: number, k: number): boolean =>
   m >= FEW_ROWS && m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
 
 /** Rows that are worked on at a time: what is read of a stays in the second-level cache while columns of tiles pass by. */
@@ -222,7 +231,7 @@ function smallRight(
       by.strided(x, aRow, aK, aPanel, y, bK, bPanel, c + i * cRow, cRow, height, n, length, at | into);
     }
   }
-  if (shares) runTasks(tasks);
+  if (shares) leaveTasks(tasks, m * n * k);
 }
 
 function blocked(
@@ -250,13 +259,14 @@ function blocked(
   const band = bandOf(m, shares);
   const bandBytes = inPlace ? 0 : band * step * bytes;
   const rows = room(FOR_A, bandBytes * (shares ? Math.ceil(m / band) : 1));
+  const inTurn = turnOf(shares);
   for (let j = 0; j < n; j += blockColumns) {
     const width = Math.min(blockColumns, n - j);
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
       const adds = at | into;
       const bPanel = columns * length * bytes;
-      kernels.packB(b + at * bK + j * bN, bK, bN, panels, length, width);
+      inTurn(kernels.packB, b + at * bK + j * bN, bK, bN, panels, length, width);
       const aPanel = TILE_ROWS * length * bytes;
       const tasks: Call[][] = [];
       for (let i = 0; i < m; i += band) {
@@ -273,7 +283,7 @@ function blocked(
           by.packed(own, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, adds);
         }
       }
-      if (shares) runTasks(tasks);
+      if (shares) leaveTasks(tasks, m * width * length);
     }
   }
 }

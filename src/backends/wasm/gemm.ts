@@ -12,15 +12,28 @@ import { isContiguous } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { planBlas } from './blas/product.ts';
 import { clear } from './clear.ts';
-import { inner, inTask, isShortSum, leaveRooms, openLaunch, product, SHARED_PRODUCT } from './gemm-product.ts';
+import {
+  inner,
+  inTask,
+  isShortSum,
+  leaveRooms,
+  openLaunch,
+  product,
+  SHARED_PRODUCT,
+  sharesRows,
+} from './gemm-product.ts';
 import { innerKernelsFor, kernelsFor } from './gemm-select.ts';
 import { address } from './heap.ts';
 import { multiplySmall } from './linalg/small.ts';
 import { isDeterministic } from './relaxed.ts';
-import { type Call, canShare, getNumThreads, runTasks } from './threads/pool.ts';
+import { joinWorkers } from './threads/pending.ts';
+import { canShare, getNumThreads } from './threads/pool.ts';
+import { type Call, isBusy, leaveTasks } from './threads/queue.ts';
 
 /** Products of a batch that are shared at a time, so that the job has room for their calls. */
 const BATCH_OF_A_JOB = 2048;
+/** Products of a batch that are one task, where they are not worth being shared. */
+const BATCH_OF_A_TASK = 64;
 
 /**
  * `out[…, m, n] = Σ_k a[…, m, k] · b[…, k, n]` for float32, float64 and int32 (which wraps). The batch
@@ -77,31 +90,31 @@ export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boo
           into,
         );
   if (byBlas === null && !closed) return false;
+  // Small products are shared by the batch, or take their place in the queue; a large one is shared in itself.
+  const steps = m * n * k;
+  const small = byBlas === null && steps < SHARED_PRODUCT && m * n > 1;
+  const shares = small && batches > 1 && batches * steps >= SHARED_PRODUCT && canShare(batches * steps);
+  const notes = small && !shares && batches <= BATCH_OF_A_TASK && isBusy();
+  const tasks: Call[][] = [];
+  let by = notes ? inTask(kernels, tasks) : kernels;
+  if (byBlas === null && !shares && !notes && !(n > 1 && sharesRows(m, n, k))) joinWorkers();
   if (batches === 1) {
-    if (byBlas === null) product(kernels, c, aAt, aRow, aK, bAt, bK, bN, m, n, k, into);
+    if (byBlas === null) product(by, c, aAt, aRow, aK, bAt, bK, bN, m, n, k, into);
     else {
       byBlas.run(aAt, bAt, c);
       byBlas.finish();
     }
+    if (notes) leaveTasks(tasks, steps);
     return true;
   }
-  // Small products are shared by the batch; a large one is shared in itself.
-  const shares =
-    byBlas === null &&
-    m * n * k < SHARED_PRODUCT &&
-    batches * m * n * k >= SHARED_PRODUCT &&
-    m * n > 1 &&
-    canShare(batches * m * n * k);
   const perTask = Math.ceil(Math.min(batches, BATCH_OF_A_JOB) / (4 * getNumThreads()));
-  const tasks: Call[][] = [];
-  let by = kernels;
   const index = new Array<number>(batchDims).fill(0);
   let aOffset = aAt;
   let bOffset = bAt;
   let to = c;
   for (let batch = 0; batch < batches; batch++) {
     if (shares && batch % perTask === 0) {
-      if (tasks.length * perTask >= BATCH_OF_A_JOB) runTasks(tasks.splice(0));
+      if (tasks.length * perTask >= BATCH_OF_A_JOB) leaveTasks(tasks.splice(0), BATCH_OF_A_JOB * steps);
       leaveRooms();
       by = inTask(kernels, tasks);
     }
@@ -119,7 +132,7 @@ export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boo
     }
   }
   byBlas?.finish();
-  if (shares) runTasks(tasks);
+  if (shares || notes) leaveTasks(tasks, (batches % BATCH_OF_A_JOB) * steps);
   return true;
 }
 
@@ -128,6 +141,7 @@ export function dot(out: Strided, a: Strided, b: Strided): void {
   const kernels = innerKernelsFor('dot', out.dtype);
   const { bytes } = kernels;
   openLaunch();
+  joinWorkers();
   const c = address(out.storage) + out.offset * bytes;
   const aAt = address(a.storage) + a.offset * bytes;
   const bAt = address(b.storage) + b.offset * bytes;

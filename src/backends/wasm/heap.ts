@@ -12,7 +12,7 @@ import type { DType } from '../../core/dtype.ts';
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, CLASS_GRANULES, Lease } from './body.ts';
 import { scratchBytes } from './launch.ts';
-import { copyOut, i32, memoryLimits, noteMovedOut, u8 } from './linear-memory.ts';
+import { copyOut, memoryLimits, noteMovedOut, u8 } from './linear-memory.ts';
 import {
   eachOpen,
   FREED,
@@ -174,9 +174,8 @@ export function allocate(nbytes: number, result: boolean = makingResults): Stora
   const slot = slotFor(nbytes, result);
   const page = openPages[slot]!;
   const { body } = page;
-  const place = body.firstFree;
-  if (place >= 0) {
-    body.firstFree = i32()[(body.place + place) << 2]!;
+  const place = body.free?.pop();
+  if (place !== undefined) {
     body.live++;
     body.stamp = clock;
     return new Storage(nbytes, body, place, page);
@@ -240,8 +239,8 @@ export function free(s: Storage): void {
     if (open) empty(body);
     else discard(body);
   } else if (open) {
-    i32()[(body.place + s.place) << 2] = body.firstFree;
-    body.firstFree = s.place;
+    body.free ??= [];
+    body.free.push(s.place);
   } else if (body.leases !== null) reconsider(body);
 }
 

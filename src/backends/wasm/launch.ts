@@ -3,7 +3,7 @@
  */
 import type { Span } from './allocator.ts';
 import { LINE, nextLaunch, reserve, vacate } from './residency.ts';
-import { joinWorkers } from './threads/pending.ts';
+import { hasLeft, joinWorkers } from './threads/pending.ts';
 
 /**
  * Opens a launch: until the next one begins, every storage that is allocated or addressed stays
@@ -16,16 +16,23 @@ export function beginLaunch(): void {
 }
 
 /**
- * The same while workers may still be at what the last launch left to them: for launches of which every kernel runs
- * by `leaveTasks`, or after `joinWorkers`.
+ * The same while launches before may still be queued: for one that runs its kernels by way of the queue, or after
+ * `joinWorkers`. What those before took of the scratch remains theirs; when half of it is taken they are waited for.
  */
 export function beginLaunchBeside(): void {
   if (!nextLaunch()) return;
+  if (hasLeft()) {
+    if (scratchExtra.length === 0 && 2 * scratchUsed <= scratchSpan.size) return;
+    joinWorkers();
+    if (scratchSpan.size < SCRATCH_QUEUED_BYTES / LINE) resizeScratch(2 * scratchSpan.size);
+  }
   scratchUsed = 0;
   if (scratchExtra.length > 0) settleScratch();
 }
 
 const SCRATCH_BYTES = 64 * 1024;
+/** To where it grows while launches are queued. */
+const SCRATCH_QUEUED_BYTES = 2 ** 20;
 /** A larger scratch than this is returned after the launch that asked for it. */
 const SCRATCH_KEPT_BYTES = 8 * 2 ** 20;
 
@@ -58,7 +65,10 @@ function settleScratch(): void {
   }
   scratchExtra.length = 0;
   lines = Math.min(lines, SCRATCH_KEPT_BYTES / LINE);
-  if (lines === scratchSpan.size) return;
+  if (lines !== scratchSpan.size) resizeScratch(lines);
+}
+
+function resizeScratch(lines: number): void {
   const larger = reserve(lines);
   vacate(scratchSpan);
   scratchSpan = larger;

@@ -65,6 +65,14 @@ export function f64(): Float64Array {
   return doubles;
 }
 
+/*
+ * The same for parameters: who writes to scratch that his own launch took (`launch.ts`) need not wait for what is
+ * queued, as nothing of that reads there.
+ */
+export const parameterWords = (): Int32Array => ints;
+export const parameterFloats = (): Float32Array => floats;
+export const parameterDoubles = (): Float64Array => doubles;
+
 export function linearMemoryBytes(): number {
   return bytes.length;
 }

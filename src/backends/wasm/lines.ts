@@ -9,7 +9,7 @@ import { compileLines, type LineProgram } from './lines-code.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
-import { joinWorkers } from './threads/pending.ts';
+import { isBusy } from './threads/queue.ts';
 import { inPieces, pieceOf } from './threads/share.ts';
 
 export type { LineProgram } from './lines-code.ts';
@@ -43,9 +43,9 @@ export class LineKernel {
     const kernel = this.#compiled[which] ?? compileLines(this.#program);
     this.#compiled[which] = kernel;
     const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
-    const piece = pieceOf(lines, ELEMENT_STEPS * length);
-    if (piece === lines && !isLong(lines * length * ELEMENT_STEPS)) {
-      joinWorkers();
+    const steps = ELEMENT_STEPS * length;
+    const piece = pieceOf(lines, steps);
+    if (piece === lines && !isLong(lines * steps) && !isBusy()) {
       kernel(lines, length, ...starts, ...scalars);
       return;
     }
@@ -54,7 +54,7 @@ export class LineKernel {
       const { bytes } = dtypeInfo(dtype);
       return extent === 'each' ? length * bytes : extent === 'line' ? bytes : 0;
     });
-    inPieces(lines, piece, 1, (at, count) => ({
+    inPieces(lines, steps, piece, 1, (at, count) => ({
       kernel,
       args: [count, length, ...starts.map((s, i) => s + at * moves[i]), ...scalars],
     }));

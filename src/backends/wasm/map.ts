@@ -10,7 +10,8 @@ import { isContiguous, numel, sameShape } from '../../core/shape.ts';
 import type { ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { byteCopy, byteTruths } from './clear.ts';
-import { address, beginLaunch, beginLaunchBeside, i32, scratch } from './heap.ts';
+import { address, beginLaunchBeside, scratch } from './heap.ts';
+import { parameterWords } from './linear-memory.ts';
 import { type Access, compileMap } from './map-code.ts';
 import {
   findLoops,
@@ -27,8 +28,8 @@ import {
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
-import { joinWorkers } from './threads/pending.ts';
-import { deal, inPieces, pieceOf } from './threads/share.ts';
+import { callInTurn, isBusy } from './threads/queue.ts';
+import { inPieces, leaveInTasks, pieceOf, shareOf, tasksFor } from './threads/share.ts';
 import { transposeKernel } from './transpose.ts';
 import { hasFunctions, weight } from './weight.ts';
 
@@ -162,9 +163,9 @@ export class MapKernel {
       this.#cutFlat(n, piece, outs, ins, repeated);
       return;
     }
-    joinWorkers();
-    if (repeated === 0 && n * this.#bytes >= TURNED_FROM && n * this.#bytes <= TURNED_TO) this.#turn(n, outs, ins);
-    else launch(this.flat(repeated), n, outs, ins);
+    const turns = repeated === 0 && n * this.#bytes >= TURNED_FROM && n * this.#bytes <= TURNED_TO;
+    if (turns && !isBusy()) this.#turn(n, outs, ins);
+    else launch(this.flat(repeated), n, outs, ins, 0, 0, n * this.#steps);
   }
 
   /** From the end at which the last pass stopped. */
@@ -185,7 +186,7 @@ export class MapKernel {
       const fixed = typeof x === 'number' || (i >= outs.length && (repeated >> (i - outs.length)) & 1);
       return fixed ? 0 : dtypeInfo(x.dtype).bytes;
     });
-    inPieces(n, piece, UNIT, (at, count) => ({
+    inPieces(n, this.#steps, piece, UNIT, (at, count) => ({
       kernel,
       // A number stays as it is: −0 + 0 is 0.
       args: [count, ...starts.map((start, i) => (moves[i] === 0 ? start : start + at * moves[i]))],
@@ -193,7 +194,7 @@ export class MapKernel {
   }
 
   #runNested(outs: readonly Strided[], ins: readonly Input[]): void {
-    beginLaunch();
+    beginLaunchBeside();
     const tensors = outs.slice();
     for (const x of ins) if (typeof x !== 'number') tensors.push(x);
     // Bringing bytes back may run kernels, which look for loops of their own.
@@ -235,7 +236,10 @@ export class MapKernel {
     const blocks = copies ? [] : [rows, length - (pieces - 1) * rows].map((turns) => this.#block(1, width, turns));
     const starts = tensors.map((t) => place(t));
     const positions = around.reduce((p, { size }) => p * size, 1);
-    deal(null, this.#steps * numel(outs[0].shape), positions * pieces, (run, from, end) => {
+    const total = this.#steps * numel(outs[0].shape);
+    const tasks = tasksFor(total, positions * pieces);
+    leaveInTasks(tasks, total, (task, run) => {
+      const [from, end] = shareOf(task, tasks, positions * pieces);
       const rooms = lying.map((lies, k) => (lies && !copies ? scratch(rows * lines * bytes[k]) : 0));
       for (let unit = from; unit < end; unit++) {
         const first = (unit % pieces) * rows;
@@ -288,14 +292,14 @@ export class MapKernel {
     const unit = depth === 0 ? UNIT : 1;
     const piece = pieceOf(around, (this.#steps * elements) / around, unit);
     const cut = piece < around || (this.#hasFunctions && isLong(elements * this.#steps));
-    if (cut) this.#cutNested(kernel, depth, piece, unit, outs, ins);
-    else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]));
+    if (cut) this.#cutNested(kernel, depth, elements, piece, unit, outs, ins);
+    else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]), 0, elements * this.#steps);
   }
 
   /** Writes the block that `compileMap` describes, with so many turns of the outermost loop. */
   #block(depth: number, width: number, outermost: number): number {
     const at = scratch(4 * (width + depth * (1 + width)));
-    const words = i32();
+    const words = parameterWords();
     let w = at >>> 2;
     const innermost = depth * width;
     for (let k = 0; k < width; k++) words[w++] = loopCount === 0 ? 0 : steps[innermost + k];
@@ -314,6 +318,7 @@ export class MapKernel {
   #cutNested(
     kernel: WasmFunction,
     depth: number,
+    elements: number,
     piece: number,
     unit: number,
     outs: readonly Strided[],
@@ -322,7 +327,7 @@ export class MapKernel {
     const operands = [...outs, ...ins];
     const width = operands.filter((x) => typeof x !== 'number').length;
     const starts = operands.map((x) => place(x));
-    inPieces(sizes[0], piece, unit, (at, count) => {
+    inPieces(sizes[0], (this.#steps * elements) / sizes[0], piece, unit, (at, count) => {
       const block = this.#block(depth, width, count);
       let k = 0;
       const args = starts.map((start, i) => (typeof operands[i] === 'number' ? start : start + at * steps[k++]));
@@ -392,7 +397,7 @@ function place(x: Input, from = 0): number {
   return typeof x === 'number' ? x : address(x.storage) + (x.offset + from) * dtypeInfo(x.dtype).bytes;
 }
 
-/** Calls a kernel for elements `from` on; the usual numbers of operands are spelled out, which saves an array per call. */
+/** Calls a kernel for elements `from` on, which takes so many steps, in its turn; the usual numbers of operands are spelled out, which saves an array per call. */
 export function launch(
   kernel: WasmFunction,
   n: number,
@@ -400,7 +405,12 @@ export function launch(
   ins: readonly Input[],
   block = 0,
   from = 0,
+  of = 0,
 ): void {
+  if (isBusy()) {
+    callInTurn(of, kernel, n, ...outs.map((x) => place(x, from)), ...ins.map((x) => place(x, from)), block);
+    return;
+  }
   // A parameter too many is ignored: flat kernels take no block.
   if (outs.length === 1) {
     const out = place(outs[0], from);

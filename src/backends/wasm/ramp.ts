@@ -3,6 +3,7 @@ import { advance, whilst } from './control.ts';
 import { FunctionBody, type Locals } from './encoder.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { LOW_HALVES } from './shuffles.ts';
+import { isBusy } from './threads/queue.ts';
 import { inPieces, pieceOf } from './threads/share.ts';
 
 /** What an element takes, in steps of `pieceOf`, and what pieces are multiples of. */
@@ -61,6 +62,10 @@ export function ramp(dtype: RampDType, to: number, n: number, base: number, step
   const kernel = kernels[dtype];
   const bytes = dtype === 'float64' ? 8 : 4;
   const piece = pieceOf(n, STEPS, UNIT);
-  if (piece >= n) kernel(to, n, base, step, first);
-  else inPieces(n, piece, UNIT, (at, count) => ({ kernel, args: [to + at * bytes, count, base, step, first + at] }));
+  if (piece >= n && !isBusy()) kernel(to, n, base, step, first);
+  else
+    inPieces(n, STEPS, piece, UNIT, (at, count) => ({
+      kernel,
+      args: [to + at * bytes, count, base, step, first + at],
+    }));
 }

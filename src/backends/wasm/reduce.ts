@@ -8,8 +8,10 @@
 import { dtypeInfo } from '../../core/dtype.ts';
 import { isContiguous, numel, sameShape } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
-import { address, beginLaunch, i32, scratch } from './heap.ts';
+import { address, beginLaunchBeside, scratch } from './heap.ts';
+import { parameterWords } from './linear-memory.ts';
 import { Walk } from './loops.ts';
+import { Calls } from './reduce/calls.ts';
 import { FoldKernels, type ReduceSpec } from './reduce/kernels.ts';
 import { ABREAST_ELEMENTS, PART_ELEMENTS, wholeRow } from './reduce/parts.ts';
 import { planReduction, Recent } from './reduce/plan.ts';
@@ -17,7 +19,9 @@ import { HEAD, UNIT } from './reduce/reader.ts';
 import { type Planned, Run } from './reduce/run.ts';
 import { slotBytes } from './reduce/state.ts';
 import { fusing } from './relaxed.ts';
+import { joinWorkers } from './threads/pending.ts';
 import { canShare } from './threads/pool.ts';
+import { isBusy } from './threads/queue.ts';
 
 export type { Fold } from './reduce/fold.ts';
 export type { ReduceSpec } from './reduce/kernels.ts';
@@ -30,6 +34,8 @@ const FEWEST_ROWS = 4;
 
 /** Elements from which on the work is shared between threads. */
 const SHARED_ELEMENTS = 2 ** 17;
+/** Groups of outputs, each with calls of its own, that are noted for the queue at most. */
+const MOST_NOTED = 16;
 
 export class ReduceKernel {
   readonly #kernels: FoldKernels;
@@ -52,13 +58,15 @@ export class ReduceKernel {
     axes: readonly number[],
     postScalars: readonly number[] = [],
   ): void {
-    beginLaunch();
+    beginLaunchBeside();
     const [only] = ins;
     if (ins.length === 1 && typeof only !== 'number' && axes.length === inShape.length) {
       const n = numel(inShape);
       const flat = sameShape(only.shape, inShape) && isContiguous(inShape, only.strides);
       if (flat && n > 0 && n < 2 * PART_ELEMENTS) {
-        this.#runFlat(out, only, n, postScalars);
+        const calls = new Calls(this.#kernels.paramBytes, isBusy());
+        this.#runFlat(out, only, n, postScalars, calls);
+        calls.leave(n);
         return;
       }
     }
@@ -72,9 +80,20 @@ export class ReduceKernel {
     const plans = this.#plans[fusing() ? 1 : 0];
     const planned = plans.get(tensors, inShape, axes, () => this.#plan(tensors, inShape, axes));
     if (planned === null) return;
-    const run = new Run(this.#kernels, planned, out, tensors, scalars, postScalars);
-    if (numel(inShape) >= SHARED_ELEMENTS && canShare(numel(inShape))) run.shared();
-    else run.all();
+    const n = numel(inShape);
+    const shares = n >= SHARED_ELEMENTS && canShare(n);
+    const notes = shares || isBusy();
+    const calls = new Calls(this.#kernels.paramBytes, notes);
+    const run = new Run(this.#kernels, planned, out, tensors, scalars, postScalars, calls);
+    if (shares) run.shared();
+    else {
+      if (notes && run.calls > MOST_NOTED) {
+        joinWorkers();
+        calls.atOnce();
+      }
+      run.all();
+    }
+    calls.leave(n);
   }
 
   #plan(tensors: readonly Strided[], inShape: readonly number[], axes: readonly number[]): Planned | null {
@@ -102,14 +121,14 @@ export class ReduceKernel {
   }
 
   /** Everything of one contiguous tensor in one part: no plan to make. */
-  #runFlat(out: Strided, input: Strided, n: number, postScalars: readonly number[]): void {
+  #runFlat(out: Strided, input: Strided, n: number, postScalars: readonly number[], calls: Calls): void {
     const kernels = this.#kernels;
     const { bytes } = dtypeInfo(input.dtype);
     const from = address(input.storage) + input.offset * bytes;
     const at = address(out.storage) + out.offset * dtypeInfo(out.dtype).bytes;
-    const params = scratch(kernels.paramBytes);
+    const params = calls.block();
     const state = scratch(slotBytes(kernels.code));
-    const words = i32();
+    const words = parameterWords();
     const w = params >>> 2;
     words[w + HEAD.state] = state;
     words[w + HEAD.batches] = 1;
@@ -125,8 +144,7 @@ export class ReduceKernel {
     words[w + HEAD.words] = from;
     // Along the one dimension there is.
     words[w + HEAD.words + 4] = bytes;
-    const fold = abreast ? kernels.fold('abreast', UNIT) : kernels.row;
-    fold(params);
-    kernels.finish(params, state, { batches: 1, outputs: 1, at, batchStep: 0, step: 0 }, postScalars);
+    calls.call(abreast ? kernels.fold('abreast', UNIT) : kernels.row, params);
+    kernels.finish(calls, state, { batches: 1, outputs: 1, at, batchStep: 0, step: 0 }, postScalars);
   }
 }

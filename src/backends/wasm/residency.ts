@@ -327,7 +327,7 @@ export function empty(body: Body): void {
     body.leases = [];
   }
   body.used = 0;
-  body.firstFree = -1;
+  body.free = null;
 }
 
 /** Notes that there is no recipe any more for one storage of a page. */

@@ -1,8 +1,9 @@
 /** Large products of floats go to the system's BLAS, in place: it reads and writes the linear memory. */
 import { ArgumentError } from '../../../core/errors.ts';
-import { u8 } from '../linear-memory.ts';
+import { parameterWords } from '../linear-memory.ts';
 import type { WasmFunction } from '../module.ts';
-import { type Call, canShareNative } from '../threads/pool.ts';
+import { canShareNative } from '../threads/pool.ts';
+import { type Call, isBusy } from '../threads/queue.ts';
 import { type Blas, findBlas, NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './library.ts';
 import { callable, cutsProducts, introduce, piecesOf, runCalls } from './threads.ts';
 
@@ -25,7 +26,7 @@ let found: Blas | string | null = null;
 let wanted = true;
 
 /** The view whose address is known; growth makes a new one, and may move the memory. */
-let viewed: Uint8Array | null = null;
+let viewed: Int32Array | null = null;
 let base = 0;
 
 function current(): Blas | null {
@@ -101,9 +102,9 @@ export const currentBlas = (): Blas | null => (wanted ? current() : null);
 
 /** The address that offsets in the linear memory count from. */
 export function originOf(blas: Blas): number {
-  const view = u8();
+  const view = parameterWords();
   if (viewed !== view) {
-    base = blas.addressOf(view);
+    base = blas.addressOf(new Uint8Array(view.buffer));
     viewed = view;
   }
   return base;
@@ -148,14 +149,15 @@ export function planBlas(
   const layA = lda > 0 ? NO_TRANSPOSE : TRANSPOSE;
   const layB = ldb > 0 ? NO_TRANSPOSE : TRANSPOSE;
   const [stepA, stepB] = [Math.abs(lda), Math.abs(ldb)];
-  if (!cutsProducts(blas, batches * m * n * k)) {
+  const cuts = cutsProducts(blas, batches * m * n * k);
+  if (!cuts && !isBusy()) {
     const run = (x: number, y: number, z: number): void =>
       gemm(ROW_MAJOR, layA, layB, m, n, k, 1, origin + x, stepA, origin + y, stepB, beta, origin + z, apart);
     return { run, finish: nothing };
   }
   const steps = batches * m * n * k;
   const calls: Call[] = [];
-  const pieces = batches === 1 ? piecesOf(m, n, k) : [[0, Math.max(m, n)] as const];
+  const pieces = cuts && batches === 1 ? piecesOf(m, n, k) : [[0, Math.max(m, n)] as const];
   return {
     run: (x, y, z) => {
       for (const [from, to] of pieces) {
@@ -215,14 +217,15 @@ function planVector(bytes: number, a: Strides, step: number, m: number, k: numbe
   if (blas === null) return null;
   const origin = originOf(blas);
   const gemv = bytes === 8 ? blas.dgemv : blas.sgemv;
-  if (!cutsProducts(blas, batches * m * k)) {
+  const cuts = cutsProducts(blas, batches * m * k);
+  if (!cuts && !isBusy()) {
     const run = (x: number, y: number, z: number): void =>
       gemv(ROW_MAJOR, NO_TRANSPOSE, m, k, 1, origin + x, lda, origin + y, step / bytes, 0, origin + z, 1);
     return { run, finish: nothing };
   }
   const steps = batches * m * k;
   const calls: Call[] = [];
-  const pieces = batches === 1 ? piecesOf(m, 1, k) : [[0, m] as const];
+  const pieces = cuts && batches === 1 ? piecesOf(m, 1, k) : [[0, m] as const];
   return {
     run: (x, y, z) => {
       for (const [from, to] of pieces) {

@@ -4,7 +4,9 @@
  * depends on its size and the number of threads that are wanted, not on which of them are ready.
  */
 import { setCode, type WasmFunction } from '../module.ts';
-import { type Call, canShare, canShareNative, getNumThreads, leaveTasks } from '../threads/pool.ts';
+import { joinWorkers } from '../threads/pending.ts';
+import { canShare, canShareNative, getNumThreads } from '../threads/pool.ts';
+import { type Call, isBusy, leaveTasks } from '../threads/queue.ts';
 import { shareOf } from '../threads/share.ts';
 import { type Blas, describe, FUNCTIONS } from './library.ts';
 
@@ -36,6 +38,7 @@ export function cutsProducts(blas: Blas, steps: number): boolean {
   const cuts = shares && blas.setThreads !== null && canShareNative(callable(blas.sgemm)) !== null;
   const use = shares && !cuts ? threads : 1;
   if (known !== use) {
+    joinWorkers();
     told.set(blas, use);
     blas.setThreads?.(use);
   }
@@ -46,6 +49,7 @@ export function cutsProducts(blas: Blas, steps: number): boolean {
 export function lendThreads(blas: Blas): void {
   const threads = getNumThreads();
   if (told.get(blas) === threads) return;
+  joinWorkers();
   told.set(blas, threads);
   blas.setThreads?.(threads);
 }
@@ -65,15 +69,19 @@ export function piecesOf(m: number, n: number, k: number): readonly (readonly [f
 /** Calls that are shared at a time. */
 const CALLS_AT_ONCE = 2048;
 
-/** Makes calls that do not depend on each other, on all threads that can. */
+/** Makes calls that do not depend on each other, on all threads that can, in their turn. */
 export function runCalls(blas: Blas, calls: readonly Call[], steps: number): void {
-  if (!canShare(steps) || canShareNative(callable(blas.sgemm)) !== true) {
+  if (!(isBusy() || canShare(steps)) || canShareNative(callable(blas.sgemm)) !== true) {
+    joinWorkers();
     for (const { kernel, args } of calls) kernel(...args);
     return;
   }
   for (let at = 0; at < calls.length; at += CALLS_AT_ONCE) {
     const some = calls.slice(at, at + CALLS_AT_ONCE);
     const tasks = Math.min(some.length, 4 * getNumThreads());
-    leaveTasks(Array.from({ length: tasks }, (_, t) => some.slice(...shareOf(t, tasks, some.length))));
+    leaveTasks(
+      Array.from({ length: tasks }, (_, t) => some.slice(...shareOf(t, tasks, some.length))),
+      (steps * some.length) / calls.length,
+    );
   }
 }

@@ -1,28 +1,21 @@
 import { scratch } from '../heap.ts';
-import { type Call, runTasks, type Task } from '../threads/pool.ts';
+import { type Call, leaveTasks, type Task } from '../threads/queue.ts';
+import type { Calls } from './calls.ts';
 
 /** Tasks handed out at a time: enough for all threads, and a bounded number of parameter blocks. */
 const TASKS_AT_ONCE = 128;
 
 /** Parts of a reduction that threads fold side by side, and what is to be done in order when they have. */
 export class Bundle {
-  readonly #paramBytes: number;
+  readonly #calls: Calls;
   readonly #slotBytes: number;
-  readonly #blocks: number[] = [];
   readonly #free: number[] = [];
   #tasks: Task[] = [];
   #after: (() => void)[] = [];
 
-  constructor(paramBytes: number, slotBytes: number) {
-    this.#paramBytes = paramBytes;
+  constructor(calls: Calls, slotBytes: number) {
+    this.#calls = calls;
     this.#slotBytes = slotBytes;
-  }
-
-  /** Room for the parameters of the next task. */
-  params(): number {
-    const i = this.#tasks.length;
-    this.#blocks[i] ??= scratch(this.#paramBytes);
-    return this.#blocks[i];
   }
 
   /** Room for a state, until it is released. */
@@ -38,7 +31,7 @@ export class Bundle {
     this.#tasks.push([call]);
   }
 
-  /** Does something after the tasks so far, and after what was asked before. */
+  /** Makes calls after the tasks so far, and after what was asked before. */
   afterwards(step: () => void): void {
     this.#after.push(step);
   }
@@ -47,11 +40,13 @@ export class Bundle {
     return this.#tasks.length >= TASKS_AT_ONCE;
   }
 
+  /** Lets tasks and what comes after them take their turn. */
   run(): void {
-    runTasks(this.#tasks);
+    leaveTasks(this.#tasks);
     const steps = this.#after;
     this.#tasks = [];
     this.#after = [];
     for (const step of steps) step();
+    this.#calls.leave(0);
   }
 }

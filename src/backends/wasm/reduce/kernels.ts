@@ -3,11 +3,12 @@ import type { Compute, DType } from '../../../core/dtype.ts';
 import { compare, type Expr, select } from '../../../kernels/expr.ts';
 import { mathImports, mathProvided } from '../emit.ts';
 import type { FunctionBody } from '../encoder.ts';
-import { f32, f64, i32 } from '../heap.ts';
+import { parameterDoubles, parameterFloats, parameterWords } from '../linear-memory.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { fusing } from '../relaxed.ts';
 import { weight } from '../weight.ts';
 import { type ArgCode, argCode } from './arg.ts';
+import type { Calls } from './calls.ts';
 import { columnsFunction } from './columns.ts';
 import { type Fold, type FoldCode, foldCode } from './fold.ts';
 import { type Access, HEAD, INPUT_WORDS, type MapSpec, SCALAR_WORDS, UNIT } from './reader.ts';
@@ -126,22 +127,24 @@ export class FoldKernels {
   }
 
   /** States `from` join the states `into`; or, of one output, so many states that lie side by side. */
-  merge(params: number, into: number, from: number, outputs: number, states = 1): void {
+  merge(calls: Calls, into: number, from: number, outputs: number, states = 1): void {
     this.#merge ??= instantiate([mergeFunction(this.code)]).merge;
-    const words = i32();
+    const params = calls.block();
+    const words = parameterWords();
     const w = params >>> 2;
     words[w + MERGE.into] = into;
     words[w + MERGE.from] = from;
     words[w + MERGE.outputs] = outputs;
     words[w + MERGE.turns] = states;
-    this.#merge(params);
+    calls.call(this.#merge, params);
   }
 
   /** States become results. */
-  finish(params: number, state: number, to: Outputs, postScalars: readonly number[]): void {
+  finish(calls: Calls, state: number, to: Outputs, postScalars: readonly number[]): void {
     const compiled = this.#current;
     compiled.finish ??= this.#makeFinish();
-    const words = i32();
+    const params = calls.block();
+    const words = parameterWords();
     const w = params >>> 2;
     words[w + FINISH.state] = state;
     words[w + FINISH.batches] = to.batches;
@@ -150,7 +153,7 @@ export class FoldKernels {
     words[w + FINISH.batchStep] = to.batchStep;
     words[w + FINISH.outStep] = to.step;
     this.writeScalars(params + 4 * FINISH.words, postScalars);
-    compiled.finish(params);
+    calls.call(compiled.finish, params);
   }
 
   #makeFinish(): WasmFunction {
@@ -170,7 +173,7 @@ export class FoldKernels {
   writeScalars(at: number, values: readonly number[]): void {
     if (values.length === 0) return;
     const { compute } = this.#spec;
-    const view = compute === 'f64' ? f64() : compute === 'f32' ? f32() : i32();
+    const view = compute === 'f64' ? parameterDoubles() : compute === 'f32' ? parameterFloats() : parameterWords();
     const each = compute === 'f64' ? 1 : 2;
     for (let i = 0; i < values.length; i++) view[(at >>> 3) * each + i * each] = values[i];
   }

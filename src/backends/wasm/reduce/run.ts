@@ -1,11 +1,14 @@
 /** One reduction under way: which outputs and which parts of their folds every call of a kernel takes. */
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { address, i32, scratch } from '../heap.ts';
+import { address, scratch } from '../heap.ts';
+import { parameterWords } from '../linear-memory.ts';
 import type { Walk } from '../loops.ts';
 import type { WasmFunction } from '../module.ts';
+import { joinWorkers } from '../threads/pending.ts';
 import { tasksWanted } from '../threads/share.ts';
 import { Bundle } from './bundle.ts';
+import type { Calls } from './calls.ts';
 import { TILE } from './fold.ts';
 import type { FoldKernels, Outputs } from './kernels.ts';
 import { eachPart, type Part } from './parts.ts';
@@ -46,7 +49,7 @@ export class Run {
   readonly #state: number;
   /** Where the states of later parts go before they join the others. */
   readonly #slot: number;
-  readonly #params: number;
+  readonly #calls: Calls;
   readonly #slotBytes: number;
   /** Addresses of the inputs' first elements, and how many bytes an element has. */
   readonly #starts: number[] = [];
@@ -63,8 +66,10 @@ export class Run {
     tensors: readonly Strided[],
     scalars: readonly number[],
     postScalars: readonly number[],
+    calls: Calls,
   ) {
     this.#kernels = kernels;
+    this.#calls = calls;
     this.#plan = plan;
     for (let i = 0; i < tensors.length; i++) {
       const t = tensors[i];
@@ -77,7 +82,6 @@ export class Run {
     this.#scalars = scalars;
     this.#postScalars = postScalars;
     this.#slotBytes = slotBytes(kernels.code);
-    this.#params = scratch(kernels.paramBytes);
     this.#state = scratch(this.#slotBytes);
     this.#slot = scratch(this.#slotBytes);
   }
@@ -94,13 +98,20 @@ export class Run {
       let first = true;
       this.#eachPart(group, TILE, (part) => {
         const state = first ? this.#state : this.#slot;
-        this.#part(this.#params, group, part, state);
-        this.#plan.fold(this.#params);
+        const params = this.#calls.block();
+        this.#part(params, group, part, state);
+        this.#calls.call(this.#plan.fold, params);
         this.#join(this.#state, state, group, part);
         first = false;
       });
-      this.#kernels.finish(this.#params, this.#state, this.#outputs(group), this.#postScalars);
+      this.#kernels.finish(this.#calls, this.#state, this.#outputs(group), this.#postScalars);
     });
+  }
+
+  /** Groups of outputs that `all` has, and parts of each, that are folded by calls of their own. */
+  get calls(): number {
+    const { batch, outputs } = this.#plan;
+    return this.#countParts() * Math.ceil(batch.size / this.#mostBatches) * Math.ceil(outputs.size / TILE);
   }
 
   #eachGroup(tile: number, batches: number, visit: (group: Group) => void): void {
@@ -142,7 +153,7 @@ export class Run {
   #join(into: number, own: number, { batches, outputs }: Group, { equal }: Part): void {
     const first = own === into ? 1 : 0;
     const from = own + first * this.#kernels.code.stateBytes;
-    if (equal > first) this.#kernels.merge(this.#params, into, from, batches * outputs, equal - first);
+    if (equal > first) this.#kernels.merge(this.#calls, into, from, batches * outputs, equal - first);
   }
 
   /**
@@ -151,7 +162,7 @@ export class Run {
    */
   shared(): void {
     const { batch, outputs, kind } = this.#plan;
-    const bundle = new Bundle(this.#kernels.paramBytes, this.#slotBytes);
+    const bundle = new Bundle(this.#calls, this.#slotBytes);
     const parts = this.#countParts();
     const batches = Math.max(1, Math.min(this.#mostBatches, Math.floor((batch.size * parts) / tasksWanted())));
     const tile = sharedTile(outputs.size, parts * Math.ceil(batch.size / batches), TILE_UNIT[kind]);
@@ -161,9 +172,13 @@ export class Run {
       let state = into;
       const to = this.#outputs(group);
       this.#eachPart(group, together, (part) => {
-        if (bundle.full) bundle.run();
+        if (bundle.full) {
+          bundle.run();
+          joinWorkers();
+          this.#calls.restart();
+        }
         const own = state;
-        const params = bundle.params();
+        const params = this.#calls.block();
         this.#part(params, group, part, own);
         bundle.add({ kernel: this.#plan.fold, args: [params] });
         bundle.afterwards(() => {
@@ -174,7 +189,7 @@ export class Run {
       });
       bundle.release(state);
       bundle.afterwards(() => {
-        this.#kernels.finish(this.#params, into, to, this.#postScalars);
+        this.#kernels.finish(this.#calls, into, to, this.#postScalars);
         bundle.release(into);
       });
     });
@@ -195,7 +210,7 @@ export class Run {
     const { batch, outputs, outer, inner } = this.#plan;
     const { places } = group;
     const tensors = this.#starts.length;
-    const words = i32();
+    const words = parameterWords();
     const w = params >>> 2;
     words[w + HEAD.state] = state;
     words[w + HEAD.batches] = group.batches;

@@ -8,7 +8,7 @@
  * who calls; a small part of the work, done in either way, tells.
  */
 import { now } from './clock.ts';
-import type { Call } from './pool.ts';
+import type { Call } from './queue.ts';
 
 /** The call of a kernel for so many units of work, from one of them on. */
 export type CallAt = (from: number, count: number) => Call;

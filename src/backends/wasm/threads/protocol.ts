@@ -1,56 +1,74 @@
 /**
- * What the calling thread and its workers share besides the linear memory: a few words to
- * synchronise on, the program of the job in progress, and where the code of kernels lies.
+ * What the calling thread and its workers share besides the linear memory: a few words to synchronise
+ * on, a queue of jobs, their programs, and where the code of kernels lies.
  *
- * A job is a list of tasks, a task a list of calls of kernels. Threads take tasks by counting down a
- * ticket. The ticket carries the number of the job, so that a worker that wakes up late can take
- * nothing from the next one.
+ * A job is a list of tasks, a task a list of calls of kernels. Jobs are done in the order in which they
+ * were published: nobody begins one before all tasks of those before are done, so a job may read what
+ * an earlier one writes. Threads take the tasks of the oldest job by counting down its ticket. The ticket
+ * carries the number of the job, so that a thread that comes late can take nothing from one that has the
+ * same place in the queue.
  */
+
+/** Jobs that the queue has room for, a power of two. */
+export const MOST_JOBS = 256;
+
+/** Words of a job in the queue. */
+export const JOB = {
+  /** Number of the job times 2¹², plus the tasks that nobody has taken. */
+  ticket: 0,
+  tasks: 1,
+  /** Tasks that are finished. */
+  done: 2,
+  /** Where its program begins. */
+  program: 3,
+  words: 4,
+} as const;
 
 /** Words of the control block. */
 export const CONTROL = {
-  /** Changes when a job begins; workers sleep on it. */
-  epoch: 0,
-  /** Number of the job times 2¹², plus the tasks that nobody has taken. */
-  ticket: 1,
-  tasks: 2,
-  /** Tasks that are finished; the caller sleeps on it. */
-  done: 3,
+  /** Changes when there is a job, or a library to load; workers that have nothing to do sleep on it. */
+  news: 0,
+  /** Jobs that were published, and those that are done; who waits for the end of one sleeps on the latter. */
+  published: 1,
+  finished: 2,
   /** Workers that may take part: those with a smaller index. */
-  limit: 4,
+  limit: 3,
   /** A kernel threw. */
-  failed: 5,
+  failed: 4,
   /** Workers that are ready. */
-  ready: 6,
+  ready: 5,
   /** A kernel that workers are to make at once, its number plus one; how many have, and how many could not. */
-  needed: 7,
-  made: 8,
-  unmade: 9,
-  /** Workers that sleep. */
-  asleep: 10,
-  /** Where the program of the job begins. */
-  program: 11,
-  words: 16,
+  needed: 6,
+  made: 7,
+  unmade: 8,
+  /** Workers that sleep until there is news, and threads that sleep until a job is done. */
+  asleep: 9,
+  waiting: 10,
+  /** The queue. */
+  jobs: 16,
+  words: 16 + JOB.words * MOST_JOBS,
 } as const;
 
-export const TICKET_BITS = 12;
-export const TICKET_MASK: number = (1 << TICKET_BITS) - 1;
+const TICKET_BITS = 12;
+const TICKET_MASK = (1 << TICKET_BITS) - 1;
 /** Tasks a job may have. */
-export const MOST_TASKS = TICKET_MASK;
+export const MOST_TASKS: number = TICKET_MASK;
 
-/** Numbers in a program, of which there is room for two: where each task begins, then tasks: calls, and per call kernel, arguments and these. */
+/** Numbers that programs of jobs have room for: where each task begins, then tasks: calls, and per call kernel, arguments and these. */
 export const PROGRAM_LENGTH = 1 << 18;
 
-/** Kernels that workers can know of, each with address and length of its code and which function of it it is. */
+/** Kernels that workers can know of, each with place and length of its code and which function of it it is; and room for all code, which takes no memory before it is used. */
 export const MOST_KERNELS = 4096;
 export const KERNEL_WORDS = 3;
+export const CODE_BYTES: number = 2 ** 23;
 
 /** What a worker is started with. */
 export interface Shared {
   readonly memory: WebAssembly.Memory;
   readonly control: Int32Array;
   readonly program: Float64Array;
-  readonly kernels: Float64Array;
+  readonly kernels: Int32Array;
+  readonly code: Uint8Array;
   /** Code by which a worker finds a good depth of its stack. */
   readonly probe: Uint8Array<ArrayBuffer>;
   /** Of this worker, from 0. */
@@ -59,22 +77,40 @@ export interface Shared {
 
 export type Kernel = (...args: number[]) => number;
 
-/** Takes one task of job `epoch`; −1 when there is none. */
-export function take(control: Int32Array, epoch: number): number {
+/** Where a job is in the queue; jobs are counted in 32 bits. */
+const slotOf = (job: number): number => CONTROL.jobs + JOB.words * (job & (MOST_JOBS - 1));
+
+/** Puts a job behind the others, for which there is room: its number is that of jobs published so far. */
+export function publish(control: Int32Array, job: number, tasks: number, program: number): void {
+  const slot = slotOf(job);
+  control[slot + JOB.tasks] = tasks;
+  control[slot + JOB.done] = 0;
+  control[slot + JOB.program] = program;
+  Atomics.store(control, slot + JOB.ticket, (job << TICKET_BITS) | tasks);
+  Atomics.store(control, CONTROL.published, (job + 1) | 0);
+  Atomics.add(control, CONTROL.news, 1);
+  if (Atomics.load(control, CONTROL.asleep) > 0) Atomics.notify(control, CONTROL.news);
+}
+
+/** Takes a task of the oldest job, of which this is the number; −1 when there is none. */
+export function take(control: Int32Array, job: number): number {
+  const slot = slotOf(job);
   for (;;) {
-    const ticket = Atomics.load(control, CONTROL.ticket);
+    const ticket = Atomics.load(control, slot + JOB.ticket);
     const left = ticket & TICKET_MASK;
-    if (left === 0 || ticket >> TICKET_BITS !== epoch) return -1;
-    if (Atomics.compareExchange(control, CONTROL.ticket, ticket, ticket - 1) === ticket) return left - 1;
+    if (left === 0 || (ticket ^ (job << TICKET_BITS)) >> TICKET_BITS !== 0) return -1;
+    if (Atomics.compareExchange(control, slot + JOB.ticket, ticket, ticket - 1) === ticket) return left - 1;
   }
 }
 
-/** The number a job's ticket carries: as many bits of its epoch as fit. */
-export const jobNumber = (epoch: number): number => (epoch << TICKET_BITS) >> TICKET_BITS;
-
-/** Runs the calls of a task of the program that begins at `place`. */
-export function runTask(program: Float64Array, place: number, task: number, kernelOf: (id: number) => Kernel): void {
-  let at = program[place + task];
+/** Runs the calls of a task that was taken. */
+export function runTask(
+  { control, program }: Pick<Shared, 'control' | 'program'>,
+  job: number,
+  task: number,
+  kernelOf: (id: number) => Kernel,
+): void {
+  let at = program[control[slotOf(job) + JOB.program] + task];
   const calls = program[at++];
   for (let c = 0; c < calls; c++) {
     const kernel = kernelOf(program[at]);
@@ -85,8 +121,10 @@ export function runTask(program: Float64Array, place: number, task: number, kern
   }
 }
 
-/** Counts a task as finished and wakes the caller after the last. */
-export function finish(control: Int32Array): void {
-  const done = Atomics.add(control, CONTROL.done, 1) + 1;
-  if (done === Atomics.load(control, CONTROL.tasks)) Atomics.notify(control, CONTROL.done);
+/** Counts a task as finished; after the last one it is the next job's turn. */
+export function finish(control: Int32Array, job: number): void {
+  const slot = slotOf(job);
+  if (Atomics.add(control, slot + JOB.done, 1) + 1 < control[slot + JOB.tasks]) return;
+  Atomics.store(control, CONTROL.finished, (job + 1) | 0);
+  if (Atomics.load(control, CONTROL.waiting) > 0) Atomics.notify(control, CONTROL.finished);
 }

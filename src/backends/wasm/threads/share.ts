@@ -6,7 +6,8 @@ import { scratch } from '../heap.ts';
 import type { WasmFunction } from '../module.ts';
 import { type CallAt, callAlone } from './alone.ts';
 import { joinWorkers } from './pending.ts';
-import { type Call, canShare, getNumThreads, leaveTasks, runTasks, type Task } from './pool.ts';
+import { canShare, getNumThreads } from './pool.ts';
+import { type Call, isBusy, leaveTasks, type Task } from './queue.ts';
 
 /** Calls a kernel, now or when the tasks run. */
 export type Run = (kernel: WasmFunction, ...args: number[]) => void;
@@ -47,21 +48,29 @@ export function pieceOf(units: number, steps: number, multiple = 1): number {
   return multiple * Math.ceil(units / pieces / multiple);
 }
 
-/** Calls a kernel for all of some units that do not depend on each other, shared in pieces of so many (`pieceOf`) or alone. */
-export function inPieces(units: number, piece: number, multiple: number, callAt: CallAt): void {
-  if (piece === units) {
-    joinWorkers();
+/**
+ * Calls a kernel for all of some units that do not depend on each other and take so many steps, shared in pieces of
+ * so many (`pieceOf`) or alone, in its turn.
+ */
+export function inPieces(units: number, steps: number, piece: number, multiple: number, callAt: CallAt): void {
+  if (piece === units && !isBusy()) {
     callAlone(units, multiple, callAt);
     return;
   }
   const tasks: Task[] = [];
   for (let at = 0; at < units; at += piece) tasks.push([callAt(at, Math.min(piece, units - at))]);
-  leaveTasks(tasks);
+  leaveTasks(tasks, units * steps);
 }
 
-/** Runs the calls that `body` makes for each of `count` tasks, which do not depend on each other. */
+/** Runs the calls that `body` makes for each of `count` tasks, which do not depend on each other, and waits for them. */
 export function inTasks(count: number, body: (task: number, run: Run) => void): void {
-  if (count === 1) {
+  leaveInTasks(count, 0, body);
+  joinWorkers();
+}
+
+/** The same, of so many steps, without waiting: `body` must not write where anything queued may still read. */
+export function leaveInTasks(count: number, steps: number, body: (task: number, run: Run) => void): void {
+  if (count === 1 && !isBusy()) {
     body(0, now);
     return;
   }
@@ -70,7 +79,7 @@ export function inTasks(count: number, body: (task: number, run: Run) => void): 
     body(t, (kernel, ...args) => void calls.push({ kernel, args }));
     return calls;
   });
-  runTasks(tasks);
+  leaveTasks(tasks, steps);
 }
 
 /** The first and the one behind the last of the units of a task, when `units` are dealt out evenly. */

@@ -1,12 +1,12 @@
 /**
  * A worker: waits for jobs, takes tasks, runs kernels. It never returns to its event loop: kernels it
- * has not met are compiled from their bytes in the shared memory.
+ * has not met are compiled from their bytes, which are shared.
  */
 import { functionsOf } from '../blas/library.ts';
 import { mathProvided } from '../math-slow.ts';
 import { now } from './clock.ts';
 import { deeper, goodDepth } from './depth.ts';
-import { CONTROL, finish, jobNumber, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
+import { CONTROL, finish, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
 
 /**
  * Turns of the loop before a worker goes to sleep, at least and at most: some microseconds, in which it is not
@@ -18,7 +18,8 @@ const MOST_SPINS = 40_000;
 /** Milliseconds within which the next job mostly comes if it is worth spinning for. */
 const SOON = 0.2;
 
-function serve({ memory, control, program, kernels, index }: Shared): void {
+function serve(shared: Shared): void {
+  const { memory, control, kernels, code, index } = shared;
   const known: (Kernel | undefined)[] = [];
 
   const compile = (bytes: Uint8Array<ArrayBuffer>, which: number): Kernel => {
@@ -27,10 +28,9 @@ function serve({ memory, control, program, kernels, index }: Shared): void {
     return Object.values(exports)[which] as Kernel;
   };
   const make = (id: number): Kernel => {
-    const [address, length, which] = kernels.subarray(KERNEL_WORDS * id, KERNEL_WORDS * (id + 1));
-    // A view from before the memory grew would end too early.
+    const [place, length, which] = kernels.subarray(KERNEL_WORDS * id, KERNEL_WORDS * (id + 1));
     const bytes = new Uint8Array(length);
-    bytes.set(new Uint8Array(memory.buffer, address, length));
+    bytes.set(code.subarray(place, place + length));
     const made = which < 0 ? (functionsOf(bytes)[~which] as Kernel) : compile(bytes, which);
     known[id] = made;
     return made;
@@ -50,33 +50,42 @@ function serve({ memory, control, program, kernels, index }: Shared): void {
     }
   };
 
-  let epoch = Atomics.load(control, CONTROL.epoch);
-  Atomics.add(control, CONTROL.ready, 1);
+  /** Waits until a word is no longer what it was: looks so many times, and then sleeps as one of the `sleepers`. */
+  const wait = (word: number, value: number, spins: number, sleepers: number): void => {
+    for (let turns = spins; Atomics.load(control, word) === value; turns--) {
+      if (turns > 0) continue;
+      Atomics.add(control, sleepers, 1);
+      Atomics.wait(control, word, value);
+      Atomics.sub(control, sleepers, 1);
+    }
+  };
+
   /** Grows while jobs follow each other soon, and shrinks while they do not. */
   let patience = MOST_SPINS / 2;
+  Atomics.add(control, CONTROL.ready, 1);
   for (;;) {
+    const news = Atomics.load(control, CONTROL.news);
     makeNeeded();
-    const since = now();
-    let spins = patience;
-    while (Atomics.load(control, CONTROL.epoch) === epoch) {
-      if (--spins > 0) continue;
-      Atomics.add(control, CONTROL.asleep, 1);
-      Atomics.wait(control, CONTROL.epoch, epoch);
-      Atomics.sub(control, CONTROL.asleep, 1);
+    const job = Atomics.load(control, CONTROL.finished);
+    if (job === Atomics.load(control, CONTROL.published) || index >= Atomics.load(control, CONTROL.limit)) {
+      const since = now();
+      wait(CONTROL.news, news, patience, CONTROL.asleep);
+      const soon = now() - since < SOON;
+      patience = soon ? Math.min(MOST_SPINS, 2 * patience) : Math.max(FEWEST_SPINS, patience / 2);
+      continue;
     }
-    epoch = Atomics.load(control, CONTROL.epoch);
-    const soon = now() - since < SOON;
-    patience = soon ? Math.min(MOST_SPINS, 2 * patience) : Math.max(FEWEST_SPINS, patience / 2);
-    if (index >= Atomics.load(control, CONTROL.limit)) continue;
-    const job = jobNumber(epoch);
-    for (let task = take(control, job); task >= 0; task = take(control, job)) {
-      try {
-        runTask(program, Atomics.load(control, CONTROL.program), task, kernelOf);
-      } catch {
-        Atomics.store(control, CONTROL.failed, 1);
-      }
-      finish(control);
+    const task = take(control, job);
+    if (task < 0) {
+      // Others are at the last tasks of a job that the next one waits for.
+      wait(CONTROL.finished, job, MOST_SPINS, CONTROL.waiting);
+      continue;
     }
+    try {
+      runTask(shared, job, task, kernelOf);
+    } catch {
+      Atomics.store(control, CONTROL.failed, 1);
+    }
+    finish(control, job);
   }
 }
 

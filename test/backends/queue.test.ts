@@ -1,0 +1,211 @@
+import {
+  cat,
+  functional as F,
+  getNumThreads,
+  manualSeed,
+  noGrad,
+  ones,
+  randn,
+  setNumThreads,
+  type Tensor,
+  zeros,
+} from 'nabla';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FunctionBody } from '../../src/backends/wasm/encoder.ts';
+import { beginLaunchBeside, scratch, scratchBytes } from '../../src/backends/wasm/launch.ts';
+import { i32 } from '../../src/backends/wasm/linear-memory.ts';
+import { instantiate } from '../../src/backends/wasm/module.ts';
+import { hasLeft, joinWorkers } from '../../src/backends/wasm/threads/pending.ts';
+import { MOST_JOBS, PROGRAM_LENGTH } from '../../src/backends/wasm/threads/protocol.ts';
+import { callInTurn, isBusy, leaveTasks } from '../../src/backends/wasm/threads/queue.ts';
+import { withThreads } from '../support/worker.ts';
+
+const threads = getNumThreads();
+afterAll(() => setNumThreads(threads));
+
+/** count(turns): takes a while and touches nothing. append(at, x): adds x to the end of the list that a word has the end of. */
+const countFunction = new FunctionBody('count', ['i32'], []);
+const [left] = countFunction.params;
+countFunction.loop(() => countFunction.get(left).i32(1).op('i32.sub').tee(left).brIf(0));
+const appendFunction = new FunctionBody('append', ['i32', 'i32'], []);
+const [list, x] = appendFunction.params;
+const end = appendFunction.local('i32');
+appendFunction.get(list).mem('i32.load').set(end).get(end).get(x).mem('i32.store');
+appendFunction.get(list).get(end).i32(4).op('i32.add').mem('i32.store');
+const { count, append } = instantiate([countFunction, appendFunction]);
+
+/** Keeps all threads busy for some tenths of a millisecond, so that what follows has to wait for its turn. */
+function occupy(turns = 200_000): void {
+  leaveTasks(Array.from({ length: 6 }, () => [{ kernel: count, args: [turns] }]));
+}
+
+/** Room for a list in scratch that is not taken by anything else meanwhile, and what it holds. */
+function listOf(length: number): { readonly at: number; read(): number[] } {
+  joinWorkers();
+  beginLaunchBeside();
+  const at = scratch(4 * (length + 1));
+  i32()[at >>> 2] = at + 4;
+  return {
+    at,
+    read: () => {
+      const words = i32();
+      return [...words.subarray((at >>> 2) + 1, words[at >>> 2]! >>> 2)];
+    },
+  };
+}
+
+manualSeed(8);
+const a = randn([37, 23]);
+const b = randn([23, 19]);
+const wide = randn([6, 40, 30], { dtype: 'float64' });
+const image = randn([2, 3, 9, 9]);
+const filters = randn([4, 3, 3, 3]);
+const many = randn([5000, 3, 2]);
+
+/** Programs of small operations, none of which is worth being shared. */
+const programs: Readonly<Record<string, () => Tensor>> = {
+  maps: () => a.exp().mul(a).add(1).div(a.square().add(1)),
+  'maps of views': () => a.T.mul(2).add(a.T).slice(0, 1, 20, 3).contiguous(),
+  'maps of many elements by columns': () =>
+    wide
+      .permute([2, 0, 1])
+      .add(1)
+      .contiguous()
+      .mul(wide.permute([2, 0, 1])),
+  'a chain of the smallest': () => {
+    let y = ones([3]);
+    for (let i = 0; i < 600; i++) y = y.mul(1.001).add(a.select(0, i % 37).slice(0, 0, 3));
+    return y;
+  },
+  'small storages that are freed and taken again': () => {
+    let y = zeros([7]);
+    for (let i = 0; i < 50; i++) {
+      const w = ones([7])
+        .mul(i + 1)
+        .requiresGrad_();
+      w.mul(w).sin().sum().backward();
+      y = y.add(w.grad as Tensor);
+    }
+    return y;
+  },
+  zeros: () => cat([zeros([5]), zeros([300]), zeros([9000]).add(1)]),
+  reductions: () => cat([a.sum(0), a.mean(1), a.sum().reshape([1]), a.amax(0), wide.sum([0, 2]).float()]),
+  'reductions of many pieces': () =>
+    cat([many.sum(1).flatten(), many.amax(2).flatten(), many.argmax(1).flatten().float()]),
+  products: () => cat([a.mm(b).flatten(), a.mv(b.select(1, 0)), wide.bmm(wide.mT).flatten().float()]),
+  'inner products': () => a.select(0, 0).dot(a.select(0, 1)).mul(a.select(0, 2)),
+  'an outer product': () => a.select(0, 0).outer(b.flatten()),
+  lines: () => cat([a.softmax(1).flatten(), F.layerNorm(a, [23]).flatten(), a.logSoftmax(0).flatten()]),
+  'moves along indices': () => a.indexSelect(0, a.argsort(0).select(1, 0)),
+  'scans and sorts': () => cat([a.cumsum(1), a.sort(1).values]),
+  'a convolution': () => F.maxPool2d(F.conv2d(image, filters, null, { padding: 1 }).relu(), 2),
+  'changes in place': () => {
+    const y = a.clone();
+    y.mul_(2).select(0, 3).fill_(7);
+    y.slice(1, 0, 4).zero_();
+    return y;
+  },
+  'steps of training': () => {
+    const w = b.clone().requiresGrad_();
+    for (let i = 0; i < 5; i++) {
+      const loss = a.mm(w).tanh().square().mean();
+      w.grad = null;
+      loss.backward();
+      noGrad(() => w.sub_((w.grad as Tensor).mul(0.1)));
+    }
+    return w;
+  },
+};
+
+/** Runs a program, each of whose launches finds the threads busy. */
+function behind(program: () => Tensor): readonly number[] {
+  occupy(2_000_000);
+  const y = program();
+  return y.toTypedArray() as unknown as readonly number[];
+}
+
+describe('the queue', () => {
+  const alone = new Map<string, readonly number[]>();
+  beforeAll(async () => {
+    setNumThreads(1);
+    for (const [name, f] of Object.entries(programs))
+      alone.set(name, f().toTypedArray() as unknown as readonly number[]);
+    await withThreads(3);
+  });
+  afterEach(joinWorkers);
+
+  it.each(Object.keys(programs))('%s have the same bits behind what is queued', (name) => {
+    for (let again = 0; again < 3; again++) expect(behind(programs[name])).toEqual(alone.get(name));
+  });
+
+  it('begins no job before those before it are done', () => {
+    const turns = 3 * MOST_JOBS;
+    const numbers = listOf(turns);
+    for (let i = 0; i < turns; i++) {
+      if (i % 50 === 0) occupy();
+      callInTurn(0, append, numbers.at, i);
+    }
+    expect(numbers.read()).toEqual(Array.from({ length: turns }, (_, i) => i));
+  });
+
+  it('has a job of several tasks done before the next one begins', () => {
+    const numbers = listOf(100);
+    for (let i = 0; i < 100; i++) {
+      occupy(1 + 1000 * (i % 7));
+      leaveTasks([[{ kernel: append, args: [numbers.at, i] }]]);
+    }
+    expect(numbers.read()).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it('takes programs larger than it has room for at a time, and runs what is larger than that at once', () => {
+    const numbers = listOf(6);
+    const lot = Math.floor(PROGRAM_LENGTH / 8);
+    const calls = (n: number) => [
+      ...new Array(n).fill({ kernel: count, args: [1] }),
+      { kernel: append, args: [numbers.at, n] },
+    ];
+    for (const n of [lot, lot, lot, PROGRAM_LENGTH, lot, lot]) {
+      occupy();
+      leaveTasks([calls(n)]);
+    }
+    expect(numbers.read()).toEqual([lot, lot, lot, PROGRAM_LENGTH, lot, lot]);
+  });
+
+  it('has nothing to do for a job without tasks', () => {
+    occupy();
+    leaveTasks([]);
+    joinWorkers();
+    expect(isBusy()).toBe(false);
+  });
+
+  it('is found empty when the workers are through', async () => {
+    occupy(10);
+    expect(hasLeft()).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (isBusy()) joinWorkers();
+    expect(hasLeft()).toBe(false);
+  });
+
+  it('keeps what launches took of the scratch until they are done, and does not let it grow beyond a bound', () => {
+    for (let round = 0; round < 20; round++) {
+      occupy();
+      const rooms = Array.from({ length: 200 }, () => {
+        beginLaunchBeside();
+        if (!isBusy()) occupy();
+        return scratch(4096);
+      });
+      expect(new Set(rooms.slice(0, 7)).size).toBe(7);
+    }
+    joinWorkers();
+    beginLaunchBeside();
+    expect(scratchBytes()).toBeLessThanOrEqual(8 * 2 ** 20);
+  });
+
+  it('goes on after the number of threads has changed', async () => {
+    for (const n of [1, 2, 3]) {
+      occupy();
+      setNumThreads(n);
+      expect(programs.maps().toTypedArray()).toEqual(alone.get('maps'));
+    }
+  });
+});
