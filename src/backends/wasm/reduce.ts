@@ -42,8 +42,18 @@ export class ReduceKernel {
   /** Plans with kernels without fused multiply-adds, and with them. */
   readonly #plans = [new Recent<Planned | null>(), new Recent<Planned | null>()] as const;
 
+  /** What makes calls at once. */
+  readonly #alone: Calls;
+
   constructor(spec: ReduceSpec) {
     this.#kernels = new FoldKernels(spec);
+    this.#alone = new Calls(this.#kernels.paramBytes, false);
+  }
+
+  #calls(notes: boolean): Calls {
+    if (notes) return new Calls(this.#kernels.paramBytes, true);
+    this.#alone.begin();
+    return this.#alone;
   }
 
   /**
@@ -64,7 +74,7 @@ export class ReduceKernel {
       const n = numel(inShape);
       const flat = sameShape(only.shape, inShape) && isContiguous(inShape, only.strides);
       if (flat && n > 0 && n < 2 * PART_ELEMENTS) {
-        const calls = new Calls(this.#kernels.paramBytes, isBusy());
+        const calls = this.#calls(isBusy());
         this.#runFlat(out, only, n, postScalars, calls);
         calls.leave(n);
         return;
@@ -83,7 +93,7 @@ export class ReduceKernel {
     const n = numel(inShape);
     const shares = n >= SHARED_ELEMENTS && canShare(n);
     const notes = shares || isBusy();
-    const calls = new Calls(this.#kernels.paramBytes, notes);
+    const calls = this.#calls(notes);
     const run = new Run(this.#kernels, planned, out, tensors, scalars, postScalars, calls);
     if (shares) run.shared();
     else {

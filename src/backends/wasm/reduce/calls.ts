@@ -6,6 +6,8 @@ import { type Call, leaveTasks } from '../threads/queue.ts';
 export class Calls {
   private readonly bytes: number;
   private notes: boolean;
+  /** The block for all calls that are made at once, 0 before there is one; blocks of those that are noted. */
+  private only = 0;
   private readonly blocks: number[] = [];
   private next = 0;
   private noted: Call[] = [];
@@ -15,9 +17,18 @@ export class Calls {
     this.notes = notes;
   }
 
+  /** Begins a launch: what was scratch in the last one is no more. */
+  begin(): void {
+    this.only = 0;
+  }
+
   /** Room for the parameters of the next call. */
   block(): number {
-    const i = this.notes ? this.next++ : 0;
+    if (!this.notes) {
+      if (this.only === 0) this.only = scratch(this.bytes);
+      return this.only;
+    }
+    const i = this.next++;
     this.blocks[i] ??= scratch(this.bytes);
     return this.blocks[i];
   }
