@@ -124,7 +124,9 @@ export function runTask(
 /** Counts a task as finished; after the last one it is the next job's turn. */
 export function finish(control: Int32Array, job: number): void {
   const slot = slotOf(job);
-  if (Atomics.add(control, slot + JOB.done, 1) + 1 < control[slot + JOB.tasks]) return;
+  // Read before the task counts: once the last one does, the place in the queue may be another job's.
+  const tasks = control[slot + JOB.tasks];
+  if (Atomics.add(control, slot + JOB.done, 1) + 1 < tasks) return;
   Atomics.store(control, CONTROL.finished, (job + 1) | 0);
   if (Atomics.load(control, CONTROL.waiting) > 0) Atomics.notify(control, CONTROL.finished);
 }
