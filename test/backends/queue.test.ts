@@ -11,9 +11,11 @@ import {
   zeros,
 } from 'nabla';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { byteCopy } from '../../src/backends/wasm/clear.ts';
 import { FunctionBody } from '../../src/backends/wasm/encoder.ts';
+import { address, allocate, free, readBytes, writeBytes } from '../../src/backends/wasm/heap.ts';
 import { beginLaunchBeside, scratch, scratchBytes } from '../../src/backends/wasm/launch.ts';
-import { i32 } from '../../src/backends/wasm/linear-memory.ts';
+import { i32, parameterWords } from '../../src/backends/wasm/linear-memory.ts';
 import { instantiate } from '../../src/backends/wasm/module.ts';
 import { hasLeft, joinWorkers } from '../../src/backends/wasm/threads/pending.ts';
 import { MOST_JOBS, PROGRAM_LENGTH } from '../../src/backends/wasm/threads/protocol.ts';
@@ -199,6 +201,27 @@ describe('the queue', () => {
     joinWorkers();
     beginLaunchBeside();
     expect(scratchBytes()).toBeLessThanOrEqual(8 * 2 ** 20);
+  });
+
+  it('writes no parameters where something queued still reads, though that was freed', () => {
+    // More than the scratch ever has room for in one piece.
+    const size = 9 * 2 ** 20;
+    joinWorkers();
+    beginLaunchBeside();
+    const [from, to] = [allocate(size), allocate(size)];
+    const bytes = new Uint8Array(size).map((_, i) => (i * 7) % 251);
+    writeBytes(from, 0, bytes);
+    beginLaunchBeside();
+    occupy();
+    callInTurn(size, byteCopy(), size, address(to), address(from));
+    const at = address(from);
+    free(from);
+    const room = scratch(size);
+    expect(room).toBe(at);
+    parameterWords().fill(-1, room >>> 2, (room + size) >>> 2);
+    expect(Buffer.compare(readBytes(to, 0, size), bytes)).toBe(0);
+    free(to);
+    beginLaunchBeside();
   });
 
   it('goes on after the number of threads has changed', async () => {

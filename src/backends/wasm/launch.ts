@@ -51,6 +51,8 @@ export function scratch(nbytes: number): number {
 }
 
 function extraScratch(lines: number): number {
+  // Parameters are written to it at once: nothing queued may still be at what was here before, and has been freed.
+  joinWorkers();
   const span = reserve(lines);
   scratchExtra.push(span);
   return span.start * LINE;
