@@ -208,6 +208,32 @@ describe('layouts', () => {
     for (const axes of subsets(2)) for (const fold of folds) expectFolds(fold, column, axes);
   });
 
+  it('repeat along any dimensions, however short or wide rows are', () => {
+    const shapes = [
+      [1, 3, 4, 5],
+      [7, 9],
+      [4, 40],
+      [5, 1100],
+      [500, 5],
+      [6, 2, 6],
+      [4, 2, 1030],
+    ];
+    for (const dtype of ['float32', 'float64', 'int32'] as const)
+      for (const shape of shapes)
+        for (const repeated of subsets(shape.length)) {
+          const own = shape.map((n, d) => (repeated.includes(d) ? 1 : n));
+          const x = lay(
+            dtype,
+            own,
+            Array.from({ length: numel(own) }, (_, i) => ((i * 7) % 5) - 2),
+          );
+          const strides = x.strides.map((s, d) => (repeated.includes(d) ? 0 : s));
+          const seen: Strided = { ...x, shape, strides };
+          for (const axes of subsets(shape.length).slice(1))
+            for (const fold of ['sum', 'max', 'any'] as const) expectFolds(fold, seen, axes);
+        }
+  });
+
   it('long folds are cut into parts that join', () => {
     const cases: readonly (readonly [readonly number[], readonly number[]])[] = [
       [[300_001], [0]],

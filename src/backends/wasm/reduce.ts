@@ -29,7 +29,7 @@ export type { ReduceSpec } from './reduce/kernels.ts';
 /** Columns from which on memory gives most when every row is read from its beginning to its end. */
 const WIDE_ROW = 2 ** 10;
 /** Rows that are folded several at once: elements of one at most, and how many there must be. */
-const SHORT_ROW = Number((globalThis as { SR?: number }).SR ?? 1024);
+const SHORT_ROW = 2 ** 10;
 const FEWEST_ROWS = 4;
 
 /** Elements from which on the work is shared between threads. */
@@ -114,7 +114,7 @@ export class ReduceKernel {
     const { kind, access } = plan;
     const fast = kernels.readsFast && !access.includes('strided');
     const abreast = fast && kind === 'rows' && plan.inner.size >= ABREAST_ELEMENTS;
-    const simple = fast && tensors.length === 1;
+    const simple = fast && tensors.length === 1 && access[0] === 'unit';
     const wide = simple && kind === 'columns' && plan.outputs.size >= WIDE_ROW && plan.inner.size > 1;
     const short =
       simple &&
