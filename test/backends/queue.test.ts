@@ -6,6 +6,7 @@ import {
   noGrad,
   ones,
   randn,
+  setCacheLimit,
   setNumThreads,
   type Tensor,
   zeros,
@@ -212,7 +213,7 @@ describe('the queue', () => {
     const bytes = new Uint8Array(size).map((_, i) => (i * 7) % 251);
     writeBytes(from, 0, bytes);
     beginLaunchBeside();
-    occupy();
+    occupy(5_000_000);
     callInTurn(size, byteCopy(), size, address(to), address(from));
     const at = address(from);
     free(from);
@@ -222,6 +223,21 @@ describe('the queue', () => {
     expect(Buffer.compare(readBytes(to, 0, size), bytes)).toBe(0);
     free(to);
     beginLaunchBeside();
+  });
+
+  it('lets what went wrong be known where room is made by moving something out', () => {
+    const kept = ones([40_000]);
+    const body = new FunctionBody('trap', ['i32'], []);
+    body.get(body.params[0]).if(() => body.op('unreachable'));
+    const { trap } = instantiate([body]);
+    beginLaunchBeside();
+    leaveTasks([0, 1, 0].map((fails) => [{ kernel: trap, args: [fails] }]));
+    try {
+      expect(() => setCacheLimit(0)).toThrow(/unreachable|failed on another thread/);
+    } finally {
+      setCacheLimit(40 * 2 ** 20, 3072 * 2 ** 20);
+    }
+    expect(kept.sum().item()).toBe(40_000);
   });
 
   it('goes on after the number of threads has changed', async () => {

@@ -390,6 +390,8 @@ function move(body: Body, to: Ring): void {
 }
 
 function evict(body: Body): boolean {
+  // Here, for what goes wrong in a job is no trouble with the copy.
+  joinWorkers();
   try {
     body.copy = copyOut(body.place * GRANULE, body.used * GRANULE);
   } catch {
