@@ -96,6 +96,16 @@ const tiles: Readonly<Record<string, Run>> = {
     stride: 2,
     padding: 1,
   }),
+  'by tiles or windows, stride 2, few channels': operation(F.conv2d, [4, 32, 32, 31], [40, 32, 3, 3], {
+    stride: 2,
+    padding: 1,
+  }),
+  'by tiles or windows, stride 2, few channels, transposed': operation(
+    F.convTranspose2d,
+    [4, 32, 32, 31],
+    [32, 40, 3, 3],
+    { stride: 2, padding: 1 },
+  ),
   'by tiles, transposed': operation(F.convTranspose2d, [2, 64, 29, 30], [64, 70, 3, 3], { padding: 1 }),
 };
 

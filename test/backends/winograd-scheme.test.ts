@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { NativeGemm } from '../../src/backends/wasm/blas/product.ts';
+import { worthLeaving } from '../../src/backends/wasm/conv/winograd-places.ts';
 import {
   DENSE,
   DENSE_REVERSED,
@@ -77,3 +79,23 @@ describe.each(meetings)(
     });
   },
 );
+
+describe('a convolution that a library would take', () => {
+  const library: NativeGemm = { shared: true, multiply: () => expect.unreachable() };
+
+  it('goes by tiles where there is a library for those as well, or none at all', () => {
+    for (const scheme of [DENSE, DENSE_REVERSED, STRIDED, TRANSPOSED_FROM_EVEN, TRANSPOSED_FROM_ODD]) {
+      expect(worthLeaving(scheme, [14, 14], library, library)).toBe(true);
+      expect(worthLeaving(scheme, [14, 14], null, null)).toBe(true);
+    }
+  });
+
+  it('is left to it where tiles would save less than it is quicker by', () => {
+    for (const scheme of [TRANSPOSED_FROM_EVEN, TRANSPOSED_FROM_ODD]) {
+      expect(worthLeaving(scheme, [16, 31], library, null)).toBe(true);
+      expect(worthLeaving(scheme, [14, 14], library, null)).toBe(false);
+    }
+    expect(worthLeaving(STRIDED, [16, 16], library, null)).toBe(false);
+    expect(worthLeaving(DENSE, [14, 14], library, null)).toBe(true);
+  });
+});

@@ -8,7 +8,7 @@ import { deal, now } from '../threads/share.ts';
 import { frameOf, placesIn } from './frame.ts';
 import { mover } from './move.ts';
 import { place, product, steps } from './tables.ts';
-import type { WeightTask } from './weights.ts';
+import { nativeForGradient, type WeightTask } from './weights.ts';
 import {
   BYTES,
   byGroup,
@@ -34,8 +34,10 @@ import {
   VECTOR,
   WEIGHT_PATCH,
   waveOf,
+  windowCount,
   windowPlaces,
   windowsOf,
+  worthLeaving,
   worthTiles,
   zerosBehind,
 } from './winograd-places.ts';
@@ -57,7 +59,8 @@ function schemeOf(stride: readonly number[]): Scheme | null {
 }
 
 /** Whether a gradient is of windows over neighbouring places, and large enough. */
-export function gradientSuitsTiles({ out, x, y, groups, before, stride, dilation }: WeightTask): boolean {
+export function gradientSuitsTiles(task: WeightTask): boolean {
+  const { out, x, y, groups, before, stride, dilation } = task;
   const [rows, channels, ...taps] = [out.shape[0]! / groups, ...out.shape.slice(1)] as [number, number, ...number[]];
   const sizes = y.shape.slice(2);
   const scheme = schemeOf(stride);
@@ -66,15 +69,24 @@ export function gradientSuitsTiles({ out, x, y, groups, before, stride, dilation
     scheme !== null &&
     worthTiles(scheme, taps, sizes, y.shape[0]!, channels, rows) &&
     dilation.slice(-2).every((n) => n === 1) &&
-    windowCount(channels, taps) % VECTOR === 0 &&
+    (channels * windowCount(taps)) % VECTOR === 0 &&
     (x.strides.at(-1) === 1 || before.some((n) => n > 0)) &&
-    (y.strides.at(-1) === 1 || sizes.slice(-2).some((n) => n % scheme.outputs > 0))
+    (y.strides.at(-1) === 1 || sizes.slice(-2).some((n) => n % scheme.outputs > 0)) &&
+    worthLeaving(scheme, sizes, nativeForGradient(task), blocksOf(task, scheme).native)
   );
 }
 
-/** How many windows of 3 × 3 there are in the weights of a row. */
-const windowCount = (channels: number, taps: readonly number[]): number =>
-  channels * product(taps.slice(0, -2)) * product(windowsOf(taps));
+/** How the tiles of a gradient go in blocks, rows at a time, and the library for their products. */
+function blocksOf({ out, y, groups }: WeightTask, scheme: Scheme) {
+  const rows = out.shape[0]! / groups;
+  const images = y.shape[0]!;
+  const windows = out.shape[1]! * windowCount(out.shape.slice(2));
+  const some = rowsAtOnce(scheme, rows, windows);
+  const blocks = tiling(scheme, y.shape.slice(2), images, windows, rows, balanced(some, windows));
+  const { perImage, block } = blocks;
+  const native = nativeForPlaces(scheme, some, windows, block, Math.ceil((images * perImage) / block));
+  return { ...blocks, rows, windows, some, native };
+}
 
 /** Brings patches of 3 × 3, of so many rows, channels and taps, to the places in larger or smaller windows that they are of. */
 function putTogether(to: number, from: number, count: number, taps: readonly number[]): void {
@@ -93,14 +105,11 @@ function putTogether(to: number, from: number, count: number, taps: readonly num
 export function gradientByTiles(task: WeightTask): boolean {
   const { out, x, y, groups, before, after, stride, dilation } = task;
   const scheme = schemeOf(stride)!;
-  const [channels, rows] = [out.shape[1]!, out.shape[0]! / groups];
+  const channels = out.shape[1]!;
   const taps = out.shape.slice(2);
-  const windows = windowCount(channels, taps);
   const sizes = y.shape.slice(2);
   const images = y.shape[0]!;
-  const some = rowsAtOnce(scheme, rows, windows);
-  const { counts, perImage, block, together } = tiling(scheme, sizes, images, windows, rows, balanced(some, windows));
-  const native = nativeForPlaces(scheme, some, windows, block, Math.ceil((images * perImage) / block));
+  const { counts, perImage, block, together, rows, windows, some, native } = blocksOf(task, scheme);
   const blocksTogether = canShare() ? BLOCKS_TOGETHER : 1;
   const gemm = kernelsFor('conv', out.dtype);
   const packInputs = packer(gemm, scheme.inputs, gemm.columns);

@@ -63,9 +63,16 @@ export const ceil = (n: number, to: number): number => Math.ceil(n / to) * to;
 /** Into how many windows of 3 × 3 those of `taps` are cut along the last two dimensions, filled up with zeros. */
 export const windowsOf = (taps: readonly number[]): readonly number[] => taps.slice(-2).map((n) => Math.ceil(n / TAPS));
 
+/** How many windows of 3 × 3 there are in windows of `taps`, in all dimensions. */
+export const windowCount = (taps: readonly number[]): number => product(taps.slice(0, -2)) * product(windowsOf(taps));
+
 /** How many tiles cover images of `sizes`: along the last two dimensions; along others each place is an image of its own. */
 export const tileCounts = ({ outputs }: Scheme, sizes: readonly number[]): number[] =>
   sizes.map((n, d) => (d < sizes.length - 2 ? n : Math.ceil(n / outputs)));
+
+/** How much of all tiles lies in images. */
+const usedOf = (scheme: Scheme, sizes: readonly number[]): number =>
+  product(sizes.slice(-2)) / product(tileCounts(scheme, sizes).slice(-2)) / scheme.outputs ** 2;
 
 /** Whether tiles save enough for windows of so many taps, results or their cotangents of `sizes`, and channels of a group. */
 export function worthTiles(
@@ -79,13 +86,12 @@ export function worthTiles(
   const { products, spared, perChannel } = scheme.worth;
   const counts = tileCounts(scheme, sizes);
   const tiles = images * product(counts);
-  const used = product(sizes.slice(-2)) / product(counts.slice(-2)) / scheme.outputs ** 2;
   return (
     taps.length >= 2 &&
     product(taps.slice(-2)) * SUMS >= products * scheme.places * product(windowsOf(taps)) &&
     Math.min(channels, rows) >= FEWEST_CHANNELS &&
     tiles >= Math.max(FEWEST_TILES, perChannel * (channels + rows)) &&
-    used >= 1 - spared &&
+    usedOf(scheme, sizes) >= 1 - spared &&
     sizes.slice(-2).every((n) => n >= TAPS)
   );
 }
@@ -174,6 +180,17 @@ export const nativeForPlaces = (
   count: number,
 ): NativeGemm | null =>
   rows * columns * k < WORTH_CALLS ? null : nativeGemm('float32', rows * columns * k * places * count);
+
+/**
+ * Whether tiles may take a convolution of results or cotangents of `sizes` from a library, if there is one for `whole`:
+ * without one for products of places they must save more than it is quicker by.
+ */
+export const worthLeaving = (
+  scheme: Scheme,
+  sizes: readonly number[],
+  whole: NativeGemm | null,
+  ofPlaces: NativeGemm | null,
+): boolean => whole === null || ofPlaces !== null || usedOf(scheme, sizes) >= scheme.worth.leaves;
 
 /** Steps of products for `deal`: none, so that they are not shared, where workers cannot make them. */
 export const sharedSteps = (native: NativeGemm | null, steps: number): number =>

@@ -40,6 +40,8 @@ export interface Worth {
   readonly spared: number;
   /** Tiles for every channel of the source and of the result. */
   readonly perChannel: number;
+  /** How much of all tiles must lie in images for the kernels made here to be quicker than a library without tiles. */
+  readonly leaves: number;
 }
 
 export interface Scheme {
@@ -157,6 +159,7 @@ export const DENSE: Scheme = scheme(atPoints([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2], 
   products: 2.4,
   spared: 1,
   perChannel: 0,
+  leaves: 0,
 });
 /** The same with taps from last to first, for the transposed convolution. */
 export const DENSE_REVERSED: Scheme = {
@@ -164,7 +167,7 @@ export const DENSE_REVERSED: Scheme = {
   weights: { ...DENSE.weights, matrix: mirrored(DENSE.weights.matrix) },
 };
 
-const FEWER: Worth = { products: 1.7, spared: 0.25, perChannel: 1 };
+const FEWER: Worth = { products: 1.7, spared: 0.25, perChannel: 1, leaves: 0.9 };
 const EVEN = atPoints([1 / 2, -1 / 2, 5 / 4, -5 / 4], 2);
 const ODD = alone(4);
 
@@ -177,7 +180,7 @@ export const STRIDED: Scheme = scheme(
     times: [...EVEN.times, ...ODD.times],
   },
   8,
-  FEWER,
+  { ...FEWER, leaves: Number.POSITIVE_INFINITY },
 );
 
 /**

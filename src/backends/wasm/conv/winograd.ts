@@ -12,8 +12,8 @@ import { startOf } from '../indexing/nest.ts';
 import { getNumThreads } from '../threads/pool.ts';
 import { deal, inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { frameOf, placesIn } from './frame.ts';
-import type { Part, Task } from './products.ts';
-import { place, product, steps, sums } from './tables.ts';
+import { nativeForParts, type Part, type Task } from './products.ts';
+import { place, steps, sums } from './tables.ts';
 import {
   abreast,
   BYTES,
@@ -41,8 +41,9 @@ import {
   toTiles,
   VECTOR,
   waveOf,
+  windowCount,
   windowPlaces,
-  windowsOf,
+  worthLeaving,
   worthTiles,
   zerosBehind,
 } from './winograd-places.ts';
@@ -81,13 +82,29 @@ export function tilingOf(task: Task, parts: readonly Part[]): Tiling | null {
   const tiling = parts.length === 1 ? alongOne(task, parts[0]!) : alongLattices(task, parts);
   if (tiling === null) return null;
   const { out, source, weight, groups, before } = task;
+  const images = out.shape[0]!;
   const taps = tiling.taps.map((list) => list.length);
   const fits =
     out.dtype === 'float32' &&
-    worthTiles(tiling.scheme, taps, tiling.sizes, out.shape[0]!, source.shape[1]! / groups, out.shape[1]! / groups) &&
+    worthTiles(tiling.scheme, taps, tiling.sizes, images, source.shape[1]! / groups, out.shape[1]! / groups) &&
     (weight.strides.at(-1) === 1 || fillOf(taps).some((n) => n > 0)) &&
-    (source.strides.at(-1) === 1 || before.some((n) => n > 0));
+    (source.strides.at(-1) === 1 || before.some((n) => n > 0)) &&
+    worthLeaving(tiling.scheme, tiling.sizes, nativeForParts(task, parts, images), blocksOf(task, tiling).native);
   return fits ? tiling : null;
+}
+
+/** What the products of a convolution are summed over, how its tiles go in blocks, rows at a time, and the library for them. */
+function blocksOf({ out, source, groups }: Task, { scheme, sizes, taps }: Tiling) {
+  const images = out.shape[0]!;
+  const rows = out.shape[1]! / groups;
+  const k = (source.shape[1]! / groups) * windowCount(taps.map((list) => list.length));
+  const blocks = tiling(scheme, sizes, images, k, rows);
+  const some = rowsAtOnce(scheme, rows, k);
+  // Weights are slower to write as a library wants them, which few tiles do not make up for.
+  const all = images * blocks.perImage;
+  const count = Math.ceil(all / blocks.block);
+  const native = all * FEW_TILES < rows ? null : nativeForPlaces(scheme, some, blocks.block, k, count);
+  return { ...blocks, rows, k, some, native };
 }
 
 /** Whether taps go from left to right, 1, or from right to left, −1, as in transposed convolutions. */
@@ -196,10 +213,9 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
   const gemm = kernelsFor(task.op, out.dtype);
   beginLaunch();
   const images = out.shape[0]!;
-  const [channels, rows] = [source.shape[1]! / groups, out.shape[1]! / groups];
+  const channels = source.shape[1]! / groups;
   const taps = tiles.taps.map((list) => list.length);
-  const k = channels * product(taps.slice(0, -2)) * product(windowsOf(taps));
-  const { counts, perImage, block, together } = tiling(scheme, tiles.sizes, images, k, rows);
+  const { counts, perImage, block, together, rows, k, some, native } = blocksOf(task, tiles);
   const to = startOf(out);
   startOf(weight);
   const wave = waveOf(source, images, together, channels, WAVE_BYTES);
@@ -222,10 +238,6 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
   const results = toTiles(gemm, scheme);
   const ks = place(placesIn(frame, { channels }, [...tiles.reach, ...windowPlaces(taps)]));
   const weights = windowsOfWeights(task, tiles, channels);
-  const some = rowsAtOnce(scheme, rows, k);
-  // Weights are slower to write as a library wants them, which few tiles do not make up for.
-  const all = images * perImage;
-  const native = all * FEW_TILES < rows ? null : nativeForPlaces(scheme, some, block, k, Math.ceil(all / block));
   const a = operands(native, byGroup(scheme), some, TILE_ROWS, k);
   /** Room of a task for the transformed tiles of a block, and for their products. */
   const rooms: { readonly b: Matrices; readonly c: Matrices }[] = [];
