@@ -7,12 +7,13 @@ import { DTypeError } from '../../core/errors.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { advance, copyOf, times, timesOrNever } from './control.ts';
 import { FunctionBody, type Local, type Locals, type MemoryOp, type PlainOp } from './encoder.ts';
-import { beginLaunch, i32, scratch } from './heap.ts';
+import { beginLaunchBeside, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
 import { loadStrided } from './lanes.ts';
+import { parameterWords } from './linear-memory.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { EVEN_DWORDS, ODD_DWORDS } from './shuffles.ts';
-import { inTasks, shareOf, tasksFor } from './threads/share.ts';
+import { deal } from './threads/share.ts';
 
 /** The windows of one dimension: for each output where its window begins and of how many elements it is, `step` apart. */
 export interface Reach {
@@ -383,7 +384,7 @@ export function maxPool(op: string, values: Strided, indices: Strided, x: Stride
   const walk = !together ? 'single' : apart === 1 ? 'adjacent' : apart === 2 ? 'alternate' : 'apart';
   const all = [...new Array<Reach>(RANK - reach.length).fill(SINGLE), ...reach];
   const kernel = kernelFor(op, x.dtype, walk, together ? usualOf(all) : null);
-  beginLaunch();
+  beginLaunchBeside();
   const plane = reach.reduce((p, { size }) => p * size, 1);
   const planes = x.shape.slice(0, x.shape.length - reach.length).reduce((p, n) => p * n, 1);
   const [to, at, from] = [startOf(values), startOf(indices), startOf(x)];
@@ -394,9 +395,7 @@ export function maxPool(op: string, values: Strided, indices: Strided, x: Stride
   });
   const outputs = reach.reduce((p, { start }) => p * start.length, 1);
   const window = reach.reduce((p, { count }) => p * Math.max(...count), 1);
-  const tasks = tasksFor(4 * planes * outputs * window, planes);
-  inTasks(tasks, (t, run) => {
-    const [p, end] = shareOf(t, tasks, planes);
+  deal(null, 4 * planes * outputs * window, planes, (run, p, end) => {
     const places = [to + p * outputs * bytes, at + p * outputs * 4, from + p * plane * bytes];
     run(kernel, ...places, end - p, plane * bytes, ...words.flat(), before, groups, rest, apart * bytes);
   });
@@ -406,7 +405,7 @@ const SINGLE: Reach = { size: 1, start: [0], count: [1], step: 1 };
 
 function tableOf({ start, count }: Reach, step: number): number {
   const at = scratch(8 * start.length);
-  const words = i32();
+  const words = parameterWords();
   start.forEach((s, o) => {
     words[(at >>> 2) + 2 * o] = s * step;
     words[(at >>> 2) + 2 * o + 1] = count[o]!;

@@ -8,8 +8,9 @@ import { numel, type Shape } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { advance, copyOf, times, timesOrNever } from './control.ts';
 import { FunctionBody, type Locals } from './encoder.ts';
-import { beginLaunch, i32, scratch } from './heap.ts';
+import { beginLaunchBeside, i32, scratch } from './heap.ts';
 import { emitRun, startOf } from './indexing/nest.ts';
+import { parameterWords } from './linear-memory.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { inTasks, shareOf, tasksFor } from './threads/share.ts';
 
@@ -83,10 +84,10 @@ export function unpoolAdding(y: Strided, x: Strided, index: Strided, dims: numbe
   const count = (shape: Shape): number => numel(shape.slice(shape.length - dims));
   const [places, elements] = [count(y.shape), count(x.shape)];
   const planes = numel(y.shape.slice(0, y.shape.length - dims));
-  beginLaunch();
+  beginLaunchBeside();
   const [to, from, at] = [startOf(y), startOf(x), startOf(index)];
   const bad = scratch(4);
-  i32()[bad >>> 2] = 0;
+  parameterWords()[bad >>> 2] = 0;
   const tasks = tasksFor(planes * (places + 8 * elements), planes);
   inTasks(tasks, (t, run) => {
     const [first, end] = shareOf(t, tasks, planes);

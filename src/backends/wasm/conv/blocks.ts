@@ -11,7 +11,7 @@ import { FunctionBody, type Locals } from '../encoder.ts';
 import { beginLaunch, scratch } from '../heap.ts';
 import { emitRun, startOf } from '../indexing/nest.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
-import { now } from '../threads/share.ts';
+import { inTurn, now } from '../threads/share.ts';
 import { type Frame, frameLayout, frameOf, placesIn } from './frame.ts';
 import { elementMoves, type Manner, mover } from './move.ts';
 import { place, product, steps } from './tables.ts';
@@ -116,7 +116,8 @@ export function collectBlocks(y: Strided, x: Strided, blocks: Blocks): void {
   const frame = frameOf(x, blocks.padding, zerosAfter(blocks), 1, channels);
   const { taps, runs, count } = tablesOf(frame, blocks, channels, bytes);
   const kernel = kernelFor('put', y.dtype);
-  for (let n = 0; n < images; n++) kernel(to + n * rows * columns * bytes, frame.at(n, 1, 0), taps, rows, runs, count);
+  for (let n = 0; n < images; n++)
+    inTurn(kernel, to + n * rows * columns * bytes, frame.at(n, 1, 0), taps, rows, runs, count);
 }
 
 /** The adjoint: `x[n, c, i] = Σ y[n, (c, k), p]` over s p − a + d k = i. Both are contiguous. */

@@ -6,7 +6,7 @@ import { clear } from '../clear.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { LINE } from '../residency.ts';
-import { inTasks, now, shareOf, tasksFor } from '../threads/share.ts';
+import { deal, inTurn } from '../threads/share.ts';
 import { type Mover, mover } from './move.ts';
 import { product, steps, sums } from './tables.ts';
 
@@ -61,7 +61,7 @@ function clearBorders(
   const still = shape.map(() => 0);
   const slab = (dim: number, from: number, count: number): void => {
     const some = sizes.with(dim, count);
-    mover('put', dtype, some, strides, still)(now, frame + from * strides[dim] * bytes, zero);
+    mover('put', dtype, some, strides, still)(inTurn, frame + from * strides[dim] * bytes, zero);
   };
   for (let dim = 2; dim < shape.length; dim++) {
     slab(dim, 0, before[dim - 2]);
@@ -138,9 +138,7 @@ export function frameOf(
     offset: (coordinate, dim) => (dim === last ? inLine(coordinate) * bytes : coordinate * spatial[dim]),
     at: (image, count, channel) => {
       const some = Math.min(channels, x.shape[1] - channel);
-      const tasks = tasksFor(4 * count * some * product(inner), some);
-      inTasks(tasks, (t, run) => {
-        const [from, to] = shareOf(t, tasks, some);
+      deal(null, 4 * count * some * product(inner), some, (run, from, to) => {
         for (const { i, count: length } of firsts) {
           const line = inside - zeros + inLine(zeros + i);
           const start = address(image, channel + from) + i * spatialSteps[last];

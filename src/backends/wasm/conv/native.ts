@@ -9,7 +9,7 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { LINE } from '../residency.ts';
-import { now, type Run, shareOf } from '../threads/share.ts';
+import { inTurn, type Run, shareOf } from '../threads/share.ts';
 import { convKernels } from './kernels.ts';
 import { spreadColumns } from './pack.ts';
 import type { Operands, Part, Task } from './products.ts';
@@ -169,7 +169,7 @@ export class NativeProducts {
     const from = startOf(weight);
     const room = matrix.room(this.#rows, ks.length);
     this.#weights = steps(groups, groupStep * bytes).map((step) =>
-      matrix.at(now, from + step, [0, ks.length], scratch(room)),
+      matrix.at(inTurn, from + step, [0, ks.length], scratch(room)),
     );
   }
 

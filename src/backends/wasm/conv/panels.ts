@@ -4,7 +4,7 @@ import { blockLength } from '../gemm-product.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { inTasks, shareOf, tasksFor } from '../threads/share.ts';
+import { deal } from '../threads/share.ts';
 import { convKernels } from './kernels.ts';
 import type { Part, Task } from './products.ts';
 import { place, product, steps, sums } from './tables.ts';
@@ -34,9 +34,7 @@ export class WeightPanels {
     const ks = place(sums([steps(channels, channelStep * bytes), ...taps]));
     const pack = convKernels(gemm).pack(rowStep === 1 ? 'across' : 'along', TILE_ROWS);
     const panels = Math.ceil(this.rows / TILE_ROWS);
-    const tasks = tasksFor(4 * groups * this.rows * this.k, groups);
-    inTasks(tasks, (t, run) => {
-      const [first, end] = shareOf(t, tasks, groups);
+    deal(null, 4 * groups * this.rows * this.k, groups, (run, first, end) => {
       for (let g = first; g < end; g++) {
         const base = startOf(weight) + g * groupStep * bytes;
         this.eachBlock((at, length) => run(pack, base, xs, ks + 4 * at, this.at(g, 0, at, length), length, panels));

@@ -11,10 +11,11 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS } from '../gemm-product.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch } from '../heap.ts';
+import { beginLaunchBeside } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
+import { joinWorkers } from '../threads/pending.ts';
 import { canShare } from '../threads/pool.ts';
-import { inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
+import { leaveInTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
 import { type ConvKernels, convKernels } from './kernels.ts';
 import { type Mover, mover } from './move.ts';
@@ -72,7 +73,7 @@ export interface Part {
 export function products(task: Task, parts: readonly Part[]): void {
   const { out, source, weight, groups, accumulate } = task;
   const gemm = kernelsFor(task.op, out.dtype);
-  beginLaunch();
+  beginLaunchBeside();
   const [images, outChannels, ...size] = out.shape as [number, number, ...number[]];
   const channels = source.shape[1] / groups;
   const inner = parts.filter(
@@ -190,7 +191,8 @@ function inWave(
       }
     }
   }
-  inTasks(Math.min(tasks, units.length), (t, run) => {
+  if (!shared) joinWorkers();
+  leaveInTasks(Math.min(tasks, units.length), steps, (t, run) => {
     const [from, to] = shareOf(t, Math.min(tasks, units.length), units.length);
     for (let u = from; u < to; u++) {
       const [part, some, few, piece] = units[u];

@@ -3,9 +3,10 @@
  * with lines of the images, as many at a time as fit in registers.
  */
 import { kernelsFor } from '../gemm-select.ts';
-import { beginLaunch, scratch, u8 } from '../heap.ts';
+import { beginLaunchBeside, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { deal } from '../threads/share.ts';
+import { parameterWords } from '../linear-memory.ts';
+import { deal, inTurn } from '../threads/share.ts';
 import { frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { gradientRows, TAPS_TOGETHER } from './strip-kernels.ts';
@@ -49,7 +50,7 @@ export function gradientByStrips({ out, x, y, groups, before, after, stride, dil
   const gemm = kernelsFor('conv', out.dtype);
   const { bytes, lanes } = gemm;
   const kernels = convKernels(gemm);
-  beginLaunch();
+  beginLaunchBeside();
   const to = startOf(out);
   startOf(x);
   const fromY = startOf(y);
@@ -80,9 +81,10 @@ export function gradientByStrips({ out, x, y, groups, before, after, stride, dil
   const left = sizes[d] % lanes.count;
   const rest = left === 0 ? 0 : (left - lanes.count) * bytes;
   const mask = scratch(16);
-  u8()
-    .fill(0, mask, mask + 16 - left * bytes)
-    .fill(0xff, mask + 16 - left * bytes, mask + 16);
+  const end = (mask + 16) >>> 2;
+  parameterWords()
+    .fill(0, mask >>> 2, end)
+    .fill(-1, end - (left * bytes) / 4, end);
 
   const tapLines = placesIn(
     frame,
@@ -130,5 +132,5 @@ export function gradientByStrips({ out, x, y, groups, before, after, stride, dil
       }
     });
   }
-  for (const more of sumsOf.slice(1)) gemm.add(more, to, outputs * count);
+  for (const more of sumsOf.slice(1)) inTurn(gemm.add, more, to, outputs * count);
 }

@@ -3,7 +3,8 @@
  * are at `row[i] + column[j]`: with the places of windows in one table and the places within a window
  * in another, no matrix of windows has to exist.
  */
-import { i32, scratch } from '../heap.ts';
+import { scratch } from '../heap.ts';
+import { parameterWords } from '../linear-memory.ts';
 
 export const product = (sizes: readonly number[]): number => sizes.reduce((p, n) => p * n, 1);
 
@@ -48,7 +49,7 @@ export function areHonest(table: Int32Array, count: number, bytes: number): bool
 export function place(table: Int32Array, multiple = 1): number {
   const length = Math.ceil(table.length / multiple) * multiple;
   const at = scratch(4 * Math.max(1, length));
-  const words = i32();
+  const words = parameterWords();
   words.set(table, at >>> 2);
   words.fill(table[table.length - 1] ?? 0, (at >>> 2) + table.length, (at >>> 2) + length);
   return at;

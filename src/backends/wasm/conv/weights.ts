@@ -10,9 +10,9 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, LONGEST_K } from '../gemm-product.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch, scratch } from '../heap.ts';
+import { beginLaunchBeside, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { deal, type Run } from '../threads/share.ts';
+import { deal, inTurn, type Run } from '../threads/share.ts';
 import { DOT_WIDTHS } from './direct.ts';
 import { frameOf, phasesOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
@@ -91,7 +91,7 @@ export function weightProducts(task: WeightTask): void {
   const { out, x, y, groups, stride, dilation } = task;
   const gemm = kernelsFor('conv', out.dtype);
   const { bytes } = gemm;
-  beginLaunch();
+  beginLaunchBeside();
   const sizes = y.shape.slice(2);
   const taps = out.shape.slice(2);
   const places = product(sizes);
@@ -165,7 +165,7 @@ export function weightProducts(task: WeightTask): void {
       });
     }
   }
-  for (const more of sumsOf.slice(1)) gemm.add(more, c, rows * count);
+  for (const more of sumsOf.slice(1)) inTurn(gemm.add, more, c, rows * count);
 }
 
 function sumsBy(gemm: GemmKernels, native: NativeGemm | null, operands: Sums, parts: number): SumProducts {

@@ -1,7 +1,7 @@
 /** Gradients of convolutions by their weights, by the same transforms as in `winograd.ts`: sums over tiles of images. */
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch, scratch } from '../heap.ts';
+import { beginLaunchBeside, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { canShare } from '../threads/pool.ts';
 import { deal, now } from '../threads/share.ts';
@@ -115,7 +115,7 @@ export function gradientByTiles(task: WeightTask): boolean {
   const packInputs = packer(gemm, scheme.inputs, gemm.columns);
   const packResults = packer(gemm, scheme.results, TILE_ROWS);
   const weights = toWeights(gemm, scheme);
-  beginLaunch();
+  beginLaunchBeside();
   const w = startOf(out);
   const none = sizes.map(() => 0);
   const wave = waveOf(x, images, together, channels, WAVE_BYTES);

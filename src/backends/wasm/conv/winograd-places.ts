@@ -9,6 +9,7 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_ROWS, blockLength } from '../gemm-product.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { i32, scratch } from '../heap.ts';
+import { parameterWords } from '../linear-memory.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { LINE } from '../residency.ts';
 import { canShare } from '../threads/pool.ts';
@@ -355,7 +356,7 @@ export function waveOf({ shape }: Strided, images: number, together: number, cha
 /** A word in memory that kernels set when they see what is not finite. */
 export function oddWord(): { readonly at: number; seen(): boolean } {
   const at = scratch(4);
-  i32()[at >>> 2] = 0;
+  parameterWords()[at >>> 2] = 0;
   return { at, seen: () => i32()[at >>> 2] !== 0 };
 }
 

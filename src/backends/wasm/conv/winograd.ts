@@ -7,10 +7,11 @@
 import type { Strided } from '../../../kernels/strided.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunch } from '../heap.ts';
+import { beginLaunchBeside } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
+import { hasLeft } from '../threads/pending.ts';
 import { getNumThreads } from '../threads/pool.ts';
-import { deal, inTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
+import { deal, leaveInTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { frameOf, placesIn } from './frame.ts';
 import { nativeForParts, type Part, type Task } from './products.ts';
 import { place, steps, sums } from './tables.ts';
@@ -211,7 +212,7 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
   const { out, source, weight, groups, before, after } = task;
   const { scheme, origin } = tiles;
   const gemm = kernelsFor(task.op, out.dtype);
-  beginLaunch();
+  beginLaunchBeside();
   const images = out.shape[0]!;
   const channels = source.shape[1]! / groups;
   const taps = tiles.taps.map((list) => list.length);
@@ -282,19 +283,17 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
           const lot = { images: several, from: base + first * frame.image, to: y };
           return steps(Math.ceil((several * perImage) / block), block).map((t) => ({ lot, t }));
         });
-        const tasks = tasksFor(
-          sharedSteps(native, scheme.places * height * k * many * perImage),
-          Math.min(blocks.length, 2 * getNumThreads()),
-        );
+        const of = sharedSteps(native, scheme.places * height * k * many * perImage);
+        const tasks = tasksFor(of, Math.min(blocks.length, 2 * getNumThreads()));
         if (tasks === 1) for (const { lot, t } of blocks) outputs(null, 0, lot, t, height);
         else {
-          inTasks(tasks, (i, run) => {
+          leaveInTasks(tasks, of, (i, run) => {
             for (const { lot, t } of blocks.slice(...shareOf(i, tasks, blocks.length))) outputs(run, i, lot, t, height);
           });
         }
-        if (odd.seen()) return false;
+        if (!hasLeft() && odd.seen()) return false;
       }
     }
   }
-  return true;
+  return !odd.seen();
 }

@@ -7,7 +7,8 @@ import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, loadWord, times } from '../control.ts';
 import type { FunctionBody, Local, MemoryOp } from '../encoder.ts';
-import { address, i32, scratch } from '../heap.ts';
+import { address, scratch } from '../heap.ts';
+import { parameterWords } from '../linear-memory.ts';
 import type { Loop } from '../loops.ts';
 
 /** How an element is loaded and stored when it only moves, by its bytes. */
@@ -78,7 +79,7 @@ export function writeNest(
 ): number {
   const depth = Math.max(0, loops.length - 1);
   const at = scratch(4 * (head + 1 + 2 * starts.length + depth * (1 + starts.length)));
-  const words = i32();
+  const words = parameterWords();
   let w = (at >>> 2) + head;
   for (const start of starts) words[w++] = start;
   const inner = loops.at(-1) ?? { size: 1, steps: starts.map(() => 0) };

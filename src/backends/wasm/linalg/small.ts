@@ -6,6 +6,7 @@ import { startOf } from '../indexing/nest.ts';
 import { joinLoops, loopsOver } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { fusing } from '../relaxed.ts';
+import { joinWorkers } from '../threads/pending.ts';
 import { deal } from '../threads/share.ts';
 import { Items } from './batch.ts';
 import { smallCholesky, smallLu, smallProduct, smallSolve, smallSolveFactored } from './small-code.ts';
@@ -54,6 +55,7 @@ function run(
     const places = operands.flatMap(({ start, step }) => [start + first * step, step]);
     later(found, Math.min(count, to * lanes) - first, ...places);
   });
+  joinWorkers();
 }
 
 /**

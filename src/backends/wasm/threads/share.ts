@@ -7,12 +7,15 @@ import type { WasmFunction } from '../module.ts';
 import { type CallAt, callAlone } from './alone.ts';
 import { joinWorkers } from './pending.ts';
 import { canShare, getNumThreads } from './pool.ts';
-import { type Call, isBusy, leaveTasks, type Task } from './queue.ts';
+import { type Call, callInTurn, isBusy, leaveTasks, type Task } from './queue.ts';
 
 /** Calls a kernel, now or when the tasks run. */
 export type Run = (kernel: WasmFunction, ...args: number[]) => void;
 
 export const now: Run = (kernel, ...args) => void kernel(...args);
+
+/** At once if nothing is queued, else behind it. */
+export const inTurn: Run = (kernel, ...args) => callInTurn(0, kernel, ...args);
 
 /** Steps of work (multiplications, elements moved four times) from which on it is shared: some twenty microseconds. */
 const SHARED_STEPS = 2 ** 19;
@@ -89,7 +92,7 @@ export function shareOf(task: number, tasks: number, units: number): readonly [f
 
 /**
  * Does work of so many steps in `units` that do not depend on each other: by `run`, which is part of a task,
- * or, without one, dealt out to tasks.
+ * or, without one, dealt out to tasks, which nobody waits for (`leaveInTasks`). Work of no steps is not for workers.
  */
 export function deal(
   run: Run | null,
@@ -101,8 +104,9 @@ export function deal(
     work(run, 0, units, 0);
     return;
   }
+  if (steps === 0) joinWorkers();
   const tasks = tasksFor(steps, units);
-  inTasks(tasks, (t, later) => work(later, ...shareOf(t, tasks, units), t));
+  leaveInTasks(tasks, steps, (t, later) => work(later, ...shareOf(t, tasks, units), t));
 }
 
 /** Parameter blocks that are written before threads begin. */
