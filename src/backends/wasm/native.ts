@@ -14,7 +14,11 @@ export interface Koffi {
   load(path: string): Library;
   /** Where a view's first byte lies in the process. */
   address(view: Uint8Array): bigint;
+  config(options: { readonly sync_stack_size: number }): unknown;
 }
+
+/** Room for what a function has on its stack: LAPACK's take half a MiB for each turn of a recursion where they have threads. */
+const STACK_BYTES = 16 * 2 ** 20;
 
 export interface NativeHost {
   readonly process?: {
@@ -51,7 +55,17 @@ export function koffiFrom(host: NativeHost, module: string): Koffi | null {
     return null;
   }
   if (!tellsAddresses(koffi)) throw new Error("the package 'koffi' is too old, version 3 or newer is needed");
+  enlargeStack(koffi);
   return koffi;
+}
+
+/** For the process and before the first call of all: workers, and who comes after another user of koffi, find it settled. */
+function enlargeStack(koffi: Koffi): void {
+  try {
+    koffi.config({ sync_stack_size: STACK_BYTES });
+  } catch {
+    // What there is has to do.
+  }
 }
 
 /** Older versions do not say where a view lies: found out before anything large depends on it. */
