@@ -1,5 +1,5 @@
 /** Products by the system's BLAS on several threads of this library. Where there is no BLAS, the generated kernels stand in for it. */
-import { getNumThreads, randn, setNumThreads, type Tensor } from 'nabla';
+import { getNumThreads, linalg, randn, setNumThreads, type Tensor } from 'nabla';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Blas, findBlas } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
@@ -116,3 +116,15 @@ it('pieces cover a product without gaps, and begin at whole tiles', () => {
     1, 3, 6,
   ]);
 });
+
+it.skipIf(typeof blas === 'string')(
+  'a factorisation by several threads has the room on the stack that it takes',
+  async () => {
+    introduce(blas as Blas);
+    replaceBlas(blas as Blas);
+    await withThreads(3);
+    const a = double.slice(0, 0, 300);
+    const { P, L, U } = linalg.lu(a);
+    expect(+P.matmul(L).matmul(U).sub(a).abs().max()).toBeLessThan(1e-12);
+  },
+);
