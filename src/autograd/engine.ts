@@ -325,9 +325,11 @@ class BackwardPass extends Reach implements Pass, Ledger {
   /** The gradients that a rule has made of `g`, those that are parts of memory of this pass cut from each other. */
   private apart(grads: readonly (TensorBase | null)[], g: Gradients): readonly (TensorBase | null)[] {
     let cut = grads;
+    let tried: Storage | null = null;
     for (const gi of grads) {
-      if (!gi || gi.storage.owner !== this || !isPart(gi)) continue;
+      if (!gi || gi.storage === tried || gi.storage.owner !== this || !isPart(gi)) continue;
       const { storage } = gi;
+      tried = storage;
       // No other gradient that is pending may lie there.
       let seen = 0;
       for (const t of g) if (t?.storage === storage) seen++;

@@ -1,12 +1,11 @@
-import { cut, LINE, SMALL_BYTES, type Storage } from '../backends/wasm/heap.ts';
-import { dtypeInfo } from '../core/dtype.ts';
-import { type TensorBase, tensorOver } from '../core/tensor.ts';
-
-/*
+/**
  * A rule may give several gradients that are parts of one piece of memory: that of `cat` gives parts of the
  * cotangent. If nobody else sees that memory, it is cut, and each part is a gradient like any other: it becomes
  * `.grad` without a copy, is added to, and is freed by itself.
  */
+import { cut, LINE, SMALL_BYTES, type Storage } from '../backends/wasm/heap.ts';
+import { dtypeInfo } from '../core/dtype.ts';
+import { type TensorBase, tensorOver } from '../core/tensor.ts';
 
 interface Part {
   /** Which of the gradients it is. */

@@ -6,8 +6,8 @@ import { TILE_ROWS } from './gemm-tile.ts';
 import { beginLaunchBeside, f32, f64, i32, scratch } from './heap.ts';
 import type { WasmFunction } from './module.ts';
 import { canShare, getNumThreads } from './threads/pool.ts';
-import { type Call, callInTurn, leaveTasks } from './threads/queue.ts';
-import type { Run } from './threads/share.ts';
+import { type Call, leaveTasks } from './threads/queue.ts';
+import { inTurn, now } from './threads/share.ts';
 
 // ─── packing room ────────────────────────────────────────────────────────────────────────────────
 
@@ -162,13 +162,14 @@ function shortSums(
   const chunk = Math.min(n, Math.floor(SMALL_BYTES / (k * bytes)));
   const shares = m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
   const band = shares ? Math.ceil(m / (4 * getNumThreads())) : m;
-  const inTurn = turnOf(shares);
+  // Between kernels that are shared, or else at once.
+  const run = shares ? inTurn : now;
   for (let j = 0; j < n; j += chunk) {
     const width = Math.min(chunk, n - j);
     let [from, row] = [b + j * bN, bK];
     if (bN !== bytes) {
       [from, row] = [room(FOR_B, k * chunk * bytes), chunk * bytes];
-      for (let r = 0; r < k; r++) inTurn(kernels.gather, b + r * bK + j * bN, bN, from + r * row, width);
+      for (let r = 0; r < k; r++) run(kernels.gather, b + r * bK + j * bN, bN, from + r * row, width);
     }
     const tasks: Call[][] = [];
     for (let i = 0; i < m; i += band) {
@@ -182,12 +183,6 @@ function shortSums(
 
 /** Rows rounded up to whole tiles. */
 const tiles = (rows: number): number => Math.ceil(rows / TILE_ROWS) * TILE_ROWS;
-
-/** How kernels are called between those that are shared, or else at once. */
-const turnOf =
-  (shares: boolean): Run =>
-  (kernel, ...args) =>
-    shares ? callInTurn(0, kernel, ...args) : void kernel(...args);
 
 /** Whether the rows of a product are shared between threads, and all that is done for it is done in its turn. */
 export const sharesRows = (m: number, n: number, k: number): boolean =>
@@ -259,14 +254,15 @@ function blocked(
   const band = bandOf(m, shares);
   const bandBytes = inPlace ? 0 : band * step * bytes;
   const rows = room(FOR_A, bandBytes * (shares ? Math.ceil(m / band) : 1));
-  const inTurn = turnOf(shares);
+  // Between kernels that are shared, or else at once.
+  const run = shares ? inTurn : now;
   for (let j = 0; j < n; j += blockColumns) {
     const width = Math.min(blockColumns, n - j);
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
       const adds = at | into;
       const bPanel = columns * length * bytes;
-      inTurn(kernels.packB, b + at * bK + j * bN, bK, bN, panels, length, width);
+      run(kernels.packB, b + at * bK + j * bN, bK, bN, panels, length, width);
       const aPanel = TILE_ROWS * length * bytes;
       const tasks: Call[][] = [];
       for (let i = 0; i < m; i += band) {

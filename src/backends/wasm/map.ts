@@ -29,7 +29,7 @@ import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
 import { callInTurn, isBusy } from './threads/queue.ts';
-import { inPieces, leaveInTasks, pieceOf, shareOf, tasksFor } from './threads/share.ts';
+import { deal, inPieces, pieceOf } from './threads/share.ts';
 import { transposeKernel } from './transpose.ts';
 import { hasFunctions, weight } from './weight.ts';
 
@@ -236,10 +236,7 @@ export class MapKernel {
     const blocks = copies ? [] : [rows, length - (pieces - 1) * rows].map((turns) => this.#block(1, width, turns));
     const starts = tensors.map((t) => place(t));
     const positions = around.reduce((p, { size }) => p * size, 1);
-    const total = this.#steps * numel(outs[0].shape);
-    const tasks = tasksFor(total, positions * pieces);
-    leaveInTasks(tasks, total, (task, run) => {
-      const [from, end] = shareOf(task, tasks, positions * pieces);
+    deal(null, this.#steps * numel(outs[0].shape), positions * pieces, (run, from, end) => {
       const rooms = lying.map((lies, k) => (lies && !copies ? scratch(rows * lines * bytes[k]) : 0));
       for (let unit = from; unit < end; unit++) {
         const first = (unit % pieces) * rows;
