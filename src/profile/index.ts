@@ -1,6 +1,7 @@
 /** Where a program's time goes, operation by operation. */
 import { refusePromise } from '../autograd/hold.ts';
 import { now } from '../backends/wasm/threads/clock.ts';
+import { joinWorkers } from '../backends/wasm/threads/pending.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import { checkOptions } from '../tensor/options.ts';
 import { instrumented } from './instrument.ts';
@@ -90,6 +91,7 @@ export function profile<R>(body: () => R, options?: ProfileOptions): Profile<R> 
     const recorder = new Recorder(limit);
     const value = instrumented(recorder, body);
     refusePromise('profile', value);
+    joinWorkers();
     made = new Profile(value, now() - recorder.begin, recorder);
   } finally {
     running = false;

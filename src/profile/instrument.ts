@@ -6,7 +6,8 @@ import type { Node } from '../core/node.ts';
 import { type Backward, type Op, operations } from '../core/op.ts';
 import type { Operand, Outputs, TensorBase } from '../core/tensor.ts';
 import { ElementwiseOp } from '../ops/elementwise-op.ts';
-import { bytesInPlace, bytesMoved, flopsOf, stepsOf } from './cost.ts';
+import type { WritingOp } from '../ops/writing.ts';
+import { bytesInPlace, bytesMoved, bytesWritten, flopsOf, stepsOf, workOfRule } from './cost.ts';
 import type { Recorder, Work } from './recorder.ts';
 
 function shapesOf(inputs: readonly Operand[]): string {
@@ -71,7 +72,7 @@ function patchElementwise(patches: Patches, recorder: Recorder): void {
         const run = (): void => original.call(this, target, inputs);
         recorder.measure(`${this.name}_`, 'forward', run, () => ({
           ...elementwiseWork(this, inputs, target),
-          bytes: bytesInPlace(target, inputs),
+          bytes: bytesInPlace(target, inputs, this.fn.outs),
         }));
       },
   );
@@ -94,15 +95,28 @@ function patchOp(patches: Patches, recorder: Recorder, op: Op<never>): void {
     });
     return recorder.measure(op.name, 'forward', () => original.call(op, inputs, attrs), work);
   });
+  if ('write' in op) {
+    patches.replace(op as WritingOp<never>, 'write', (original) => (y, others, attrs) => {
+      const work = (): Work => ({
+        bytes: bytesWritten(others),
+        flops: flopsOf(op.name, others, []),
+        shapes: shapesOf([y, ...others]),
+      });
+      return recorder.measure(`${op.name}_`, 'forward', () => original.call(op, y, others, attrs), work);
+    });
+  }
   const { backward } = op;
   if (backward === null) return;
-  patches.replace(
-    backward,
-    'run',
-    (original): Backward['run'] =>
-      (node: Node, g, wanted) =>
-        recorder.measure(node.name, 'backward', () => original.call(backward, node, g, wanted)),
-  );
+  patches.replace(backward, 'run', (original): Backward['run'] => (node: Node, g, wanted) => {
+    // The rule may let go of what is saved.
+    const saved = node.saved?.slice() ?? [];
+    const run = (): readonly (TensorBase | null)[] => original.call(backward, node, g, wanted);
+    const work = (made: readonly (TensorBase | null)[]): Work | null => {
+      const done = workOfRule(op.name, g, saved, made, wanted);
+      return done && { ...done, shapes: shapesOf(g.filter((x) => x !== null)) };
+    };
+    return recorder.measure(node.name, 'backward', run, work);
+  });
 }
 
 /** Runs `body` with every operation measured. */

@@ -1,4 +1,5 @@
 /** What happened, while it is being measured. */
+import { currentPass } from '../autograd/nesting.ts';
 import { now } from '../backends/wasm/threads/clock.ts';
 import { joinWorkers } from '../backends/wasm/threads/pending.ts';
 
@@ -46,7 +47,7 @@ export interface Work {
 const NO_WORK: Work = { bytes: 0, flops: 0, shapes: '' };
 
 export class Recorder {
-  readonly begin: number = now();
+  readonly begin: number;
   readonly events: Event[] = [];
   /** Events beyond the limit: they count in the rows and are not in the trace. */
   dropped = 0;
@@ -56,29 +57,35 @@ export class Recorder {
 
   constructor(limit: number) {
     this.#limit = limit;
+    // What was queued before is not part of the profile.
+    joinWorkers();
+    this.begin = now();
   }
 
   /** Runs `body` as one call of `name`. What it calls in turn is part of it; what that did is added up here. */
-  measure<R>(name: string, phase: Phase, body: () => R, work?: (result: R) => Work): R {
+  measure<R>(name: string, phase: Phase, body: () => R, work?: (result: R) => Work | null): R {
     const frames = this.#frames;
     const depth = frames.length;
     const outer = depth > 0 ? frames[depth - 1] : null;
-    // Inside a backward rule everything belongs to the backward pass.
-    const frame: Frame = { name, phase: outer?.phase ?? phase, start: now(), bytes: 0, flops: 0 };
+    // Nor is what nobody measures, as filling with random numbers, part of the next operation.
+    joinWorkers();
+    // While a backward pass runs everything belongs to it: what rules call, and the adding up of gradients.
+    const during = currentPass() === null ? phase : 'backward';
+    const frame: Frame = { name, phase: outer?.phase ?? during, start: now(), bytes: 0, flops: 0 };
     frames.push(frame);
     let done: Work = NO_WORK;
     try {
       const result = body();
       // What workers are still at is part of it.
       joinWorkers();
-      if (work !== undefined) done = work(result);
+      done = work?.(result) ?? NO_WORK;
       return result;
     } finally {
       frames.length = depth;
       const end = now();
-      // A composition did what its parts did; a kernel did what its operands say.
-      const bytes = frame.bytes > 0 ? frame.bytes : done.bytes;
-      const flops = frame.flops > 0 ? frame.flops : done.flops;
+      // A composition did what its parts did; a kernel did what its operands say, and may have a part that is an operation.
+      const bytes = Math.max(frame.bytes, done.bytes);
+      const flops = Math.max(frame.flops, done.flops);
       if (outer !== null) {
         outer.bytes += bytes;
         outer.flops += flops;

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Tensor } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { type Case, difference, fixture, loadCases, TOLERANCE } from '../../bench/gradbench/cases.ts';
+import { ba } from '../../bench/gradbench/evals/ba.ts';
 import { modules } from '../../bench/gradbench/evals/index.ts';
 import { evaluate, respond, respondTo } from '../../bench/gradbench/protocol.ts';
 
@@ -121,6 +123,24 @@ describe('beyond the cases', () => {
     const { vals } = output('ba', 'jacobian', { ...input, cam }) as { vals: number[] };
     near(vals.slice(0, 11), central(error(0), cam));
     near(vals.slice(15, 26), central(error(1), cam));
+  });
+
+  it('ba of more observations than are computed at once', () => {
+    const cam = [0.1, -0.2, 0.3, 0.3, -0.2, 0.1, 1.5, 0.1, 0.2, 0.01, 0.02];
+    const [n, m, p] = [3, 5, 2 ** 18 + 2];
+    const call = ba.jacobian({ n, m, p, cam, x: [0.1, 0.4, 2], w: 0.8, feat: [0.2, 0.1] });
+    const { rows, cols, vals } = call.run() as Record<'rows' | 'cols' | 'vals', Tensor>;
+    expect(rows.shape).toEqual([3 * p + 1]);
+    const row = (t: Tensor, i: number): unknown => t.narrow(0, 15 * i, 15).toArray();
+    for (const o of [1, p - 2, p - 1]) {
+      // All observations are of one camera and one point, which stand in several places.
+      expect(row(vals, 2 * o)).toEqual(row(vals, 0));
+      expect(row(vals, 2 * o + 1)).toEqual(row(vals, 1));
+      const camera = Array.from({ length: 11 }, (_, i) => 11 * (o % n) + i);
+      const point = Array.from({ length: 3 }, (_, i) => 11 * n + 3 * (o % m) + i);
+      expect(row(cols, 2 * o + 1)).toEqual([...camera, ...point, 11 * n + 3 * m + o]);
+      expect(vals.select(0, 30 * p + o).item()).toBeCloseTo(-1.6);
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AutogradError, eye, linalg, ones, profile, type Tensor, vmap } from 'nabla';
+import { AutogradError, eye, functional, linalg, ones, profile, type Tensor, tensor, vmap } from 'nabla';
 import { describe, expect, it, vi } from 'vitest';
 import { operations } from '../../src/core/op.ts';
 import { ElementwiseOp } from '../../src/ops/elementwise-op.ts';
@@ -60,6 +60,40 @@ describe('profile', () => {
     expect(flops('solve')).toBeCloseTo((2 / 3) * 30 ** 3 + 2 * 30 ** 2 * 2);
     expect(flops('lu')).toBeCloseTo(30 ** 2 * (60 - 10));
     expect(flops('cholesky')).toBeCloseTo(30 ** 3 / 3);
+  });
+
+  it('counts the steps of rules that are kernels, and of what is written in place', () => {
+    const [q, k, v] = [ones([2, 6, 4]), ones([2, 5, 4]), ones([2, 5, 3])].map((t) => t.requiresGrad_());
+    const table = ones([9, 4]).requiresGrad_();
+    const index = tensor([1, 7, 1], { dtype: 'int32' });
+    const { rows } = profile(() => {
+      functional.scaledDotProductAttention(q, k, v).sum().backward();
+      q.softmax(2).sum().backward();
+      functional.embedding(index, table).sum().backward();
+      ones([9, 4]).indexAdd_(0, index, ones([3, 4]));
+    }, quiet);
+    const row = (name: string, phase = 'backward') => rows.find((r) => r.name === name && r.phase === phase);
+    const [scores, products] = [2 * 6 * 5, 2 * (4 + 3)];
+    expect(row('attention', 'forward')?.flops).toBe(scores * products);
+    expect(row('ScaledDotProductFlashAttentionForCpuBackward0')).toMatchObject({
+      flops: scores * (2 * products + 5),
+      // The cotangent, which is one number, what is saved, and the gradients.
+      bytes: 4 * (1 + (2 * 6 * 4 + 2 * 5 * 4 + 2 * 5 * 3) * 2 + scores),
+    });
+    expect(row('SoftmaxBackward0')?.flops).toBe(4 * 2 * 6 * 4);
+    expect(row('EmbeddingBackward0')?.bytes).toBeGreaterThan(0);
+    expect(row('indexAdd_', 'forward')).toMatchObject({ calls: 1, flops: 3 * 4, bytes: 4 * (3 + 2 * 3 * 4) });
+  });
+
+  it('takes the adding up of gradients for part of the backward pass, and filling for writing alone', () => {
+    const x = ones([5]).requiresGrad_();
+    const { rows } = profile(() => {
+      x.sum().backward();
+      x.mul(2).sum().backward();
+      x.detach().fill_(3);
+    }, quiet);
+    expect(rows.find((r) => r.name === 'add_')).toMatchObject({ phase: 'backward', calls: 1 });
+    expect(rows.find((r) => r.name === 'fill_')).toMatchObject({ phase: 'forward', bytes: 4 * 5 });
   });
 
   it('returns what the function returns, and changes no result', () => {

@@ -2,7 +2,7 @@
  * Bundle adjustment: how far observed features are from where the cameras would see the points, and
  * the sparse Jacobian of these errors by cameras, points and weights.
  */
-import { arange, cat, elementwise, grad, type Scalar, stack, type Tensor, tensor, vmap } from 'nabla';
+import { arange, cat, elementwise, grad, type Scalar, stack, type Tensor, tensor, vmap, zeros } from 'nabla';
 import { defined, type Fields, float64, int32, type Module } from './eval.ts';
 
 /** Camera: rotation (3), centre (3), focal length, principal point (2), radial distortion (2). */
@@ -74,9 +74,27 @@ const reprojection = (axis: 0 | 1): ((...inputs: readonly Tensor[]) => Tensor) =
 const reprojections = [reprojection(0), reprojection(1)];
 const weightError = elementwise((w) => w.square().neg().add(1), 'weightError');
 
-/** The inputs of all observations: fifteen vectors [p]. */
-function observed({ cameras, points, weights, camera, point }: Input): Tensor[] {
-  return [...cameras.indexSelect(1, camera).unbind(0), ...points.indexSelect(1, point).unbind(0), weights];
+/** Observations that are computed at once: few enough for what is computed on the way to need little room. */
+const BLOCK = 2 ** 18;
+
+/** Some of the observations: the fifteen inputs and the two coordinates of the feature of each, vectors [count]. */
+interface Block {
+  readonly start: number;
+  readonly count: number;
+  readonly camera: Tensor;
+  readonly point: Tensor;
+  readonly inputs: readonly Tensor[];
+  readonly feature: readonly Tensor[];
+}
+
+function* blocks({ p, cameras, points, weights, features, ...of }: Input): Generator<Block> {
+  for (let start = 0; start < p; start += BLOCK) {
+    const count = Math.min(BLOCK, p - start);
+    const part = (t: Tensor): Tensor => t.narrow(-1, start, count);
+    const [camera, point] = [part(of.camera), part(of.point)];
+    const inputs = [...cameras.indexSelect(1, camera).unbind(0), ...points.indexSelect(1, point).unbind(0)];
+    yield { start, count, camera, point, inputs: [...inputs, part(weights)], feature: part(features).unbind(0) };
+  }
 }
 
 interface Errors {
@@ -87,9 +105,12 @@ interface Errors {
 }
 
 function objective(input: Input): Errors {
-  const inputs = observed(input);
-  const errors = reprojections.map((f, axis) => f(...inputs, input.features.select(0, axis)));
-  return { reprojection: stack(errors), weight: weightError(input.weights) };
+  const reprojection = zeros([2, input.p], float64);
+  for (const { start, count, inputs, feature } of blocks(input)) {
+    const errors = stack(reprojections.map((f, axis) => f(...inputs, feature[axis])));
+    reprojection.narrow(1, start, count).copy_(errors);
+  }
+  return { reprojection, weight: weightError(input.weights) };
 }
 
 /** Compressed sparse rows: row i has the elements `rows[i] … rows[i + 1] − 1` of `cols` and `vals`. */
@@ -100,31 +121,33 @@ interface Sparse {
 }
 
 const all = Array.from({ length: INPUTS }, (_, i) => i);
+const slopes = reprojections.map(
+  (f) => vmap(grad(f, { argnums: all })) as unknown as (...inputs: readonly Tensor[]) => Tensor[],
+);
 
-/** The gradient of each error by its fifteen inputs, for all observations at once, and where these stand. */
+/** The gradient of each error by its fifteen inputs, for all observations of a block at once, and where these stand. */
 function jacobian(input: Input): Sparse {
-  const { n, m, p, camera, point } = input;
-  const inputs = observed(input);
-  const gradients = reprojections.flatMap(
-    (f, axis) => vmap(grad(f, { argnums: all }))(...inputs, input.features.select(0, axis)) as Tensor[],
-  );
-  const byWeight = vmap(grad((w: Tensor) => weightError(w)))(input.weights);
-
-  const observation = arange(p, int32);
-  const weightColumn = observation.add(CAMERA * n + POINT * m);
-  const places = [
-    camera.mul(CAMERA).unsqueeze(1).add(arange(CAMERA, int32)),
-    point
-      .mul(POINT)
-      .add(CAMERA * n)
-      .unsqueeze(1)
-      .add(arange(POINT, int32)),
-    weightColumn.unsqueeze(1),
-  ];
+  const { n, m, p, weights } = input;
+  const weightColumns = arange(p, int32).add(CAMERA * n + POINT * m);
+  const [ofCamera, ofPoint] = [arange(CAMERA, int32), arange(POINT, int32).add(CAMERA * n)];
+  const [vals, cols] = [zeros([(2 * INPUTS + 1) * p], float64), zeros([(2 * INPUTS + 1) * p], int32)];
+  const [rowsOfVals, rowsOfCols] = [vals, cols].map((t) => t.narrow(0, 0, 2 * INPUTS * p).reshape([p, 2 * INPUTS]));
+  for (const { start, count, camera, point, inputs, feature } of blocks(input)) {
+    const gradients = slopes.flatMap((f, axis) => f(...inputs, feature[axis]));
+    rowsOfVals.narrow(0, start, count).copy_(stack(gradients).t());
+    const places = [
+      camera.mul(CAMERA).unsqueeze(1).add(ofCamera),
+      point.mul(POINT).unsqueeze(1).add(ofPoint),
+      weightColumns.narrow(0, start, count).unsqueeze(1),
+    ];
+    rowsOfCols.narrow(0, start, count).copy_(cat([...places, ...places], 1));
+  }
+  vals.narrow(0, 2 * INPUTS * p, p).copy_(vmap(grad((w: Tensor) => weightError(w)))(weights));
+  cols.narrow(0, 2 * INPUTS * p, p).copy_(weightColumns);
   return {
-    rows: cat([arange(2 * p + 1, int32).mul(INPUTS), observation.add(2 * INPUTS * p + 1)]),
-    cols: cat([cat([...places, ...places], 1).flatten(), weightColumn]),
-    vals: cat([stack(gradients).t().flatten(), byWeight]),
+    rows: cat([arange(2 * p + 1, int32).mul(INPUTS), arange(p, int32).add(2 * INPUTS * p + 1)]),
+    cols,
+    vals,
   };
 }
 
