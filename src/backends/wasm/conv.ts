@@ -116,16 +116,16 @@ export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windo
   );
 }
 
-/** By strips or tiles, if there is one part and they are quicker, else as products of matrices. */
+/** By tiles or strips, if they are quicker, else as products of matrices. */
 function run(task: Task, parts: readonly Part[], bias: Bias | null): void {
+  const tiles = tilingOf(task, parts);
   const [part] = parts;
-  const whole = parts.length === 1 && part !== undefined;
+  const whole = tiles === null && parts.length === 1 && part !== undefined;
   if (whole && suitsStrips(task, part) && nativeForParts(task, parts, 1) === null) {
     convolveStrips(task, part, bias?.values ?? null);
     return;
   }
   bias?.spread();
-  const tiles = tilingOf(task, parts);
   if (tiles !== null) {
     if (convolveTiles(task, tiles)) return;
     bias?.spread();

@@ -19,8 +19,8 @@ export interface ConvKernels {
   direct(rows: number): WasmFunction;
   /** See `emitDots`. */
   dots(width: number): WasmFunction;
-  /** See `emitStrip`: for so many taps side by side and their order, and then for so many rows. */
-  strips(taps: number, reversed: boolean): (rows: number) => WasmFunction;
+  /** See `emitStrip`: for so many taps side by side and their order, and then for so many rows and the pitch of panels. */
+  strips(taps: number, reversed: boolean): (rows: number, pitch: number) => WasmFunction;
   /** See `emitStripGradient`. */
   stripGradient(taps: number, rows: number): WasmFunction;
 }
@@ -55,7 +55,10 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
     const key = `${taps} ${reversed}`;
     let functions = strips.get(key);
     if (functions === undefined) {
-      functions = module(() => Array.from({ length: TILE_ROWS }, (_, r) => emitStrip(lanes, taps, reversed, r + 1)));
+      functions = module(() => [
+        emitStrip(lanes, taps, reversed, 1, 1),
+        ...Array.from({ length: TILE_ROWS }, (_, r) => emitStrip(lanes, taps, reversed, r + 1, TILE_ROWS)),
+      ]);
       strips.set(key, functions);
     }
     return functions;
@@ -74,7 +77,7 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
     dots: (width) => dots(dotsName(width)),
     strips: (taps, reversed) => {
       const functions = ofTaps(taps, reversed);
-      return (rows) => functions(stripName(rows));
+      return (rows, pitch) => functions(stripName(rows, pitch));
     },
     stripGradient: (taps, rows) => gradients(gradientName(taps, rows)),
   };

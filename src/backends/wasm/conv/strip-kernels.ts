@@ -1,37 +1,66 @@
 /**
- * The code of convolutions with short sums (`strips.ts`): tiles of a few channels times two vectors of
+ * The code of convolutions with short sums (`strips.ts`): tiles of a few channels times some vectors of
  * places, whose windows are read where they are. Taps along the last dimension lie side by side: their
  * places are constants, and those of the other dimensions and channels come from a table.
  */
 import { advance, times } from '../control.ts';
 import { FunctionBody, type Local, type Locals } from '../encoder.ts';
-import { type Lanes, multiplyAdd, TILE_ROWS } from '../gemm-tile.ts';
+import { type Lanes, multiplyAdd } from '../gemm-tile.ts';
 import { storeFirst } from '../lanes.ts';
 import { addLanes } from './direct.ts';
 import { nextEntry } from './pack.ts';
 
-/** Vectors of places in a tile. */
-export const STRIP_VECTORS = 2;
+/** Sums of a tile, which registers hold: fewer rows have more vectors of places. */
+const SUMS = 8;
+export const stripVectors = (rows: number): number => Math.floor(SUMS / (rows === 3 ? 4 : rows));
 
-export const stripName = (rows: number): string => `strip${rows}`;
+export const stripName = (rows: number, pitch: number): string => `strip${rows}of${pitch}`;
 
 /**
- * `(a, base, tiles, count, c, cRow, lines, lineCount, bias, never)`: c[r][x] = bias[r] + Σ_k a[k][r] · (element x, k)
- * for `rows` rows of a panel `a` and `count` tiles: words for the places of each vector, in the source from
- * `base` on and in the result from `c` on. A table has the `lineCount` places of taps that are followed by
- * others of the same line, `taps` in all, from the last one on if they are `reversed`. `never` is zero.
+ * `(a, base, tiles, count, c, cRow, lines, lineCount, bias, never, groups, aStep, baseStep)`: c[r][x] = bias[r] + Σ_k
+ * a[k][r] · (element x, k) for `rows` rows of a panel `a`, whose rows for k are `pitch` elements apart, and `count`
+ * tiles: words for the places of each vector, in the source from `base` on and in the result from `c` on. A table has
+ * the `lineCount` places of taps that are followed by others of the same line, `taps` in all, from the last one on if
+ * they are `reversed`. `never` is zero. The same again for every group, whose operands are steps further on.
  */
-export function emitStrip(lanes: Lanes, taps: number, reversed: boolean, rows: number): FunctionBody {
-  const b = new FunctionBody(stripName(rows), new Array(10).fill('i32'), []);
-  const [a, base, tiles, count, c, cRow, lines, lineCount, bias, never] = b.params as Locals<10>;
-  const vectors = Array.from({ length: STRIP_VECTORS }, (_, v) => v);
+export function emitStrip(lanes: Lanes, taps: number, reversed: boolean, rows: number, pitch: number): FunctionBody {
+  const b = new FunctionBody(stripName(rows, pitch), new Array(13).fill('i32'), []);
+  const [panel, base, allTiles, allCount, c, cRow, lines, lineCount, bias, never, groups, aStep, baseStep] =
+    b.params as Locals<13>;
+  const vectors = Array.from({ length: stripVectors(rows) }, (_, v) => v);
   const acc = Array.from({ length: rows }, () => vectors.map(() => b.local('v128')));
   const corners = vectors.map(() => b.local('i32'));
   const places = vectors.map(() => b.local('i32'));
-  const windows = vectors.map(() => b.local('v128'));
-  const [table, at, left, offset] = Array.from({ length: 4 }, () => b.local('i32')) as Locals<4>;
-  const x = b.local('v128');
-  times(b, count, () => {
+  const [tiles, count, table, at, left, offset] = Array.from({ length: 6 }, () => b.local('i32')) as Locals<6>;
+  const [x, window] = [b.local('v128'), b.local('v128')];
+  const weights = acc.map(() => b.local('v128'));
+  const load = (v: number, t: number, into: Local): void => {
+    b.get(places[v]!)
+      .mem('v128.load', (reversed ? taps - 1 - t : t) * lanes.bytes)
+      .set(into);
+  };
+  const splat = (r: number, t: number, into: Local): void => {
+    b.get(at)
+      .mem(lanes.splat, (t * pitch + r) * lanes.bytes)
+      .set(into);
+  };
+  /** Of rows and vectors, what there is less of stays in registers, and of the other there is one at a time. */
+  const tap = (t: number): void => {
+    if (rows > vectors.length) {
+      for (const v of vectors) load(v, t, weights[v]!);
+      acc.forEach((row, r) => {
+        splat(r, t, x);
+        row.forEach((sum, v) => void multiplyAdd(b, lanes, sum, x, weights[v]!));
+      });
+    } else {
+      weights.forEach((weight, r) => void splat(r, t, weight));
+      for (const v of vectors) {
+        load(v, t, window);
+        acc.forEach((row, r) => void multiplyAdd(b, lanes, row[v]!, weights[r]!, window));
+      }
+    }
+  };
+  const tile = (): void => {
     acc.forEach((row, r) => {
       b.get(bias)
         .mem(lanes.splat, r * lanes.bytes)
@@ -45,7 +74,7 @@ export function emitStrip(lanes: Lanes, taps: number, reversed: boolean, rows: n
         .op('i32.add')
         .set(corner);
     });
-    b.get(lines).set(table).get(a).set(at).get(lineCount).set(left);
+    b.get(lines).set(table).get(panel).set(at).get(lineCount).set(left);
     b.block(() => {
       b.loop(() => {
         nextEntry(b, table, offset);
@@ -53,21 +82,9 @@ export function emitStrip(lanes: Lanes, taps: number, reversed: boolean, rows: n
         for (let t = 0; t < taps; t++) {
           // A way out after each step, as in the tiles of products: V8 orders nothing across it.
           if (t > 0) b.get(never).i32(t).op('i32.eq').brIf(1);
-          windows.forEach(
-            (window, v) =>
-              void b
-                .get(places[v]!)
-                .mem('v128.load', (reversed ? taps - 1 - t : t) * lanes.bytes)
-                .set(window),
-          );
-          acc.forEach((row, r) => {
-            b.get(at)
-              .mem(lanes.splat, (t * TILE_ROWS + r) * lanes.bytes)
-              .set(x);
-            row.forEach((sum, v) => void multiplyAdd(b, lanes, sum, x, windows[v]!));
-          });
+          tap(t);
         }
-        advance(b, at, taps * TILE_ROWS * lanes.bytes);
+        advance(b, at, taps * pitch * lanes.bytes);
         b.get(left).i32(1).op('i32.sub').tee(left).brIf(0);
       });
     });
@@ -82,7 +99,15 @@ export function emitStrip(lanes: Lanes, taps: number, reversed: boolean, rows: n
         b.get(place).get(row[v]!).mem('v128.store');
       });
     });
-    advance(b, tiles, 8 * STRIP_VECTORS);
+    advance(b, tiles, 8 * vectors.length);
+  };
+  times(b, groups, () => {
+    b.get(allTiles).set(tiles).get(allCount).set(count);
+    times(b, count, tile);
+    advance(b, panel, aStep);
+    advance(b, base, baseStep);
+    for (const _ of acc) advance(b, c, cRow);
+    advance(b, bias, rows * lanes.bytes);
   });
   return b;
 }

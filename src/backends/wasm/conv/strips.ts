@@ -5,6 +5,7 @@
  */
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
+import type { GemmKernels } from '../gemm-kernels.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunchBeside, scratch } from '../heap.ts';
@@ -15,51 +16,50 @@ import { convKernels } from './kernels.ts';
 import { mover } from './move.ts';
 import { WeightPanels } from './panels.ts';
 import type { Part, Task } from './products.ts';
-import { STRIP_VECTORS } from './strip-kernels.ts';
+import { stripVectors } from './strip-kernels.ts';
 import { place, product } from './tables.ts';
 
-/** With fewer rows than this, other kernels make more places at once. */
-const FEWEST_ROWS = 4;
-/** Longest sums that are not worth packing for, and taps along the last dimension. */
+/** Longest sums that are not worth packing for; and with fewer rows than so many, where packing gains less. */
 export const LONGEST_SUMS = 64;
+const FEW_ROWS = 24;
+const LONGEST_OF_FEW = 512;
+/** Taps along the last dimension whose places are constants, at most. */
 const MOST_TAPS = 8;
 /** Bytes of images that are framed at a time. */
 export const WAVE_BYTES = 1 << 20;
 
-const neighbours = (list: readonly number[]): boolean => list.every((n, i) => i === 0 || n - list[i - 1] === 1);
+const areApart = (list: readonly number[], step: number): boolean =>
+  list.every((n, i) => i === 0 || n - list[i - 1] === step);
 
-/** Whether what taps along the last dimension reach goes from right to left, as in transposed convolutions. */
-const goesBack = ({ reach }: Part): boolean => {
+/** How taps along the last dimension lie: so many that follow each other, or go back, as in transposed convolutions. */
+function tapsOf({ reach }: Part, phases: number): { readonly taps: number; readonly reversed: boolean } {
   const last = reach[reach.length - 1];
-  return last[0] > last[last.length - 1];
-};
+  const reversed = last[0] > last[last.length - 1];
+  const together = phases === 1 && last.length <= MOST_TAPS && areApart(last, reversed ? -1 : 1);
+  return together ? { taps: last.length, reversed } : { taps: 1, reversed: false };
+}
 
-/** Whether a part of a convolution is all of it, with short sums over neighbours. */
-export function suitsStrips({ out, source, groups, before, after }: Task, part: Part): boolean {
+/** Whether a part of a convolution is all of it, with short sums or few rows, and places that lie side by side. */
+export function suitsStrips({ out, source, groups, before, after, phases }: Task, part: Part): boolean {
   const d = part.sizes.length - 1;
-  const width = part.sizes[d];
-  const taps = part.taps[d].length;
   const k = (source.shape[1] / groups) * product(part.taps.map((t) => t.length));
   const lanes = kernelsFor('conv', out.dtype).lanes.count;
   return (
-    out.shape[1] / groups >= FEWEST_ROWS &&
     k > 0 &&
-    k <= LONGEST_SUMS &&
-    taps <= MOST_TAPS &&
-    width >= lanes &&
+    k <= (out.shape[1] / groups < FEW_ROWS ? LONGEST_OF_FEW : LONGEST_SUMS) &&
+    part.sizes[d] >= lanes &&
     product(out.shape) > 0 &&
     part.sizes.every((n, i) => n === out.shape[i + 2]) &&
-    neighbours(part.columns[d]) &&
-    (neighbours(part.reach[d]) || neighbours(part.reach[d].toReversed())) &&
-    (isFramed(before, after) || source.strides[d + 2] === 1)
+    areApart(part.columns[d], phases) &&
+    (isFramed(before, after) || phases > 1 || source.strides[d + 2] === 1)
   );
 }
 
 /**
- * Vectors of places, from one end of a line to the other: the last one lies over what it must of the one
- * before. Words for where each is in the source and in the result.
+ * Vectors of places, from one end of a line to the other, `vectors` of them in a tile: the last one of a line lies over
+ * what it must of the one before. Words for where each is in the source and in the result.
  */
-function tilesOf(columns: Int32Array, width: number, lanes: number, bytes: number): Int32Array {
+function tilesOf(columns: Int32Array, width: number, lanes: number, bytes: number, vectors: number) {
   const words: number[] = [];
   for (let line = 0; line < columns.length; line += width) {
     for (let x = 0; x < width; x += lanes) {
@@ -67,8 +67,19 @@ function tilesOf(columns: Int32Array, width: number, lanes: number, bytes: numbe
       words.push(columns[at], at * bytes);
     }
   }
-  while (words.length % (2 * STRIP_VECTORS) !== 0) words.push(...words.slice(-2));
-  return Int32Array.from(words);
+  while (words.length % (2 * vectors) !== 0) words.push(...words.slice(-2));
+  return { table: place(Int32Array.from(words)), count: words.length / (2 * vectors) };
+}
+
+/** The weights of groups of one row, one after the other. */
+function loneWeights(gemm: GemmKernels, { source, weight, groups, channelStep, groupStep }: Task): number {
+  const [channels, taps] = [source.shape[1] / groups, weight.shape.slice(2)];
+  const shape = [groups, channels, ...taps];
+  const to = scratch(product(shape) * gemm.bytes);
+  const strides = shape.map((_, d) => product(shape.slice(d + 1)));
+  const from = [groupStep, channelStep, ...weight.strides.slice(2)];
+  mover('put', weight.dtype, shape, strides, from)(inTurn, to, startOf(weight));
+  return to;
 }
 
 /** A convolution that suits, and `bias` [channels] added to it. */
@@ -86,35 +97,44 @@ export function convolveStrips(task: Task, part: Part, bias: Strided | null): vo
   const d = part.sizes.length - 1;
   const imageBytes = product(source.shape.slice(1)) * bytes;
   const wave = Math.min(images, Math.max(1, Math.floor(WAVE_BYTES / imageBytes)));
-  const frame = frameOf(source, task.before, task.after, wave, source.shape[1]);
-  const weights = new WeightPanels(gemm, task, part);
-  const { rows, k } = weights;
+  const frame = frameOf(source, task.before, task.after, wave, source.shape[1], task.phases);
+  const rows = out.shape[1] / groups;
+  const k = channels * product(part.taps.map((t) => t.length));
+  const panels = Math.ceil(rows / TILE_ROWS);
+  const weights = rows > 1 ? new WeightPanels(gemm, task, part) : null;
+  const lone = weights === null ? loneWeights(gemm, task) : 0;
+  const groupBytes = weights?.groupBytes ?? k * bytes;
   const columns = placesIn(frame, {}, part.columns);
-  const words = tilesOf(columns, part.sizes[d], lanes.count, bytes);
-  const tiles = place(words);
-  const count = words.length / (2 * STRIP_VECTORS);
-  const lines = placesIn(frame, { channels }, part.reach.with(d, [Math.min(...part.reach[d])]));
+  const tiles = new Map<number, ReturnType<typeof tilesOf>>();
+  for (const some of new Set([Math.min(TILE_ROWS, rows), rows % TILE_ROWS || TILE_ROWS])) {
+    tiles.set(some, tilesOf(columns, part.sizes[d], lanes.count, bytes, stripVectors(some)));
+  }
+  const { taps, reversed } = tapsOf(part, task.phases);
+  const reach = taps === 1 ? part.reach : part.reach.with(d, [Math.min(...part.reach[d])]);
+  const lines = placesIn(frame, { channels }, reach);
   const lineTable = place(lines);
   const starts = scratch(Math.ceil(out.shape[1] / TILE_ROWS + 1) * TILE_ROWS * bytes);
   if (bias === null) clear(starts, out.shape[1] * bytes);
   else mover('put', out.dtype, [out.shape[1]], [1], bias.strides)(inTurn, starts, biasFrom);
   const row = out.strides[1] * bytes;
-  const strip = convKernels(gemm).strips(part.taps[d].length, goesBack(part));
-  const panels = Math.ceil(rows / TILE_ROWS);
+  const strip = convKernels(gemm).strips(taps, reversed);
   for (let n = 0; n < images; n += wave) {
     const some = Math.min(wave, images - n);
     const base = frame.at(n, some, 0);
     const units = some * groups * panels;
     deal(null, out.shape[1] * k * some * columns.length, units, (run, first, end) => {
-      for (let unit = first; unit < end; unit++) {
+      for (let unit = first, together = 1; unit < end; unit += together) {
         const [image, group] = [Math.floor(unit / (groups * panels)), Math.floor(unit / panels) % groups];
         const i = (unit % panels) * TILE_ROWS;
         const channel = group * rows + i;
+        const height = Math.min(TILE_ROWS, rows - i);
+        const { table, count } = tiles.get(height)!;
+        if (panels === 1) together = Math.min(end - unit, groups - group);
         run(
-          strip(Math.min(TILE_ROWS, rows - i)),
-          weights.at(group, i, 0, k),
+          strip(height, rows === 1 ? 1 : TILE_ROWS),
+          weights?.at(group, i, 0, k) ?? lone + group * groupBytes,
           base + image * frame.image + group * channels * frame.channel,
-          tiles,
+          table,
           count,
           to + (n + image) * out.strides[0] * bytes + channel * row,
           row,
@@ -122,6 +142,9 @@ export function convolveStrips(task: Task, part: Part, bias: Strided | null): vo
           lines.length,
           starts + channel * bytes,
           0,
+          together,
+          groupBytes,
+          channels * frame.channel,
         );
       }
     });
