@@ -19,13 +19,14 @@ export class WeightPanels {
   readonly #bytes: number;
   readonly #to: number;
 
-  /** Packs the weights of all groups for the taps of a part, for the current launch. */
-  constructor(gemm: GemmKernels, { out, source, weight, groups, rowStep, channelStep, groupStep }: Task, part: Part) {
+  /** Packs the weights of all groups for the taps of a part, for the current launch, for sums in blocks or `whole` ones. */
+  constructor(gemm: GemmKernels, task: Task, part: Part, whole = false) {
+    const { out, source, weight, groups, rowStep, channelStep, groupStep } = task;
     const { bytes } = gemm;
     const channels = source.shape[1] / groups;
     this.rows = out.shape[1] / groups;
     this.k = channels * product(part.taps.map((t) => t.length));
-    this.#step = blockLength(this.k);
+    this.#step = whole ? this.k : blockLength(this.k);
     this.#bytes = bytes;
     this.groupBytes = Math.ceil(this.rows / TILE_ROWS) * TILE_ROWS * this.k * bytes;
     this.#to = scratch(groups * this.groupBytes);

@@ -1,7 +1,7 @@
 /**
- * Convolutions with short sums, as of images with few channels: windows would be packed for too few rows.
- * Where places and taps follow each other along the last dimension, tiles of the result read them as they
- * are, and begin with the bias.
+ * Convolutions with short sums, as of images with few channels, or of few rows, as depthwise ones: windows would be
+ * packed for too little. Where places follow each other along the last dimension, tiles of the result read them as
+ * they are, and begin with the bias.
  */
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
@@ -101,7 +101,7 @@ export function convolveStrips(task: Task, part: Part, bias: Strided | null): vo
   const rows = out.shape[1] / groups;
   const k = channels * product(part.taps.map((t) => t.length));
   const panels = Math.ceil(rows / TILE_ROWS);
-  const weights = rows > 1 ? new WeightPanels(gemm, task, part) : null;
+  const weights = rows > 1 ? new WeightPanels(gemm, task, part, true) : null;
   const lone = weights === null ? loneWeights(gemm, task) : 0;
   const groupBytes = weights?.groupBytes ?? k * bytes;
   const columns = placesIn(frame, {}, part.columns);
