@@ -184,6 +184,7 @@ function rememberOne(
   let needs = 0;
   let own = 0;
   let inherited = 0;
+  const walk = ++walks;
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i];
     if (typeof x === 'number') {
@@ -196,7 +197,7 @@ function rememberOne(
     const source = sourceOf(storage);
     if (source === null) return;
     readings[i] = readingOf(source, x);
-    if (isAmong(source, readings, i)) continue;
+    if (isMet(source, walk)) continue;
     source.reads++;
     const before = hasRecipe(storage) ? storage.recipe : null;
     if (before !== null) {
@@ -237,10 +238,11 @@ const STEPS_BACK = 3;
 /** What of parameters was counted where the other inputs were made: a recurrent network reads them again in every step. */
 function countedBefore(inputs: readonly Operand[], readings: readonly (Reading | number)[], more: number): number {
   let counted = 0;
+  const walk = ++walks;
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i];
     const r = readings[i];
-    if (typeof x === 'number' || typeof r === 'number' || !isParameter(x) || isAmong(r.source, readings, i)) continue;
+    if (typeof x === 'number' || typeof r === 'number' || !isParameter(x) || isMet(r.source, walk)) continue;
     if (isReadBefore(r.source, readings, STEPS_BACK)) counted += shareOf(x.storage, r.source, more);
   }
   return counted;
@@ -255,12 +257,13 @@ function isReadBefore(source: Source, readings: readonly (Reading | number)[], s
   });
 }
 
-/** Whether one of the first `n` readings is of `source`. */
-function isAmong(source: Source, readings: readonly (Reading | number)[], n: number): boolean {
-  for (let i = 0; i < n; i++) {
-    const r = readings[i];
-    if (typeof r !== 'number' && r.source === source) return true;
-  }
+/** Walks over lists of what is read, which may be long and name a source more than once. */
+let walks = 0;
+
+/** Whether a walk has come by this source before; notes that it has. */
+function isMet(source: Source, walk: number): boolean {
+  if (source.walk === walk) return true;
+  source.walk = walk;
   return false;
 }
 
@@ -271,10 +274,8 @@ function leasesOf(readings: readonly (Reading | number)[]): Lease[] {
     return typeof b === 'object' && b.source !== a.source ? [a.source.lease, b.source.lease] : [a.source.lease];
   }
   const leases: Lease[] = [];
-  for (let i = 0; i < readings.length; i++) {
-    const r = readings[i];
-    if (typeof r !== 'number' && !isAmong(r.source, readings, i)) leases.push(r.source.lease);
-  }
+  const walk = ++walks;
+  for (const r of readings) if (typeof r !== 'number' && !isMet(r.source, walk)) leases.push(r.source.lease);
   return leases;
 }
 

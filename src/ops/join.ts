@@ -53,14 +53,15 @@ const catOp: Op<CatAttrs> = defineOp({
 /** Joins tensors along an existing dimension; dtypes are promoted. */
 export function cat(tensors: readonly TensorBase[], dim = 0): TensorBase {
   if (tensors.length === 0) throw new ArgumentError('cat: expected a non-empty list of Tensors');
-  // PyTorch lets an empty vector join anything.
-  const kept = tensors.filter((x) => !(x.shape.length === 1 && x.shape[0] === 0));
-  const list = kept.length === 0 ? tensors.slice(0, 1) : kept;
-  const first = list[0];
-  for (const x of list)
+  const isEmptyVector = (x: TensorBase): boolean => x.shape.length === 1 && x.shape[0] === 0;
+  const first = tensors.find((x) => !isEmptyVector(x)) ?? tensors[0];
+  for (const x of tensors)
     if (x.shape.length === 0)
       throw new ShapeError('cat: zero-dimensional tensor cannot be concatenated; use stack for scalars');
   const d = wrapDim('cat', dim, first.shape.length);
+  // PyTorch lets an empty vector join anything, and gives it its gradient.
+  const none = first.shape.with(d, 0);
+  const list = tensors.map((x) => (none.length > 1 && isEmptyVector(x) ? reshape(x, none) : x));
   list.forEach((x, i) => {
     if (x.shape.length !== first.shape.length) {
       throw new ShapeError(

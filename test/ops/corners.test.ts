@@ -1,4 +1,4 @@
-import { arange, autograd, functional, jvp, linalg, type Tensor, tensor, tensordot, zeros } from 'nabla';
+import { arange, autograd, cat, functional, jvp, linalg, type Tensor, tensor, tensordot, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 
 /* What PyTorch gives for dtypes, sizes and values that samples of operations seldom have. */
@@ -66,6 +66,26 @@ describe('sizes', () => {
     expect(y.shape).toEqual([2, 0]);
     y.sum().backward();
     expect(x.grad?.toArray()).toEqual([0, 0, 0]);
+  });
+
+  it('an empty vector joins anything and gets its gradient', () => {
+    const none = zeros([0], { requiresGrad: true });
+    const w = zeros([2, 3], { requiresGrad: true });
+    for (const others of [[], [zeros([0])], [zeros([2, 3])], [w]]) {
+      for (const list of [
+        [none, ...others],
+        [...others, none],
+      ]) {
+        none.grad = null;
+        const y = cat(list as Tensor[]);
+        expect(y.requiresGrad).toBe(true);
+        expect(y.shape).toEqual(others.at(-1)?.shape ?? [0]);
+        y.sum().backward();
+        expect(none.grad).toMatchObject({ shape: [0] });
+      }
+    }
+    expect(w.grad?.sum().item()).toBe(12);
+    expect(() => cat([none, zeros([])])).toThrow('zero-dimensional tensor');
   });
 
   it('pdist of one point is empty and differentiable', () => {

@@ -139,6 +139,8 @@ export class Source {
   reads = 0;
   /** How it was read last. */
   reading: Reading | null = null;
+  /** The last walk over a list of sources that met it. */
+  walk = 0;
   readonly lease: Lease = new Lease();
 
   constructor(storage: Storage) {
