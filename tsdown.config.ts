@@ -1,12 +1,19 @@
 import { defineConfig, type UserConfig } from 'tsdown';
+import { skimmed } from './scripts/skim.ts';
 
-/** A single letter beyond ASCII makes an engine keep a whole file in twice the memory, and read it more slowly. */
-const ascii = {
-  name: 'ascii',
-  generateBundle(_: unknown, bundle: Record<string, { type: string; fileName: string; code?: string }>) {
+interface Parser {
+  parse(code: string): object;
+}
+
+/** What makes a finished file quicker to read for an engine. */
+const readable = {
+  name: 'readable',
+  generateBundle(this: Parser, _: unknown, bundle: Record<string, { type: string; fileName: string; code?: string }>) {
     for (const chunk of Object.values(bundle)) {
       if (chunk.type !== 'chunk' || chunk.code === undefined || !chunk.fileName.endsWith('.js')) continue;
-      chunk.code = chunk.code.replace(/[^\0-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+      // A single letter beyond ASCII makes an engine keep a whole file in twice the memory, and read it more slowly.
+      const ascii = chunk.code.replace(/[^\0-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+      chunk.code = skimmed(ascii, this.parse(ascii));
     }
   },
 };
@@ -18,7 +25,7 @@ export const published = {
   target: 'es2022',
   tsconfig: 'src/tsconfig.json',
   sourcemap: false,
-  plugins: [ascii],
+  plugins: [readable],
   // Parsing is most of what importing costs. Names of classes stay, for whoever looks at an object.
   minify: { compress: true, mangle: { keepNames: { class: true, function: false } } },
 } satisfies UserConfig;

@@ -1,6 +1,7 @@
 import { noGrad } from '../autograd/modes.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { once } from '../core/once.ts';
 import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { detach } from '../ops/detach.ts';
@@ -191,18 +192,20 @@ export function batchNorm<T extends Tensor>(
     throw new ArgumentError('batchNorm: Expected running_mean and running_var to be defined when training=False');
   }
   const { weight, bias } = options ?? {};
-  const [scale, shift] = coefficients([detach(runningMean), detach(runningVar), weight ?? 1, bias ?? 0, eps]);
+  const [scale, shift] = coefficients()([detach(runningMean), detach(runningVar), weight ?? 1, bias ?? 0, eps]);
   return named(affine(x, { weight: scale as Tensor, bias: shift as Tensor }, along), node) as Tensor;
 }
 
 /** As PyTorch does: (x − m) w / √(v + ε) + b is x a + c with a number a and c for each channel. */
-const coefficients = userElementwise(
-  (m, v, w, b, eps) => {
-    const a = w.div(v.add(eps).sqrt());
-    return [a, b.sub(m.mul(a))];
-  },
-  5,
-  'batchNormCoefficients',
+const coefficients = once(() =>
+  userElementwise(
+    (m, v, w, b, eps) => {
+      const a = w.div(v.add(eps).sqrt());
+      return [a, b.sub(m.mul(a))];
+    },
+    5,
+    'batchNormCoefficients',
+  ),
 );
 
 export interface InstanceNormOptions extends Affine {

@@ -1,5 +1,5 @@
 import { clear } from '../backends/wasm/clear.ts';
-import { address, beginLaunch, beginLaunchBeside } from '../backends/wasm/heap.ts';
+import { address, beginLaunch, beginLaunchBeside, f32 } from '../backends/wasm/heap.ts';
 import { FEW, MapKernel } from '../backends/wasm/map.ts';
 import { isBusy } from '../backends/wasm/threads/queue.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
@@ -16,7 +16,10 @@ export function filled(shape: Shape, value: number, dtype: DType): TensorBase {
   } else if (out.count > FEW || isBusy()) fillKernel(dtype).runFlat(out.count, [out], [value], 0);
   else {
     beginLaunch();
-    fillKernel(dtype).flat(0)(out.count, address(out.storage), value);
+    const at = address(out.storage);
+    // The seed of nearly every pass, which no kernel need be made for.
+    if (dtype === 'float32' && out.count === 1) f32()[at / 4] = value;
+    else fillKernel(dtype).flat(0)(out.count, at, value);
   }
   return out;
 }

@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import type { NativeGemm } from '../../src/backends/wasm/blas/product.ts';
 import { worthLeaving } from '../../src/backends/wasm/conv/winograd-places.ts';
 import {
-  DENSE,
-  DENSE_REVERSED,
+  dense,
+  denseReversed,
   type Scheme,
-  STRIDED,
+  strided,
   TAPS,
-  TRANSPOSED_FROM_EVEN,
-  TRANSPOSED_FROM_ODD,
   type Transform,
   transposed,
+  transposedFromEven,
+  transposedFromOdd,
 } from '../../src/backends/wasm/conv/winograd-scheme.ts';
 
 type Numbers = readonly (readonly number[])[];
@@ -25,12 +25,12 @@ const patch = (size: number, seed: number): Numbers =>
 type Meeting = (r: number, k: number) => number;
 
 const meetings: readonly (readonly [name: string, Scheme, places: number, Meeting])[] = [
-  ['stride 1', DENSE, 36, (r, k) => r + k],
-  ['stride 1, transposed', DENSE_REVERSED, 36, (r, k) => r + 2 - k],
-  ['stride 2', STRIDED, 81, (r, k) => 2 * r + k],
+  ['stride 1', dense(), 36, (r, k) => r + k],
+  ['stride 1, transposed', denseReversed(), 36, (r, k) => r + 2 - k],
+  ['stride 2', strided(), 81, (r, k) => 2 * r + k],
   // x[i] = Σ y[p] w[k] over 2 p + k = i, of y from place 0 on, and of y from place −1 on.
-  ['stride 2, transposed, from an odd place', TRANSPOSED_FROM_ODD, 81, (r, k) => (r + 1 - k) / 2],
-  ['stride 2, transposed, from an even place', TRANSPOSED_FROM_EVEN, 81, (r, k) => (r - k) / 2 + 1],
+  ['stride 2, transposed, from an odd place', transposedFromOdd(), 81, (r, k) => (r + 1 - k) / 2],
+  ['stride 2, transposed, from an even place', transposedFromEven(), 81, (r, k) => (r - k) / 2 + 1],
 ];
 
 /** What a transform makes of a patch, in the order of its places. */
@@ -84,18 +84,18 @@ describe('a convolution that a library would take', () => {
   const library: NativeGemm = { shared: true, multiply: () => expect.unreachable() };
 
   it('goes by tiles where there is a library for those as well, or none at all', () => {
-    for (const scheme of [DENSE, DENSE_REVERSED, STRIDED, TRANSPOSED_FROM_EVEN, TRANSPOSED_FROM_ODD]) {
+    for (const scheme of [dense(), denseReversed(), strided(), transposedFromEven(), transposedFromOdd()]) {
       expect(worthLeaving(scheme, [14, 14], library, library)).toBe(true);
       expect(worthLeaving(scheme, [14, 14], null, null)).toBe(true);
     }
   });
 
   it('is left to it where tiles would save less than it is quicker by', () => {
-    for (const scheme of [TRANSPOSED_FROM_EVEN, TRANSPOSED_FROM_ODD]) {
+    for (const scheme of [transposedFromEven(), transposedFromOdd()]) {
       expect(worthLeaving(scheme, [16, 31], library, null)).toBe(true);
       expect(worthLeaving(scheme, [14, 14], library, null)).toBe(false);
     }
-    expect(worthLeaving(STRIDED, [16, 16], library, null)).toBe(false);
-    expect(worthLeaving(DENSE, [14, 14], library, null)).toBe(true);
+    expect(worthLeaving(strided(), [16, 16], library, null)).toBe(false);
+    expect(worthLeaving(dense(), [14, 14], library, null)).toBe(true);
   });
 });

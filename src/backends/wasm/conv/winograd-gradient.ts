@@ -41,7 +41,7 @@ import {
   worthTiles,
   zerosBehind,
 } from './winograd-places.ts';
-import { DENSE, type Scheme, STRIDED, TAPS } from './winograd-scheme.ts';
+import { dense, type Scheme, strided, TAPS } from './winograd-scheme.ts';
 
 /** Bytes of images whose tiles are dealt out to threads at a time; tiles are looked at twice. */
 const WAVE_BYTES = 3 << 20;
@@ -55,7 +55,7 @@ const balanced = (rows: number, channels: number): number => Math.floor((rows * 
 function schemeOf(stride: readonly number[]): Scheme | null {
   const [down, across] = stride.slice(-2);
   if (down !== across) return null;
-  return down === 1 ? DENSE : down === 2 ? STRIDED : null;
+  return down === 1 ? dense() : down === 2 ? strided() : null;
 }
 
 /** Whether a gradient is of windows over neighbouring places, and large enough. */

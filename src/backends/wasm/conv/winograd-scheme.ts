@@ -16,6 +16,8 @@
  * Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2020, on their choice);
  * ±1/2, ±5/4 with two taps lose less.
  */
+import { once } from '../../../core/once.ts';
+
 export type Matrix = readonly (readonly number[])[];
 
 /** A matrix to or from the places of a tile, and the number of the place in row i and column j. */
@@ -155,53 +157,55 @@ function scheme({ inputs, weights, results, times }: Line, pitch: number, worth:
 }
 
 /** Windows over neighbouring places. */
-export const DENSE: Scheme = scheme(atPoints([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2], TAPS), 4, {
-  products: 2.4,
-  spared: 1,
-  perChannel: 0,
-  leaves: 0,
-});
+export const dense = once<Scheme>(() =>
+  scheme(atPoints([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2], TAPS), 4, {
+    products: 2.4,
+    spared: 1,
+    perChannel: 0,
+    leaves: 0,
+  }),
+);
 /** The same with taps from last to first, for the transposed convolution. */
-export const DENSE_REVERSED: Scheme = {
-  ...DENSE,
-  weights: { ...DENSE.weights, matrix: mirrored(DENSE.weights.matrix) },
-};
+export const denseReversed = once<Scheme>(() => {
+  const { weights, ...others } = dense();
+  return { ...others, weights: { ...weights, matrix: mirrored(weights.matrix) } };
+});
 
 const FEWER: Worth = { products: 1.7, spared: 0.25, perChannel: 1, leaves: 0.9 };
-const EVEN = atPoints([1 / 2, -1 / 2, 5 / 4, -5 / 4], 2);
-const ODD = alone(4);
+const even = (): Line => atPoints([1 / 2, -1 / 2, 5 / 4, -5 / 4], 2);
+const odd = (): Line => alone(4);
 
 /** Windows two places apart. */
-export const STRIDED: Scheme = scheme(
-  {
-    inputs: [...spread(EVEN.inputs, 9, (j) => 2 * j), ...spread(ODD.inputs, 9, (j) => 2 * j + 1)],
-    weights: [...spread(EVEN.weights, TAPS, (j) => 2 * j), ...spread(ODD.weights, TAPS, () => 1)],
-    results: [...EVEN.results, ...ODD.results],
-    times: [...EVEN.times, ...ODD.times],
-  },
-  8,
-  { ...FEWER, leaves: Number.POSITIVE_INFINITY },
-);
+export const strided = once<Scheme>(() => {
+  const [e, o] = [even(), odd()];
+  return scheme(
+    {
+      inputs: [...spread(e.inputs, 9, (j) => 2 * j), ...spread(o.inputs, 9, (j) => 2 * j + 1)],
+      weights: [...spread(e.weights, TAPS, (j) => 2 * j), ...spread(o.weights, TAPS, () => 1)],
+      results: [...e.results, ...o.results],
+      times: [...e.times, ...o.times],
+    },
+    8,
+    { ...FEWER, leaves: Number.POSITIVE_INFINITY },
+  );
+});
 
 /**
  * The transposed convolution of stride 2: of each two results one is the sum over two taps, x[2 p] = w₀ y[p] + w₂ y[p − 1],
  * and the next x[2 p + 1] = w₁ y[p]. Tiles begin with one of the latter.
  */
-const TRANSPOSED: Line = {
-  inputs: [...EVEN.inputs, ...spread(ODD.inputs, 5, (j) => j)],
-  weights: [...spread(EVEN.weights, TAPS, (j) => 2 - 2 * j), ...spread(ODD.weights, TAPS, () => 1)],
-  results: [...spread(EVEN.results, 8, (j) => 2 * j + 1), ...spread(ODD.results, 8, (j) => 2 * j)],
-  times: [...EVEN.times, ...ODD.times],
-};
-export const TRANSPOSED_FROM_ODD: Scheme = scheme(TRANSPOSED, 4, FEWER);
+function latticed(): Line {
+  const [e, o] = [even(), odd()];
+  return {
+    inputs: [...e.inputs, ...spread(o.inputs, 5, (j) => j)],
+    weights: [...spread(e.weights, TAPS, (j) => 2 - 2 * j), ...spread(o.weights, TAPS, () => 1)],
+    results: [...spread(e.results, 8, (j) => 2 * j + 1), ...spread(o.results, 8, (j) => 2 * j)],
+    times: [...e.times, ...o.times],
+  };
+}
+export const transposedFromOdd = once<Scheme>(() => scheme(latticed(), 4, FEWER));
 /** The same seen from the other end, which begins with one of the former. */
-export const TRANSPOSED_FROM_EVEN: Scheme = scheme(
-  {
-    ...TRANSPOSED,
-    inputs: mirrored(TRANSPOSED.inputs),
-    weights: mirrored(TRANSPOSED.weights),
-    results: mirrored(TRANSPOSED.results),
-  },
-  4,
-  FEWER,
-);
+export const transposedFromEven = once<Scheme>(() => {
+  const { inputs, weights, results, times } = latticed();
+  return scheme({ inputs: mirrored(inputs), weights: mirrored(weights), results: mirrored(results), times }, 4, FEWER);
+});

@@ -49,13 +49,13 @@ import {
   zerosBehind,
 } from './winograd-places.ts';
 import {
-  DENSE,
-  DENSE_REVERSED,
+  dense,
+  denseReversed,
   type Scheme,
-  STRIDED,
+  strided,
   TAPS,
-  TRANSPOSED_FROM_EVEN,
-  TRANSPOSED_FROM_ODD,
+  transposedFromEven,
+  transposedFromOdd,
 } from './winograd-scheme.ts';
 
 /** With fewer tiles than a row in so many, products are left to the generated kernels. */
@@ -115,13 +115,13 @@ const wayOf = ({ reach }: Part): 1 | -1 => (reach.at(-1)![0]! <= reach.at(-1)!.a
 const originOf = ({ columns, reach }: Part): number[] =>
   columns.slice(-2).map((list, d) => list[0]! + Math.min(...reach.slice(-2)[d]!));
 
-const SCHEMES: Readonly<Record<string, Scheme>> = { '1 1': DENSE, '1 -1': DENSE_REVERSED, '2 1': STRIDED };
+const SCHEMES: Readonly<Record<string, () => Scheme>> = { '1 1': dense, '1 -1': denseReversed, '2 1': strided };
 
 function alongOne({ out }: Task, part: Part): Tiling | null {
   const { sizes, step, columns, reach, taps } = part;
   const [x = 0, next = x + 1] = columns.at(-1) ?? [];
   const way = wayOf(part);
-  const scheme = SCHEMES[`${next - x} ${way}`];
+  const scheme = SCHEMES[`${next - x} ${way}`]?.();
   const fits =
     scheme !== undefined &&
     reach.length >= 2 &&
@@ -151,7 +151,7 @@ function alongLattices({ out, weight }: Task, parts: readonly Part[]): Tiling | 
   if (down !== across) return null;
   const origins = parts.map(originOf);
   return {
-    scheme: down === 1 ? TRANSPOSED_FROM_ODD : TRANSPOSED_FROM_EVEN,
+    scheme: down === 1 ? transposedFromOdd() : transposedFromEven(),
     sizes: out.shape.slice(2),
     origin: [0, 1].map((d) => Math.min(...origins.map((origin) => origin[d]!))),
     lead: first.columns.slice(0, -2),
@@ -183,7 +183,7 @@ function windowsOfWeights({ op, weight, groups }: Task, { scheme, taps: lists }:
   const taps = lists.map((list) => list.length);
   const fill = fillOf(taps);
   const none = fill.map(() => 0);
-  const reversed = scheme === DENSE_REVERSED;
+  const reversed = scheme === denseReversed();
   const [before, after] = reversed ? [fill, none] : [none, fill];
   const [outputs, inputs] = weight.shape as [number, number];
   const frame = frameOf(weight, before, after, outputs, inputs);
