@@ -155,6 +155,17 @@ const work: Readonly<Record<string, () => Tensor>> = {
     const a = long.slice(0, 0, 9 * 20_001).reshape([20_001, 3, 3]);
     return cat([linalg.inv(a), linalg.solve(a, a.mT), linalg.cholesky(a.matmul(a.mT).add(eye(3)))]);
   },
+  'products of few rows or columns, in pieces that are no whole tiles': () => {
+    const rows = long.slice(0, 0, 67 * 785).reshape([67, 785]);
+    const wide = rows.mm(
+      long
+        .slice(0, 0, 133 * 785)
+        .reshape([133, 785])
+        .t(),
+    );
+    const high = tall.mm(tall.slice(0, 0, 37).t());
+    return cat([wide.flatten().double(), wide.addmm(rows, rows.t().mm(wide)).flatten().double(), high.flatten()]);
+  },
   matmul: () => square.mm(other),
   'matmul of transposed': () => other.T.mm(square.T),
   'matmul of float64': () => tall.T.mm(tall),

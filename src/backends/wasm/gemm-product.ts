@@ -7,7 +7,7 @@ import { beginLaunchBeside, f32, f64, i32, scratch } from './heap.ts';
 import type { WasmFunction } from './module.ts';
 import { canShare, getNumThreads } from './threads/pool.ts';
 import { type Call, leaveTasks } from './threads/queue.ts';
-import { inTurn, now } from './threads/share.ts';
+import { inTurn, now, shareOf } from './threads/share.ts';
 
 // ─── packing room ────────────────────────────────────────────────────────────────────────────────
 
@@ -78,6 +78,8 @@ export const LONGEST_K = 384;
 const BLOCK_K = 256;
 /** Multiplications from which on a product is shared between threads: some forty microseconds of work. */
 export const SHARED_PRODUCT = 2 ** 20;
+/** Multiplications from which on there are two pieces for each thread, so that none waits long for another. */
+const MANY_PIECES = 2 ** 26;
 
 /** Blocks of k are of about equal length, and depend on nothing else. */
 export function blockLength(k: number): number {
@@ -229,6 +231,14 @@ function smallRight(
   if (shares) leaveTasks(tasks, m * n * k);
 }
 
+/** Columns or rows of a piece that a thread makes by itself are a multiple of this, so that tiles stay whole. */
+const UNIT = 32;
+
+/**
+ * With both operands packed, or one of them. A product that is shared is cut by its columns or rows, whichever are more,
+ * and who makes a piece packs all it reads itself: what another thread has packed is in another processor's
+ * cache, from where it takes longer to come than to be packed again.
+ */
 function blocked(
   kernels: GemmKernels,
   c: number,
@@ -243,43 +253,84 @@ function blocked(
   k: number,
   into: 0 | 1,
 ): void {
-  const { bytes, columns } = kernels;
+  const { bytes } = kernels;
   const cRow = n * bytes;
-  const step = blockLength(k);
   const inPlace = m < FEW_ROWS || (n <= FEW_COLUMNS && aK === bytes) || m * k * bytes <= SMALL_BYTES;
-  const shares = sharesRows(m, n, k);
+  if (!sharesRows(m, n, k)) {
+    blocks(kernels, c, cRow, a, aRow, aK, b, bK, bN, m, n, k, into, inPlace);
+    return;
+  }
+  const byRows = m > n;
+  const units = Math.ceil(Math.max(m, n) / UNIT);
+  const pieces = Math.min(units, getNumThreads() * (m * n * k >= MANY_PIECES ? 2 : 1));
+  const tasks: Call[][] = [];
+  for (let i = 0; i < pieces; i++) {
+    const [first, behind] = shareOf(i, pieces, units);
+    const [from, size] = [UNIT * first, Math.min(Math.max(m, n), UNIT * behind) - UNIT * first];
+    const by = inTask(kernels, tasks);
+    leaveRooms();
+    if (byRows) blocks(by, c + from * cRow, cRow, a + from * aRow, aRow, aK, b, bK, bN, size, n, k, into, inPlace);
+    else blocks(by, c + from * bytes, cRow, a, aRow, aK, b + from * bN, bK, bN, m, size, k, into, inPlace);
+  }
+  leaveTasks(tasks, m * n * k);
+  leaveRooms();
+}
+
+function blocks(
+  kernels: GemmKernels,
+  c: number,
+  cRow: number,
+  a: number,
+  aRow: number,
+  aK: number,
+  b: number,
+  bK: number,
+  bN: number,
+  m: number,
+  n: number,
+  k: number,
+  into: 0 | 1,
+  inPlace: boolean,
+): void {
+  const { bytes, columns } = kernels;
+  const step = blockLength(k);
   const blockColumns = Math.min(n, BLOCK_ROW_BYTES / bytes);
   const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
-  // Rows that are packed at a time; when the product is shared, every band of rows has panels of its own.
-  const band = bandOf(m, shares);
-  const bandBytes = inPlace ? 0 : band * step * bytes;
-  const rows = room(FOR_A, bandBytes * (shares ? Math.ceil(m / band) : 1));
-  // Between kernels that are shared, or else at once.
-  const run = shares ? inTurn : now;
+  const band = bandOf(m, false);
+  const rows = room(FOR_A, inPlace ? 0 : band * step * bytes);
   for (let j = 0; j < n; j += blockColumns) {
     const width = Math.min(blockColumns, n - j);
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
       const adds = at | into;
-      const bPanel = columns * length * bytes;
-      run(kernels.packB, b + at * bK + j * bN, bK, bN, panels, length, width);
-      const aPanel = TILE_ROWS * length * bytes;
-      const tasks: Call[][] = [];
+      const [aPanel, bPanel] = [TILE_ROWS * length * bytes, columns * length * bytes];
+      kernels.packB(b + at * bK + j * bN, bK, bN, panels, length, width);
       for (let i = 0; i < m; i += band) {
-        const by = shares ? inTask(kernels, tasks) : kernels;
         const height = Math.min(band, m - i);
         const from = a + at * aK + i * aRow;
         const to = c + i * cRow + j * bytes;
         if (inPlace) {
           const side = columns * bytes;
-          by.strided(from, aRow, aK, TILE_ROWS * aRow, panels, side, bPanel, to, cRow, height, width, length, adds);
+          kernels.strided(
+            from,
+            aRow,
+            aK,
+            TILE_ROWS * aRow,
+            panels,
+            side,
+            bPanel,
+            to,
+            cRow,
+            height,
+            width,
+            length,
+            adds,
+          );
         } else {
-          const own = shares ? rows + (i / band) * bandBytes : rows;
-          by.packA(from, aK, aRow, own, length, height);
-          by.packed(own, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, adds);
+          kernels.packA(from, aK, aRow, rows, length, height);
+          kernels.packed(rows, 0, 0, aPanel, panels, 0, bPanel, to, cRow, height, width, length, adds);
         }
       }
-      if (shares) leaveTasks(tasks, m * width * length);
     }
   }
 }
