@@ -21,6 +21,7 @@ import {
   swapMakingResults,
   takesRecipe,
 } from '../backends/wasm/heap.ts';
+import { KIND_BITS } from '../backends/wasm/kinds.ts';
 import { settingsNow, withSettings } from '../backends/wasm/settings.ts';
 import { inArena } from './arena.ts';
 import type { DType } from './dtype.ts';
@@ -53,20 +54,24 @@ const DEEPEST = 64;
 const DEEPEST_LARGE = 16;
 const LONGEST_BYTES = 64 * 2 ** 20;
 
+/** What recipes need of an operation. */
+type Made = Pick<Op<never>, 'forward' | 'name'>;
+
 class ResultRecipe implements Recipe {
   readonly depth: number;
   readonly bytes: number;
   readonly needs: number;
   readonly parameters: number;
+  readonly kind: number;
   readonly inputs: readonly (Reading | number)[];
-  private readonly op: Pick<Op<never>, 'forward'>;
+  readonly op: Made;
   private readonly attrs: unknown;
   /** Which of several outputs, -1 where there is only one. */
   private readonly index: number;
   private readonly settings: number = settingsNow();
 
   constructor(
-    op: Pick<Op<never>, 'forward'>,
+    op: Made,
     attrs: unknown,
     inputs: readonly (Reading | number)[],
     index: number,
@@ -74,6 +79,7 @@ class ResultRecipe implements Recipe {
     bytes: number,
     needs: number,
     parameters: number,
+    kind: number,
   ) {
     this.op = op;
     this.attrs = attrs;
@@ -83,6 +89,7 @@ class ResultRecipe implements Recipe {
     this.bytes = bytes;
     this.needs = needs;
     this.parameters = parameters;
+    this.kind = kind;
   }
 
   make(): Storage {
@@ -141,7 +148,7 @@ export function makeFromNothing(make: () => TensorBase): TensorBase {
   } finally {
     swapMakingResults(outer);
   }
-  rememberOne({ forward: make }, [], undefined, y, -1, 0, false);
+  rememberOne({ name: '', forward: make }, [], undefined, y, -1, 0, false);
   return y;
 }
 
@@ -167,7 +174,7 @@ export function remember<A>(op: Op<A>, inputs: readonly Operand[], attrs: A, out
 
 /** Gives one result its recipe; `more` are to follow that were made of the same. */
 function rememberOne(
-  op: Pick<Op<never>, 'forward'>,
+  op: Made,
   inputs: readonly Operand[],
   attrs: unknown,
   y: TensorBase,
@@ -185,10 +192,12 @@ function rememberOne(
   let own = 0;
   let inherited = 0;
   const walk = ++walks;
+  let kind = named(op);
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i];
     if (typeof x === 'number') {
       readings[i] = x;
+      kind = mixed(kind, 1);
       continue;
     }
     const { storage } = x;
@@ -200,6 +209,7 @@ function rememberOne(
     if (isMet(source, walk)) continue;
     source.reads++;
     const before = hasRecipe(storage) ? storage.recipe : null;
+    kind = mixed(kind, before instanceof ResultRecipe ? named(before.op) : 2);
     if (before !== null) {
       depth = Math.max(depth, before.depth + 1);
       longest = Math.max(longest, before.bytes);
@@ -216,9 +226,15 @@ function rememberOne(
   if (own > 0 && inherited > 0) own -= countedBefore(inputs, readings, more);
   const parameters = own + inherited;
   if (parameters > PARAMETERS_KEPT * nbytes + PARAMETERS_BESIDE) return;
-  const recipe = new ResultRecipe(op, attrs, readings, index, depth, bytes, needs, parameters);
+  kind = mixed(kind, nbytes) >>> (32 - KIND_BITS);
+  const recipe = new ResultRecipe(op, attrs, readings, index, depth, bytes, needs, parameters, kind);
   giveRecipe(s, recipe, leasesOf(readings), atNeed);
 }
+
+/** Kinds of results go by the operation, its inputs' and the size. Operations go by what of their names is soon looked at. */
+const named = ({ name }: Made): number => (31 * name.charCodeAt(0) + name.charCodeAt(name.length - 1)) * name.length;
+
+const mixed = (a: number, b: number): number => Math.imul(a + b, 0x9e3779b1) ^ (a >>> 16);
 
 /** What a recipe that reads `storage` keeps for it, by shares. */
 function shareOf(storage: Storage, source: Source, more: number): number {

@@ -49,11 +49,15 @@ export class Body {
   leases: Lease[] | null = null;
   /** Of a page: storages that recipes make again. It can be forgotten when they are all that live. */
   remakable = 0;
+  /** What those have in common that mostly share its fate: by its recipe, or the size class of a page. */
+  kind: number;
+  /** Those of its kind are missed when they are given up: it stays longer. */
+  kept = false;
   /** The recipe takes long to follow: the bytes are not given up before they would have to be copied. */
   atNeed = false;
   /** Its bytes are nowhere: the recipe makes them again. */
   forgotten = false;
-  /** The limit by which its bytes were given up last, and the mark it has put on them. */
+  /** The limit by which its bytes were given up last, and the mark it has put on them. While it is in place, the launch it came with. */
   givenUpBy: Limit | null = null;
   mark = 0;
   /** How many nodes of graphs have saved tensors that lie here, and have not let go of them. */
@@ -61,6 +65,7 @@ export class Body {
 
   constructor(sizeClass: number) {
     this.sizeClass = sizeClass;
+    this.kind = sizeClass;
   }
 }
 

@@ -119,6 +119,8 @@ export interface Recipe {
   /** Bytes that are kept for its sake at most, and beside them of parameters, should they be changed. */
   readonly needs: number;
   readonly parameters: number;
+  /** What it has in common with recipes whose results mostly share a fate. */
+  readonly kind: number;
   /** A new storage with the same bytes. */
   make(): Storage;
 }
@@ -331,7 +333,7 @@ export const takesRecipe = ({ page, body }: Storage): boolean => page === null |
 /** Gives a storage that was just filled its recipe, to be followed soon or, if it has a block of its own, `atNeed`. */
 export function giveRecipe(s: Storage, recipe: Recipe, leases: Lease[], atNeed: boolean): void {
   s.recipe = recipe;
-  if (s.page === null) keepRecipe(s.body, leases, atNeed);
+  if (s.page === null) keepRecipe(s.body, leases, atNeed, recipe.kind);
   else keepPart(s.body, leases);
 }
 

@@ -15,17 +15,11 @@ const QUIET = 64;
  * it larger by what has been given up since, it would. And misses must be many, beside what is given up in
  * any case: a program that comes back to old tensors between much garbage misses some of them at every limit,
  * and would raise one that heeded each of them towards all the garbage it makes between two uses.
- *
- * Where a miss costs little the limit follows by small shares of what was missed. But state that every step of
- * a program computes anew is missed in each step, and the steps before it with it: so the more evidence there
- * is, the faster it rises, if it has haste.
  */
 export class Limit {
   lines: number;
   #fewest: number;
   #most: number;
-  readonly #pace: number;
-  readonly #haste: number;
   /** Lines given up so far. */
   #given = 0;
   /** Lines missed, weighed against those given up lately: positive if they are many. */
@@ -33,13 +27,11 @@ export class Limit {
   /** Lines given up since the limit last rose or fell. */
   #quiet = 0;
 
-  /** Between `fewest` and `most`; what is missed raises it by so much of its size, or of the evidence if that is more. */
-  constructor(fewest: number, most: number, pace: number, haste = 0) {
+  /** Between `fewest` and `most`; what is missed raises it by as much. */
+  constructor(fewest: number, most: number) {
     this.lines = fewest;
     this.#fewest = fewest;
     this.#most = most;
-    this.#pace = pace;
-    this.#haste = haste;
   }
 
   get most(): number {
@@ -72,8 +64,7 @@ export class Limit {
     this.#evidence = Math.min(this.lines, this.#evidence + GIVEN_UP_PER_MISS * lines);
     const enough = (mark + this.#given) & COUNT_MASK;
     if (this.#evidence <= 0 || enough <= this.lines) return;
-    const step = Math.max(this.#pace * lines, this.#haste * this.#evidence);
-    this.lines = Math.min(this.#most, enough, this.lines + Math.ceil(step));
+    this.lines = Math.min(this.#most, enough, this.lines + lines);
     this.#quiet = 0;
   }
 }

@@ -10,6 +10,7 @@ import { Body, CLASS_GRANULES, CLOCK_MASK, type Lease, LimitedRing, launchesBetw
 import { clear } from './clear.ts';
 import { Deaths } from './deaths.ts';
 import { division } from './division.ts';
+import { Kinds } from './kinds.ts';
 import { Limit } from './limit.ts';
 import { copyOut, growMemory, linearMemoryBytes, noteMovedOut, u8 } from './linear-memory.ts';
 import { joinWorkers } from './threads/pending.ts';
@@ -35,7 +36,7 @@ export let clock = 1;
 
 /** How much may be taken before eviction begins. */
 const CACHE_MOST = (3072 * MIB) / LINE;
-const cache = new Limit((40 * MIB) / LINE, CACHE_MOST, 1);
+const cache = new Limit((40 * MIB) / LINE, CACHE_MOST);
 
 /** Bytes of the linear memory that are taken: blocks, pages and scratch. */
 let resident = 0;
@@ -55,14 +56,19 @@ const lasting = new Ring();
 const released = new Ring();
 
 /**
- * Bodies whose recipes make them again. Few of them are kept in place, so that a loop that drops its
- * results finds the memory of the next one in the processor's cache; what is missed raises the number,
- * in small steps, since most of what is missed once is not missed again.
- * What a backward pass is going to read is kept apart, and joins the others when it has been read: most
- * of it is dead by then.
+ * Bodies whose recipes make them again. Few of them stay in place, so that a loop that drops its results
+ * finds the memory of the next one in the processor's cache. Kinds of which one was missed are kept apart,
+ * as many as it takes.
+ * So is what a backward pass is going to read; it joins the others when it has been read: most of it is
+ * dead by then.
  */
-const spare = new LimitedRing(new Limit(division.spare / LINE, CACHE_MOST, 1 / 8, 1 / 8));
-const awaited = new LimitedRing(new Limit(division.awaited / LINE, CACHE_MOST, 1));
+const spare = new LimitedRing(new Limit(division.spare / LINE, division.spare / LINE));
+const kept = new LimitedRing(new Limit(division.spare / LINE, CACHE_MOST));
+const awaited = new LimitedRing(new Limit(division.awaited / LINE, CACHE_MOST));
+
+const kinds = new Kinds();
+/** For how many launches the last one to go was in `spare` after its last use. */
+let reach = 0;
 
 /** The launch during which nothing more was found to evict; until the next one the search is spared. */
 let exhausted = 0;
@@ -148,7 +154,10 @@ function ringOf(body: Body): Ring {
 /** Whether there is nothing in a page without a recipe. */
 const isWhole = ({ live, remakable }: Body): boolean => live === remakable;
 
-const remakableRingOf = (body: Body): LimitedRing => (body.awaited > 0 ? awaited : spare);
+function remakableRingOf(body: Body): LimitedRing {
+  if (body.awaited > 0) return awaited;
+  return body.kept ? kept : spare;
+}
 
 function withdraw(body: Body): void {
   deaths.cancel(body);
@@ -218,7 +227,7 @@ const COPIES_WAIT = 2;
 function evictOne(): boolean {
   if (exhausted === clock) return false;
   if (evictDead()) return true;
-  const cheap = oldestIn(spare) ?? oldestIn(awaited);
+  const cheap = oldestIn(spare) ?? oldestIn(kept) ?? oldestIn(awaited);
   const body = lasting.oldest(clock);
   if (cheap !== null && (body === null || age(body) <= COPIES_WAIT * age(cheap))) {
     forget(cheap, cache);
@@ -257,7 +266,7 @@ function oldestIn(ring: LimitedRing): Body | null {
     if (body === null || isGood(body.leases)) return body;
     const had = body.leases !== null;
     dropRecipe(body);
-    if (had && ring === spare) move(body, released);
+    if (had && ring !== awaited) move(body, released);
   }
 }
 
@@ -281,8 +290,16 @@ function trim(ring: LimitedRing, more = 0): void {
   while (ring.lines > 0 && ring.isFullWith(more)) {
     const body = oldestIn(ring);
     if (body === null) return;
+    if (ring !== awaited && launchesInside === 0) judge(body);
     forget(body, ring.limit);
   }
+}
+
+/** What a result that goes tells of its kind: whether `spare` would have been enough for it. */
+function judge(body: Body): void {
+  if (body.ring === spare) reach = age(body);
+  if (body.ring === kept && launchesBetween(body.mark, body.stamp) > reach) kinds.used(body.kind);
+  else kinds.unused(body.kind);
 }
 
 /** From now on a body in place is one whose bytes are copied if it must go. */
@@ -304,6 +321,7 @@ export function reconsider(body: Body): void {
 
 /** Closes a page: what it shares can be given up from now on. */
 export function enrollPage(body: Body, owner: object): void {
+  body.kept = kinds.isKept(body.kind);
   enroll(body, owner);
   if (body.ring !== lasting) trim(body.ring as LimitedRing);
 }
@@ -336,8 +354,10 @@ export function dropPart(body: Body): void {
   reconsider(body);
 }
 
-/** Notes that a recipe can make the bytes of a body in place again, soon or at need, by reading `leases`. */
-export function keepRecipe(body: Body, leases: Lease[], atNeed: boolean): void {
+/** Notes that a recipe can make the bytes of a body in place, of some kind, again, soon or at need, by reading `leases`. */
+export function keepRecipe(body: Body, leases: Lease[], atNeed: boolean, kind: number): void {
+  body.kind = kind;
+  body.kept = kinds.isKept(kind);
   body.leases = leases;
   body.atNeed = atNeed;
   countLeases(body, 1);
@@ -361,7 +381,7 @@ export function expect(body: Body): void {
 }
 
 function expectIn(ring: Ring, body: Body): void {
-  if (ring === spare) moveLimited(body, awaited);
+  if (ring === spare || ring === kept) moveLimited(body, awaited);
   else if (ring === released) move(body, lasting);
 }
 
@@ -375,7 +395,7 @@ export function unexpect(body: Body, result: boolean): void {
 }
 
 function unexpectIn(ring: Ring, body: Body, result: boolean): void {
-  if (ring === awaited) moveLimited(body, spare);
+  if (ring === awaited) moveLimited(body, remakableRingOf(body));
   else if (result && ring === lasting && body.sizeClass < 0) move(body, released);
 }
 
@@ -424,6 +444,7 @@ export function restore(body: Body, copy: ArrayBuffer, owner: object): void {
  */
 export function remake(body: Body, owner: object, make: () => Body): void {
   const made = inLaunch(make);
+  noteRemade(body, Math.ceil((body.used * GRANULE) / LINE));
   const { span } = made;
   withdraw(made);
   made.span = null;
@@ -434,7 +455,6 @@ export function remake(body: Body, owner: object, make: () => Body): void {
   body.atNeed ||= launchesInside === 0;
   countLeases(body, 1);
   enroll(body, owner);
-  noteRemade(body, Math.ceil((body.used * GRANULE) / LINE));
 }
 
 /** Makes the bytes of one storage of a forgotten page again, elsewhere. */
@@ -460,7 +480,9 @@ function inLaunch<T>(make: () => T): T {
 function noteRemade(body: Body, lines: number): void {
   remakes++;
   // Nobody missed what only another one is made from.
-  if (launchesInside === 0) body.givenUpBy?.miss(lines, body.mark);
+  if (launchesInside > 0) return;
+  body.givenUpBy?.miss(lines, body.mark);
+  if (body.givenUpBy === spare.limit || body.givenUpBy === kept.limit) kinds.used(body.kind);
 }
 
 export function settle(body: Body, span: Span): void {
@@ -468,6 +490,7 @@ export function settle(body: Body, span: Span): void {
   body.place = span.start * GRANULES_PER_LINE;
   body.stamp = clock;
   body.seen = clock;
+  body.mark = clock;
 }
 
 /**
@@ -535,5 +558,5 @@ export function residencyStats(): ResidencyStats {
 
 /** Visits every evictable body that is in place. */
 export function eachBody(visit: (body: Body) => void): void {
-  for (const ring of [lasting, released, spare, awaited]) ring.each(visit);
+  for (const ring of [lasting, released, spare, kept, awaited]) ring.each(visit);
 }
