@@ -148,7 +148,7 @@ export function makeFromNothing(make: () => TensorBase): TensorBase {
   } finally {
     swapMakingResults(outer);
   }
-  rememberOne({ name: '', forward: make }, [], undefined, y, -1, 0, false);
+  rememberOne({ name: 'nothing', forward: make }, [], undefined, y, -1, 0, false);
   return y;
 }
 
