@@ -14,18 +14,15 @@ import { LONGEST_SUMS, WAVE_BYTES } from './strips.ts';
 import { place, product, steps, sums } from './tables.ts';
 import { PARTS, type WeightTask } from './weights.ts';
 
-/** With fewer rows than this, other kernels have more products for each load. */
-const FEWEST_ROWS = 3;
 /** Places that are summed before the sums are added to others, at least. */
 const SUMMED_TOGETHER = 2048;
 
 /** Whether there are few columns, and places and taps follow each other along the last dimension. */
-export function gradientSuitsStrips({ out, x, y, groups, before, after, stride, dilation }: WeightTask): boolean {
+export function gradientSuitsStrips({ out, x, y, before, after, stride, dilation }: WeightTask): boolean {
   const d = stride.length - 1;
   const columns = product(out.shape.slice(1));
   const taps = out.shape[d + 2];
   return (
-    out.shape[0] / groups >= FEWEST_ROWS &&
     taps > 1 &&
     columns > 0 &&
     columns <= LONGEST_SUMS &&
