@@ -94,12 +94,7 @@ export function products(task: Task, parts: readonly Part[]): void {
   const native = alone ?? nativeForParts(task, inner, together);
   const wanted = native === null ? WAVE_STEPS : NATIVE_WAVE_STEPS;
   const allLots = Math.ceil(images / together);
-  const lotBytes = wave * channels * product(source.shape.slice(2)) * together * gemm.bytes;
-  const atOnce = Math.max(
-    Math.floor(LOTS_BYTES / lotBytes),
-    lotsTogether(outChannels * channels * together, inner, allLots, wanted),
-  );
-  const lots = Math.max(1, Math.min(allLots, atOnce));
+  const lots = lotsTogether(outChannels * channels * together, inner, allLots, wanted);
   const frame = frameOf(source, task.before, task.after, lots * together, wave * channels, task.phases);
   const count = allLots * groups * inner.length;
   const runs = inner
@@ -147,9 +142,6 @@ const evenLots = (images: number, most: number): number => Math.ceil(images / Ma
 const WAVE_STEPS = 2 ** 23;
 /** The same for the system's BLAS, which takes larger pieces. */
 const NATIVE_WAVE_STEPS = 2 ** 27;
-
-/** Bytes of small images that make a wave in any case: each wave takes some microseconds to deal out. */
-const LOTS_BYTES = 1 << 18;
 
 /** How many lots of images make a wave: one, unless threads can share it. */
 function lotsTogether(channels: number, parts: readonly Part[], lots: number, wanted: number): number {
