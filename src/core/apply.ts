@@ -1,3 +1,4 @@
+import { launching } from '../backends/wasm/threads/pending.ts';
 import { boundView } from './bound-view.ts';
 import { isFloat } from './dtype.ts';
 import { ArgumentError, AutogradError } from './errors.ts';
@@ -55,6 +56,7 @@ function escaped(level: Level): AutogradError {
 export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outputs {
   if (forwardLevel !== null) return forwardLevel.apply(op as Op<never>, inputs, attrs);
   const level = topLevel(op.name, inputs);
+  launching.name = op.name;
   const outputs =
     level !== null
       ? level.process(op as Op<never>, inputs, attrs)

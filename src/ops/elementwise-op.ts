@@ -1,5 +1,6 @@
 import { address, beginLaunch, COPIED_BYTES } from '../backends/wasm/heap.ts';
 import { FEW, launch, MASKED } from '../backends/wasm/map.ts';
+import { launching } from '../backends/wasm/threads/pending.ts';
 import { isBusy } from '../backends/wasm/threads/queue.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
@@ -95,13 +96,18 @@ export class ElementwiseOp implements Op<undefined> {
     return this.callFlat(inputs) ?? this.apply(inputs);
   }
 
+  #run({ kernel }: Plan, n: number, outs: readonly TensorBase[], inputs: readonly Operand[], repeated: number): void {
+    launching.name = this.name;
+    kernel.runFlat(n, outs, inputs, repeated);
+  }
+
   /** The unary hot path: no transform around, plain contiguous input. */
   call1(a: TensorBase): TensorBase {
     if (a?.wrapped !== null || !a.flat || detour) return this.apply([a]) as TensorBase;
     const key = dtypeInfo(a.dtype).index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a]);
     const out = freshLike(a, plan.out, a);
-    if (a.count > FEW || isBusy()) plan.kernel.runFlat(a.count, [out], [a], 0);
+    if (a.count > FEW || isBusy()) this.#run(plan, a.count, [out], [a], 0);
     else {
       beginLaunch();
       compiled(plan, 0)(a.count, address(out.storage), address(a.storage) + a.offset * dtypeInfo(a.dtype).bytes);
@@ -135,7 +141,7 @@ export class ElementwiseOp implements Op<undefined> {
     const key = index * 8 + index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
     const out = freshLike(like, plan.out, a, b);
-    if (like.count > FEW || isBusy()) plan.kernel.runFlat(like.count, [out], [a, b], repeated);
+    if (like.count > FEW || isBusy()) this.#run(plan, like.count, [out], [a, b], repeated);
     else {
       beginLaunch();
       const toA = address(a.storage) + a.offset * bytes;
@@ -156,7 +162,7 @@ export class ElementwiseOp implements Op<undefined> {
     const key = first ? SCALAR * 8 + index : index * 8 + SCALAR;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, first ? [x, t] : [t, x]);
     const out = freshLike(t, plan.out, t);
-    if (t.count > FEW || isBusy()) plan.kernel.runFlat(t.count, [out], first ? [x, t] : [t, x], 0);
+    if (t.count > FEW || isBusy()) this.#run(plan, t.count, [out], first ? [x, t] : [t, x], 0);
     else {
       beginLaunch();
       const flat = compiled(plan, 0);
@@ -199,7 +205,7 @@ export class ElementwiseOp implements Op<undefined> {
     }
     const plan = this.#frequent[key] ?? this.#plans.plan(key, inputs);
     const outs = freshAlike(this.fn.outs.length, like, plan.out, inputs);
-    if (like.count > FEW || isBusy()) plan.kernel.runFlat(like.count, outs, inputs, repeated);
+    if (like.count > FEW || isBusy()) this.#run(plan, like.count, outs, inputs, repeated);
     else {
       beginLaunch();
       launch(compiled(plan, repeated), like.count, outs, inputs);
@@ -291,7 +297,7 @@ export class ElementwiseOp implements Op<undefined> {
     const key = index * 8 + index;
     const plan = this.#frequent[key] ?? this.#plans.plan(key, [a, b]);
     if (plan.out !== target.dtype) return false;
-    if (target.count > FEW || isBusy()) plan.kernel.runFlat(target.count, [target], [a, b], 0);
+    if (target.count > FEW || isBusy()) this.#run(plan, target.count, [target], [a, b], 0);
     else {
       beginLaunch();
       const to = address(target.storage) + target.offset * bytes;

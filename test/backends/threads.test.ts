@@ -22,7 +22,7 @@ import { FunctionBody } from '../../src/backends/wasm/encoder.ts';
 import { beginLaunch, scratch } from '../../src/backends/wasm/launch.ts';
 import { i32, memory } from '../../src/backends/wasm/linear-memory.ts';
 import { instantiate } from '../../src/backends/wasm/module.ts';
-import { joinWorkers } from '../../src/backends/wasm/threads/pending.ts';
+import { joinWorkers, launching } from '../../src/backends/wasm/threads/pending.ts';
 import { leaveTasks, runTasks } from '../../src/backends/wasm/threads/queue.ts';
 import { withThreads } from '../support/worker.ts';
 
@@ -276,7 +276,8 @@ describe('threads', () => {
     body.get(body.params[0]).if(() => body.op('unreachable'));
     const kernel = instantiate([body]).trap;
     const tasks = (fails: number) => Array.from({ length: 40 }, (_, i) => [{ kernel, args: [i === fails ? 1 : 0] }]);
-    for (const fails of [0, 7, 39]) expect(() => runTasks(tasks(fails))).toThrow();
+    launching.name = 'trapped';
+    for (const fails of [0, 7, 39]) expect(() => runTasks(tasks(fails))).toThrow(/^trapped: a kernel failed/);
     expect(() => runTasks(tasks(-1))).not.toThrow();
     expect(bits(work.matmul()) === alone.get('matmul')).toBe(true);
   });

@@ -14,6 +14,14 @@ export function leave(rest: () => void): void {
   finish = rest;
 }
 
+/** Leaves what is queued undone, for ever. */
+export function forsake(): void {
+  finish = null;
+}
+
+/** The operation whose launches come next: errors of what it leaves behind are thrown later, and name it. */
+export const launching = { name: 'a kernel' };
+
 /** Whether something was queued since the workers were joined last. */
 export const hasLeft = (): boolean => finish !== null;
 

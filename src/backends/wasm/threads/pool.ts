@@ -6,7 +6,7 @@ import { ArgumentError } from '../../../core/errors.ts';
 import { memory, memoryLimits } from '../linear-memory.ts';
 import { codeOf, type WasmFunction } from '../module.ts';
 import { encodeProbe } from './probe.ts';
-import { CODE_BYTES, CONTROL, KERNEL_WORDS, MOST_KERNELS, PROGRAM_LENGTH, type Shared } from './protocol.ts';
+import { CODE_BYTES, CONTROL, KERNEL_WORDS, MOST_KERNELS, PROGRAM_LENGTH, type SharedByAll } from './protocol.ts';
 import { setWorkerUrl, startWorker } from './start.ts';
 
 interface Host {
@@ -31,7 +31,7 @@ function coresOfHost(): number | undefined {
 
 let wanted: number | null = null;
 /** What is shared with workers, once there are some. */
-export let shared: Omit<Shared, 'index'> | null = null;
+export let shared: SharedByAll | null = null;
 /** Why there are no workers, once that is known. */
 let trouble: string | null = memoryLimits.shared ? null : 'the host does not share memory between threads';
 /** Workers that were started for the threads now wanted. */
@@ -113,7 +113,11 @@ function startWorkers(): void {
       probe: encodeProbe(),
     };
     while (startedFor < getNumThreads() - 1) {
-      startWorker({ ...shared, index: startedFor }, giveUp);
+      const holds = new Int32Array(new SharedArrayBuffer(4));
+      startWorker({ ...shared, index: startedFor, holds }, (reason) => {
+        if (Atomics.load(holds, 0) !== 0) lost = true;
+        giveUp(reason);
+      });
       startedFor += 1;
     }
   } catch (error) {
@@ -123,7 +127,18 @@ function startWorkers(): void {
 
 /** A worker that fails leaves the rest to the calling thread. */
 function giveUp(reason: string): void {
-  trouble = `threads could not be started: ${reason}`;
+  trouble ??= `threads could not be started, or not go on: ${reason}`;
+}
+
+/** Whether a worker that has ended had a task, which nobody will finish. */
+let lost = false;
+export const hasLostTask = (): boolean => lost;
+
+/** Goes on without workers and without what is queued, after one was lost with a task. */
+export function dismissWorkers(): void {
+  if (shared !== null) Atomics.store(shared.control, CONTROL.limit, 0);
+  shared = null;
+  giveUp('one of them ended in the middle of its work');
 }
 
 // ─── kernels ─────────────────────────────────────────────────────────────────────────────────────
@@ -137,7 +152,7 @@ let codeBytes = 0;
 export const kernelOf = (id: number): WasmFunction => byId[id];
 
 /** The number workers know a kernel by, −1 if they cannot. */
-export function idOf(kernel: WasmFunction, { kernels, code }: Omit<Shared, 'index'>): number {
+export function idOf(kernel: WasmFunction, { kernels, code }: SharedByAll): number {
   const known = ids.get(kernel);
   if (known !== undefined) return known;
   const own = codeOf(kernel);

@@ -33,7 +33,7 @@ export const CONTROL = {
   finished: 2,
   /** Workers that may take part: those with a smaller index. */
   limit: 3,
-  /** A kernel threw. */
+  /** The place in the queue of a job of which a kernel threw, plus one. */
   failed: 4,
   /** Workers that are ready. */
   ready: 5,
@@ -73,12 +73,20 @@ export interface Shared {
   readonly probe: Uint8Array<ArrayBuffer>;
   /** Of this worker, from 0. */
   readonly index: number;
+  /** A word that is 1 while this worker has a task. */
+  readonly holds: Int32Array;
 }
+
+/** What all of them share. */
+export type SharedByAll = Omit<Shared, 'index' | 'holds'>;
 
 export type Kernel = (...args: number[]) => number;
 
+/** Which place of the queue a job has. */
+export const placeOf = (job: number): number => job & (MOST_JOBS - 1);
+
 /** Where a job is in the queue; jobs are counted in 32 bits. */
-const slotOf = (job: number): number => CONTROL.jobs + JOB.words * (job & (MOST_JOBS - 1));
+const slotOf = (job: number): number => CONTROL.jobs + JOB.words * placeOf(job);
 
 /** Puts a job behind the others, for which there is room: its number is that of jobs published so far. */
 export function publish(control: Int32Array, job: number, tasks: number, program: number): void {

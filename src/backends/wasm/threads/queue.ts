@@ -10,17 +10,19 @@
  */
 import { DeviceError } from '../../../core/errors.ts';
 import type { WasmFunction } from '../module.ts';
-import { hasLeft, joinWorkers, leave } from './pending.ts';
-import { canShare, getNumThreads, idOf, kernelOf, shared } from './pool.ts';
+import { now } from './clock.ts';
+import { forsake, hasLeft, joinWorkers, launching, leave } from './pending.ts';
+import { canShare, dismissWorkers, getNumThreads, hasLostTask, idOf, kernelOf, shared } from './pool.ts';
 import {
   CONTROL,
   finish,
   MOST_JOBS,
   MOST_TASKS,
   PROGRAM_LENGTH,
+  placeOf,
   publish,
   runTask,
-  type Shared,
+  type SharedByAll,
   take,
 } from './protocol.ts';
 
@@ -35,6 +37,8 @@ export type Task = readonly Call[];
 const ENOUGH = 2 ** 24;
 /** Turns of the loop before the caller sleeps. */
 const SPINS = 20_000;
+/** Milliseconds it sleeps at once. */
+const NAP = 50;
 
 /** Jobs published so far, and where the program of the next one goes. */
 let published = 0;
@@ -42,8 +46,13 @@ let place = 0;
 /** Steps of all jobs so far, and of those up to each one in the queue. */
 let steps = 0;
 const stepsTo = new Float64Array(MOST_JOBS);
-/** What went wrong in a task that the calling thread ran. */
-let failure: unknown = null;
+/** The operations that the jobs in the queue belong to. */
+const names: string[] = new Array<string>(MOST_JOBS).fill('');
+/** What went wrong first, on this thread or another. */
+let failure: DeviceError | null = null;
+
+/** How long nothing may happen before a worker that has a task is taken for dead: where the program never yields, nobody says so. @internal */
+export const patience = { milliseconds: 120_000 };
 
 /** Whether something is queued, so that what runs now would not be in its turn. */
 export function isBusy(): boolean {
@@ -75,7 +84,7 @@ export function callInTurn(of: number, kernel: WasmFunction, ...args: number[]):
   }
 }
 
-const controlBlock = (): Int32Array => (shared as Omit<Shared, 'index'>).control;
+const controlBlock = (): Int32Array => (shared as SharedByAll).control;
 const finished = (): number => Atomics.load(controlBlock(), CONTROL.finished);
 
 /** Puts a job into the queue; false if workers could not run it. */
@@ -93,17 +102,19 @@ function enqueue(tasks: readonly Task[], of: number): boolean {
   const { control } = shared;
   Atomics.store(control, CONTROL.limit, getNumThreads() - 1);
   steps += of;
-  stepsTo[published & (MOST_JOBS - 1)] = steps;
+  stepsTo[placeOf(published)] = steps;
+  noteFailure();
+  names[placeOf(published)] = launching.name;
   publish(control, published, tasks.length, place);
   published = (published + 1) | 0;
   place = end;
   leave(drain);
-  while (steps - stepsTo[(finished() - 1) & (MOST_JOBS - 1)] > ENOUGH && takePart());
+  while (steps - stepsTo[placeOf(finished() - 1)] > ENOUGH && takePart());
   return true;
 }
 
 /** Writes the program of a job to its place; where it ends, or −1 if it does not fit. */
-function write(tasks: readonly Task[], to: Omit<Shared, 'index'>): number {
+function write(tasks: readonly Task[], to: SharedByAll): number {
   const { program } = to;
   let at = place + tasks.length;
   for (let t = 0; t < tasks.length; t++) {
@@ -124,15 +135,17 @@ function write(tasks: readonly Task[], to: Omit<Shared, 'index'>): number {
 
 /** Runs a task of the oldest job, if there is one that nobody has taken. */
 function takePart(): boolean {
-  const { control } = shared as Omit<Shared, 'index'>;
+  const { control } = shared as SharedByAll;
   const job = Atomics.load(control, CONTROL.finished);
   if (job === published) return false;
   const task = take(control, job);
   if (task < 0) return false;
   try {
-    runTask(shared as Omit<Shared, 'index'>, job, task, kernelOf);
+    runTask(shared as SharedByAll, job, task, kernelOf);
   } catch (error) {
-    failure ??= error;
+    failure ??= new DeviceError(`${names[placeOf(job)]}: a kernel failed: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   finish(control, job);
   return true;
@@ -142,11 +155,17 @@ function takePart(): boolean {
 function wait(job: number): void {
   const control = controlBlock();
   let mayWait = true;
+  let waited = 0;
+  let last = 0;
   for (let spins = 0; Atomics.load(control, CONTROL.finished) === job; spins++) {
-    if (spins < SPINS || !mayWait) continue;
+    if (spins < SPINS || (!mayWait && spins % SPINS > 0)) continue;
+    if (last > 0) waited += Math.min(NAP, now() - last);
+    if (hasLostTask() || waited > patience.milliseconds) throw giveUpOn(job);
+    last = now();
+    if (!mayWait) continue;
     Atomics.add(control, CONTROL.waiting, 1);
     try {
-      Atomics.wait(control, CONTROL.finished, job, 50);
+      Atomics.wait(control, CONTROL.finished, job, NAP);
     } catch {
       mayWait = false;
     }
@@ -161,12 +180,26 @@ function drain(): void {
     if (job === published) break;
     if (!takePart()) wait(job);
   }
-  const mine = failure;
+  noteFailure();
+  const error = failure;
   failure = null;
-  const theirs = Atomics.exchange(controlBlock(), CONTROL.failed, 0);
-  if (mine !== null) throw mine;
-  if (theirs !== 0)
-    throw new DeviceError(
-      'a kernel of this operation or one before it failed on another thread; run with setNumThreads(1) to see where',
-    );
+  if (error !== null) throw error;
+}
+
+/** Looks whether a kernel has failed on another thread, while the name of its job is known. */
+function noteFailure(): void {
+  const control = controlBlock();
+  if (Atomics.load(control, CONTROL.failed) === 0) return;
+  const name = names[Atomics.exchange(control, CONTROL.failed, 0) - 1];
+  failure ??= new DeviceError(`${name}: a kernel failed on another thread; run with setNumThreads(1) to see where`);
+}
+
+/** A worker has ended with a task of a job. What was queued is not done, nor will it be. */
+function giveUpOn(job: number): DeviceError {
+  dismissWorkers();
+  forsake();
+  failure = null;
+  return new DeviceError(
+    `${names[placeOf(job)]}: a thread ended in the middle of it; its results and those of operations after it are not there, and one thread goes on`,
+  );
 }

@@ -4,6 +4,7 @@ import type { Shared } from './protocol.ts';
 interface NodeWorker {
   unref(): void;
   on(event: 'error', listener: (error: Error) => void): void;
+  on(event: 'exit', listener: () => void): void;
 }
 interface NodeThreads {
   readonly Worker: new (
@@ -35,6 +36,7 @@ export function startWorker(shared: Shared, failed: (reason: string) => void): v
     const options = { workerData: shared, execArgv: [] };
     const worker = new threads.Worker(built ?? new URL('./thread.js', import.meta.url), options);
     worker.on('error', (error) => failed(error.message));
+    worker.on('exit', () => failed('one of them ended'));
     worker.unref();
     return;
   }

@@ -6,7 +6,7 @@ import { functionsOf } from '../blas/library.ts';
 import { mathProvided } from '../math-slow.ts';
 import { now } from './clock.ts';
 import { deeper, goodDepth } from './depth.ts';
-import { CONTROL, finish, KERNEL_WORDS, type Kernel, runTask, type Shared, take } from './protocol.ts';
+import { CONTROL, finish, KERNEL_WORDS, type Kernel, placeOf, runTask, type Shared, take } from './protocol.ts';
 
 /**
  * Turns of the loop before a worker goes to sleep, at least and at most: some microseconds, in which it is not
@@ -19,7 +19,7 @@ const MOST_SPINS = 40_000;
 const SOON = 0.2;
 
 function serve(shared: Shared): void {
-  const { memory, control, kernels, code, index } = shared;
+  const { memory, control, kernels, code, index, holds } = shared;
   const known: (Kernel | undefined)[] = [];
 
   const compile = (bytes: Uint8Array<ArrayBuffer>, which: number): Kernel => {
@@ -74,8 +74,10 @@ function serve(shared: Shared): void {
       patience = soon ? Math.min(MOST_SPINS, 2 * patience) : Math.max(FEWEST_SPINS, patience / 2);
       continue;
     }
+    Atomics.store(holds, 0, 1);
     const task = take(control, job);
     if (task < 0) {
+      Atomics.store(holds, 0, 0);
       // Others are at the last tasks of a job that the next one waits for.
       wait(CONTROL.finished, job, MOST_SPINS, CONTROL.waiting);
       continue;
@@ -83,9 +85,10 @@ function serve(shared: Shared): void {
     try {
       runTask(shared, job, task, kernelOf);
     } catch {
-      Atomics.store(control, CONTROL.failed, 1);
+      Atomics.compareExchange(control, CONTROL.failed, 0, placeOf(job) + 1);
     }
     finish(control, job);
+    Atomics.store(holds, 0, 0);
   }
 }
 
