@@ -185,6 +185,11 @@ describe.each(DTYPES)('gemm %s', (dtype) => {
     }
   });
 
+  test('every width of up to two panels, and every number of steps of up to two turns', () => {
+    for (let n = 1; n <= 42; n++) for (const m of [3, 70]) checkShape(dtype, m, n, 65, 'contiguous', 'transposed');
+    for (let k = 1; k <= 18; k++) for (const lb of LAYOUTS.slice(0, 2)) checkShape(dtype, 7, 31, k, 'contiguous', lb);
+  });
+
   test('empty shapes; a sum over nothing is zero', () => {
     for (const [m, n, k] of [
       [0, 3, 4],

@@ -64,8 +64,8 @@ export function innerKernels(dtype: GemmDType): InnerKernels {
 }
 
 /** The kernels of one dtype. Those for tiles are a larger module, compiled when a product first asks for one. */
-export function gemmKernels(inner: InnerKernels, relaxed: boolean): GemmKernels {
-  const lanes = lanesFor(inner.dtype, relaxed);
+export function gemmKernels(inner: InnerKernels, relaxed: boolean, wide: boolean): GemmKernels {
+  const lanes = lanesFor(inner.dtype, relaxed, wide);
   const columns = tileColumns(lanes);
   const { rows, add } = instantiate([emitRows(lanes), emitAdd(lanes)]);
   let tiles: Readonly<Record<string, WasmFunction>> | null = null;
@@ -131,8 +131,9 @@ function emitRepeated(packed: number): FunctionBody {
 /** Vectors of columns that one or two rows alone take at a time, for enough sums to be under way at once. */
 const WIDEST = 4;
 
+/** Three vectors are two and one, which have more sums under way. */
 function tileWidths({ tileVectors }: Lanes, operands: Operands): readonly number[] {
-  const widths = Array.from({ length: tileVectors }, (_, v) => v + 1);
+  const widths = [tileVectors, 4, 2, 1].filter((v, i) => i === 0 || v < tileVectors);
   return operands === 'strided' && tileVectors < WIDEST ? [...widths, WIDEST] : widths;
 }
 
@@ -200,14 +201,15 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
           .brIf(1);
         column(vectors, rowCounts);
         const step = vectors * lanes.count;
-        const panels = Math.ceil(vectors / lanes.tileVectors);
         body.get(n).i32(step).op('i32.sub').set(n);
         body
           .get(c)
           .i32(step * lanes.bytes)
           .op('i32.add')
           .set(c);
-        body.get(b).get(bPanel).i32(panels).op('i32.mul', 'i32.add').set(b);
+        // Narrower ones than a panel are parts of the last.
+        if (vectors < lanes.tileVectors) advance(body, b, 16 * vectors);
+        else for (let panel = 0; panel < vectors; panel += lanes.tileVectors) advance(body, b, bPanel);
         body.br(0);
       });
     });
@@ -218,7 +220,7 @@ function emitTiles(lanes: Lanes, operands: Operands, index: (name: string) => nu
       .i32(2)
       .op('i32.le_s')
       .if(() => columns(WIDEST, [1, 2]));
-  for (let vectors = lanes.tileVectors; vectors > 0; vectors--) {
+  for (const vectors of tileWidths(lanes, operands).filter((v) => v <= lanes.tileVectors)) {
     const whole = tileRows(vectors) > TILE_ROWS ? [tileRows(vectors)] : [];
     columns(vectors, [...whole, 4, 3, 2, 1]);
   }

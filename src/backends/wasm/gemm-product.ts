@@ -294,7 +294,7 @@ function blocks(
 ): void {
   const { bytes, columns } = kernels;
   const step = blockLength(k);
-  const blockColumns = Math.min(n, BLOCK_ROW_BYTES / bytes);
+  const blockColumns = Math.min(n, Math.floor(BLOCK_ROW_BYTES / bytes / columns) * columns);
   const panels = room(FOR_B, Math.ceil(blockColumns / columns) * columns * step * bytes);
   const band = bandOf(m, false);
   const rows = room(FOR_A, inPlace ? 0 : band * step * bytes);

@@ -4,13 +4,10 @@ import { type GemmKernels, gemmKernels, type InnerKernels, innerKernels } from '
 import type { GemmDType } from './gemm-tile.ts';
 import { fusing } from './relaxed.ts';
 
-/** All that were compiled: those of inner products, and the others without fused multiply-adds and with them. */
+/** All that were compiled: those of inner products, and the others without fused multiply-adds, with them, and with wide tiles. */
 const inner: Partial<Record<GemmDType, InnerKernels>> = {};
-const compiled: Record<GemmDType, [GemmKernels | null, GemmKernels | null]> = {
-  float32: [null, null],
-  float64: [null, null],
-  int32: [null, null],
-};
+const [PLAIN, FUSED, WIDE] = [0, 1, 2];
+const compiled: readonly Partial<Record<string, GemmKernels>>[] = [{}, {}, {}];
 
 function checkDType(op: string, dtype: string): GemmDType {
   if (dtype === 'float32' || dtype === 'float64' || dtype === 'int32') return dtype;
@@ -30,17 +27,17 @@ export function innerKernelsFor(op: string, dtype: string): InnerKernels {
 
 /**
  * The kernels for a dtype. Fused multiply-adds are a quarter faster and round once instead of twice, as
- * PyTorch's kernels do: they are used where the host has them.
+ * PyTorch's kernels do: they are used where the host has them. With those, tiles may be `wide`.
  *
  * @throws {DTypeError} if there are none, naming the operation.
  */
-export function kernelsFor(op: string, dtype: string): GemmKernels {
+export function kernelsFor(op: string, dtype: string, wide = false): GemmKernels {
+  const relaxed = dtype !== 'int32' && fusing();
+  const key = relaxed ? (wide ? WIDE : FUSED) : PLAIN;
+  const known = compiled[key][dtype];
+  if (known !== undefined) return known;
   const checked = checkDType(op, dtype);
-  const relaxed = checked !== 'int32' && fusing();
-  const which = relaxed ? 1 : 0;
-  const known = compiled[checked][which];
-  if (known !== null) return known;
-  const made = gemmKernels(innerKernelsFor(op, checked), relaxed);
-  compiled[checked][which] = made;
+  const made = gemmKernels(innerKernelsFor(op, checked), relaxed, wide);
+  compiled[key][dtype] = made;
   return made;
 }

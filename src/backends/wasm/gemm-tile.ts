@@ -54,24 +54,32 @@ const INSTRUCTIONS = {
   int32: { splat: 'v128.load32_splat', mul: 'i32x4.mul', add: 'i32x4.add', madd: null, tileVectors: 2 },
 } as const;
 
-export function lanesFor(dtype: GemmDType, relaxed: boolean): Lanes {
+export function lanesFor(dtype: GemmDType, relaxed: boolean, wide = false): Lanes {
   const { bytes, compute } = dtypeInfo(dtype);
   const instructions = INSTRUCTIONS[dtype];
-  return { dtype, compute, bytes, count: 16 / bytes, ...instructions, madd: relaxed ? instructions.madd : null };
+  const madd = relaxed ? instructions.madd : null;
+  const tileVectors = wide && madd !== null && !LOADS_ARE_CHECKED ? WIDE_VECTORS : instructions.tileVectors;
+  return { dtype, compute, bytes, count: 16 / bytes, ...instructions, madd, tileVectors };
 }
 
 /** Rows in a packed panel of a: those of one tile, of two, or half of one. */
 export const TILE_ROWS = 4;
-/** With the vectors of b and one element of a that is what V8 keeps in registers. */
+/** With the operands of a step that is what V8 keeps in registers. */
 const ACCUMULATORS = 8;
+/**
+ * Vectors of columns in the tiles of products, of two rows. Ten sums that wait for nothing but themselves keep two
+ * multipliers of four cycles busy even where another thread of the core takes some of their turns; eight do not.
+ */
+const WIDE_VECTORS = 5;
+/** Vectors of a wide tile before the way out behind which the others are loaded. */
+const FIRST_VECTORS = 2;
 
 /**
  * Rows of a tile of so many vectors of columns; of one vector they are those of two panels. In float64 full tiles
  * are 2 × 4 where loads are cheap: without fused multiply-adds that is a fifth faster than 4 × 2.
  */
 export function tileRows(vectors: number): number {
-  const rows = Math.floor(ACCUMULATORS / vectors);
-  return rows < TILE_ROWS ? rows : TILE_ROWS * Math.floor(rows / TILE_ROWS);
+  return vectors === WIDE_VECTORS ? 2 : Math.floor(ACCUMULATORS / vectors);
 }
 
 /** Columns in a tile, and in a packed panel of b. */
@@ -91,7 +99,9 @@ export function multiplyAdd(body: FunctionBody, lanes: Lanes, acc: Local, a: Loc
  * move by accumulator, would run out of registers. JavaScriptCore keeps what is written and is a tenth faster
  * with one.
  */
-const STEPS = 'Bun' in globalThis ? 1 : 4;
+const STEPS = 'Bun' in globalThis ? 1 : LOADS_ARE_CHECKED ? 4 : 8;
+/** Elements of a that are reached from one address: V8 keeps a register for each, which it has no more of. */
+const SPREAD_AT_ONCE = 8;
 
 /**
  * Packed operands lie in panels: for each k the rows of a tile (of a) or its columns (of b) side by
@@ -115,7 +125,7 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
   const [a, aRow, aK, b, bK, bPanel, c, cRow, k, lastLanes, accumulate] = body.params as Locals<11>;
   const acc = Array.from({ length: rows }, () => Array.from({ length: vectors }, () => body.local('v128')));
   const bs = Array.from({ length: vectors }, () => body.local('v128'));
-  const x = body.local('v128');
+  const xs = Array.from({ length: vectors === WIDE_VECTORS ? rows : 1 }, () => body.local('v128'));
   const column = body.local('v128');
   const packed = operands === 'packed';
   const panelRowBytes = TILE_ROWS * lanes.bytes;
@@ -143,8 +153,8 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
     body.mem('v128.load', from + (v % lanes.tileVectors) * 16).set(bs[v]!);
   };
   /** Sets x to row r's element in every lane. */
-  const loadA = (row: number, at: number): void => {
-    const from = at * panelRowBytes;
+  const loadA = (row: number, at: number, x: Local): void => {
+    const from = (at % stepsAtOnce) * panelRowBytes;
     const a = base[Math.floor(row / TILE_ROWS)]!;
     const r = row % TILE_ROWS;
     const lane = r % lanes.count;
@@ -167,18 +177,32 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
       body.shuffle(Array.from({ length: 16 }, (_, i) => lane * lanes.bytes + (i % lanes.bytes))).set(x);
     }
   };
-  const steps = rows * vectors === ACCUMULATORS && rows <= TILE_ROWS ? STEPS : 1;
+  const steps = rows * vectors >= ACCUMULATORS && rows <= TILE_ROWS ? STEPS : 1;
+  const stepsAtOnce = Math.min(steps, SPREAD_AT_ONCE / rows);
+  /** Never taken: it keeps V8 from loading what is behind it before it multiplies what is here, and is another one in every step. */
+  const wayOut = (at: number): void => void body.get(k).i32(-at).op('i32.lt_s').brIf(1);
   const step = (at: number): void => {
-    for (let v = 0; v < vectors; v++) loadB(v, at);
-    for (let r = 0; r < rows; r++) {
-      // Never taken: it keeps V8 from loading all rows before it multiplies the first.
-      if (r === TILE_ROWS) body.get(k).i32(0).op('i32.lt_s').brIf(1);
-      loadA(r, at);
-      for (let v = 0; v < vectors; v++) multiplyAdd(body, lanes, acc[r]![v]!, x, bs[v]!);
+    if (vectors === WIDE_VECTORS) {
+      for (let r = 0; r < rows; r++) loadA(r, at, xs[r]!);
+      for (let v = 0; v < vectors; v++) {
+        if (v === FIRST_VECTORS) wayOut(at);
+        loadB(v, at);
+        for (let r = 0; r < rows; r++) multiplyAdd(body, lanes, acc[r]![v]!, xs[r]!, bs[v]!);
+      }
+    } else {
+      for (let v = 0; v < vectors; v++) loadB(v, at);
+      for (let r = 0; r < rows; r++) {
+        if (r === TILE_ROWS) wayOut(at);
+        loadA(r, at, xs[0]!);
+        for (let v = 0; v < vectors; v++) multiplyAdd(body, lanes, acc[r]![v]!, xs[0]!, bs[v]!);
+      }
     }
-    if (packed) return;
-    for (const at of base) advance(body, at, aK);
-    advance(body, b, bK);
+    if (!packed) {
+      for (const at of base) advance(body, at, aK);
+      advance(body, b, bK);
+    } else if ((at + 1) % stepsAtOnce === 0) {
+      for (const at of base) advance(body, at, stepsAtOnce * panelRowBytes);
+    }
   };
   body.block(() => {
     body.loop(() => {
@@ -186,10 +210,7 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
         if (at > 0) body.get(k).i32(at).op('i32.eq').brIf(1);
         step(at);
       }
-      if (packed) {
-        for (const at of base) advance(body, at, steps * panelRowBytes);
-        advance(body, b, steps * panelBytes);
-      }
+      if (packed) advance(body, b, steps * panelBytes);
       body.get(k).i32(steps).op('i32.sub').tee(k).brIf(0);
     });
   });

@@ -42,7 +42,7 @@ const BATCH_OF_A_TASK = 64;
  * With `into` the products are added to what out holds, for sizes of which `addsUp` says that they can be.
  */
 export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boolean {
-  const kernels = kernelsFor('matmul', out.dtype);
+  const kernels = kernelsFor('matmul', out.dtype, true);
   const { bytes } = kernels;
   openLaunch();
   if (!into && isContiguous(out.shape, out.strides) && multiplySmall(out, a, b)) return true;
