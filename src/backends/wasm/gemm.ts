@@ -30,6 +30,8 @@ import { joinWorkers } from './threads/pending.ts';
 import { canShare, getNumThreads } from './threads/pool.ts';
 import { type Call, isBusy, leaveTasks } from './threads/queue.ts';
 
+/** Columns from which on tiles are wide: those of fewer would be more zeros than numbers. */
+const WIDE_FROM = 20;
 /** Products of a batch that are shared at a time, so that the job has room for their calls. */
 const BATCH_OF_A_JOB = 2048;
 /** Products of a batch that are one task, where they are not worth being shared. */
@@ -42,12 +44,12 @@ const BATCH_OF_A_TASK = 64;
  * With `into` the products are added to what out holds, for sizes of which `addsUp` says that they can be.
  */
 export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boolean {
-  const kernels = kernelsFor('matmul', out.dtype, true);
+  const rank = out.shape.length;
+  const n = out.shape[rank - 1]!;
+  const kernels = kernelsFor('matmul', out.dtype, n >= WIDE_FROM);
   const { bytes } = kernels;
   openLaunch();
   if (!into && isContiguous(out.shape, out.strides) && multiplySmall(out, a, b)) return true;
-  const rank = out.shape.length;
-  const n = out.shape[rank - 1]!;
   const k = a.shape[rank - 1]!;
   let m = out.shape[rank - 2]!;
   const aRow = a.strides[rank - 2]! * bytes;
