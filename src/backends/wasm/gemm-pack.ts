@@ -14,7 +14,7 @@ export function packName(width: number): string {
 
 /**
  * `pack(from, kStride, xStride, to, k, xs)`: panel p holds, for each k, the elements of columns
- * `width·p …` side by side; strides are in bytes. The last panel is filled up with zeros.
+ * `width·p …` side by side; strides are in bytes. The last panel may not be full.
  */
 export function emitPack(lanes: Lanes, width: number): FunctionBody {
   const body = new FunctionBody(packName(width), new Array(6).fill('i32'), []);
@@ -43,41 +43,23 @@ export function emitPack(lanes: Lanes, width: number): FunctionBody {
     });
   };
 
-  /** One k of a panel element by element; columns beyond `xs` become zero. */
+  /** One k of a panel element by element, of the last one as many as there are. */
   const scalars = (partial: boolean): void => {
     const p = body.local('i32');
+    const [load, store] =
+      lanes.bytes === 8 ? (['i64.load', 'i64.store'] as const) : (['i32.load', 'i32.store'] as const);
     body.get(source).set(p);
-    for (let x = 0; x < width; x++) {
-      const copy = (): void => {
-        const [load, store] =
-          lanes.bytes === 8 ? (['i64.load', 'i64.store'] as const) : (['i32.load', 'i32.store'] as const);
+    body.block(() => {
+      for (let x = 0; x < width; x++) {
+        if (partial) body.get(xs).i32(x).op('i32.le_s').brIf(0);
         body
           .get(to)
           .get(p)
           .mem(load)
           .mem(store, x * lanes.bytes);
         if (x + 1 < width) add(p, xStride);
-      };
-      if (!partial) copy();
-      else {
-        body
-          .get(xs)
-          .i32(x)
-          .op('i32.gt_s')
-          .if(copy, () => {
-            if (lanes.bytes === 8)
-              body
-                .get(to)
-                .i64(0n)
-                .mem('i64.store', x * 8);
-            else
-              body
-                .get(to)
-                .i32(0)
-                .mem('i32.store', x * 4);
-          });
       }
-    }
+    });
     body.release(p);
     add(source, kStride);
     add(to, rowBytes);

@@ -30,8 +30,9 @@ import { joinWorkers } from './threads/pending.ts';
 import { canShare, getNumThreads } from './threads/pool.ts';
 import { type Call, isBusy, leaveTasks } from './threads/queue.ts';
 
-/** Columns from which on tiles are wide: those of fewer would be more zeros than numbers. */
-const WIDE_FROM = 20;
+/** Columns and rows from which on tiles are wide: they would not be filled, and few rows are not worth wide panels. */
+const WIDE_COLUMNS = 20;
+const WIDE_ROWS = 5;
 /** Products of a batch that are shared at a time, so that the job has room for their calls. */
 const BATCH_OF_A_JOB = 2048;
 /** Products of a batch that are one task, where they are not worth being shared. */
@@ -46,7 +47,7 @@ const BATCH_OF_A_TASK = 64;
 export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boolean {
   const rank = out.shape.length;
   const n = out.shape[rank - 1]!;
-  const kernels = kernelsFor('matmul', out.dtype, n >= WIDE_FROM);
+  const kernels = kernelsFor('matmul', out.dtype, n >= WIDE_COLUMNS && out.shape[rank - 2]! >= WIDE_ROWS);
   const { bytes } = kernels;
   openLaunch();
   if (!into && isContiguous(out.shape, out.strides) && multiplySmall(out, a, b)) return true;
