@@ -10,7 +10,7 @@ import { dot, matmul, mm } from '../matmul.ts';
 import { named } from '../named.ts';
 import { roll } from '../rearrange.ts';
 import { sum } from '../reduce.ts';
-import { expand, permute, reshape, squeeze, unsqueeze } from '../view.ts';
+import { permute, reshape, squeeze, unsqueeze } from '../view.ts';
 import { checkFloat, checkSquare, diagonal, rowsOf } from './matrices.ts';
 import { invEx } from './solve.ts';
 
@@ -138,9 +138,10 @@ export function cross(a: TensorBase, b: TensorBase, dim = -1, op = 'linalg.cross
       `${op}: inputs dimension ${dim} must have length 3. Got ${a.shape[d] ?? 1} and ${b.shape[d] ?? 1}`,
     );
   }
-  const shape = broadcastShapes(op, a.shape, b.shape);
-  const [x, y] = [expand(a, shape), expand(b, shape)];
-  return named(sub(mul(roll(x, -1, d), roll(y, -2, d)), mul(roll(x, -2, d), roll(y, -1, d))), 'LinalgCrossBackward0');
+  broadcastShapes(op, a.shape, b.shape);
+  // aᵢ bᵢ₊₁ − aᵢ₊₁ bᵢ is the element of the product before the i-th.
+  const next = (x: TensorBase): TensorBase => roll(x, -1, d);
+  return named(next(sub(mul(a, next(b)), mul(next(a), b))), 'LinalgCrossBackward0');
 }
 
 /** PyTorch's older form: along the first dimension of size 3 if none is given. */
