@@ -324,6 +324,42 @@ describe('wide rows folded some at a time', () => {
       }
     }
   });
+
+  it('so do those of several operands, whose rows lie in the same places of a cache or not', () => {
+    const centred = binary('sub', arg(0), arg(1));
+    const pres = [binary('mul', centred, centred), binary('mul', arg(2), centred)];
+    for (const fold of ['sum', 'max'] as const) {
+      for (const [operands, pre] of [
+        [2, pres[0]],
+        [3, pres[1]],
+      ] as const) {
+        for (const dtype of ['float32', 'float64'] as const) {
+          const { compute, eps } = dtypeInfo(dtype);
+          const ins = new Array<DType>(operands).fill(dtype);
+          const kernel = new ReduceKernel({ name: 'centred', fold, pre, compute, ins, out: dtype });
+          for (const rows of [2, 7, 13]) {
+            for (const columns of [1024, 1030, 2048]) {
+              const shape = [rows, columns];
+              const [xs, gs] = [0, 1].map((k) => plainNumbers(rows * columns + k, dtype));
+              const means = plainNumbers(columns, dtype);
+              xs[columns + 5] = Number.NaN;
+              xs[columns + 6] = Infinity;
+              const tensors = [lay(dtype, shape, xs), lay(dtype, [1, columns], means), lay(dtype, shape, gs)];
+              const out = room(dtype, [columns]);
+              kernel.run(out, tensors.slice(0, operands), shape, [0]);
+              const terms = xs.map((x, i) => {
+                const c = x - means[i % columns];
+                return c * (operands === 2 ? c : gs[i]);
+              });
+              const want = groups(shape, [0], terms).map((g) => reference(fold, g));
+              const bad = values(out).findIndex((v, i) => !near(v, want[i], 4 * eps * rows));
+              expect(bad, `${fold} of ${operands} ${dtype} [${shape}]`).toBe(-1);
+            }
+          }
+        }
+      }
+    }
+  });
 });
 
 describe('short rows folded four at a time', () => {

@@ -154,13 +154,14 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
   body.get(body.params[0]).set(left);
   for (const o of operands) o.enter(body, compute);
   const cost = weight(fn.outs);
+  const inOrder = cost <= Math.max(CHEAP, CHEAP_EACH * operands.filter((o) => o.splat === null).length);
   const turns = variant.accesses.includes('stride') || cost > LONG ? 1 : cost <= CHEAP ? 8 : 4;
   if (turns > 1) {
     const elements = turns * lanes;
     body.block(() => {
       body.get(left).i32(elements).op('i32.lt_s').brIf(0);
       body.loop(() => {
-        if (cost <= CHEAP) emitVectors(body, variant, operands, turns);
+        if (inOrder) emitVectors(body, variant, operands, turns);
         else emitVectorsAbreast(body, variant, operands, turns);
         for (const o of operands) o.advance(body, elements);
         body.get(left).i32(elements).op('i32.sub').tee(left).i32(elements).op('i32.ge_s').brIf(0);
@@ -178,8 +179,12 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
   body.release(left);
 }
 
-/** Weight up to which a processor finds enough to do by itself in vectors that come one after the other. */
+/**
+ * Weight up to which a processor finds enough to do by itself in vectors that come one after the other: in all, and
+ * for every operand, as many of which side by side would not fit the registers.
+ */
 const CHEAP = 4;
+const CHEAP_EACH = 2;
 /** Weight beyond which code side by side would be too much code. */
 const LONG = 60;
 

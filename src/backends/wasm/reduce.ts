@@ -28,6 +28,9 @@ export type { ReduceSpec } from './reduce/kernels.ts';
 
 /** Columns from which on memory gives most when every row is read from its beginning to its end. */
 const WIDE_ROW = 2 ** 10;
+/** Rows so many bytes apart, or a multiple of it, share few places of the first-level cache, and crowd each other out where several tensors are read. */
+const SAME_PLACE = 2 ** 12;
+const MOST_TOGETHER = 3;
 /** Rows that are folded several at once: elements of one at most, and how many there must be. */
 const SHORT_ROW = 2 ** 10;
 const FEWEST_ROWS = 4;
@@ -115,7 +118,15 @@ export class ReduceKernel {
     const fast = kernels.readsFast && !access.includes('strided');
     const abreast = fast && kind === 'rows' && plan.inner.size >= ABREAST_ELEMENTS;
     const simple = fast && tensors.length === 1 && access[0] === 'unit';
-    const wide = simple && kind === 'columns' && plan.outputs.size >= WIDE_ROW && plan.inner.size > 1;
+    const crowded =
+      fast &&
+      tensors.length <= MOST_TOGETHER &&
+      access.every((a) => a === 'unit') &&
+      tensors.some(
+        (t, i) => (plan.inner.steps[i] * dtypeInfo(t.dtype).bytes) % SAME_PLACE === 0 && plan.inner.steps[i] !== 0,
+      );
+    const across = kind === 'columns' && plan.outputs.size >= WIDE_ROW && plan.inner.size > 1;
+    const wide = across && (simple || crowded);
     const short =
       simple &&
       kind === 'rows' &&
