@@ -6,7 +6,8 @@ import { clear } from '../clear.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { LINE } from '../residency.ts';
-import { deal, inTurn } from '../threads/share.ts';
+import type { OwnRooms } from '../threads/own.ts';
+import { deal, inTurn, type Run } from '../threads/share.ts';
 import { type Mover, mover } from './move.ts';
 import { product, steps, sums } from './tables.ts';
 
@@ -19,9 +20,9 @@ export interface Frame {
   offset(coordinate: number, dim: number): number;
   /**
    * The address of some images' channels, from a first one on, where the coordinates of the frame are zero;
-   * good until the next call.
+   * good until the next call, or, where `by` is part of a task, for the rest of that.
    */
-  at(image: number, images: number, channel: number): number;
+  at(image: number, images: number, channel: number, by?: Run): number;
 }
 
 /** Strides of images with zeros around, by image, channel and spatial dimensions, and where the inside begins; in elements. */
@@ -82,7 +83,7 @@ export const phasesOf = (stride: readonly number[], taps: readonly number[]): nu
  * there are none the images are used where they are; else up to `images` images of `channels` channels are
  * copied at a time, into one frame whose borders stay zero. Lines in several `phases` have
  * elements that many apart first, then those behind each of these, and so on: what one tap of windows of such a
- * stride meets lies side by side.
+ * stride meets lies side by side. A frame for tasks lies in rooms of the threads' own.
  */
 export function frameOf(
   x: Strided,
@@ -91,6 +92,7 @@ export function frameOf(
   images: number,
   channels: number,
   phases = 1,
+  own: OwnRooms | null = null,
 ): Frame {
   const { bytes } = dtypeInfo(x.dtype);
   const start = startOf(x);
@@ -114,9 +116,12 @@ export function frameOf(
   const { strides, inside } = frameLayout(inner, before, behind, channels);
   const [frameImage, frameChannel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
   const all = frameImage * images;
-  const frame = scratch(all);
-  if (phases === 1) clearBorders(frame, x.dtype, [images, channels, ...inner], before, behind, strides);
-  else clear(frame, all);
+  const prepare = (at: number): void => {
+    if (phases === 1) clearBorders(at, x.dtype, [images, channels, ...inner], before, behind, strides);
+    else clear(at, all);
+  };
+  const frame = own === null ? scratch(all) : own.take(all, (shift) => prepare(frame + shift));
+  if (own === null) prepare(frame);
   const inLine = (coordinate: number): number => (coordinate % phases) * run + Math.floor(coordinate / phases);
   /** The first element of each phase, and how many it has. */
   const firsts = steps(Math.min(phases, size), 1).map((i) => ({ i, count: Math.ceil((size - i) / phases) }));
@@ -136,9 +141,9 @@ export function frameOf(
     channel: frameChannel,
     spatial,
     offset: (coordinate, dim) => (dim === last ? inLine(coordinate) * bytes : coordinate * spatial[dim]),
-    at: (image, count, channel) => {
+    at: (image, count, channel, by) => {
       const some = Math.min(channels, x.shape[1] - channel);
-      deal(null, 4 * count * some * product(inner), some, (run, from, to) => {
+      deal(by ?? null, 4 * count * some * product(inner), some, (run, from, to) => {
         for (const { i, count: length } of firsts) {
           const line = inside - zeros + inLine(zeros + i);
           const start = address(image, channel + from) + i * spatialSteps[last];

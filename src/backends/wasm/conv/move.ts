@@ -1,6 +1,6 @@
 /** Copies between parts of memory with strides of their own: images into a frame, results into a lattice. */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
-import { copyOf } from '../control.ts';
+import { advance, copyOf } from '../control.ts';
 import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encoder.ts';
 import { emitNest, emitRun, emitWalk, type Innermost, MOVE, writeNest } from '../indexing/nest.ts';
 import { joinLoops, loopsOver } from '../loops.ts';
@@ -63,11 +63,14 @@ export const everySecond = (bytes: number): number[] => {
 };
 
 function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): FunctionBody {
-  const b = new FunctionBody('move', ['i32'], []);
+  // (block, by): the nest, and how far what it writes is from what that says: an argument may be in a thread's own room.
+  const b = new FunctionBody('move', ['i32', 'i32'], []);
+  const by = b.params[1]!;
   const { bytes } = dtypeInfo(dtype);
   const moves = elementMoves(b, manner, dtype);
   emitNest(b, 0, 2, depth, ({ count, places, steps }: Innermost) => {
     const [to, from] = places.map((p) => copyOf(b, p)) as [Local, Local];
+    advance(b, to, by);
     const element = (): void => moves.element(to, from);
     const vectors: Readonly<Record<Exclude<Steps, 'any'>, () => void>> = {
       along: () => moves.vector(to, from),
@@ -109,5 +112,5 @@ export function mover(
   const how = inner === undefined ? 'any' : stepsOf(manner, dtype, inner.steps[0], inner.steps[1]);
   const kernel = kernelFor(manner, dtype, Math.max(0, loops.length - 1), how);
   // A call that runs later must find its own addresses.
-  return (run, to, from) => run(kernel, writeNest(0, loops, [to, from], [bytes, bytes]));
+  return (run, to, from) => run(kernel, writeNest(0, loops, [0, from], [bytes, bytes]), to);
 }

@@ -149,25 +149,35 @@ export type Share = readonly [count: number, grouped: boolean];
 export const byPlace = ({ places }: Scheme): Share => [places, false];
 export const byGroup = ({ groups }: Scheme): Share => [groups, true];
 
+/** Takes room: for the current launch, or in rooms of the threads' own. */
+export type TakeRoom = (bytes: number) => number;
+
 /** Room for matrices one after the other, an odd number of cache lines apart: transforms touch all of them at once, and would else find them in one set of the cache. */
-export function matrices([count, grouped]: Share, rows: number, columns: number): Matrices {
+export function matrices([count, grouped]: Share, rows: number, columns: number, take: TakeRoom = scratch): Matrices {
   const place = oddLines(rows * columns * BYTES);
-  return { at: scratch(count * place), place, row: columns * BYTES, grouped };
+  return { at: take(count * place), place, row: columns * BYTES, grouped };
 }
 
 /** Room for matrices side by side: what a transform touches lies in few pages. */
-export function abreast([count, grouped]: Share, rows: number, columns: number): Matrices {
+export function abreast([count, grouped]: Share, rows: number, columns: number, take: TakeRoom = scratch): Matrices {
   const place = columns * BYTES;
   const row = oddLines(count * place);
-  return { at: scratch(rows * row), place, row, grouped };
+  return { at: take(rows * row), place, row, grouped };
 }
 
 /** The same with fewer columns. */
 export const narrowed = (m: Matrices, columns: number): Matrices => ({ ...m, place: columns * BYTES });
 
 /** Room for an operand of `count` rows or columns: panels of a `width`, or rows for a library to read. */
-export const operands = (native: NativeGemm | null, share: Share, count: number, width: number, k: number): Matrices =>
-  native === null ? matrices(share, ceil(count, width), k) : abreast(share, k, ceil(count, width));
+export const operands = (
+  native: NativeGemm | null,
+  share: Share,
+  count: number,
+  width: number,
+  k: number,
+  take: TakeRoom = scratch,
+): Matrices =>
+  native === null ? matrices(share, ceil(count, width), k, take) : abreast(share, k, ceil(count, width), take);
 
 /** Multiplications of a place from which on a library is quicker. */
 const WORTH_CALLS = 2 ** 17;

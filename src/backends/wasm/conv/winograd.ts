@@ -7,9 +7,10 @@
 import type { Strided } from '../../../kernels/strided.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunchBeside } from '../heap.ts';
+import { beginLaunchBeside, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { hasLeft } from '../threads/pending.ts';
+import { OwnRooms } from '../threads/own.ts';
+import { hasLeft, joinWorkers } from '../threads/pending.ts';
 import { getNumThreads } from '../threads/pool.ts';
 import { deal, leaveInTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { frameOf, placesIn } from './frame.ts';
@@ -35,6 +36,7 @@ import {
   perImages,
   rowsAtOnce,
   sharedSteps,
+  type TakeRoom,
   TRANSFORM_STEPS,
   table,
   tileTable,
@@ -62,6 +64,8 @@ import {
 const FEW_TILES = 3;
 /** Bytes of images whose tiles are dealt out to threads at a time. */
 const WAVE_BYTES = 8 << 20;
+/** Lots of images for each thread that are enough to deal out. */
+const LOTS_PER_THREAD = 2;
 
 const consecutive = (list: readonly number[], step: number): boolean =>
   list.every((n, i) => i === 0 || n - list[i - 1]! === step);
@@ -219,14 +223,13 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
   const { counts, perImage, block, together, rows, k, some, native } = blocksOf(task, tiles);
   const to = startOf(out);
   startOf(weight);
-  const wave = waveOf(source, images, together, channels, WAVE_BYTES);
-  const frame = frameOf(
-    source,
-    before,
-    zerosBehind(scheme, source, before, after, origin, counts, taps),
-    wave,
-    channels,
-  );
+  const lots = lotsOf(images, together);
+  // Where there are enough lots each is framed by the thread that transforms it, which has it in its cache.
+  const apart = lots.length >= LOTS_PER_THREAD * getNumThreads();
+  const wave = apart ? together : waveOf(source, images, together, channels, WAVE_BYTES);
+  const rooms = new OwnRooms();
+  const behind = zerosBehind(scheme, source, before, after, origin, counts, taps);
+  const frame = frameOf(source, before, behind, wave, channels, 1, apart ? rooms : null);
   const [imageBytes, channelBytes] = out.strides.map((s) => s * BYTES) as [number, number];
   const [line, lineBytes] = [frame.spatial.at(-2)!, out.strides.at(-2)! * BYTES];
   const corners = cornersOf(tiles.lead, origin, counts, scheme.pitch);
@@ -240,23 +243,24 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
   const ks = place(placesIn(frame, { channels }, [...tiles.reach, ...windowPlaces(taps)]));
   const weights = windowsOfWeights(task, tiles, channels);
   const a = operands(native, byGroup(scheme), some, TILE_ROWS, k);
-  /** Room of a task for the transformed tiles of a block, and for their products. */
-  const rooms: { readonly b: Matrices; readonly c: Matrices }[] = [];
+  /** Room for the transformed tiles of a block, and for their products. */
+  const roomFor = (take: TakeRoom): { readonly b: Matrices; readonly c: Matrices } => ({
+    b: operands(native, byPlace(scheme), block, gemm.columns, k, take),
+    c: abreast(byPlace(scheme), some, block, take),
+  });
+  const ofTasks = roomFor((bytes) => rooms.take(bytes));
+  let alone: typeof ofTasks | null = null;
   const odd = oddWord();
 
   /** The tiles from number `t` on of a number of images, for rows of a group whose weights are in `a`. */
-  const outputs = (by: Run | null, room: number, lot: Lot, t: number, height: number): void => {
+  const outputs = (by: Run | null, room: typeof ofTasks, lot: Lot, t: number, height: number): void => {
     const tables = tilesOf(lot.images);
     const count = Math.min(block, lot.images * perImage - t);
     // Whole vectors of tiles, or panels: behind the last tile it stands again.
     const width = ceil(count, native === null ? VECTOR : gemm.columns);
     const panels = { xs: tables.inputs + 4 * t, count: width, width: gemm.columns };
-    rooms[room] ??= {
-      b: operands(native, byPlace(scheme), block, gemm.columns, k),
-      c: abreast(byPlace(scheme), some, block),
-    };
-    const b = native === null ? rooms[room].b : narrowed(rooms[room].b, width);
-    const c = narrowed(rooms[room].c, width);
+    const b = native === null ? room.b : narrowed(room.b, width);
+    const c = narrowed(room.c, width);
     const { row } = c;
     packPlaces(by, native, packInputs, b, lot.from, panels, ks, k, line);
     deal(by, sharedSteps(native, scheme.places * height * k * width), scheme.places, (run, from, end) => {
@@ -275,24 +279,41 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
       const w = weights.at + g * weights.group + r * weights.row;
       const panels = { xs: table(height, weights.row, TILE_ROWS), count: height, width: TILE_ROWS };
       packPlaces(null, native, packWeights, a, w, panels, weights.ks, k, weights.line);
-      for (let n = 0; n < images; n += wave) {
-        const many = Math.min(wave, images - n);
-        const base = frame.at(n, many, g * channels);
-        const blocks = lotsOf(many, together).flatMap(([first, several]) => {
-          const y = to + (n + first) * imageBytes + (g * rows + r) * channelBytes;
-          const lot = { images: several, from: base + first * frame.image, to: y };
-          return steps(Math.ceil((several * perImage) / block), block).map((t) => ({ lot, t }));
-        });
-        const of = sharedSteps(native, scheme.places * height * k * many * perImage);
-        const tasks = tasksFor(of, Math.min(blocks.length, 2 * getNumThreads()));
-        if (tasks === 1) for (const { lot, t } of blocks) outputs(null, 0, lot, t, height);
-        else {
-          leaveInTasks(tasks, of, (i, run) => {
-            for (const { lot, t } of blocks.slice(...shareOf(i, tasks, blocks.length))) outputs(run, i, lot, t, height);
+      const resultOf = (n: number): number => to + n * imageBytes + (g * rows + r) * channelBytes;
+      const blocksOf = (several: number): number[] => steps(Math.ceil((several * perImage) / block), block);
+      const of = (many: number): number => sharedSteps(native, scheme.places * height * k * many * perImage);
+      if (apart) {
+        if (of(images) === 0) joinWorkers();
+        const tasks = tasksFor(of(images), lots.length);
+        const work = (i: number, run: Run): void => {
+          for (const [n, several] of lots.slice(...shareOf(i, tasks, lots.length))) {
+            const lot = { images: several, from: frame.at(n, several, g * channels, run), to: resultOf(n) };
+            for (const t of blocksOf(several)) outputs(run, ofTasks, lot, t, height);
+          }
+        };
+        leaveInTasks(tasks, of(images), work, rooms.laid);
+      } else {
+        for (let n = 0; n < images; n += wave) {
+          const many = Math.min(wave, images - n);
+          const base = frame.at(n, many, g * channels);
+          const blocks = lotsOf(many, together).flatMap(([first, several]) => {
+            const lot = { images: several, from: base + first * frame.image, to: resultOf(n + first) };
+            return blocksOf(several).map((t) => ({ lot, t }));
           });
+          const tasks = tasksFor(of(many), blocks.length);
+          if (tasks === 1) {
+            alone ??= roomFor(scratch);
+            for (const { lot, t } of blocks) outputs(null, alone, lot, t, height);
+          } else {
+            const work = (i: number, run: Run): void => {
+              const mine = blocks.slice(...shareOf(i, tasks, blocks.length));
+              for (const { lot, t } of mine) outputs(run, ofTasks, lot, t, height);
+            };
+            leaveInTasks(tasks, of(many), work, rooms.laid);
+          }
         }
-        if (!hasLeft() && odd.seen()) return false;
       }
+      if (!hasLeft() && odd.seen()) return false;
     }
   }
   return !odd.seen();

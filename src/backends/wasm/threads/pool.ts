@@ -5,6 +5,7 @@
 import { ArgumentError } from '../../../core/errors.ts';
 import { memory, memoryLimits } from '../linear-memory.ts';
 import { codeOf, type WasmFunction } from '../module.ts';
+import { joinWorkers } from './pending.ts';
 import { encodeProbe } from './probe.ts';
 import { CODE_BYTES, CONTROL, KERNEL_WORDS, MOST_KERNELS, PROGRAM_LENGTH, type SharedByAll } from './protocol.ts';
 import { setWorkerUrl, startWorker } from './start.ts';
@@ -52,6 +53,8 @@ export function getNumThreads(): number {
 export function setNumThreads(n: number): void {
   if (!Number.isInteger(n) || n < 1)
     throw new ArgumentError(`setNumThreads: expected a whole number from 1 on, got ${n}`);
+  // Who is at work has room for as many threads as there were.
+  joinWorkers();
   wanted = n;
 }
 

@@ -21,7 +21,10 @@ export const JOB = {
   done: 2,
   /** Where its program begins. */
   program: 3,
-  words: 4,
+  /** Where threads have rooms of their own, if its tasks use any, and the bytes of one (`own.ts`). */
+  room: 4,
+  roomBytes: 5,
+  words: 6,
 } as const;
 
 /** Words of the control block. */
@@ -82,6 +85,22 @@ export type SharedByAll = Omit<Shared, 'index' | 'holds'>;
 
 export type Kernel = (...args: number[]) => number;
 
+/** Arguments from here on are addresses in a room of the thread's own: beyond all others, and such that sums are exact. */
+export const OWN: number = 2 ** 50;
+
+/** Where the first thread's room is, and the bytes from one thread's to the next. */
+export interface Own {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** How far from such arguments a thread's room is. */
+export const shiftFor = ({ at, bytes }: Own, thread: number): number => at + thread * bytes - OWN;
+
+/** Arguments as that thread sees them. */
+export const shifted = (args: readonly number[], shift: number): readonly number[] =>
+  args.map((n) => (n >= OWN ? n + shift : n));
+
 /** Which place of the queue a job has. */
 export const placeOf = (job: number): number => job & (MOST_JOBS - 1);
 
@@ -89,11 +108,13 @@ export const placeOf = (job: number): number => job & (MOST_JOBS - 1);
 const slotOf = (job: number): number => CONTROL.jobs + JOB.words * placeOf(job);
 
 /** Puts a job behind the others, for which there is room: its number is that of jobs published so far. */
-export function publish(control: Int32Array, job: number, tasks: number, program: number): void {
+export function publish(control: Int32Array, job: number, tasks: number, program: number, own: Own | null): void {
   const slot = slotOf(job);
   control[slot + JOB.tasks] = tasks;
   control[slot + JOB.done] = 0;
   control[slot + JOB.program] = program;
+  control[slot + JOB.room] = own?.at ?? 0;
+  control[slot + JOB.roomBytes] = own?.bytes ?? 0;
   Atomics.store(control, slot + JOB.ticket, (job << TICKET_BITS) | tasks);
   Atomics.store(control, CONTROL.published, (job + 1) | 0);
   Atomics.add(control, CONTROL.news, 1);
@@ -111,21 +132,25 @@ export function take(control: Int32Array, job: number): number {
   }
 }
 
-/** Runs the calls of a task that was taken. */
+/** Runs the calls of a task that was taken, as the thread of such a number: the calling one is 0. */
 export function runTask(
   { control, program }: Pick<Shared, 'control' | 'program'>,
   job: number,
   task: number,
   kernelOf: (id: number) => Kernel,
+  thread: number,
 ): void {
-  let at = program[control[slotOf(job) + JOB.program] + task];
+  const slot = slotOf(job);
+  const bytes = control[slot + JOB.roomBytes] >>> 0;
+  const shift = shiftFor({ at: control[slot + JOB.room] >>> 0, bytes }, thread);
+  let at = program[control[slot + JOB.program] + task];
   const calls = program[at++];
   for (let c = 0; c < calls; c++) {
     const kernel = kernelOf(program[at]);
     const args = new Array<number>(program[at + 1]);
     at += 2;
     for (let i = 0; i < args.length; i++) args[i] = program[at++];
-    kernel(...args);
+    kernel(...(bytes === 0 ? args : shifted(args, shift)));
   }
 }
 

@@ -18,11 +18,14 @@ import {
   finish,
   MOST_JOBS,
   MOST_TASKS,
+  type Own,
   PROGRAM_LENGTH,
   placeOf,
   publish,
   runTask,
   type SharedByAll,
+  shifted,
+  shiftFor,
   take,
 } from './protocol.ts';
 
@@ -68,12 +71,17 @@ export function runTasks(tasks: readonly Task[]): void {
   joinWorkers();
 }
 
-/** The same, of so many steps, without waiting for them: to be followed by nothing but what is queued or joins. */
-export function leaveTasks(tasks: readonly Task[], of = 0): void {
+/**
+ * The same, of so many steps and with rooms of the threads' own (`own.ts`), without waiting for them: to be followed by
+ * nothing but what is queued or joins.
+ */
+export function leaveTasks(tasks: readonly Task[], of = 0, own: Own | null = null): void {
   if (tasks.length === 0) return;
-  if (((tasks.length > 1 && canShare()) || isBusy()) && enqueue(tasks, of)) return;
+  if (((tasks.length > 1 && canShare()) || isBusy()) && enqueue(tasks, of, own)) return;
   joinWorkers();
-  for (const task of tasks) for (const { kernel, args } of task) kernel(...args);
+  const shift = own === null ? 0 : shiftFor(own, 0);
+  for (const task of tasks)
+    for (const { kernel, args } of task) kernel(...(own === null ? args : shifted(args, shift)));
 }
 
 /** Calls a kernel that takes so many steps when it is its turn: at once if nothing is queued. */
@@ -88,7 +96,7 @@ const controlBlock = (): Int32Array => (shared as SharedByAll).control;
 const finished = (): number => Atomics.load(controlBlock(), CONTROL.finished);
 
 /** Puts a job into the queue; false if workers could not run it. */
-function enqueue(tasks: readonly Task[], of: number): boolean {
+function enqueue(tasks: readonly Task[], of: number, own: Own | null = null): boolean {
   if (shared === null || tasks.length > MOST_TASKS) return false;
   if (!hasLeft()) place = 0;
   let end = write(tasks, shared);
@@ -105,7 +113,7 @@ function enqueue(tasks: readonly Task[], of: number): boolean {
   stepsTo[placeOf(published)] = steps;
   noteFailure();
   names[placeOf(published)] = launching.name;
-  publish(control, published, tasks.length, place);
+  publish(control, published, tasks.length, place, own);
   published = (published + 1) | 0;
   place = end;
   leave(drain);
@@ -141,7 +149,7 @@ function takePart(): boolean {
   const task = take(control, job);
   if (task < 0) return false;
   try {
-    runTask(shared as SharedByAll, job, task, kernelOf);
+    runTask(shared as SharedByAll, job, task, kernelOf, 0);
   } catch (error) {
     failure ??= new DeviceError(`${names[placeOf(job)]}: a kernel failed: ${(error as Error).message}`, {
       cause: error,

@@ -7,6 +7,7 @@ import type { WasmFunction } from '../module.ts';
 import { type CallAt, callAlone } from './alone.ts';
 import { joinWorkers } from './pending.ts';
 import { canShare, getNumThreads } from './pool.ts';
+import { type Own, shifted, shiftFor } from './protocol.ts';
 import { type Call, callInTurn, isBusy, leaveTasks, type Task } from './queue.ts';
 
 /** Calls a kernel, now or when the tasks run. */
@@ -71,10 +72,19 @@ export function inTasks(count: number, body: (task: number, run: Run) => void): 
   joinWorkers();
 }
 
-/** The same, of so many steps, without waiting: `body` must not write where anything queued may still read. */
-export function leaveInTasks(count: number, steps: number, body: (task: number, run: Run) => void): void {
+/**
+ * The same, of so many steps, without waiting: `body` must not write where anything queued may still read. With rooms
+ * of the threads' own (`own.ts`).
+ */
+export function leaveInTasks(
+  count: number,
+  steps: number,
+  body: (task: number, run: Run) => void,
+  own: Own | null = null,
+): void {
   if (count === 1 && !isBusy()) {
-    body(0, now);
+    const shift = own === null ? 0 : shiftFor(own, 0);
+    body(0, own === null ? now : (kernel, ...args) => void kernel(...shifted(args, shift)));
     return;
   }
   const tasks: Task[] = Array.from({ length: count }, (_, t) => {
@@ -82,7 +92,7 @@ export function leaveInTasks(count: number, steps: number, body: (task: number, 
     body(t, (kernel, ...args) => void calls.push({ kernel, args }));
     return calls;
   });
-  leaveTasks(tasks, steps);
+  leaveTasks(tasks, steps, own);
 }
 
 /** The first and the one behind the last of the units of a task, when `units` are dealt out evenly. */

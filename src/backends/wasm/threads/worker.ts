@@ -83,7 +83,7 @@ function serve(shared: Shared): void {
       continue;
     }
     try {
-      runTask(shared, job, task, kernelOf);
+      runTask(shared, job, task, kernelOf, index + 1);
     } catch {
       Atomics.compareExchange(control, CONTROL.failed, 0, placeOf(job) + 1);
     }
