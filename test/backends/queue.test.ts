@@ -18,9 +18,11 @@ import { address, allocate, free, readBytes, writeBytes } from '../../src/backen
 import { beginLaunchBeside, scratch, scratchBytes } from '../../src/backends/wasm/launch.ts';
 import { i32, parameterWords } from '../../src/backends/wasm/linear-memory.ts';
 import { instantiate } from '../../src/backends/wasm/module.ts';
+import { OwnRooms } from '../../src/backends/wasm/threads/own.ts';
 import { hasLeft, joinWorkers } from '../../src/backends/wasm/threads/pending.ts';
 import { MOST_JOBS, PROGRAM_LENGTH } from '../../src/backends/wasm/threads/protocol.ts';
 import { callInTurn, isBusy, leaveTasks } from '../../src/backends/wasm/threads/queue.ts';
+import { leaveInTasks, type Run } from '../../src/backends/wasm/threads/share.ts';
 import { withThreads } from '../support/worker.ts';
 
 const threads = getNumThreads();
@@ -56,6 +58,55 @@ function listOf(length: number): { readonly at: number; read(): number[] } {
     },
   };
 }
+
+describe('rooms of the threads', () => {
+  const fill = new FunctionBody('fill', ['i32', 'i32'], []);
+  const [at, value] = fill.params;
+  fill.get(at).get(value).mem('i32.store');
+  const move = new FunctionBody('move', ['i32', 'i32'], []);
+  const [to, from] = move.params;
+  move.get(to).get(from).mem('i32.load').mem('i32.store');
+  const kernels = instantiate([fill, move]);
+
+  /** Numbers that tasks have put in their own room and taken from there, after a while. */
+  function throughRooms(tasks: number): number[] {
+    joinWorkers();
+    beginLaunchBeside();
+    const rooms = new OwnRooms();
+    const prepared: number[] = [];
+    rooms.take(100);
+    const place = rooms.take(4, (shift) => void prepared.push(place + shift));
+    const results = scratch(4 * tasks);
+    const body = (task: number, run: Run): void => {
+      run(kernels.fill!, place, 100 + task);
+      run(count, 2_000);
+      run(kernels.move!, results + 4 * task, place);
+    };
+    leaveInTasks(tasks, 2 ** 22, body, rooms.laid);
+    expect(prepared.map((word) => word - prepared[0]!)).toEqual(prepared.map((_, i) => i * rooms.laid.bytes));
+    expect(prepared.length).toBe(getNumThreads());
+    return [...i32().subarray(results >>> 2, (results >>> 2) + tasks)];
+  }
+
+  for (const n of [1, 2, 3, 5]) {
+    it(`are those of who runs a task, ${n} threads`, async () => {
+      if (n === 1) setNumThreads(1);
+      else await withThreads(n);
+      for (const tasks of [1, 2, 40]) {
+        expect(throughRooms(tasks)).toEqual(Array.from({ length: tasks }, (_, i) => 100 + i));
+        occupy();
+        expect(throughRooms(tasks)).toEqual(Array.from({ length: tasks }, (_, i) => 100 + i));
+      }
+    });
+  }
+
+  it('are as many as there are threads: changing that waits for what is queued', async () => {
+    await withThreads(2);
+    occupy();
+    setNumThreads(3);
+    expect(isBusy()).toBe(false);
+  });
+});
 
 manualSeed(8);
 const a = randn([37, 23]);

@@ -117,7 +117,7 @@ export function frameOf(
   const [frameImage, frameChannel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
   const all = frameImage * images;
   const prepare = (at: number): void => {
-    if (phases === 1) clearBorders(at, x.dtype, [images, channels, ...inner], before, behind, strides);
+    if (phases === 1 && own === null) clearBorders(at, x.dtype, [images, channels, ...inner], before, behind, strides);
     else clear(at, all);
   };
   const frame = own === null ? scratch(all) : own.take(all, (shift) => prepare(frame + shift));

@@ -3,8 +3,10 @@ import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { beginLaunchBeside, scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
+import { OwnRooms } from '../threads/own.ts';
+import { joinWorkers } from '../threads/pending.ts';
 import { canShare } from '../threads/pool.ts';
-import { deal, now } from '../threads/share.ts';
+import { deal, leaveInTasks, now, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { frameOf, placesIn } from './frame.ts';
 import { mover } from './move.ts';
 import { place, product, steps } from './tables.ts';
@@ -26,6 +28,7 @@ import {
   perImages,
   rowsAtOnce,
   sharedSteps,
+  type TakeRoom,
   TRANSFORM_STEPS,
   table,
   tileTable,
@@ -47,6 +50,14 @@ import { dense, type Scheme, strided, TAPS } from './winograd-scheme.ts';
 const WAVE_BYTES = 3 << 20;
 /** Blocks of tiles that threads transform before they multiply them. */
 const BLOCKS_TOGETHER = 4;
+
+/** Where sums are so many bytes, they are made in so many parts, each by one thread, and added up in order. */
+const PART_BYTES = 1 << 20;
+const PARTS = 8;
+const FEWEST_LOTS = 4;
+
+const partsOf = ({ groups }: Scheme, rows: number, columns: number, lots: number): number =>
+  lots >= FEWEST_LOTS && groups * rows * columns * BYTES <= PART_BYTES ? Math.min(PARTS, lots) : 1;
 
 /** Tiles for which sums are moved no more often than what is summed, where products are added up over tiles. */
 const balanced = (rows: number, channels: number): number => Math.floor((rows * channels) / (rows + channels));
@@ -118,10 +129,21 @@ export function gradientByTiles(task: WeightTask): boolean {
   beginLaunchBeside();
   const w = startOf(out);
   const none = sizes.map(() => 0);
-  const wave = waveOf(x, images, together, channels, WAVE_BYTES);
-  const inputs = frameOf(x, before, zerosBehind(scheme, x, before, after, none, counts, taps), wave, channels);
+  const lots = lotsOf(images, together);
+  const parts = partsOf(scheme, some, windows, lots.length);
+  const wave = parts > 1 ? together : waveOf(x, images, together, channels, WAVE_BYTES);
+  const ownRooms = parts > 1 ? new OwnRooms() : null;
+  const inputs = frameOf(
+    x,
+    before,
+    zerosBehind(scheme, x, before, after, none, counts, taps),
+    wave,
+    channels,
+    1,
+    ownRooms,
+  );
   const behind = counts.map((n, d) => (d < counts.length - 2 ? 0 : scheme.outputs * n - sizes[d]!));
-  const outputs = frameOf(y, none, behind, wave, some);
+  const outputs = frameOf(y, none, behind, wave, some, 1, ownRooms);
   const lead = counts.slice(0, -2);
   const corners = (step: readonly number[], pitch: number): (readonly number[])[] =>
     cornersOf(
@@ -145,14 +167,17 @@ export function gradientByTiles(task: WeightTask): boolean {
   const columns = { xs, count: windows, width: gemm.columns };
   /** Room for the transformed tiles of each block that is looked at together with others. */
   const rooms: { readonly a: Matrices; readonly b: Matrices }[] = [];
+  const roomFor = (take: TakeRoom): { readonly a: Matrices; readonly b: Matrices } => ({
+    a: operands(native, byPlace(scheme), some, TILE_ROWS, block, take),
+    b: operands(native, byPlace(scheme), windows, gemm.columns, block, take),
+  });
   const roomOf = (i: number): { readonly a: Matrices; readonly b: Matrices } => {
-    rooms[i] ??= {
-      a: operands(native, byPlace(scheme), some, TILE_ROWS, block),
-      b: operands(native, byPlace(scheme), windows, gemm.columns, block),
-    };
+    rooms[i] ??= roomFor(scratch);
     return rooms[i];
   };
-  const c = matrices(byGroup(scheme), some, windows);
+  const ofTasks = ownRooms === null ? null : roomFor((bytes) => ownRooms.take(bytes));
+  const sumsOf = Array.from({ length: parts }, () => matrices(byGroup(scheme), some, windows));
+  const c = sumsOf[0]!;
   const whole = taps.slice(-2).every((n) => n === TAPS);
   const patches = whole ? 0 : scratch(some * windows * WEIGHT_PATCH);
   const odd = oddWord();
@@ -160,7 +185,35 @@ export function gradientByTiles(task: WeightTask): boolean {
     for (let r = 0; r < rows; r += some) {
       const height = Math.min(some, rows - r);
       const lines = { xs: table(height, outputs.channel, TILE_ROWS), count: height, width: TILE_ROWS };
-      for (let n = 0; n < images; n += wave) {
+      if (ownRooms !== null && ofTasks !== null) {
+        const of = sharedSteps(native, scheme.places * height * windows * images * perImage);
+        if (of === 0) joinWorkers();
+        const tasks = tasksFor(of, parts);
+        const sum = (run: Run, part: number): void => {
+          const [begin, end] = shareOf(part, parts, lots.length);
+          lots.slice(begin, end).forEach(([n, several], i) => {
+            const tiles = tilesOf(several);
+            const [from, x] = [outputs.at(n, several, g * rows + r, run), inputs.at(n, several, g * channels, run)];
+            const { a, b } = ofTasks;
+            for (let t = 0; t < several * perImage; t += block) {
+              const count = Math.min(block, several * perImage - t);
+              packPlaces(run, native, packResults, a, from, lines, tiles.outputs + 4 * t, count, outputLine);
+              packPlaces(run, native, packInputs, b, x, columns, tiles.inputs + 4 * t, count, inputLine);
+              const [to, more] = [sumsOf[part]!, i + t > 0];
+              multiplyPlaces(run, scheme, gemm, native, to, a, b, height, windows, count, more, 0, scheme.places);
+            }
+          });
+        };
+        const work = (task: number, run: Run): void => {
+          for (const part of steps(parts, 1).slice(...shareOf(task, tasks, parts))) sum(run, part);
+        };
+        leaveInTasks(tasks, of, work, ownRooms.laid);
+        deal(null, ((parts - 1) * scheme.groups * c.place) / VECTOR / BYTES, scheme.groups, (run, from, end) => {
+          const [skip, size] = [from * c.place, ((end - from) * c.place) / BYTES];
+          for (const { at } of sumsOf.slice(1)) run(gemm.add, at + skip, c.at + skip, size);
+        });
+      }
+      for (let n = 0; ownRooms === null && n < images; n += wave) {
         const many = Math.min(wave, images - n);
         const source = inputs.at(n, many, g * channels);
         const result = outputs.at(n, many, g * rows + r);
