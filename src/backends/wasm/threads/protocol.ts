@@ -97,9 +97,11 @@ export interface Own {
 /** How far from such arguments a thread's room is. */
 export const shiftFor = ({ at, bytes }: Own, thread: number): number => at + thread * bytes - OWN;
 
-/** Arguments as that thread sees them. */
-export const shifted = (args: readonly number[], shift: number): readonly number[] =>
-  args.map((n) => (n >= OWN ? n + shift : n));
+/** Makes arguments, in place, what that thread sees. */
+export function shifted(args: number[], shift: number): number[] {
+  for (let i = 0; i < args.length; i++) if (args[i] >= OWN) args[i] += shift;
+  return args;
+}
 
 /** Which place of the queue a job has. */
 export const placeOf = (job: number): number => job & (MOST_JOBS - 1);

@@ -81,7 +81,7 @@ export function leaveTasks(tasks: readonly Task[], of = 0, own: Own | null = nul
   joinWorkers();
   const shift = own === null ? 0 : shiftFor(own, 0);
   for (const task of tasks)
-    for (const { kernel, args } of task) kernel(...(own === null ? args : shifted(args, shift)));
+    for (const { kernel, args } of task) kernel(...(own === null ? args : shifted([...args], shift)));
 }
 
 /** Calls a kernel that takes so many steps when it is its turn: at once if nothing is queued. */
