@@ -1,13 +1,12 @@
 /** Images as windows see them: with zeros around. */
 
-import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { LINE } from '../residency.ts';
 import type { OwnRooms } from '../threads/own.ts';
-import { deal, inTurn, type Run } from '../threads/share.ts';
+import { deal, type Run } from '../threads/share.ts';
 import { type Mover, mover } from './move.ts';
 import { product, steps, sums } from './tables.ts';
 
@@ -36,38 +35,6 @@ export function frameLayout(
   const strides = [1];
   for (const n of sizes.toReversed()) strides.unshift(n * strides[0]);
   return { strides, inside: before.reduce((sum, n, d) => sum + n * strides[d + 2], 0) };
-}
-
-/** Of a frame with more zeros than one element in so many all of it is cleared, which is quicker than line by line. */
-const FEW_ZEROS = 10;
-
-/** Sets what lies before and after the inside of all images to zero; strides are in elements. */
-function clearBorders(
-  frame: number,
-  dtype: DType,
-  shape: readonly number[],
-  before: readonly number[],
-  after: readonly number[],
-  strides: readonly number[],
-): void {
-  const { bytes } = dtypeInfo(dtype);
-  const sizes = shape.map((n, d) => (d < 2 ? n : before[d - 2] + n + after[d - 2]));
-  const [all, inside] = [product(sizes), product(shape)];
-  if (FEW_ZEROS * (all - inside) > all) {
-    clear(frame, all * bytes);
-    return;
-  }
-  const zero = scratch(LINE);
-  clear(zero, LINE);
-  const still = shape.map(() => 0);
-  const slab = (dim: number, from: number, count: number): void => {
-    const some = sizes.with(dim, count);
-    mover('put', dtype, some, strides, still)(inTurn, frame + from * strides[dim] * bytes, zero);
-  };
-  for (let dim = 2; dim < shape.length; dim++) {
-    slab(dim, 0, before[dim - 2]);
-    slab(dim, before[dim - 2] + shape[dim], after[dim - 2]);
-  }
 }
 
 /** Whether there are any zeros around images. */
@@ -116,12 +83,8 @@ export function frameOf(
   const { strides, inside } = frameLayout(inner, before, behind, channels);
   const [frameImage, frameChannel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
   const all = frameImage * images;
-  const prepare = (at: number): void => {
-    if (phases === 1 && own === null) clearBorders(at, x.dtype, [images, channels, ...inner], before, behind, strides);
-    else clear(at, all);
-  };
-  const frame = own === null ? scratch(all) : own.take(all, (shift) => prepare(frame + shift));
-  if (own === null) prepare(frame);
+  const frame = own === null ? scratch(all) : own.take(all, (shift) => clear(frame + shift, all));
+  if (own === null) clear(frame, all);
   const inLine = (coordinate: number): number => (coordinate % phases) * run + Math.floor(coordinate / phases);
   /** The first element of each phase, and how many it has. */
   const firsts = steps(Math.min(phases, size), 1).map((i) => ({ i, count: Math.ceil((size - i) / phases) }));
