@@ -15,7 +15,7 @@ import { convolveStrips, suitsStrips } from './conv/strips.ts';
 import { steps } from './conv/tables.ts';
 import { nativeForGradient, weightProducts } from './conv/weights.ts';
 import { convolveTiles, tilingOf } from './conv/winograd.ts';
-import { gradientByTiles, gradientSuitsTiles } from './conv/winograd-gradient.ts';
+import { gradientByTiles } from './conv/winograd-gradient.ts';
 
 /** How windows lie: stride s, zeros in front a, dilation d along each spatial dimension, and groups of channels. */
 export interface Windows {
@@ -175,5 +175,5 @@ export function convolveWeight(w: Strided, x: Strided, y: Strided, windows: Wind
   const after = zerosAfter(x, y.shape.slice(2), w.shape.slice(2), windows);
   const task = { out: w, x, y, groups, before: padding, after, stride, dilation };
   if (gradientSuitsStrips(task) && nativeForGradient(task) === null) gradientByStrips(task);
-  else if (!(gradientSuitsTiles(task) && gradientByTiles(task))) weightProducts(task);
+  else if (!gradientByTiles(task)) weightProducts(task);
 }

@@ -17,7 +17,7 @@ import { mover } from './move.ts';
 import { WeightPanels } from './panels.ts';
 import type { Part, Task } from './products.ts';
 import { stripVectors } from './strip-kernels.ts';
-import { place, product } from './tables.ts';
+import { areApart, place, product } from './tables.ts';
 
 /** Longest sums that are not worth packing for; and with fewer rows than so many, where packing gains less. */
 export const LONGEST_SUMS = 64;
@@ -27,9 +27,6 @@ const LONGEST_OF_FEW = 512;
 const MOST_TAPS = 8;
 /** Bytes of images that are framed at a time. */
 export const WAVE_BYTES = 1 << 20;
-
-const areApart = (list: readonly number[], step: number): boolean =>
-  list.every((n, i) => i === 0 || n - list[i - 1] === step);
 
 /** How taps along the last dimension lie: so many that follow each other, or go back, as in transposed convolutions. */
 function tapsOf({ reach }: Part, phases: number): { readonly taps: number; readonly reversed: boolean } {

@@ -8,6 +8,10 @@ import { parameterWords } from '../linear-memory.ts';
 
 export const product = (sizes: readonly number[]): number => sizes.reduce((p, n) => p * n, 1);
 
+/** Whether each number is so much more than the one before. */
+export const areApart = (list: readonly number[], step: number): boolean =>
+  list.every((n, i) => i === 0 || n - list[i - 1] === step);
+
 /** `count` numbers from `start` on, `step` apart. */
 export function steps(count: number, step: number, start = 0): number[] {
   const numbers = new Array<number>(count);

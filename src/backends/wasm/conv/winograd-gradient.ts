@@ -69,22 +69,23 @@ function schemeOf(stride: readonly number[]): Scheme | null {
   return down === 1 ? dense() : down === 2 ? strided() : null;
 }
 
-/** Whether a gradient is of windows over neighbouring places, and large enough. */
-export function gradientSuitsTiles(task: WeightTask): boolean {
+/** The scheme and the blocks for a gradient, if it is of windows over neighbouring places, and large enough. */
+function tilingOf(task: WeightTask) {
   const { out, x, y, groups, before, stride, dilation } = task;
   const [rows, channels, ...taps] = [out.shape[0]! / groups, ...out.shape.slice(1)] as [number, number, ...number[]];
   const sizes = y.shape.slice(2);
   const scheme = schemeOf(stride);
-  return (
-    out.dtype === 'float32' &&
+  const fits =
     scheme !== null &&
+    out.dtype === 'float32' &&
     worthTiles(scheme, taps, sizes, y.shape[0]!, channels, rows) &&
     dilation.slice(-2).every((n) => n === 1) &&
     (channels * windowCount(taps)) % VECTOR === 0 &&
     (x.strides.at(-1) === 1 || before.some((n) => n > 0)) &&
-    (y.strides.at(-1) === 1 || sizes.slice(-2).some((n) => n % scheme.outputs > 0)) &&
-    worthLeaving(scheme, sizes, nativeForGradient(task), blocksOf(task, scheme).native)
-  );
+    (y.strides.at(-1) === 1 || sizes.slice(-2).some((n) => n % scheme.outputs > 0));
+  if (!fits) return null;
+  const blocks = blocksOf(task, scheme);
+  return worthLeaving(scheme, sizes, nativeForGradient(task), blocks.native) ? { scheme, ...blocks } : null;
 }
 
 /** How the tiles of a gradient go in blocks, rows at a time, and the library for their products. */
@@ -112,15 +113,16 @@ function putTogether(to: number, from: number, count: number, taps: readonly num
   }
 }
 
-/** Such a gradient. False if something was not finite; what `out` holds is then of no use. */
+/** A gradient that suits tiles. False if it does not, or something was not finite; what `out` holds is then of no use. */
 export function gradientByTiles(task: WeightTask): boolean {
+  const lie = tilingOf(task);
+  if (lie === null) return false;
   const { out, x, y, groups, before, after, stride, dilation } = task;
-  const scheme = schemeOf(stride)!;
   const channels = out.shape[1]!;
   const taps = out.shape.slice(2);
   const sizes = y.shape.slice(2);
   const images = y.shape[0]!;
-  const { counts, perImage, block, together, rows, windows, some, native } = blocksOf(task, scheme);
+  const { scheme, counts, perImage, block, together, rows, windows, some, native } = lie;
   const blocksTogether = canShare() ? BLOCKS_TOGETHER : 1;
   const gemm = kernelsFor('conv', out.dtype);
   const packInputs = packer(gemm, scheme.inputs, gemm.columns);

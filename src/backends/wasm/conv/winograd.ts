@@ -15,7 +15,7 @@ import { getNumThreads } from '../threads/pool.ts';
 import { deal, leaveInTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
 import { frameOf, placesIn } from './frame.ts';
 import { nativeForParts, type Part, type Task } from './products.ts';
-import { place, steps, sums } from './tables.ts';
+import { areApart, place, steps, sums } from './tables.ts';
 import {
   abreast,
   BYTES,
@@ -67,11 +67,8 @@ const WAVE_BYTES = 8 << 20;
 /** Lots of images for each thread that are enough to deal out. */
 const LOTS_PER_THREAD = 2;
 
-const consecutive = (list: readonly number[], step: number): boolean =>
-  list.every((n, i) => i === 0 || n - list[i - 1]! === step);
-
 /** How the tiles of a convolution lie. */
-export interface Tiling {
+interface Lie {
   readonly scheme: Scheme;
   readonly sizes: readonly number[];
   /** In the source's frame, where the inputs of the first tile begin in the last two dimensions, and places in those before. */
@@ -82,24 +79,31 @@ export interface Tiling {
   readonly reach: readonly (readonly number[])[];
 }
 
+/** The same, and how the work is divided. */
+export interface Tiling extends Lie {
+  readonly blocks: ReturnType<typeof blocksOf>;
+}
+
 /** The tiles of a convolution, if it is of windows over neighbouring places, and large enough. */
 export function tilingOf(task: Task, parts: readonly Part[]): Tiling | null {
-  const tiling = parts.length === 1 ? alongOne(task, parts[0]!) : alongLattices(task, parts);
-  if (tiling === null) return null;
+  const lie = parts.length === 1 ? alongOne(task, parts[0]!) : alongLattices(task, parts);
+  if (lie === null) return null;
   const { out, source, weight, groups, before } = task;
   const images = out.shape[0]!;
-  const taps = tiling.taps.map((list) => list.length);
+  const { scheme, sizes } = lie;
+  const taps = lie.taps.map((list) => list.length);
   const fits =
     out.dtype === 'float32' &&
-    worthTiles(tiling.scheme, taps, tiling.sizes, images, source.shape[1]! / groups, out.shape[1]! / groups) &&
+    worthTiles(scheme, taps, sizes, images, source.shape[1]! / groups, out.shape[1]! / groups) &&
     (weight.strides.at(-1) === 1 || fillOf(taps).some((n) => n > 0)) &&
-    (source.strides.at(-1) === 1 || before.some((n) => n > 0)) &&
-    worthLeaving(tiling.scheme, tiling.sizes, nativeForParts(task, parts, images), blocksOf(task, tiling).native);
-  return fits ? tiling : null;
+    (source.strides.at(-1) === 1 || before.some((n) => n > 0));
+  if (!fits) return null;
+  const blocks = blocksOf(task, lie);
+  return worthLeaving(scheme, sizes, nativeForParts(task, parts, images), blocks.native) ? { ...lie, blocks } : null;
 }
 
 /** What the products of a convolution are summed over, how its tiles go in blocks, rows at a time, and the library for them. */
-function blocksOf({ out, source, groups }: Task, { scheme, sizes, taps }: Tiling) {
+function blocksOf({ out, source, groups }: Task, { scheme, sizes, taps }: Lie) {
   const images = out.shape[0]!;
   const rows = out.shape[1]! / groups;
   const k = (source.shape[1]! / groups) * windowCount(taps.map((list) => list.length));
@@ -121,7 +125,7 @@ const originOf = ({ columns, reach }: Part): number[] =>
 
 const SCHEMES: Readonly<Record<string, () => Scheme>> = { '1 1': dense, '1 -1': denseReversed, '2 1': strided };
 
-function alongOne({ out }: Task, part: Part): Tiling | null {
+function alongOne({ out }: Task, part: Part): Lie | null {
   const { sizes, step, columns, reach, taps } = part;
   const [x = 0, next = x + 1] = columns.at(-1) ?? [];
   const way = wayOf(part);
@@ -130,17 +134,17 @@ function alongOne({ out }: Task, part: Part): Tiling | null {
     scheme !== undefined &&
     reach.length >= 2 &&
     sizes.every((n, d) => n === out.shape[d + 2] && step[d] === 1) &&
-    reach.slice(-2).every((list) => consecutive(list, way)) &&
-    columns.slice(-2).every((list) => consecutive(list, next - x));
+    reach.slice(-2).every((list) => areApart(list, way)) &&
+    columns.slice(-2).every((list) => areApart(list, next - x));
   if (!fits) return null;
   return { scheme, sizes, origin: originOf(part), lead: columns.slice(0, -2), taps, reach: reach.slice(0, -2) };
 }
 
 /** Whether one or two neighbouring taps are what a lattice has of three. */
-const isLattice = (reach: readonly number[]): boolean => reach.length <= 2 && consecutive(reach, -1);
+const isLattice = (reach: readonly number[]): boolean => reach.length <= 2 && areApart(reach, -1);
 
 /** The four lattices of a transposed convolution of stride 2 along the last two dimensions, which make one tile. */
-function alongLattices({ out, weight }: Task, parts: readonly Part[]): Tiling | null {
+function alongLattices({ out, weight }: Task, parts: readonly Part[]): Lie | null {
   const dims = out.shape.length - 2;
   const first = parts.find(({ start }) => start.every((n) => n === 0));
   const fits =
@@ -220,7 +224,7 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
   const images = out.shape[0]!;
   const channels = source.shape[1]! / groups;
   const taps = tiles.taps.map((list) => list.length);
-  const { counts, perImage, block, together, rows, k, some, native } = blocksOf(task, tiles);
+  const { counts, perImage, block, together, rows, k, some, native } = tiles.blocks;
   const to = startOf(out);
   startOf(weight);
   const lots = lotsOf(images, together);
@@ -280,7 +284,7 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
       const panels = { xs: table(height, weights.row, TILE_ROWS), count: height, width: TILE_ROWS };
       packPlaces(null, native, packWeights, a, w, panels, weights.ks, k, weights.line);
       const resultOf = (n: number): number => to + n * imageBytes + (g * rows + r) * channelBytes;
-      const blocksOf = (several: number): number[] => steps(Math.ceil((several * perImage) / block), block);
+      const firstTiles = (several: number): number[] => steps(Math.ceil((several * perImage) / block), block);
       const of = (many: number): number => sharedSteps(native, scheme.places * height * k * many * perImage);
       if (apart) {
         if (of(images) === 0) joinWorkers();
@@ -288,7 +292,7 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
         const work = (i: number, run: Run): void => {
           for (const [n, several] of lots.slice(...shareOf(i, tasks, lots.length))) {
             const lot = { images: several, from: frame.at(n, several, g * channels, run), to: resultOf(n) };
-            for (const t of blocksOf(several)) outputs(run, ofTasks, lot, t, height);
+            for (const t of firstTiles(several)) outputs(run, ofTasks, lot, t, height);
           }
         };
         leaveInTasks(tasks, of(images), work, rooms.laid);
@@ -298,7 +302,7 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
           const base = frame.at(n, many, g * channels);
           const blocks = lotsOf(many, together).flatMap(([first, several]) => {
             const lot = { images: several, from: base + first * frame.image, to: resultOf(n + first) };
-            return blocksOf(several).map((t) => ({ lot, t }));
+            return firstTiles(several).map((t) => ({ lot, t }));
           });
           const tasks = tasksFor(of(many), blocks.length);
           if (tasks === 1) {
