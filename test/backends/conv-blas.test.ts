@@ -75,6 +75,7 @@ const work: Readonly<Record<string, Run>> = {
   }),
   'one image': operation(F.conv2d, [1, 130, 14, 14], [200, 130, 1, 1], {}),
   'one image, transposed': operation(F.convTranspose2d, [1, 96, 9, 11], [96, 150, 3, 3], { stride: 2, padding: 1 }),
+  'lines without padding, stride 2': operation(F.conv2d, [1, 64, 1, 99], [64, 64, 1, 3], { stride: [1, 2] }),
   transposed: operation(F.convTranspose2d, [2, 40, 20, 21], [40, 32, 4, 4], { stride: 2, padding: 1 }),
 };
 

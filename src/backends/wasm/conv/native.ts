@@ -25,6 +25,8 @@ const WORTH_CALLS = 2 ** 19;
 const WINDOW_BYTES = 1 << 19;
 /** Columns and rows of a piece are a multiple of this, so that tiles of the library stay whole. */
 export const UNIT = 16;
+/** The same for rows of weights: some kernels take twelve at a time. */
+const ROW_UNIT = 48;
 /** Pieces that there should be of a whole convolution for threads to share, and the fewest rows of one. */
 const WANTED_PIECES = 4;
 const FEWEST_ROWS_OF_PIECE = 64;
@@ -35,9 +37,14 @@ export function columnsTogether(k: number, bytes: number): number {
 }
 
 /** The first and the one behind the last in a piece of `count` columns or rows, which are cut as evenly as whole units can be. */
-export function evenly(piece: number, pieces: number, count: number): readonly [from: number, to: number] {
-  const [from, to] = shareOf(piece, pieces, Math.ceil(count / UNIT));
-  return [Math.min(count, from * UNIT), Math.min(count, to * UNIT)];
+export function evenly(
+  piece: number,
+  pieces: number,
+  count: number,
+  unit: number = UNIT,
+): readonly [from: number, to: number] {
+  const [from, to] = shareOf(piece, pieces, Math.ceil(count / unit));
+  return [Math.min(count, from * unit), Math.min(count, to * unit)];
 }
 
 /** Whether the entries of a table follow each other by so many bytes. */
@@ -62,7 +69,7 @@ function plainOf(rows: Int32Array, columns: Int32Array, bytes: number): Plain | 
   const fits = (inner: number, outer: number, count: number): boolean =>
     inner === bytes && outer >= count * bytes && outer % bytes === 0;
   const dense = fits(column, row, columns.length) || fits(row, column, rows.length);
-  return dense && follow(columns, column) && follow(rows, row) ? { at: rows[0], row, column } : null;
+  return dense && follow(columns, column) && follow(rows, row) ? { at: rows[0] + columns[0], row, column } : null;
 }
 
 /** A matrix in memory, element (r, x) at `base + rows[r] + columns[x]`. */
@@ -211,8 +218,8 @@ export class NativeProducts {
     const room = this.#rooms.of(task, windows.room(this.#reach.length, this.#together + UNIT));
     const stretches = this.#stretches(columns);
     const cut = mayCut && stretches > 1;
-    const first = cut ? 0 : evenly(from, this.#bands, this.#rows)[0];
-    const end = cut ? this.#rows : evenly(to - 1, this.#bands, this.#rows)[1];
+    const first = cut ? 0 : evenly(from, this.#bands, this.#rows, ROW_UNIT)[0];
+    const end = cut ? this.#rows : evenly(to - 1, this.#bands, this.#rows, ROW_UNIT)[1];
     const [at, leading, transposed] = this.#weights[group];
     const a = [at + first * (transposed ? 1 : leading) * bytes, leading, transposed] as const;
     for (let s = cut ? from : 0; s < (cut ? to : stretches); s++) {
