@@ -1,8 +1,10 @@
 import { type Bias, convolve, convolveInput, convolveWeight, type Windows } from '../backends/wasm/conv.ts';
 import { apply1 } from '../core/apply.ts';
+import { internally } from '../core/internally.ts';
 import { defineOp, type JvpRule, type Op } from '../core/op.ts';
 import type { Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
+import { apart, type Form, formOf, together } from './conv-cells.ts';
 import { copyKernel } from './copy.ts';
 import { add, sum } from './engine-ops.ts';
 import { cheapSums } from './matmul.ts';
@@ -46,6 +48,15 @@ function biasOf(y: TensorBase, bias: TensorBase | undefined): Bias | null {
   };
 }
 
+/** The same weights for a convolution in cells. */
+const weightIn = ({ attrs }: Form, w: TensorBase): TensorBase => reshape(w, [w.shape[0], -1, ...attrs.kernel]);
+
+/** A bias of what is to be put together again. */
+function biasIn({ x: { into, sizes } }: Form, b: TensorBase | undefined): TensorBase | null {
+  if (b === undefined || into === 0) return b ?? null;
+  return reshape(expand(reshape(b, [-1, ...sizes.map(() => 1)]), [b.shape[0], ...sizes]), [-1]);
+}
+
 /** ẏ = ẋ ∗ w + x ∗ ẇ + ḃ */
 const tangentOf =
   (op: () => Op<ConvAttrs>): JvpRule<ConvAttrs> =>
@@ -70,6 +81,13 @@ const convOp: Op<ConvAttrs> = defineOp({
   node: 'ConvolutionBackward0',
   inputs: ['x', 'w', 'b'],
   forward: ([x, w, b], attrs) => {
+    const form = formOf(w, attrs);
+    if (form !== null) {
+      return internally(() => {
+        const y = conv(apart(x, form.x), weightIn(form, w), form.attrs, b);
+        return form.y === null ? y : together(y, form.y);
+      });
+    }
     const y = fresh([x.shape[0], w.shape[0], ...attrs.output], x.dtype);
     convolve(y, x, w, attrs, biasOf(y, b));
     return y;
@@ -90,6 +108,13 @@ const convInputOp: Op<ConvAttrs> = defineOp({
   node: 'ConvolutionBackward0',
   inputs: ['y', 'w', 'b'],
   forward: ([y, w, b], attrs) => {
+    const form = formOf(w, attrs, b === undefined ? 'y' : 'x');
+    if (form !== null) {
+      return internally(() => {
+        const inner = form.y === null ? y : apart(y, form.y);
+        return together(convInput(inner, weightIn(form, w), form.attrs, biasIn(form, b)), form.x);
+      });
+    }
     const x = fresh([y.shape[0], w.shape[1] * attrs.groups, ...attrs.input], y.dtype);
     convolveInput(x, y, w, attrs, biasOf(x, b));
     return x;
@@ -110,7 +135,14 @@ const convWeightOp: Op<ConvAttrs> = defineOp({
   inputs: ['x', 'y'],
   forward: ([x, y], attrs) => {
     const w = fresh([y.shape[1], x.shape[1] / attrs.groups, ...attrs.kernel], x.dtype);
-    convolveWeight(w, x, y, attrs);
+    const form = formOf(w, attrs, 'w');
+    if (form === null) convolveWeight(w, x, y, attrs);
+    else
+      internally(() => {
+        const inner = form.y === null ? y : apart(y, form.y);
+        convolveWeight(weightIn(form, w), apart(x, form.x), inner, form.attrs);
+        return w;
+      });
     return w;
   },
   vjp: {

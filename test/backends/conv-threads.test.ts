@@ -45,6 +45,9 @@ const image = randn([2, 24, 60, 61]) as Tensor;
 /** Work large enough to be shared. */
 const work: Readonly<Record<string, () => readonly Tensor[]>> = {
   'by tiles': convolution([2, 32, 45, 38], [40, 32, 3, 3], { padding: 1 }),
+  'by tiles, dilated': convolution([2, 32, 48, 40], [40, 32, 3, 3], { padding: 2, dilation: 2 }),
+  patches: convolution([3, 12, 48, 40], [40, 12, 4, 4], { stride: 4 }),
+  'patches, transposed': transposed([2, 32, 40, 41], [32, 24, 2, 2], { stride: 2 }),
   'by tiles, many blocks of several images': convolution([41, 20, 13, 9], [28, 20, 3, 3], { padding: 1 }),
   'by tiles, images in several waves': convolution([5, 64, 120, 66], [36, 64, 3, 3], { padding: [0, 2] }),
   'by tiles, weights in pieces': convolution([4, 300, 9, 10], [320, 300, 3, 3], { padding: 1 }),

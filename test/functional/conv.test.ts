@@ -1,4 +1,16 @@
-import { ArgumentError, DTypeError, functional as F, ones, ShapeError, type Tensor, tensor, zeros } from 'nabla';
+import {
+  ArgumentError,
+  autograd,
+  DTypeError,
+  functional as F,
+  manualSeed,
+  ones,
+  randn,
+  ShapeError,
+  type Tensor,
+  tensor,
+  zeros,
+} from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError, expectValues } from '../support/close.ts';
 
@@ -70,6 +82,75 @@ describe('a transposed convolution', () => {
       [1, 1, 8],
       [1, 10, 100, 2, 20, 200, 0, 0],
     );
+  });
+});
+
+describe('a convolution in cells', () => {
+  type Options = F.ConvOptions & F.ConvTransposeOptions;
+  type Conv = (x: Tensor, w: Tensor, b: Tensor, options: Options) => Tensor;
+
+  /** The result of a convolution, and its gradients. */
+  function all(f: Conv, [x, w, b]: readonly Tensor[], options: Options): Tensor[] {
+    const y = f(x, w, b, options);
+    manualSeed(5);
+    const gradOutputs = randn(y.shape as number[], { dtype: 'float64' }).to(y.dtype) as Tensor;
+    return [
+      y,
+      ...autograd.grad(
+        y,
+        [x, w, b].filter((t) => t.requiresGrad),
+        { gradOutputs },
+      ),
+    ];
+  }
+  function operands(input: number[], weight: number[], channels: number): Tensor[] {
+    manualSeed(3);
+    return [input, weight, [channels]].map((shape) => randn(shape, { dtype: 'float64' }).requiresGrad_() as Tensor);
+  }
+  const close = (a: readonly Tensor[], b: readonly Tensor[], error: number): void => {
+    a.forEach((t, i) => {
+      expect(t.shape).toEqual(b[i].shape);
+      const difference = (t.to('float64') as Tensor).sub(b[i]).abs().max().item();
+      expect(difference).toBeLessThanOrEqual(error * b[i].abs().max().item());
+    });
+  };
+
+  it.each<[string, unknown, number[], number[], Options]>([
+    ['patches', F.conv2d, [2, 3, 8, 12], [5, 3, 4, 4], { stride: 4 }],
+    ['patches that leave places out', F.conv2d, [2, 3, 9, 11], [5, 3, 2, 3], { stride: [2, 3] }],
+    ['lines', F.conv1d, [2, 3, 10], [4, 3, 5], { stride: 5 }],
+    ['one patch', F.conv2d, [2, 3, 4, 4], [5, 3, 4, 4], { stride: 4 }],
+    ['volumes', F.conv3d, [2, 3, 4, 5, 6], [4, 3, 2, 1, 3], { stride: [2, 1, 3] }],
+    ['transposed', F.convTranspose2d, [2, 3, 4, 5], [3, 5, 2, 2], { stride: 2 }],
+    ['transposed with more places', F.convTranspose2d, [2, 3, 4, 5], [3, 5, 2, 2], { stride: 2, outputPadding: 1 }],
+  ])('of %s is one whose windows have one more tap, of zeros', (what, f, input, weight, options) => {
+    const conv = f as Conv;
+    const taps = weight.slice(2).flatMap(() => [0, 1]);
+    const isTransposed = what.startsWith('transposed');
+    const [x, w, b] = operands(input, weight, weight[isTransposed ? 1 : 0]);
+    const wider: Conv = (x, w, b, options) => {
+      const y = conv(isTransposed ? x : (F.pad(x, taps) as Tensor), F.pad(w, taps) as Tensor, b, options);
+      return isTransposed
+        ? (F.pad(
+            y,
+            taps.map((n) => -n),
+          ) as Tensor)
+        : y;
+    };
+    close(all(conv, [x, w, b], options), all(wider, [x, w, b], options), 1e-13);
+    const laid = (x.detach().transpose(-1, 0).contiguous().transpose(-1, 0) as Tensor).requiresGrad_();
+    close(all(conv, [laid, w, b], options), all(wider, [laid, w, b], options), 1e-13);
+  });
+
+  it.each<[number[], number[], F.ConvOptions]>([
+    [[2, 32, 16, 32], [32, 32, 3, 3], { dilation: 2, padding: 2 }],
+    [[1, 64, 20, 12], [64, 32, 3, 4], { dilation: [2, 3], padding: [2, 3], groups: 2 }],
+    [[1, 33, 13, 12], [32, 33, 3, 3], { dilation: [1, 4], padding: [1, 4] }],
+    [[1, 32, 16, 16], [32, 32, 3, 3], { dilation: 2, padding: 'same' }],
+  ])('of dilated windows, %j by %j, is what float64 has without', (input, weight, options) => {
+    const leaves = operands(input, weight, weight[0]);
+    const half = leaves.map((t) => (t.detach().to('float32') as Tensor).requiresGrad_());
+    close(all(F.conv2d as Conv, half, options as Options), all(F.conv2d as Conv, leaves, options as Options), 1e-5);
   });
 });
 
