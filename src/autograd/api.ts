@@ -1,4 +1,4 @@
-import { free } from '../backends/wasm/heap.ts';
+import { free, releaseHeld } from '../backends/wasm/heap.ts';
 import { gradientNode, isLost, retainAt, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { dtypeAt, GradientEdge, isTracked, levelAt, type Place, shapeAt } from '../core/edge.ts';
@@ -270,12 +270,15 @@ export function setGrad(t: TensorBase, value: TensorBase | null): void {
   metaOf(t).grad = value;
 }
 
-/** Nobody can miss a gradient that nobody has seen: its memory is free at once. */
+/** Nobody can miss a gradient that nobody has seen: its memory is free at once. One that somebody has seen is most likely dead. */
 function forgetGrad(meta: AutogradMeta | null): void {
   const storage = meta?.grad?.storage;
   if (meta === null || storage === undefined) return;
   meta.grad = null;
-  if (storage.owner !== meta) return;
+  if (storage.owner !== meta) {
+    releaseHeld(storage);
+    return;
+  }
   storage.owner = null;
   free(storage);
 }

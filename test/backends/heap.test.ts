@@ -13,6 +13,7 @@ import {
   memoryLimits,
   memoryStats,
   readBytes,
+  releaseHeld,
   type Storage,
   sameMemory,
   scratch,
@@ -40,6 +41,12 @@ function pattern(length: number, seed: number): Uint8Array {
 
 function fill(s: Storage, seed: number): void {
   writeBytes(s, 0, pattern(s.nbytes, seed));
+}
+
+function allocated(nbytes: number, seed: number): Storage {
+  const s = allocate(nbytes);
+  fill(s, seed);
+  return s;
 }
 
 function holds(s: Storage, seed: number): boolean {
@@ -271,6 +278,47 @@ describe('eviction', () => {
     expect(memoryStats().restores).toBe(restores);
     expect(holds(parameter, 3)).toBe(true);
     free(parameter);
+  });
+
+  test('what somebody has let go of goes before what was not used for longer', () => {
+    beginLaunch();
+    setCacheLimit(0);
+    setCacheLimit(memoryStats().resident + 8 * MIB);
+    const live = Array.from({ length: 4 }, (_, i) => allocated(MIB, i));
+    beginLaunch();
+    const dropped = Array.from({ length: 3 }, (_, i) => allocated(MIB, 10 + i));
+    for (const s of dropped) releaseHeld(s);
+    beginLaunch();
+    const { restores } = memoryStats();
+    const others = Array.from({ length: 4 }, () => allocate(MIB));
+    for (const s of live) address(s);
+    expect(memoryStats().restores).toBe(restores);
+    // Nothing is lost if it is used all the same.
+    beginLaunch();
+    expect(dropped.every((s, i) => address(s) > 0 && holds(s, 10 + i))).toBe(true);
+    for (const s of [...live, ...dropped, ...others]) free(s);
+  });
+
+  test('copies of what is dead die with the young', async () => {
+    const collect = globalThis.gc as unknown as (options: { type: 'minor' }) => void;
+    const collectYoung = async (): Promise<number> => {
+      // Buffers are freed beside the program, and counted at the next collection.
+      for (let i = 0; i < 4; i++) {
+        collect({ type: 'minor' });
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = await collectYoung();
+    // Large enough for its death to be watched from the beginning.
+    for (let i = 0; i < 8; i++) {
+      beginLaunch();
+      setCacheLimit(64 * MIB);
+      allocate(4 * MIB);
+      beginLaunch();
+      setCacheLimit(0);
+    }
+    expect(await collectYoung()).toBeLessThan(before + 8 * MIB);
   });
 
   test('the limit grows to the working set, up to its maximum', () => {

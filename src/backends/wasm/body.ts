@@ -3,6 +3,7 @@
  * recipes read.
  */
 import type { Span } from './allocator.ts';
+import type { Ticket } from './deaths.ts';
 import type { Limit } from './limit.ts';
 
 /** The stamp of a body that has no place; the clock never shows it. */
@@ -44,7 +45,7 @@ export class Body {
   free: number[] | null = null;
   /** What dies with the last storage of the body; held only while the body waits for registration. */
   owner: object | null = null;
-  registered = false;
+  ticket: Ticket | null = null;
   /** What the recipe of its bytes reads, of a page what those of all its storages do; null if there is no recipe. */
   leases: Lease[] | null = null;
   /** Of a page: storages that recipes make again. It can be forgotten when they are all that live. */

@@ -9,6 +9,14 @@ const WAITING_GRANULES = 2 ** 18;
 const WAITS_GRANULES = 2 ** 16;
 
 /**
+ * What a registry holds for a body. V8 keeps it, unregistered or not, until it collects the whole heap: the body,
+ * and with it a copy of its bytes, must be able to die before.
+ */
+export interface Ticket {
+  body: Body | null;
+}
+
+/**
  * Which bodies no storage needs any more, as finalizers tell: the backstop for programs that yield to the
  * event loop. A body is registered while it is in place and evictable; it holds nothing that leads to its
  * storages.
@@ -16,7 +24,7 @@ const WAITS_GRANULES = 2 ** 16;
 export class Deaths {
   /** How many finalizers have run. */
   seen = 0;
-  readonly #registry: FinalizationRegistry<Body> | null;
+  readonly #registry: FinalizationRegistry<Ticket> | null;
   readonly #waiting: Body[] = [];
   #granules = 0;
 
@@ -24,8 +32,9 @@ export class Deaths {
   constructor(retire: (body: Body) => void) {
     this.#registry =
       typeof FinalizationRegistry === 'function'
-        ? new FinalizationRegistry<Body>((body) => {
-            body.registered = false;
+        ? new FinalizationRegistry<Ticket>(({ body }) => {
+            if (body === null) return;
+            body.ticket = null;
             this.seen++;
             retire(body);
           })
@@ -46,15 +55,20 @@ export class Deaths {
 
   /** Takes back `expect`. */
   cancel(body: Body): void {
-    if (body.registered) this.#registry?.unregister(body);
-    body.registered = false;
     body.owner = null;
+    const { ticket } = body;
+    if (ticket === null) return;
+    this.#registry?.unregister(ticket);
+    ticket.body = null;
+    body.ticket = null;
   }
 
   #register(body: Body, owner: object): void {
     body.owner = null;
-    body.registered = true;
-    this.#registry?.register(owner, body, body);
+    if (this.#registry === null) return;
+    const ticket: Ticket = { body };
+    body.ticket = ticket;
+    this.#registry.register(owner, ticket, ticket);
   }
 
   /** Lets those go that wait for nothing any more, and registers the others unless that left few. */

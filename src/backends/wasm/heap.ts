@@ -36,6 +36,7 @@ import {
   enroll,
   enrollResult,
   expect,
+  forsake,
   GRANULE,
   handOver,
   hasVanished,
@@ -350,6 +351,11 @@ export function awaitBytes(s: Storage): void {
 /** Notes that a pass that was going to read `s` has no more need of it; `result`: it is most likely dead then. */
 export function releaseBytes(s: Storage, result: boolean): void {
   unexpect(s.body, result);
+}
+
+/** Notes that whoever held `s` has let go of it: if nobody else does, it is dead. */
+export function releaseHeld(s: Storage): void {
+  forsake(s.body);
 }
 
 function followRecipe(s: Storage, body: Body): void {

@@ -396,7 +396,12 @@ export function unexpect(body: Body, result: boolean): void {
 
 function unexpectIn(ring: Ring, body: Body, result: boolean): void {
   if (ring === awaited) moveLimited(body, remakableRingOf(body));
-  else if (result && ring === lasting && body.sizeClass < 0) move(body, released);
+  else if (result) forsake(body);
+}
+
+/** Notes that a body is most likely dead. */
+export function forsake(body: Body): void {
+  if (body.ring === lasting && body.sizeClass < 0) move(body, released);
 }
 
 function moveLimited(body: Body, to: LimitedRing): void {
