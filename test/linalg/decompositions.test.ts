@@ -211,6 +211,22 @@ describe.skipIf(typeof library === 'string')("by the system's LAPACK", () => {
     both(() => linalg.lstsq(a.mT, a.slice(-2, 0, 5).mT).solution);
   });
 
+  it.each([1, 2, 3, 5])('and triangular systems with %i right sides', (sides) => {
+    const a = spreadTensor([2, 70, 70], -1, 1).add(eye(70, { dtype: 'float64' }).mul(4));
+    const b = spreadTensor([2, 70, sides], -1, 1, 3);
+    for (const upper of [false, true]) {
+      for (const unitriangular of [false, true]) {
+        const scaled = unitriangular ? a.div(40) : a;
+        for (const t of [scaled, scaled.mT.contiguous().mT, scaled.mT]) {
+          const x: Tensor = linalg.solveTriangular(t, b, { upper, unitriangular });
+          const half: Tensor = upper ? t.triu(Number(unitriangular)) : t.tril(-Number(unitriangular));
+          const whole: Tensor = unitriangular ? half.add(eye(70, { dtype: 'float64' })) : half;
+          expectClose(whole.matmul(x), b, { tol: 1e-12 });
+        }
+      }
+    }
+  });
+
   it('what fails, in the same words', () => {
     const [nan, nothing] = [spreadTensor([80, 80], -1, 1).mul(Number.NaN), zeros([80, 80], { dtype: 'float64' })];
     expectError(() => linalg.svd(nan), LinAlgError, 'contained non-finite values');

@@ -1,6 +1,7 @@
 import {
   ArgumentError,
   AutogradError,
+  autograd,
   DTypeError,
   eye,
   grad,
@@ -224,6 +225,33 @@ describe('factorisations', () => {
 });
 
 describe('systems', () => {
+  it('large enough for their factors to be kept have the gradients of a pass that is recorded', () => {
+    const functions: readonly ((a: Tensor, b: Tensor) => Tensor)[] = [
+      (a, b) => linalg.solve(a, b).mul(b).sum(),
+      (a, b) => linalg.solve(a, b.mT, { left: false }).sin().sum(),
+      (a) => linalg.slogdet(a).logabsdet.sum(),
+      (a) => linalg.det(a.div(3)).sin().sum(),
+    ];
+    for (const shape of [
+      [33, 33],
+      [2, 40, 40],
+    ]) {
+      const a = x(shape)
+        .div(4)
+        .add(eye(shape.at(-1) as number, { dtype: 'float64' }).mul(3))
+        .requiresGrad_();
+      const b = x([...shape.slice(0, -1), 3], 5).requiresGrad_();
+      for (const f of functions) {
+        const gradients = (createGraph: boolean): (Tensor | null)[] =>
+          autograd.grad(f(a, b), [a, b], { createGraph, allowUnused: true });
+        const recorded = gradients(true);
+        for (const [i, g] of gradients(false).entries()) {
+          if (g !== null) expectClose(g, (recorded[i] as Tensor).detach(), { tol: 1e-12 });
+        }
+      }
+    }
+  });
+
   it('of vectors, of batches of vectors, on either side', () => {
     const a = regular(3);
     const v = x([3], 2);

@@ -1,5 +1,5 @@
 import * as kernels from '../../backends/wasm/linalg/lu.ts';
-import { apply, apply1 } from '../../core/apply.ts';
+import { apply } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
@@ -15,44 +15,64 @@ import { triu } from '../rearrange.ts';
 import { prod, sum } from '../reduce.ts';
 import { cumsum } from '../scans.ts';
 import { select, slice } from '../slices.ts';
-import { mT, unsqueeze } from '../view.ts';
-import { factored, luFactorEx } from './lu.ts';
+import { expand, mT, unsqueeze } from '../view.ts';
+import { factored, type Kept, madeAgain, mayKeep, solvedAgain } from './lu.ts';
 import { batchOf, checkSquareFloat, columnsOf, diagonal, epsilonOf } from './matrices.ts';
 import { invEx } from './solve.ts';
 import { svd } from './svd.ts';
 
 const perMatrix = (x: TensorBase): TensorBase => unsqueeze(unsqueeze(x, -1), -1);
 
-/** The diagonal of U, and the sign of the row exchanges, of P A = L U for a plain tensor. */
-function pivotsOf(a: TensorBase): readonly [diagonal: TensorBase, sign: TensorBase] {
+/** The diagonal of U, the sign of the row exchanges, and the factors of P A = L U for a plain tensor. */
+function pivotsOf(
+  a: TensorBase,
+): readonly [diagonal: TensorBase, sign: TensorBase, factors: TensorBase, pivots: TensorBase] {
   const [f, pivots] = factored(a);
   const sign = fresh(batchOf(a), a.dtype);
   kernels.signOfExchanges(sign, pivots);
-  return [diagonal(f), sign];
+  return [diagonal(f), sign, f, pivots];
+}
+
+/** A⁻ᵀ, by factors if they do. */
+function inverseTransposed(a: TensorBase, f: TensorBase, pivots: TensorBase): TensorBase {
+  const identity = expand(eyeMatrix(columnsOf(a), columnsOf(a), a.dtype), a.shape);
+  return solvedAgain(f, pivots, identity) ?? mT(invEx(a)[0]);
 }
 
 // y = det A of invertible A        Ā = ȳ y A⁻ᵀ        ẏ = y tr(A⁻¹ Ȧ)
-const detOp: Op<undefined> = defineOp({
+const detOp: Op<Kept> = defineOp({
   name: 'det',
   node: 'LinalgDetBackward0',
   inputs: ['a'],
-  forward: ([a]) =>
+  forward: ([a], { kept }) =>
     internally(() => {
-      const [factors, sign] = pivotsOf(a);
-      return mul(sign, prod(factors, -1));
+      const [factors, sign, f, pivots] = pivotsOf(a);
+      const y = mul(sign, prod(factors, -1));
+      return kept ? [y, f, pivots] : [y];
     }),
-  vjp: { a: [['a', 'y'], (g, [a, y]) => mul(perMatrix(mul(g, y)), mT(invEx(a)[0]))] },
-  jvp: ({ inputs: [a], tangents: [ta], outputs: [y] }) =>
+  vjp: {
+    saves: ['a', 'y0', 'y1', 'y2'],
+    rule: ([g], [a, y, f, pivots]) => [g === null ? null : mul(perMatrix(mul(g, y)), inverseTransposed(a, f, pivots))],
+  },
+  jvp: ({ inputs: [a], tangents: [ta], outputs: [y] }) => [
     ta === null ? null : mul(y, sum(mul(mT(invEx(a as TensorBase)[0]), ta), [-2, -1])),
-  vmap: ([a]) => apply1(detOp, [a], undefined),
+    null,
+    null,
+  ],
+  cheap: madeAgain,
+  vmap: ([a], _, attrs) => apply(detOp, [a], attrs),
 });
 
-const determinant = (a: TensorBase): TensorBase => apply1(detOp, [a], undefined);
+/** The determinant, and where there may be derivatives the factors. */
+const factoredDeterminant = (a: TensorBase): readonly TensorBase[] =>
+  apply(detOp, [a], { kept: mayKeep(a) }) as readonly TensorBase[];
+
+const determinant = (a: TensorBase): TensorBase => factoredDeterminant(a)[0];
 
 /** Which matrices are singular, as far as the factors tell. */
-function singular(a: TensorBase): TensorBase {
-  const size = abs(diagonal(luFactorEx(detach(a))[0]));
-  return le(amin(size, -1), mul(amax(size, -1), 100 * epsilonOf(a)));
+function singular(f: TensorBase): TensorBase {
+  const size = abs(diagonal(detach(f)));
+  return le(amin(size, -1), mul(amax(size, -1), 100 * epsilonOf(f)));
 }
 
 /** The determinant as a polynomial, without a division (Bird, 2011): for small matrices near zero. */
@@ -98,9 +118,10 @@ function determinantBySvd(a: TensorBase): TensorBase {
  */
 export function det(a: TensorBase): TensorBase {
   checkSquareFloat('linalg.det', a);
-  if (a.count === 0 || (!a.tracked && a.wrapped === null)) return determinant(a);
-  const refused = singular(a);
-  if (!anyNonzero(refused)) return determinant(a);
+  const [y, f] = factoredDeterminant(a);
+  if (a.count === 0 || f === undefined) return y;
+  const refused = singular(f);
+  if (!anyNonzero(refused)) return y;
   const mask = perMatrix(refused);
   const identity = eyeMatrix(columnsOf(a), columnsOf(a), a.dtype);
   const regular = determinant(where(mask, identity, a));
@@ -108,30 +129,35 @@ export function det(a: TensorBase): TensorBase {
 }
 
 // sign, y = log |det A|        Ā = ȳ A⁻ᵀ        ẏ = tr(A⁻¹ Ȧ)
-const slogdetOp: Op<undefined> = defineOp({
+const slogdetOp: Op<Kept> = defineOp({
   name: 'slogdet',
   node: 'LinalgSlogdetBackward0',
   inputs: ['a'],
-  forward: ([a]) =>
+  forward: ([a], { kept }) =>
     internally(() => {
-      const [factors, sign] = pivotsOf(a);
-      return [mul(sign, prod(sgn(factors), -1)), sum(log(abs(factors)), -1)];
+      const [factors, sign, f, pivots] = pivotsOf(a);
+      const outputs = [mul(sign, prod(sgn(factors), -1)), sum(log(abs(factors)), -1)];
+      return kept ? [...outputs, f, pivots] : outputs;
     }),
   vjp: {
-    saves: ['a'],
-    rule: ([, g], [a]) => [g === null ? null : mul(perMatrix(g), mT(invEx(a)[0]))],
+    saves: ['a', 'y2', 'y3'],
+    rule: ([, g], [a, f, pivots]) => [g === null ? null : mul(perMatrix(g), inverseTransposed(a, f, pivots))],
   },
   jvp: ({ inputs: [a], tangents: [ta] }) => [
     null,
     ta === null ? null : sum(mul(mT(invEx(a as TensorBase)[0]), ta), [-2, -1]),
+    null,
+    null,
   ],
-  vmap: ([a]) => apply(slogdetOp, [a], undefined),
+  cheap: madeAgain,
+  vmap: ([a], _, attrs) => apply(slogdetOp, [a], attrs),
 });
 
 /** The sign of every determinant (0 for a singular matrix), and the logarithm of its magnitude (−∞). */
 export function slogdet(a: TensorBase, op = 'linalg.slogdet'): readonly [sign: TensorBase, logabsdet: TensorBase] {
   checkSquareFloat(op, a);
-  return apply(slogdetOp, [a], undefined) as readonly [TensorBase, TensorBase];
+  const [sign, value] = apply(slogdetOp, [a], { kept: mayKeep(a) }) as readonly TensorBase[];
+  return [sign, value];
 }
 
 /** log det A: NaN where the determinant is negative, −∞ where it is 0. */

@@ -1,5 +1,5 @@
 import * as kernels from '../../backends/wasm/linalg/lu.ts';
-import { apply, apply1 } from '../../core/apply.ts';
+import { apply, apply1, isBare } from '../../core/apply.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../../core/op.ts';
 import { broadcastShapes, sameShape, shapeText } from '../../core/shape.ts';
@@ -213,6 +213,22 @@ export function factored(a: TensorBase): Factors {
   kernels.lu(f, pivots, info, byColumns);
   return [byColumns ? mT(f) : f, pivots, info];
 }
+
+/** What operations that factor a matrix are told: whether its factors are results, for a backward pass to use again. */
+export interface Kept {
+  readonly kept: boolean;
+}
+
+/** Whether factors are given up at need and made again, which for small matrices costs little more than copies. */
+export const madeAgain = ([a]: readonly TensorBase[]): false | 'at need' => columnsOf(a) <= 512 && 'at need';
+
+/** Whether there may be a backward pass through an operation on these. */
+export const mayKeep = (...inputs: readonly TensorBase[]): boolean =>
+  inputs.some((x) => x.tracked || x.wrapped !== null);
+
+/** A⁻ᵀ b by factors that were kept, where nobody differentiates by them; null elsewhere, and for small matrices, which are soon factored again. */
+export const solvedAgain = (f: TensorBase, pivots: TensorBase, b: TensorBase): TensorBase | null =>
+  columnsOf(f) >= 32 && isBare([f, b]) ? solveFactored(f, pivots, b, true) : null;
 
 export interface LuSolveOptions {
   readonly left?: boolean;

@@ -10,7 +10,7 @@ import { neg, sub } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
 import { named } from '../named.ts';
 import { mT, squeeze, unsqueeze } from '../view.ts';
-import { factored } from './lu.ts';
+import { factored, type Kept, madeAgain, mayKeep, solvedAgain } from './lu.ts';
 import { checkSquareFloat, refuse, sameBatch } from './matrices.ts';
 import { checkSystem } from './triangular.ts';
 
@@ -64,37 +64,40 @@ export function inv(a: TensorBase, op = 'linalg.inv'): TensorBase {
 }
 
 // x = A⁻¹ b        b̄ = A⁻ᵀ x̄,  Ā = −b̄ xᵀ        ẋ = A⁻¹ (ḃ − Ȧ x)
-const solveOp: Op<Checked> = defineOp({
+const solveOp: Op<Checked & Kept> = defineOp({
   name: 'solve',
   node: 'LinalgSolveExBackward0',
   inputs: ['a', 'b'],
-  forward: ([a, b], { check }) =>
+  forward: ([a, b], { check, kept }) =>
     internally(() => {
       const [f, pivots, info] = factored(a);
       if (check !== null) refuse(check, info, () => 'The solver failed because the input matrix is singular.');
       const x = copied(b);
       kernels.solveFactored(f, pivots, x);
-      return [x, info];
+      return kept ? [x, info, f, pivots] : [x, info];
     }),
   vjp: {
-    saves: ['a', 'y0'],
-    rule: ([g], [a, x], _, wanted) => {
+    saves: ['a', 'y0', 'y2', 'y3'],
+    rule: ([g], [a, x, f, pivots], _, wanted) => {
       if (g === null) return [null, null];
-      const gb = solveUnchecked(mT(a), g);
+      const gb = solvedAgain(f, pivots, g) ?? solveUnchecked(mT(a), g);
       return [(wanted & 1) === 0 ? null : neg(matmul(gb, mT(x))), gb];
     },
   },
   jvp: ({ inputs: [a], tangents: [ta, tb], outputs: [x] }) => {
     const pushed = ta === null ? null : matmul(ta, x);
     const side = pushed === null ? (tb as TensorBase) : tb === null ? neg(pushed) : sub(tb, pushed);
-    return [solveUnchecked(a as TensorBase, side), null];
+    return [solveUnchecked(a as TensorBase, side), null, null, null];
   },
+  cheap: madeAgain,
   vmap: ([a, b], [inA, inB], attrs, size) => apply(solveOp, [onBatch(a, inA, size), onBatch(b, inB, size)], attrs),
 });
 
+const solveChecked = (a: TensorBase, b: TensorBase, check: string | null): readonly TensorBase[] =>
+  apply(solveOp, [a, b], { check, kept: mayKeep(a, b) }) as readonly TensorBase[];
+
 /** A⁻¹ b for matrices of one batch shape; a singular A gives infinities. */
-const solveUnchecked = (a: TensorBase, b: TensorBase): TensorBase =>
-  (apply(solveOp, [a, b], { check: null }) as readonly TensorBase[])[0];
+const solveUnchecked = (a: TensorBase, b: TensorBase): TensorBase => solveChecked(a, b, null)[0];
 
 export interface SolveOptions {
   readonly left?: boolean;
@@ -120,7 +123,7 @@ function solveAs(
   const side = vector ? unsqueeze(b, -1) : b;
   checkSystem(op, a, side, left);
   const [x, y] = left ? sameBatch(op, a, side) : sameBatch(op, mT(a), mT(side));
-  const [found, info] = apply(solveOp, [x, y], { check }) as readonly [TensorBase, TensorBase];
+  const [found, info] = solveChecked(x, y, check);
   if (left && !vector) return [found, info];
   return [named(vector ? squeeze(found, -1) : mT(found), 'LinalgSolveExBackward0'), info];
 }

@@ -11,7 +11,7 @@ import { defineRows, type RowRoutines } from './rows.ts';
 import { solveSmallTriangles } from './small.ts';
 import type { I, IntVar } from './values.ts';
 
-/** Right sides from which on a library is faster. */
+/** Right sides from which on a library solves for all of them at once, and not for one after the other. */
 const WORTH_SIDES = 4;
 
 /**
@@ -89,7 +89,7 @@ export function solveTriangular(a: Strided, b: Strided, { upper, unitriangular }
     1,
   );
   const start = startOf(a);
-  const native = n >= WORTH_A_CALL && columns >= WORTH_SIDES ? nativeSolve(a, columns, { upper, unitriangular }) : null;
+  const native = n >= WORTH_A_CALL ? nativeSolve(a, columns, { upper, unitriangular }) : null;
   let k = 0;
   do {
     const at = start + places.places[0] * bytes;
@@ -110,12 +110,25 @@ function nativeSolve(
 ): ((a: number, b: number) => void) | null {
   const n = shape[shape.length - 1];
   const [row, column] = strides.slice(-2);
-  const trsm = column === 1 || row === 1 ? lapack(dtype, 'trsm', 11) : null;
-  if (trsm === null || Math.max(row, column) < n) return null;
+  const step = Math.max(row, column);
+  if (Math.min(row, column) !== 1 || step < n) return null;
+  const turned = column !== 1;
+  const half = upper === turned ? 'U' : 'L';
+  const diagonal = unitriangular ? 'U' : 'N';
+  if (columns < WORTH_SIDES) {
+    const trsv = lapack(dtype, 'trsv', 8);
+    if (trsv === null) return null;
+    const { bytes } = dtypeInfo(dtype);
+    return (a, b) => {
+      for (let k = 0; k < columns; k++)
+        trsv(half, turned ? 'N' : 'T', diagonal, n, { at: a }, step, { at: b + k * bytes }, columns);
+    };
+  }
+  const trsm = lapack(dtype, 'trsm', 11);
+  if (trsm === null) return null;
   const one = scratch(8);
   if (dtype === 'float64') f64()[one >>> 3] = 1;
   else f32()[one >>> 2] = 1;
-  const turned = column !== 1;
-  const kind = ['R', upper === turned ? 'U' : 'L', turned ? 'T' : 'N', unitriangular ? 'U' : 'N'];
-  return (a, b) => trsm(...kind, columns, n, { at: one }, { at: a }, Math.max(row, column), { at: b }, columns);
+  const kind = ['R', half, turned ? 'T' : 'N', diagonal];
+  return (a, b) => trsm(...kind, columns, n, { at: one }, { at: a }, step, { at: b }, columns);
 }
