@@ -107,15 +107,8 @@ export const mish = of1(
   },
 );
 
-// The normal distribution Φ and its density φ.
-const normal = (u: Expr): Expr => m.add(m.unary('normal', u), 0.5);
-const density = (u: Expr): Expr => m.mul(m.unary('decay', m.mul(m.square(u), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-/** x Φ(x) */
-export const gelu = of1(
-  'gelu',
-  () => m.mul(x, normal(x)),
-  (t, [u]) => [m.mul(t, m.add(normal(u), m.mul(u, density(u))))],
-);
+/** x Φ(x), Φ being the normal distribution. */
+export const gelu = of1('gelu', () => m.unary('gelu', x));
 
 const BETA = Math.sqrt(2 / Math.PI);
 const CUBIC = 0.044715;

@@ -38,6 +38,8 @@ type OfOne = (t: Expr, x: Expr, y: Expr) => Expr | null;
 type OfTwo = (t: Expr, a: Expr, b: Expr, y: Expr) => readonly [Expr | null, Expr | null];
 
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
+/** Of the normal distribution Φ. */
+const density = (x: Expr): Expr => mul(unary('decay', mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
 
 const ofOne: Readonly<Record<UnaryOp, OfOne>> = {
   neg: (t) => neg(t),
@@ -66,7 +68,8 @@ const ofOne: Readonly<Record<UnaryOp, OfOne>> = {
   erf: (t, x) => mul(mul(t, TWO_OVER_SQRT_PI), exp(neg(square(x)))),
   erfc: (t, x) => neg(mul(mul(t, TWO_OVER_SQRT_PI), exp(neg(square(x))))),
   decay: (t, _, y) => mul(t, y),
-  normal: (t, x) => mul(mul(t, 1 / Math.sqrt(2 * Math.PI)), unary('decay', mul(square(x), -0.5))),
+  normal: (t, x) => mul(t, density(x)),
+  gelu: (t, x) => mul(t, add(add(unary('normal', x), 0.5), mul(x, density(x)))),
   // Steps: 0 wherever there is a derivative.
   floor: () => null,
   ceil: () => null,

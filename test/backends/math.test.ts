@@ -145,6 +145,20 @@ describe('functions for a part of their arguments, or for sums', () => {
     });
   }
 
+  it('gelu', () => {
+    const xs = upTo(-9).map((x, i) => (i % 2 === 0 ? x : -x));
+    for (const strict of [false, true]) {
+      setDeterministic(strict);
+      const exact = evaluate('gelu', 'f64', [xs]);
+      const ys = evaluate('gelu', 'f32', [xs]);
+      const units = ys.map((y, i) => Math.abs(y - exact[i]) / 2 ** (Math.floor(Math.log2(Math.abs(xs[i]))) - 23));
+      expect(Math.max(...units)).toBeLessThan(2.5);
+      // Where nothing is left of 1 − Φ it is x, or −0.
+      const special = [6, -6, 1000, -1000, Infinity, -Infinity, 0, -0, Number.NaN];
+      expect(evaluate('gelu', 'f32', [special])).toEqual([6, -0, 1000, -0, Infinity, -0, 0, -0, Number.NaN]);
+    }
+  });
+
   it('both at float64', () => {
     const xs = upTo(-30);
     for (const strict of [false, true]) {

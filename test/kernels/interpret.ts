@@ -44,6 +44,7 @@ const unary: Readonly<Record<UnaryOp, (a: number) => number>> = {
   erfc,
   decay: Math.exp,
   normal: (a) => erf(a * Math.SQRT1_2) / 2,
+  gelu: (a) => a * (erf(a * Math.SQRT1_2) / 2 + 0.5),
 };
 
 const binary: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {

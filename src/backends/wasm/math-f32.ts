@@ -49,6 +49,23 @@ function normal(f: Float, x: Vec): Vec {
   return f.pmin(f.pmax(y, -0.5), 0.5);
 }
 
+/** ((½)^¼ − (1 − Φ(a))^¼) / a for 0 ≤ a ≤ 5.62: a minimax fit, error of Φ below 2⁻²⁴. */
+const GELU_R = [
+  0.16773347556591034, 0.05020100250840187, -0.00465776864439249, -0.003785647451877594, 2.8551832656376064e-5,
+  0.0003098282322753221, -5.8854329836321995e-5, 3.4318206871830625e-6,
+];
+
+/**
+ * max(x, 0) − a (1 − Φ(a)) with a = |x|. The fourth root of what falls like e^(−a²/2) takes few terms and no
+ * division; where a ends, what is left is exactly 0.
+ */
+function gelu(f: Float, x: Vec): Vec {
+  const a = f.pmin(f.and(x, f.bits(0x7fffffffn)), 5.62);
+  const r = f.mul(a, f.poly(a, GELU_R));
+  const root = f.sub(Math.SQRT1_2, f.mul(r, f.sub(2 ** 0.75, r)));
+  return f.nmadd(f.mul(a, root), root, f.pmax(x, -0));
+}
+
 const erfc = (f: Float, x: Vec): Vec => inHalves(f, [x], erfcF64);
 
 export const mathF32: MathTable = {
@@ -71,6 +88,7 @@ export const mathF32: MathTable = {
   erfc,
   decay,
   normal,
+  gelu,
   pow,
   atan2,
   rem,

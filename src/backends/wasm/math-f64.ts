@@ -21,6 +21,8 @@ function tanh(f: Float, x: Vec): Vec {
   return f.or(f.select(f.lt(a, 0.625), near, far), f.sign(x));
 }
 
+const normal = (f: Float, x: Vec): Vec => f.mul(erf(f, f.mul(x, Math.SQRT1_2)), 0.5);
+
 const sigmoid = (f: Float, x: Vec): Vec => f.div(1, f.add(exp(f, f.neg(x)), 1));
 
 /**
@@ -57,7 +59,8 @@ export const mathF64: MathTable = {
   erf,
   erfc,
   decay,
-  normal: (f, x) => f.mul(erf(f, f.mul(x, Math.SQRT1_2)), 0.5),
+  normal,
+  gelu: (f, x) => f.mul(x, f.add(normal(f, x), 0.5)),
   pow,
   atan2,
   rem,
