@@ -375,6 +375,21 @@ describe('norms', () => {
 });
 
 describe('functions of matrices', () => {
+  it.each([0.1, 1, 20])('an exponential has the gradient of a pass that is recorded, for norms about %d', (norm) => {
+    const a = x([2, 9, 9])
+      .mul(norm / 2)
+      .requiresGrad_();
+    const loss = (): Tensor =>
+      linalg
+        .matrixExp(a)
+        .mul(x([2, 9, 9], 7))
+        .sum();
+    const [g] = autograd.grad(loss(), [a]);
+    const [recorded] = autograd.grad(loss(), [a], { createGraph: true });
+    const largest = (recorded as Tensor).detach().abs().max();
+    expectClose((g as Tensor).div(largest), (recorded as Tensor).detach().div(largest), { tol: 1e-13 });
+  });
+
   it('e^A of what is known', () => {
     const turn = (t: number): Tensor => f64([0, -t, t, 0], [2, 2]);
     expectClose(linalg.matrixExp(turn(1)), f64([Math.cos(1), -Math.sin(1), Math.sin(1), Math.cos(1)], [2, 2]));

@@ -219,8 +219,12 @@ export interface Kept {
   readonly kept: boolean;
 }
 
-/** Whether factors are given up at need and made again, which for small matrices costs little more than copies. */
-export const madeAgain = ([a]: readonly TensorBase[]): false | 'at need' => columnsOf(a) <= 512 && 'at need';
+/** Rows from which on it is worth while to keep factors. */
+const WORTH_KEEPING = 32;
+
+/** Whether factors are given up at need and made again: that of large matrices costs many times as much as copies. */
+export const madeAgain = ([a]: readonly TensorBase[]): false | 'at need' =>
+  columnsOf(a) >= WORTH_KEEPING && columnsOf(a) <= 512 && 'at need';
 
 /** Whether there may be a backward pass through an operation on these. */
 export const mayKeep = (...inputs: readonly TensorBase[]): boolean =>
@@ -228,7 +232,7 @@ export const mayKeep = (...inputs: readonly TensorBase[]): boolean =>
 
 /** A⁻ᵀ b by factors that were kept, where nobody differentiates by them; null elsewhere, and for small matrices, which are soon factored again. */
 export const solvedAgain = (f: TensorBase, pivots: TensorBase, b: TensorBase): TensorBase | null =>
-  columnsOf(f) >= 32 && isBare([f, b]) ? solveFactored(f, pivots, b, true) : null;
+  columnsOf(f) >= WORTH_KEEPING && isBare([f, b]) ? solveFactored(f, pivots, b, true) : null;
 
 export interface LuSolveOptions {
   readonly left?: boolean;

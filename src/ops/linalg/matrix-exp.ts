@@ -1,10 +1,11 @@
-import { apply1 } from '../../core/apply.ts';
+import { solveFactored } from '../../backends/wasm/linalg/lu.ts';
+import { apply1, isBare } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import type { TensorBase } from '../../core/tensor.ts';
 import { copied } from '../copy.ts';
 import { eyeMatrix, zeros } from '../create.ts';
-import { abs, add, ceil, clamp, div, exp2, gt, isfinite, log2, mul, neg, sub, where } from '../elementwise.ts';
+import { abs, add, ceil, clamp, div, exp2, gt, isfinite, log2, mul, neg, ops, sub, where } from '../elementwise.ts';
 import { amax, maxAll } from '../extrema.ts';
 import { readElement } from '../inspect.ts';
 import { cat } from '../join.ts';
@@ -12,8 +13,8 @@ import { matmul } from '../matmul.ts';
 import { sum } from '../reduce.ts';
 import { slice } from '../slices.ts';
 import { mT } from '../view.ts';
+import { factored } from './lu.ts';
 import { batchOf, checkSquareFloat, columnsOf } from './matrices.ts';
-import { solveEx } from './solve.ts';
 
 interface Pade {
   /** Coefficients of the numerator; the denominator has them with alternating signs. */
@@ -36,35 +37,80 @@ const PADE: Readonly<Record<'float64' | 'float32', Pade>> = {
 
 const padeOf = (a: TensorBase): Pade => PADE[a.dtype === 'float64' ? 'float64' : 'float32'];
 
-/** e^A for matrices of a norm within reach: (V − U)⁻¹ (V + U), the odd and the even part of a polynomial. */
-function pade(a: TensorBase): TensorBase {
-  const identity = eyeMatrix(columnsOf(a), columnsOf(a), a.dtype);
-  const a2 = matmul(a, a);
-  const a4 = matmul(a2, a2);
-  const a6 = matmul(a4, a2);
-  const b = padeOf(a).coefficients;
-  const low = (k: number): TensorBase =>
-    add(add(mul(a6, b[k + 6]), mul(a4, b[k + 4])), add(mul(a2, b[k + 2]), mul(identity, b[k])));
-  const high = (k: number): TensorBase => add(add(mul(a6, b[k + 4]), mul(a4, b[k + 2])), mul(a2, b[k]));
-  const part = (k: number): TensorBase => (k + 8 < b.length ? add(matmul(a6, high(k + 8)), low(k)) : low(k));
-  const [u, v] = [matmul(a, part(1)), part(0)];
-  return solveEx(sub(v, u), add(v, u))[0];
+/** Matrices, and tangents of them where some are wanted. */
+type Dual = readonly [value: TensorBase, tangent: TensorBase | null];
+
+const times = ([x, dx]: Dual, [y, dy]: Dual): Dual => [
+  matmul(x, y),
+  dx === null || dy === null ? null : add(matmul(dx, y), matmul(x, dy)),
+];
+
+/** x ← x + k y. */
+function accumulate(x: Dual, y: Dual, k: number): void {
+  for (const i of [0, 1]) if (x[i] !== null && y[i] !== null) ops.addScaled.writeInto(x[i], [x[i], y[i], k]);
 }
 
+/** e^A for matrices of a norm within reach: (V − U)⁻¹ (V + U), the odd and the even part of a polynomial. */
+function pade(a: Dual): Dual {
+  const [value] = a;
+  const identity = eyeMatrix(columnsOf(value), columnsOf(value), value.dtype);
+  const a2 = times(a, a);
+  const a4 = times(a2, a2);
+  const a6 = times(a4, a2);
+  const b = padeOf(value).coefficients;
+  const even = (k: number): Dual => {
+    const [x, dx] = a6;
+    const sum: Dual = [mul(x, b[k + 4]), dx === null ? null : mul(dx, b[k + 4])];
+    accumulate(sum, a4, b[k + 2]);
+    accumulate(sum, a2, b[k]);
+    return sum;
+  };
+  const part = (k: number): Dual => {
+    const low = even(k + 2);
+    accumulate(low, [identity, null], b[k]);
+    if (k + 8 < b.length) accumulate(low, times(a6, even(k + 8)), 1);
+    return low;
+  };
+  const [u, du] = times(a, part(1));
+  const [v, dv] = part(0);
+  const divisor = sub(v, u);
+  const [f, pivots] = factored(divisor);
+  const solved = (x: TensorBase): TensorBase => {
+    solveFactored(f, pivots, x);
+    return x;
+  };
+  const y = solved(add(v, u));
+  return [y, du === null || dv === null ? null : solved(sub(add(dv, du), matmul(sub(dv, du), y)))];
+}
+
+/** What of the reach is good enough for tangents as well (Al-Mohy and Higham, 2009). */
+const REACH_OF_TANGENTS = 0.75;
+
 /** e^A by scaling and squaring: (e^(A / 2ˢ))^(2ˢ), with an s for each matrix. */
-function exponential(a: TensorBase): TensorBase {
-  if (a.count === 0) return copied(a);
+function exponential(a: TensorBase, e: TensorBase | null): Dual {
+  if (a.count === 0) return [copied(a), e];
   const size = amax(sum(abs(a), -2, true), -1, true);
-  const wanted = clamp(ceil(log2(div(size, padeOf(a).reach))), 0, null);
+  const reach = padeOf(a).reach * (e === null ? 1 : REACH_OF_TANGENTS);
+  const wanted = clamp(ceil(log2(div(size, reach))), 0, null);
   const squarings = where(isfinite(wanted), wanted, 0);
-  let y = pade(mul(a, exp2(neg(squarings))));
+  const scale = exp2(neg(squarings));
+  let y = pade([mul(a, scale), e === null ? null : mul(e, scale)]);
   const most = readElement(maxAll(squarings), 0);
-  for (let k = 0; k < most; k++) y = where(gt(squarings, k), matmul(y, y), y);
+  for (let k = 0; k < most; k++) {
+    const [x, dx] = y;
+    const [z, dz] = times(y, y);
+    const more = gt(squarings, k);
+    y = [where(more, z, x), dx === null || dz === null ? null : where(more, dz, dx)];
+  }
   return y;
 }
 
-/** The derivative of e^A in direction E: the upper right block of the exponential of [A E; 0 A]. */
+/**
+ * The derivative of e^A in direction E: the tangent of the algorithm, or where it is to be differentiated in turn the
+ * upper right block of the exponential of [A E; 0 A].
+ */
 function direction(a: TensorBase, e: TensorBase): TensorBase {
+  if (isBare([a, e])) return internally(() => exponential(a, e)[1] as TensorBase);
   const n = columnsOf(a);
   const nothing = zeros([...batchOf(a), n, n], a.dtype);
   const block = cat([cat([a, e], -1), cat([nothing, a], -1)], -2);
@@ -76,7 +122,7 @@ const matrixExpOp: Op<undefined> = defineOp({
   name: 'matrixExp',
   node: 'LinalgMatrixExpBackward0',
   inputs: ['a'],
-  forward: ([a]) => internally(() => exponential(a)),
+  forward: ([a]) => internally(() => exponential(a, null)[0]),
   vjp: { a: [['a'], (g, [a]) => direction(mT(a), g)] },
   jvp: ({ inputs: [a], tangents: [ta] }) => (ta === null ? null : direction(a as TensorBase, ta)),
   vmap: ([a]) => apply1(matrixExpOp, [a], undefined),
