@@ -10,9 +10,12 @@ import { storeFirst } from '../lanes.ts';
 import { addLanes } from './direct.ts';
 import { nextEntry } from './pack.ts';
 
-/** Sums of a tile, which registers hold: fewer rows have more vectors of places. */
+/**
+ * Sums of a tile, which registers hold: fewer rows have more vectors of places. V8 loads all places of a tap before it
+ * multiplies, for which one row of eight has no registers left.
+ */
 const SUMS = 8;
-export const stripVectors = (rows: number): number => Math.floor(SUMS / (rows === 3 ? 4 : rows));
+export const stripVectors = (rows: number): number => (rows === 1 ? 7 : Math.floor(SUMS / (rows === 3 ? 4 : rows)));
 
 export const stripName = (rows: number, pitch: number): string => `strip${rows}of${pitch}`;
 
