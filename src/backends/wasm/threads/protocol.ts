@@ -134,6 +134,13 @@ export function take(control: Int32Array, job: number): number {
   }
 }
 
+/**
+ * Rooms for arguments, by how many: garbage of every call would have V8 collect it, on threads that compete with ours.
+ * They begin with no numbers, so that V8 keeps whole ones as they are and none as a float64, which every call boxes.
+ */
+const rooms: number[][] = [];
+const roomFor = (count: number): number[] => (rooms[count] ??= new Array<unknown>(count).fill(null) as number[]);
+
 /** Runs the calls of a task that was taken, as the thread of such a number: the calling one is 0. */
 export function runTask(
   { control, program }: Pick<Shared, 'control' | 'program'>,
@@ -149,7 +156,7 @@ export function runTask(
   const calls = program[at++];
   for (let c = 0; c < calls; c++) {
     const kernel = kernelOf(program[at]);
-    const args = new Array<number>(program[at + 1]);
+    const args = roomFor(program[at + 1]);
     at += 2;
     for (let i = 0; i < args.length; i++) args[i] = program[at++];
     kernel(...(bytes === 0 ? args : shifted(args, shift)));
