@@ -205,7 +205,8 @@ ${Math.max(...m.load) > 1.5 * m.cores ? BUSY : ''}
 Each case runs in processes of its own, in rounds, and the peers measure it in the seconds after. Before it counts it
 runs for half a second, or for three if it is a step of training, until V8 has compiled all of it. Samples are batches
 of about a millisecond, taken by tinybench (in Python by the clock). The median is that of the rounds' medians, and best
-the fastest sample of all. A goal holds if the median keeps it, and holds “at best” if only the fastest sample does,
+the fastest sample of all. PyTorch on several threads runs twice, with threads that sleep while they wait and with ones
+that spin, and the faster way counts. A goal holds if the median keeps it, and holds “at best” if only the fastest sample does,
 which is what a machine with more work than cores tends to show. A ratio is Nabla's time (or memory) divided by the
 peer's, by the medians and by the fastest samples: below 1 Nabla is ahead. GB/s counts every stream, read or written;
 matmul counts 2n³ operations.
