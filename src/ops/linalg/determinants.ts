@@ -1,5 +1,5 @@
 import * as kernels from '../../backends/wasm/linalg/lu.ts';
-import { apply } from '../../core/apply.ts';
+import { apply, apply1 } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
@@ -16,7 +16,7 @@ import { prod, sum } from '../reduce.ts';
 import { cumsum } from '../scans.ts';
 import { select, slice } from '../slices.ts';
 import { expand, mT, unsqueeze } from '../view.ts';
-import { factored, type Kept, madeAgain, mayKeep, solvedAgain } from './lu.ts';
+import { factored, luFactorEx, solvedAgain } from './lu.ts';
 import { batchOf, checkSquareFloat, columnsOf, diagonal, epsilonOf } from './matrices.ts';
 import { invEx } from './solve.ts';
 import { svd } from './svd.ts';
@@ -40,39 +40,27 @@ function inverseTransposed(a: TensorBase, f: TensorBase, pivots: TensorBase): Te
 }
 
 // y = det A of invertible A        Ā = ȳ y A⁻ᵀ        ẏ = y tr(A⁻¹ Ȧ)
-const detOp: Op<Kept> = defineOp({
+const detOp: Op<undefined> = defineOp({
   name: 'det',
   node: 'LinalgDetBackward0',
   inputs: ['a'],
-  forward: ([a], { kept }) =>
+  forward: ([a]) =>
     internally(() => {
-      const [factors, sign, f, pivots] = pivotsOf(a);
-      const y = mul(sign, prod(factors, -1));
-      return kept ? [y, f, pivots] : [y];
+      const [factors, sign] = pivotsOf(a);
+      return mul(sign, prod(factors, -1));
     }),
-  vjp: {
-    saves: ['a', 'y0', 'y1', 'y2'],
-    rule: ([g], [a, y, f, pivots]) => [g === null ? null : mul(perMatrix(mul(g, y)), inverseTransposed(a, f, pivots))],
-  },
-  jvp: ({ inputs: [a], tangents: [ta], outputs: [y] }) => [
+  vjp: { a: [['a', 'y'], (g, [a, y]) => mul(perMatrix(mul(g, y)), mT(invEx(a)[0]))] },
+  jvp: ({ inputs: [a], tangents: [ta], outputs: [y] }) =>
     ta === null ? null : mul(y, sum(mul(mT(invEx(a as TensorBase)[0]), ta), [-2, -1])),
-    null,
-    null,
-  ],
-  cheap: madeAgain,
-  vmap: ([a], _, attrs) => apply(detOp, [a], attrs),
+  vmap: ([a]) => apply1(detOp, [a], undefined),
 });
 
-/** The determinant, and where there may be derivatives the factors. */
-const factoredDeterminant = (a: TensorBase): readonly TensorBase[] =>
-  apply(detOp, [a], { kept: mayKeep(a) }) as readonly TensorBase[];
-
-const determinant = (a: TensorBase): TensorBase => factoredDeterminant(a)[0];
+const determinant = (a: TensorBase): TensorBase => apply1(detOp, [a], undefined);
 
 /** Which matrices are singular, as far as the factors tell. */
-function singular(f: TensorBase): TensorBase {
-  const size = abs(diagonal(detach(f)));
-  return le(amin(size, -1), mul(amax(size, -1), 100 * epsilonOf(f)));
+function singular(a: TensorBase): TensorBase {
+  const size = abs(diagonal(luFactorEx(detach(a))[0]));
+  return le(amin(size, -1), mul(amax(size, -1), 100 * epsilonOf(a)));
 }
 
 /** The determinant as a polynomial, without a division (Bird, 2011): for small matrices near zero. */
@@ -118,10 +106,9 @@ function determinantBySvd(a: TensorBase): TensorBase {
  */
 export function det(a: TensorBase): TensorBase {
   checkSquareFloat('linalg.det', a);
-  const [y, f] = factoredDeterminant(a);
-  if (a.count === 0 || f === undefined) return y;
-  const refused = singular(f);
-  if (!anyNonzero(refused)) return y;
+  if (a.count === 0 || (!a.tracked && a.wrapped === null)) return determinant(a);
+  const refused = singular(a);
+  if (!anyNonzero(refused)) return determinant(a);
   const mask = perMatrix(refused);
   const identity = eyeMatrix(columnsOf(a), columnsOf(a), a.dtype);
   const regular = determinant(where(mask, identity, a));
@@ -129,15 +116,14 @@ export function det(a: TensorBase): TensorBase {
 }
 
 // sign, y = log |det A|        Ā = ȳ A⁻ᵀ        ẏ = tr(A⁻¹ Ȧ)
-const slogdetOp: Op<Kept> = defineOp({
+const slogdetOp: Op<undefined> = defineOp({
   name: 'slogdet',
   node: 'LinalgSlogdetBackward0',
   inputs: ['a'],
-  forward: ([a], { kept }) =>
+  forward: ([a]) =>
     internally(() => {
       const [factors, sign, f, pivots] = pivotsOf(a);
-      const outputs = [mul(sign, prod(sgn(factors), -1)), sum(log(abs(factors)), -1)];
-      return kept ? [...outputs, f, pivots] : outputs;
+      return [mul(sign, prod(sgn(factors), -1)), sum(log(abs(factors)), -1), f, pivots];
     }),
   vjp: {
     saves: ['a', 'y2', 'y3'],
@@ -149,14 +135,14 @@ const slogdetOp: Op<Kept> = defineOp({
     null,
     null,
   ],
-  cheap: madeAgain,
-  vmap: ([a], _, attrs) => apply(slogdetOp, [a], attrs),
+  cheap: () => 'at need',
+  vmap: ([a]) => apply(slogdetOp, [a], undefined),
 });
 
 /** The sign of every determinant (0 for a singular matrix), and the logarithm of its magnitude (−∞). */
 export function slogdet(a: TensorBase, op = 'linalg.slogdet'): readonly [sign: TensorBase, logabsdet: TensorBase] {
   checkSquareFloat(op, a);
-  const [sign, value] = apply(slogdetOp, [a], { kept: mayKeep(a) }) as readonly TensorBase[];
+  const [sign, value] = apply(slogdetOp, [a], undefined) as readonly TensorBase[];
   return [sign, value];
 }
 

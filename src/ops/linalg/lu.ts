@@ -214,21 +214,8 @@ export function factored(a: TensorBase): Factors {
   return [byColumns ? mT(f) : f, pivots, info];
 }
 
-/** What operations that factor a matrix are told: whether its factors are results, for a backward pass to use again. */
-export interface Kept {
-  readonly kept: boolean;
-}
-
-/** Rows from which on it is worth while to keep factors. */
+/** Rows from which on factors are used again. */
 const WORTH_KEEPING = 32;
-
-/** Whether factors are given up at need and made again: that of large matrices costs many times as much as copies. */
-export const madeAgain = ([a]: readonly TensorBase[]): false | 'at need' =>
-  columnsOf(a) >= WORTH_KEEPING && columnsOf(a) <= 512 && 'at need';
-
-/** Whether there may be a backward pass through an operation on these. */
-export const mayKeep = (...inputs: readonly TensorBase[]): boolean =>
-  inputs.some((x) => x.tracked || x.wrapped !== null);
 
 /** A⁻ᵀ b by factors that were kept, where nobody differentiates by them; null elsewhere, and for small matrices, which are soon factored again. */
 export const solvedAgain = (f: TensorBase, pivots: TensorBase, b: TensorBase): TensorBase | null =>

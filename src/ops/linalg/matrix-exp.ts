@@ -1,4 +1,3 @@
-import { solveFactored } from '../../backends/wasm/linalg/lu.ts';
 import { apply1, isBare } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
@@ -13,8 +12,8 @@ import { matmul } from '../matmul.ts';
 import { sum } from '../reduce.ts';
 import { slice } from '../slices.ts';
 import { mT } from '../view.ts';
-import { factored } from './lu.ts';
 import { batchOf, checkSquareFloat, columnsOf } from './matrices.ts';
+import { solveEx } from './solve.ts';
 
 interface Pade {
   /** Coefficients of the numerator; the denominator has them with alternating signs. */
@@ -74,13 +73,8 @@ function pade(a: Dual): Dual {
   const [u, du] = times(a, part(1));
   const [v, dv] = part(0);
   const divisor = sub(v, u);
-  const [f, pivots] = factored(divisor);
-  const solved = (x: TensorBase): TensorBase => {
-    solveFactored(f, pivots, x);
-    return x;
-  };
-  const y = solved(add(v, u));
-  return [y, du === null || dv === null ? null : solved(sub(add(dv, du), matmul(sub(dv, du), y)))];
+  const [y] = solveEx(divisor, add(v, u));
+  return [y, du === null || dv === null ? null : solveEx(divisor, sub(add(dv, du), matmul(sub(dv, du), y)))[0]];
 }
 
 /** What of the reach is good enough for tangents as well (Al-Mohy and Higham, 2009). */

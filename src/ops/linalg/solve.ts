@@ -10,7 +10,7 @@ import { neg, sub } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
 import { named } from '../named.ts';
 import { mT, squeeze, unsqueeze } from '../view.ts';
-import { factored, type Kept, madeAgain, mayKeep, solvedAgain } from './lu.ts';
+import { factored, solvedAgain } from './lu.ts';
 import { checkSquareFloat, refuse, sameBatch } from './matrices.ts';
 import { checkSystem } from './triangular.ts';
 
@@ -64,17 +64,17 @@ export function inv(a: TensorBase, op = 'linalg.inv'): TensorBase {
 }
 
 // x = A⁻¹ b        b̄ = A⁻ᵀ x̄,  Ā = −b̄ xᵀ        ẋ = A⁻¹ (ḃ − Ȧ x)
-const solveOp: Op<Checked & Kept> = defineOp({
+const solveOp: Op<Checked> = defineOp({
   name: 'solve',
   node: 'LinalgSolveExBackward0',
   inputs: ['a', 'b'],
-  forward: ([a, b], { check, kept }) =>
+  forward: ([a, b], { check }) =>
     internally(() => {
       const [f, pivots, info] = factored(a);
       if (check !== null) refuse(check, info, () => 'The solver failed because the input matrix is singular.');
       const x = copied(b);
       kernels.solveFactored(f, pivots, x);
-      return kept ? [x, info, f, pivots] : [x, info];
+      return [x, info, f, pivots];
     }),
   vjp: {
     saves: ['a', 'y0', 'y2', 'y3'],
@@ -89,12 +89,12 @@ const solveOp: Op<Checked & Kept> = defineOp({
     const side = pushed === null ? (tb as TensorBase) : tb === null ? neg(pushed) : sub(tb, pushed);
     return [solveUnchecked(a as TensorBase, side), null, null, null];
   },
-  cheap: madeAgain,
+  cheap: () => 'at need',
   vmap: ([a, b], [inA, inB], attrs, size) => apply(solveOp, [onBatch(a, inA, size), onBatch(b, inB, size)], attrs),
 });
 
 const solveChecked = (a: TensorBase, b: TensorBase, check: string | null): readonly TensorBase[] =>
-  apply(solveOp, [a, b], { check, kept: mayKeep(a, b) }) as readonly TensorBase[];
+  apply(solveOp, [a, b], { check }) as readonly TensorBase[];
 
 /** A⁻¹ b for matrices of one batch shape; a singular A gives infinities. */
 const solveUnchecked = (a: TensorBase, b: TensorBase): TensorBase => solveChecked(a, b, null)[0];
