@@ -129,11 +129,24 @@ export function roll(
   return named(y === start ? clone(x) : reshape(y, x.shape), 'RollBackward0');
 }
 
+// y[…, (i + shift) mod n, …] = x[…, i, …]; its adjoint rolls back
+const rollOp: Op<{ readonly front: number; readonly dim: number }> = defineOp({
+  name: 'roll',
+  cheap: true,
+  inputs: ['x'],
+  forward: ([x], { front, dim }) => {
+    const rest = x.shape[dim] - front;
+    return internally(() => cat([narrow(x, dim, rest, front), narrow(x, dim, 0, rest)], dim));
+  },
+  vjp: { x: [[], (g, _, { attrs: { front, dim } }) => rolled(g, -front, dim)] },
+  jvp: 'linear',
+  vmap: ([x], _, { front, dim }) => apply1(rollOp, [x], { front, dim: dim + 1 }),
+});
+
 function rolled(x: TensorBase, shift: number, dim: number): TensorBase {
   const size = x.shape.length === 0 ? 1 : x.shape[dim];
   const front = size === 0 ? 0 : ((shift % size) + size) % size;
-  if (front === 0) return x;
-  return cat([narrow(x, dim, size - front, front), narrow(x, dim, 0, size - front)], dim);
+  return front === 0 ? x : apply1(rollOp, [x], { front, dim });
 }
 
 /** Turned by `k` right angles in the plane of two dimensions, from the first towards the second. */

@@ -97,11 +97,6 @@ export class Float {
     return this.graph.op(`${this.width}.pmax`, this.vec(a), this.vec(b));
   }
 
-  /** The smaller one of float32 numbers that are not negative, by their bits: NaN counts as large. */
-  lesserBits(a: Operand, b: Operand): Vec {
-    return this.graph.op('i32x4.min_u', this.vec(a), this.vec(b));
-  }
-
   eq(a: Operand, b: Operand): Vec {
     return this.graph.op(`${this.width}.eq`, this.vec(a), this.vec(b));
   }
@@ -201,9 +196,9 @@ export class Float {
     return this.madd(odd, x, even);
   }
 
-  /** The same with one operation waiting for the other, and none more than needed; higher powers may be summed already. */
-  horner(x: Vec, c: readonly number[], higher?: Vec): Vec {
-    let sum = higher === undefined ? this.vec(c.at(-1) ?? 0) : this.madd(higher, x, c.at(-1) ?? 0);
+  /** The same with one operation waiting for the other, and none more than needed. */
+  horner(x: Vec, c: readonly number[]): Vec {
+    let sum = this.vec(c.at(-1) ?? 0);
     for (let i = c.length - 2; i >= 0; i--) sum = this.madd(sum, x, c[i]);
     return sum;
   }

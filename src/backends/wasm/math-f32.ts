@@ -31,21 +31,18 @@ function erf(f: Float, x: Vec): Vec {
 }
 
 /**
- * (Φ(x) − ½) / x = P(x²) / (Q(x²) + x¹⁰) for |x| ≤ 5.8: a minimax fit whose error, times x, is below 2⁻²⁵; from 5.7
+ * (Φ(x) − ½) / x = P(x²) / Q(x²) for |x| ≤ 5.8: a minimax fit whose error, times x, is below 2⁻²⁵; from 5.7
  * on it is above ½ / x.
  */
 const NORMAL_P = [
   334661.20171442314, 29281.752323418747, 3981.2305645843176, 151.11654297034818, 5.437136895784763,
   0.01865002355367243,
 ];
-const NORMAL_Q = [838871.5201369951, 213208.74964489482, 24545.148043235567, 1634.0231276606662, 65.06191542593642];
-const NORMAL_MOST = 5.8 ** 2;
+const NORMAL_Q = [838871.5201369951, 213208.74964489482, 24545.148043235567, 1634.0231276606662, 65.06191542593642, 1];
 
-/** What can be an addition, or integer arithmetic, is not done where multiplications are. */
 function normal(f: Float, x: Vec): Vec {
-  const z = f.lesserBits(f.mul(x, x), NORMAL_MOST);
-  const divisor = f.horner(z, NORMAL_Q.slice(0, -1), f.add(z, NORMAL_Q.at(-1) as number));
-  const y = f.div(f.mul(x, f.horner(z, NORMAL_P)), divisor);
+  const z = f.pmin(f.mul(x, x), 5.8 ** 2);
+  const y = f.div(f.mul(x, f.horner(z, NORMAL_P)), f.horner(z, NORMAL_Q));
   return f.pmin(f.pmax(y, -0.5), 0.5);
 }
 

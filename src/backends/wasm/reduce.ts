@@ -27,7 +27,7 @@ export type { Fold } from './reduce/fold.ts';
 export type { ReduceSpec } from './reduce/kernels.ts';
 
 /** Columns from which on memory gives most when every row is read from its beginning to its end. */
-const WIDE_ROW = 2 ** 10;
+const WIDE_ROW = 2 ** 7;
 /** Rows so many bytes apart, or a multiple of it, share few places of the first-level cache, and crowd each other out where several tensors are read. */
 const SAME_PLACE = 2 ** 12;
 const MOST_TOGETHER = 3;

@@ -187,6 +187,12 @@ const arranging: Readonly<Record<string, readonly Sample[]>> = {
     sample('rank 0', [x([])], (t) => t.flip([])),
     sample('transposed', [x([2, 3])], (t) => t.T.flip([1])),
   ],
+  roll: [
+    sample('as one row', [x([2, 3])], (t) => t.roll(2)),
+    sample('along both', [x([2, 3])], (t) => t.roll([1, -1], [0, 1])),
+    sample('transposed', [x([2, 3])], (t) => t.T.roll(-1, 0)),
+    sample('part of a tensor', [x([3, 4])], (t) => t.narrow(1, 1, 3).roll(1, 1)),
+  ],
   tril: [
     ...over(
       [
@@ -263,8 +269,6 @@ const arranging: Readonly<Record<string, readonly Sample[]>> = {
     sample('a loss with weights', [x([3, 4])], (t) =>
       nllLoss(t, int([1, 0, 3], [3]), { weight: tensor([1, 2, 0.5, 3]).to(t.dtype) }),
     ),
-    sample('rolled as one row', [x([2, 3])], (t) => t.roll(2)),
-    sample('rolled along both', [x([2, 3])], (t) => t.roll([1, -1], [0, 1])),
     sample('rolled not at all', [x([2, 3])], (t) => t.roll(3, 1)),
     ...[-1, 0, 1, 2].map((k) => sample(`turned by ${k}`, [x([2, 3])], (t) => t.rot90(k))),
     sample('repeated', [x([2, 3])], (t) => t.repeat([2, 1, 2])),
