@@ -45,12 +45,22 @@ describe('a limit that learns', () => {
     expect(cache.missed).toBe(missed);
   });
 
-  it('rises in steps of what is missed, up to the most there may be', () => {
-    const limit = new Limit(100, 200);
+  it('rises by what misses outweigh of what was given up, to what would have been enough', () => {
+    const limit = new Limit(100, 1000);
     const marks = Array.from({ length: 8 }, () => limit.giveUp(40));
-    limit.miss(40, marks[0] as number);
-    expect(limit.lines).toBe(140);
-    for (const mark of marks.slice(1)) limit.miss(40, mark);
+    // 16 × 10 lines, less the hundred that count at most.
+    limit.miss(10, marks[0] as number);
+    expect(limit.lines).toBe(160);
+    limit.miss(10, marks[1] as number);
+    expect(limit.lines).toBe(320);
+    // The third was missed after 240 more were given up, and 100 were kept.
+    limit.miss(10, marks[2] as number);
+    expect(limit.lines).toBe(340);
+  });
+
+  it('rises to the most there may be', () => {
+    const limit = new Limit(100, 200);
+    for (const mark of Array.from({ length: 8 }, () => limit.giveUp(40))) limit.miss(40, mark);
     expect(limit.lines).toBe(200);
   });
 
@@ -58,10 +68,10 @@ describe('a limit that learns', () => {
     const limit = new Limit(100, 1000);
     const [a, b] = [limit.giveUp(10), limit.giveUp(10)];
     limit.miss(10, a);
-    expect(limit.lines).toBe(110);
+    expect(limit.lines).toBe(120);
     limit.miss(10, b);
     // It was the last to go: a limit larger by its own size would have kept it, and that it is by now.
-    expect(limit.lines).toBe(110);
+    expect(limit.lines).toBe(120);
   });
 
   it('does not rise with a few misses among much that nobody asks for again', () => {

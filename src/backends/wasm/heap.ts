@@ -11,6 +11,7 @@
 import type { DType } from '../../core/dtype.ts';
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, CLASS_GRANULES, Lease } from './body.ts';
+import { clock } from './clock.ts';
 import { scratchBytes } from './launch.ts';
 import { copyOut, memoryLimits, noteMovedOut, u8 } from './linear-memory.ts';
 import {
@@ -24,9 +25,8 @@ import {
   SMALL_BYTES,
   slotFor,
 } from './pages.ts';
+import { appear, type ResidencyStats, remake, remakePart, reserve, residencyStats, restore } from './residency.ts';
 import {
-  appear,
-  clock,
   cutBody,
   discard,
   dropPart,
@@ -37,28 +37,21 @@ import {
   enrollResult,
   expect,
   forsake,
-  GRANULE,
   handOver,
   hasVanished,
   keepPart,
   keepRecipe,
-  LINE,
   makeWay,
-  type ResidencyStats,
   reconsider,
-  remake,
-  remakePart,
-  reserve,
-  residencyStats,
-  restore,
-  settle,
   unexpect,
-} from './residency.ts';
+} from './rings.ts';
+import { GRANULE, LINE, settle } from './room.ts';
 
 export { beginLaunch, beginLaunchBeside, scratch } from './launch.ts';
 export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
 export { COPIED_BYTES, SMALL_BYTES } from './pages.ts';
-export { LINE, setCacheLimit } from './residency.ts';
+export { setCacheLimit } from './residency.ts';
+export { LINE } from './room.ts';
 
 const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
 

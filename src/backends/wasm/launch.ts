@@ -2,7 +2,9 @@
  * Kernel launches: what one uses stays where it is, and temporary room lasts as long as it does.
  */
 import type { Span } from './allocator.ts';
-import { LINE, nextLaunch, reserve, vacate } from './residency.ts';
+import { nextLaunch } from './clock.ts';
+import { reserve } from './residency.ts';
+import { LINE, vacate } from './room.ts';
 import { hasLeft, joinWorkers } from './threads/pending.ts';
 
 /**

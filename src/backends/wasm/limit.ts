@@ -27,7 +27,7 @@ export class Limit {
   /** Lines given up since the limit last rose or fell. */
   #quiet = 0;
 
-  /** Between `fewest` and `most`; what is missed raises it by as much. */
+  /** Between `fewest` and `most`; what is missed raises it to what would have kept it, as far as misses outweigh what was given up. */
   constructor(fewest: number, most: number) {
     this.lines = fewest;
     this.#fewest = fewest;
@@ -61,10 +61,13 @@ export class Limit {
 
   /** Notes that something is missed that was given up at `mark`. */
   miss(lines: number, mark: number): void {
-    this.#evidence = Math.min(this.lines, this.#evidence + GIVEN_UP_PER_MISS * lines);
-    const enough = (mark + this.#given) & COUNT_MASK;
-    if (this.#evidence <= 0 || enough <= this.lines) return;
-    this.lines = Math.min(this.#most, enough, this.lines + lines);
+    const evidence = Math.min(this.lines, this.#evidence + GIVEN_UP_PER_MISS * lines);
+    const enough = Math.min(this.#most, (mark + this.#given) & COUNT_MASK);
+    const rise = Math.min(evidence, enough - this.lines);
+    // What a larger one holds more for a while would have been given up.
+    this.#evidence = evidence - Math.max(0, rise);
+    if (rise <= 0) return;
+    this.lines += rise;
     this.#quiet = 0;
   }
 }

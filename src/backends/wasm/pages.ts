@@ -4,7 +4,9 @@
  */
 import { Body, CLASS_GRANULES } from './body.ts';
 import { division } from './division.ts';
-import { enrollPage, GRANULE, LINE, reserve, settle } from './residency.ts';
+import { reserve } from './residency.ts';
+import { enrollPage } from './rings.ts';
+import { GRANULE, LINE, settle } from './room.ts';
 
 /** Storages of up to so many bytes share pages. */
 export const SMALL_BYTES = division.small;

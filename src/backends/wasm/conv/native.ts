@@ -8,7 +8,7 @@ import { type NativeGemm, nativeGemm } from '../blas/product.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { scratch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
-import { LINE } from '../residency.ts';
+import { LINE } from '../room.ts';
 import { inTurn, type Run, shareOf } from '../threads/share.ts';
 import { convKernels } from './kernels.ts';
 import { spreadColumns } from './pack.ts';

@@ -11,7 +11,7 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import { i32, scratch } from '../heap.ts';
 import { parameterWords } from '../linear-memory.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
-import { LINE } from '../residency.ts';
+import { LINE } from '../room.ts';
 import { canShare } from '../threads/pool.ts';
 import { deal, type Run } from '../threads/share.ts';
 import { type Frame, placesIn } from './frame.ts';

@@ -4,7 +4,7 @@
  * as much room as there are threads, however many tasks.
  */
 import { scratch } from '../heap.ts';
-import { LINE } from '../residency.ts';
+import { LINE } from '../room.ts';
 import { getNumThreads } from './pool.ts';
 import { OWN, type Own, shiftFor } from './protocol.ts';
 
