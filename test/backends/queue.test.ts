@@ -23,7 +23,7 @@ import { OwnRooms } from '../../src/backends/wasm/threads/own.ts';
 import { hasLeft, joinWorkers } from '../../src/backends/wasm/threads/pending.ts';
 import { MOST_JOBS, PROGRAM_LENGTH } from '../../src/backends/wasm/threads/protocol.ts';
 import { callInTurn, isBusy, leaveTasks } from '../../src/backends/wasm/threads/queue.ts';
-import { leaveInTasks, type Run } from '../../src/backends/wasm/threads/share.ts';
+import { noted, type Run } from '../../src/backends/wasm/threads/share.ts';
 import { withThreads } from '../support/worker.ts';
 
 const threads = getNumThreads();
@@ -73,7 +73,7 @@ describe('rooms of the threads', () => {
   function throughRooms(tasks: number): number[] {
     joinWorkers();
     beginLaunchBeside();
-    const rooms = new OwnRooms();
+    const rooms = new OwnRooms(scratch);
     const prepared: number[] = [];
     rooms.take(100);
     const place = rooms.take(4, (shift) => void prepared.push(place + shift));
@@ -83,7 +83,7 @@ describe('rooms of the threads', () => {
       run(count, 2_000);
       run(kernels.move!, results + 4 * task, place);
     };
-    leaveInTasks(tasks, 2 ** 22, body, rooms.laid);
+    leaveTasks(noted(tasks, body), 2 ** 22, rooms.laid);
     expect(prepared.map((word) => word - prepared[0]!)).toEqual(prepared.map((_, i) => i * rooms.laid.bytes));
     expect(prepared.length).toBe(getNumThreads());
     return [...i32().subarray(results >>> 2, (results >>> 2) + tasks)];

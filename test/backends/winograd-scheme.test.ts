@@ -81,7 +81,12 @@ describe.each(meetings)(
 );
 
 describe('a convolution that a library would take', () => {
-  const library: NativeGemm = { shared: true, multiply: () => expect.unreachable() };
+  const library: NativeGemm = {
+    gemm: () => 0,
+    origin: 0,
+    shared: true,
+    multiply: () => expect.unreachable(),
+  };
 
   it('goes by tiles where there is a library for those as well, or none at all', () => {
     for (const scheme of [dense(), denseReversed(), strided(), transposedFromEven(), transposedFromOdd()]) {

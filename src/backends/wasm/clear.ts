@@ -41,10 +41,15 @@ function compile(): NonNullable<typeof kernels> {
   return { clear, fill };
 }
 
+/** clear(at, bytes): sets so many bytes to zero. */
+export function clearing(bytes: number): WasmFunction {
+  kernels ??= compile();
+  return bytes >= MANY ? kernels.fill : kernels.clear;
+}
+
 /** Sets bytes to zero. (JavaScript's own `fill` goes byte by byte where memory is shared.) */
 export function clear(address: number, bytes: number): void {
-  kernels ??= compile();
-  const kernel = bytes >= MANY ? kernels.fill : kernels.clear;
+  const kernel = clearing(bytes);
   if (isBusy()) callInTurn(bytes / STEP_BYTES, kernel, address, bytes);
   else kernel(address, bytes);
 }

@@ -8,7 +8,7 @@
  * its place: over channels, then taps; or over images, then places.
  */
 import type { Strided } from '../../kernels/strided.ts';
-import { phasesOf } from './conv/frame.ts';
+import { phasesOf, zerosAfter } from './conv/frame.ts';
 import { nativeForParts, type Part, products, type Task } from './conv/products.ts';
 import { gradientByStrips, gradientSuitsStrips } from './conv/strip-gradient.ts';
 import { convolveStrips, suitsStrips } from './conv/strips.ts';
@@ -16,6 +16,7 @@ import { steps } from './conv/tables.ts';
 import { nativeForGradient, weightProducts } from './conv/weights.ts';
 import { convolveTiles, tilingOf } from './conv/winograd.ts';
 import { gradientByTiles } from './conv/winograd-gradient.ts';
+import { type Operand, type Plan, planFor } from './plan.ts';
 
 /** How windows lie: stride s, zeros in front a, dilation d along each spatial dimension, and groups of channels. */
 export interface Windows {
@@ -23,15 +24,6 @@ export interface Windows {
   readonly padding: readonly number[];
   readonly dilation: readonly number[];
   readonly groups: number;
-}
-
-/** How many zeros windows reach behind the last element, along each dimension. */
-function zerosAfter(x: Strided, places: readonly number[], taps: readonly number[], windows: Windows): number[] {
-  const { stride, padding, dilation } = windows;
-  return places.map((n, d) => {
-    const end = (n - 1) * stride[d] + (taps[d] - 1) * dilation[d] + 1;
-    return Math.max(0, end - padding[d] - x.shape[d + 2]);
-  });
 }
 
 /** What is added to the result of a convolution. */
@@ -42,8 +34,29 @@ export interface Bias {
   spread(): void;
 }
 
+/** The result, what it is made of, and what is added to it, if there is something. */
+type Operands = readonly [Operand, Operand, Operand, Operand?];
+/** Plans a convolution, by tiles only where everything is finite. */
+type Make = (plan: Plan, operands: Operands, windows: Windows, finite: boolean) => void;
+
+/** Plans a convolution if it is not known, and makes it. */
+function launch(op: string, make: Make, operands: readonly Strided[], windows: Windows, bias: Bias | null): void {
+  const { stride, padding, dilation, groups } = windows;
+  const all = bias === null ? operands : [...operands, bias.values];
+  for (const finite of [true, false]) {
+    const key = [op, finite, stride, padding, dilation, groups].join(' ');
+    const plan = planFor(key, all, (plan, [out, a, b, c]) => make(plan, [out!, a!, b!, c], windows, finite));
+    if (plan.spreads) bias?.spread();
+    if (plan.run(all)) return;
+  }
+}
+
 /** `y[n, o, p] = b[o] + Σ x[n, c, s p − a + d k] w[o, c, k]`. y is contiguous. */
 export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, bias: Bias | null): void {
+  launch('conv', planWindows, [y, x, w], windows, bias);
+}
+
+function planWindows(plan: Plan, [y, x, w, bias]: Operands, windows: Windows, finite: boolean): void {
   const { stride, padding, dilation, groups } = windows;
   const places = y.shape.slice(2);
   const taps = w.shape.slice(2);
@@ -55,23 +68,25 @@ export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, b
     taps: taps.map((n) => steps(n, 1)),
     reach: taps.map((n, d) => steps(n, dilation[d])),
   };
-  run(
+  choose(
     {
+      plan,
       op: 'conv',
       out: y,
       source: x,
       weight: w,
       groups,
       before: padding,
-      after: zerosAfter(x, places, taps, windows),
+      after: zerosAfter(x.shape.slice(2), places, taps, windows),
       phases: phasesOf(stride, taps),
       rowStep: w.strides[0],
       channelStep: w.strides[1],
       groupStep: (w.shape[0] / groups) * w.strides[0],
-      accumulate: bias !== null,
+      accumulate: bias !== undefined,
     },
     [part],
     bias,
+    finite,
   );
 }
 
@@ -81,6 +96,10 @@ export function convolve(y: Strided, x: Strided, w: Strided, windows: Windows, b
  * stride 1.
  */
 export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windows, bias: Bias | null): void {
+  launch('convTranspose', planLattices, [x, y, w], windows, bias);
+}
+
+function planLattices(plan: Plan, [x, y, w, bias]: Operands, windows: Windows, finite: boolean): void {
   const { stride, groups } = windows;
   const lattices = x.shape.slice(2).map((size, d) => latticesOf(size, w.shape[d + 2], windows, d));
   const before = lattices.map((list) => Math.max(0, ...list.map((l) => -l.first)));
@@ -96,8 +115,9 @@ export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windo
       reach: lattice.map((l) => l.reach),
     };
   });
-  run(
+  choose(
     {
+      plan,
       op: 'convTranspose',
       out: x,
       source: y,
@@ -109,28 +129,26 @@ export function convolveInput(x: Strided, y: Strided, w: Strided, windows: Windo
       rowStep: w.strides[1],
       channelStep: w.strides[0],
       groupStep: (w.shape[0] / groups) * w.strides[0],
-      accumulate: bias !== null,
+      accumulate: bias !== undefined,
     },
     parts,
     bias,
+    finite,
   );
 }
 
 /** By tiles or strips, if they are quicker, else as products of matrices. */
-function run(task: Task, parts: readonly Part[], bias: Bias | null): void {
-  const tiles = tilingOf(task, parts);
+function choose(task: Task, parts: readonly Part[], bias: Operand | undefined, finite: boolean): void {
+  const tiles = finite ? tilingOf(task, parts) : null;
   const [part] = parts;
-  const whole = tiles === null && parts.length === 1 && part !== undefined;
+  const whole = finite && tiles === null && parts.length === 1 && part !== undefined;
   if (whole && suitsStrips(task, part) && nativeForParts(task, parts, 1) === null) {
-    convolveStrips(task, part, bias?.values ?? null);
+    convolveStrips(task, part, bias ?? null);
     return;
   }
-  bias?.spread();
-  if (tiles !== null) {
-    if (convolveTiles(task, tiles)) return;
-    bias?.spread();
-  }
-  products(task, parts);
+  task.plan.spreads = bias !== undefined;
+  if (tiles !== null) convolveTiles(task, tiles);
+  else products(task, parts);
 }
 
 /** Along one dimension, places of x that are alike modulo the stride, and what they are summed from. */
@@ -171,9 +189,13 @@ function latticesOf(size: number, kernel: number, windows: Windows, dim: number)
 
 /** `w[o, c, k] = Σ x[n, c, s p − a + d k] y[n, o, p]` over images n and places p. w is contiguous. */
 export function convolveWeight(w: Strided, x: Strided, y: Strided, windows: Windows): void {
+  launch('convWeight', planWeight, [w, x, y], windows, null);
+}
+
+function planWeight(plan: Plan, [w, x, y]: Operands, windows: Windows, finite: boolean): void {
   const { stride, padding, dilation, groups } = windows;
-  const after = zerosAfter(x, y.shape.slice(2), w.shape.slice(2), windows);
-  const task = { out: w, x, y, groups, before: padding, after, stride, dilation };
-  if (gradientSuitsStrips(task) && nativeForGradient(task) === null) gradientByStrips(task);
-  else if (!gradientByTiles(task)) weightProducts(task);
+  const after = zerosAfter(x.shape.slice(2), y.shape.slice(2), w.shape.slice(2), windows);
+  const task = { plan, out: w, x, y, groups, before: padding, after, stride, dilation };
+  if (finite && gradientSuitsStrips(task) && nativeForGradient(task) === null) gradientByStrips(task);
+  else if (!finite || !gradientByTiles(task)) weightProducts(task);
 }

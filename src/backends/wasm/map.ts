@@ -236,7 +236,7 @@ export class MapKernel {
     const blocks = copies ? [] : [rows, length - (pieces - 1) * rows].map((turns) => this.#block(1, width, turns));
     const starts = tensors.map((t) => place(t));
     const positions = around.reduce((p, { size }) => p * size, 1);
-    deal(null, this.#steps * numel(outs[0].shape), positions * pieces, (run, from, end) => {
+    deal(this.#steps * numel(outs[0].shape), positions * pieces, (run, from, end) => {
       const rooms = lying.map((lies, k) => (lies && !copies ? scratch(rows * lines * bytes[k]) : 0));
       for (let unit = from; unit < end; unit++) {
         const first = (unit % pieces) * rows;

@@ -395,7 +395,7 @@ export function maxPool(op: string, values: Strided, indices: Strided, x: Stride
   });
   const outputs = reach.reduce((p, { start }) => p * start.length, 1);
   const window = reach.reduce((p, { count }) => p * Math.max(...count), 1);
-  deal(null, 4 * planes * outputs * window, planes, (run, p, end) => {
+  deal(4 * planes * outputs * window, planes, (run, p, end) => {
     const places = [to + p * outputs * bytes, at + p * outputs * 4, from + p * plane * bytes];
     run(kernel, ...places, end - p, plane * bytes, ...words.flat(), before, groups, rest, apart * bytes);
   });

@@ -175,6 +175,9 @@ export function planBlas(
 
 /** Products of row-major matrices, whose leading dimensions are in elements, as calls for tasks. */
 export interface NativeGemm {
+  /** What makes them, and the address that offsets in the memory counted from when this was asked for. */
+  readonly gemm: WasmFunction;
+  readonly origin: number;
   /** Whether workers can make them; else they are for the calling thread alone. */
   readonly shared: boolean;
   /** c = a b, or c + a b; where an operand is `transposed` its rows are what lies side by side. */
@@ -194,10 +197,12 @@ export function nativeGemm(dtype: string, steps: number): NativeGemm | null {
   if (blas === null) return null;
   const gemm = callable(dtype === 'float64' ? blas.dgemm : blas.sgemm);
   const shared = cutsProducts(blas, steps) && canShareNative(callable(blas.sgemm)) === true;
+  const origin = originOf(blas);
   return {
+    gemm,
+    origin,
     shared,
     multiply: (run, [m, n, k], [a, lda, across], [b, ldb, transposed], [c, ldc, accumulate]) => {
-      const origin = originOf(blas);
       const [layA, layB] = [across, transposed].map((is) => (is ? TRANSPOSE : NO_TRANSPOSE));
       const operands = [origin + a, lda, origin + b, ldb, Number(accumulate), origin + c, ldc];
       run(gemm, ROW_MAJOR, layA, layB, m, n, k, 1, ...operands);

@@ -5,16 +5,14 @@
 
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { clear } from '../clear.ts';
 import { advance, copyOf, times } from '../control.ts';
 import { FunctionBody, type Locals } from '../encoder.ts';
-import { beginLaunch, scratch } from '../heap.ts';
-import { emitRun, startOf } from '../indexing/nest.ts';
+import { emitRun } from '../indexing/nest.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
-import { inTurn, now } from '../threads/share.ts';
-import { type Frame, frameLayout, frameOf, placesIn } from './frame.ts';
+import { type Operand, type Plan, planFor } from '../plan.ts';
+import { type Frame, frameLayout, frameOf, placesIn, zerosAfter } from './frame.ts';
 import { elementMoves, type Manner, mover } from './move.ts';
-import { place, product, steps } from './tables.ts';
+import { product, steps } from './tables.ts';
 
 export interface Blocks {
   readonly stride: readonly number[];
@@ -73,16 +71,17 @@ function emitBlocks(manner: Manner, dtype: DType): FunctionBody {
   return b;
 }
 
-function zerosAfter({ stride, padding, dilation, kernel, input, output }: Blocks): number[] {
-  return output.map((n, d) => {
-    const end = (n - 1) * stride[d] + (kernel[d] - 1) * dilation[d] + 1;
-    return Math.max(0, end - padding[d] - input[d]);
-  });
-}
+const behind = (blocks: Blocks): number[] => zerosAfter(blocks.input, blocks.output, blocks.kernel, blocks);
 
 /** The tables that the kernel reads: places of taps, and runs of blocks. */
-function tablesOf(frame: Frame, { stride, dilation, kernel, output }: Blocks, channels: number, bytes: number) {
-  const taps = place(
+function tablesOf(
+  plan: Plan,
+  frame: Frame,
+  { stride, dilation, kernel, output }: Blocks,
+  channels: number,
+  bytes: number,
+) {
+  const taps = plan.place(
     placesIn(
       frame,
       { channels },
@@ -101,49 +100,57 @@ function tablesOf(frame: Frame, { stride, dilation, kernel, output }: Blocks, ch
     words.push(places[at], next - at);
     at = next;
   }
-  return { taps, runs: place(Int32Array.from(words)), count: words.length / 2 };
+  return { taps, runs: plan.place(words), count: words.length / 2 };
 }
 
 /** `y[n, (c, k), p] = x[n, c, s p − a + d k]`, zero outside of x. y is contiguous. */
 export function collectBlocks(y: Strided, x: Strided, blocks: Blocks): void {
-  beginLaunch();
-  const [images, channels] = x.shape as [number, number];
-  const { bytes } = dtypeInfo(y.dtype);
-  const rows = channels * product(blocks.kernel);
-  const columns = product(blocks.output);
-  const to = startOf(y);
-  if (images * rows * columns === 0) return;
-  const frame = frameOf(x, blocks.padding, zerosAfter(blocks), 1, channels);
-  const { taps, runs, count } = tablesOf(frame, blocks, channels, bytes);
-  const kernel = kernelFor('put', y.dtype);
-  for (let n = 0; n < images; n++)
-    inTurn(kernel, to + n * rows * columns * bytes, frame.at(n, 1, 0), taps, rows, runs, count);
+  planned('collect', [y, x], blocks, collect);
 }
 
 /** The adjoint: `x[n, c, i] = Σ y[n, (c, k), p]` over s p − a + d k = i. Both are contiguous. */
 export function addBlocks(x: Strided, y: Strided, blocks: Blocks): void {
-  beginLaunch();
+  planned('add', [x, y], blocks, addUp);
+}
+
+function planned(way: string, operands: readonly [Strided, Strided], blocks: Blocks, make: typeof collect): void {
+  const key = `${way} ${Object.values(blocks).join(' ')}`;
+  planFor(key, operands, (plan, [to, from]) => make(plan, to!, from!, blocks)).run(operands);
+}
+
+function collect(plan: Plan, y: Operand, x: Operand, blocks: Blocks): void {
+  const [images, channels] = x.shape as [number, number];
+  const { bytes } = dtypeInfo(y.dtype);
+  const rows = channels * product(blocks.kernel);
+  const columns = product(blocks.output);
+  if (images * rows * columns === 0) return;
+  const frame = frameOf(plan, x, blocks.padding, behind(blocks), 1, channels);
+  const { taps, runs, count } = tablesOf(plan, frame, blocks, channels, bytes);
+  const kernel = kernelFor('put', y.dtype);
+  for (let n = 0; n < images; n++)
+    plan.call(kernel, y.at + n * rows * columns * bytes, frame.at(n, 1, 0), taps, rows, runs, count);
+}
+
+function addUp(plan: Plan, x: Operand, y: Operand, blocks: Blocks): void {
   const [images, channels, ...inner] = x.shape as [number, number, ...number[]];
   const { bytes } = dtypeInfo(x.dtype);
   const rows = channels * product(blocks.kernel);
   const columns = product(blocks.output);
-  const to = startOf(x);
-  const from = startOf(y);
   const image = channels * product(inner);
   if (images * image === 0) return;
-  clear(to, images * image * bytes);
+  plan.clear(x.at, images * image * bytes);
   if (rows * columns === 0) return;
-  const { strides, inside } = frameLayout(inner, blocks.padding, zerosAfter(blocks), channels);
+  const { strides, inside } = frameLayout(inner, blocks.padding, behind(blocks), channels);
   const [all, channel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
   const offset = (coordinate: number, dim: number): number => coordinate * spatial[dim];
   const frame: Frame = { image: all, channel, spatial, offset, at: () => room };
-  const room = scratch(all);
-  const { taps, runs, count } = tablesOf(frame, blocks, channels, bytes);
+  const room = plan.room(all);
+  const { taps, runs, count } = tablesOf(plan, frame, blocks, channels, bytes);
   const kernel = kernelFor('add', x.dtype);
-  const deliver = mover('put', x.dtype, [channels, ...inner], x.strides.slice(1), strides.slice(1));
+  const deliver = mover(plan, 'put', x.dtype, [channels, ...inner], x.strides.slice(1), strides.slice(1));
   for (let n = 0; n < images; n++) {
-    clear(room, all);
-    kernel(from + n * rows * columns * bytes, room, taps, rows, runs, count);
-    deliver(now, to + n * image * bytes, room + inside * bytes);
+    plan.clear(room, all);
+    plan.call(kernel, y.at + n * rows * columns * bytes, room, taps, rows, runs, count);
+    deliver(plan.call, x.at + n * image * bytes, room + inside * bytes);
   }
 }

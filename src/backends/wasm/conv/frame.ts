@@ -1,13 +1,10 @@
 /** Images as windows see them: with zeros around. */
 
 import { dtypeInfo } from '../../../core/dtype.ts';
-import type { Strided } from '../../../kernels/strided.ts';
-import { clear } from '../clear.ts';
-import { scratch } from '../heap.ts';
-import { startOf } from '../indexing/nest.ts';
+import type { Operand, Plan } from '../plan.ts';
 import type { OwnRooms } from '../threads/own.ts';
-import { deal, type Run } from '../threads/share.ts';
-import { type Mover, mover } from './move.ts';
+import type { Run } from '../threads/share.ts';
+import { mover } from './move.ts';
 import { product, steps, sums } from './tables.ts';
 
 /** All strides in bytes. */
@@ -37,6 +34,22 @@ export function frameLayout(
   return { strides, inside: before.reduce((sum, n, d) => sum + n * strides[d + 2], 0) };
 }
 
+/** How windows lie along each spatial dimension: stride s, zeros in front a, dilation d. */
+export interface Spacing {
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly dilation: readonly number[];
+}
+
+/** How many zeros windows reach behind the last of so many elements, along each dimension. */
+export const zerosAfter = (
+  sizes: readonly number[],
+  places: readonly number[],
+  taps: readonly number[],
+  { stride, padding, dilation }: Spacing,
+): number[] =>
+  places.map((n, d) => Math.max(0, (n - 1) * stride[d] + (taps[d] - 1) * dilation[d] + 1 - padding[d] - sizes[d]));
+
 /** Whether there are any zeros around images. */
 export const isFramed = (before: readonly number[], after: readonly number[]): boolean =>
   before.some((n) => n !== 0) || after.some((n) => n !== 0);
@@ -53,7 +66,8 @@ export const phasesOf = (stride: readonly number[], taps: readonly number[]): nu
  * stride meets lies side by side. A frame for tasks lies in rooms of the threads' own.
  */
 export function frameOf(
-  x: Strided,
+  plan: Plan,
+  x: Operand,
   before: readonly number[],
   after: readonly number[],
   images: number,
@@ -62,9 +76,8 @@ export function frameOf(
   own: OwnRooms | null = null,
 ): Frame {
   const { bytes } = dtypeInfo(x.dtype);
-  const start = startOf(x);
   const [imageStep, channelStep, ...spatialSteps] = x.strides.map((s) => s * bytes) as [number, number, ...number[]];
-  const address = (image: number, channel: number): number => start + image * imageStep + channel * channelStep;
+  const address = (image: number, channel: number): number => x.at + image * imageStep + channel * channelStep;
   if (!isFramed(before, after) && phases === 1) {
     return {
       image: imageStep,
@@ -83,22 +96,12 @@ export function frameOf(
   const { strides, inside } = frameLayout(inner, before, behind, channels);
   const [frameImage, frameChannel, ...spatial] = strides.map((s) => s * bytes) as [number, number, ...number[]];
   const all = frameImage * images;
-  const frame = own === null ? scratch(all) : own.take(all, (shift) => clear(frame + shift, all));
-  if (own === null) clear(frame, all);
+  const frame = own === null ? plan.room(all) : own.take(all, (shift) => plan.clear(frame + shift, all));
+  if (own === null) plan.clear(frame, all);
   const inLine = (coordinate: number): number => (coordinate % phases) * run + Math.floor(coordinate / phases);
   /** The first element of each phase, and how many it has. */
   const firsts = steps(Math.min(phases, size), 1).map((i) => ({ i, count: Math.ceil((size - i) / phases) }));
-  const movers = new Map<string, Mover>();
-  const moverOf = (count: number, some: number, length: number): Mover => {
-    const key = `${count} ${some} ${length}`;
-    let move = movers.get(key);
-    if (move === undefined) {
-      const from = x.strides.with(-1, x.strides[last + 2] * phases);
-      move = mover('put', x.dtype, [count, some, ...inner.with(last, length)], strides, from);
-      movers.set(key, move);
-    }
-    return move;
-  };
+  const apart = x.strides.with(-1, x.strides[last + 2] * phases);
   return {
     image: frameImage,
     channel: frameChannel,
@@ -106,11 +109,12 @@ export function frameOf(
     offset: (coordinate, dim) => (dim === last ? inLine(coordinate) * bytes : coordinate * spatial[dim]),
     at: (image, count, channel, by) => {
       const some = Math.min(channels, x.shape[1] - channel);
-      deal(by ?? null, 4 * count * some * product(inner), some, (run, from, to) => {
+      plan.deal(by ?? null, 4 * count * some * product(inner), some, (run, from, to) => {
         for (const { i, count: length } of firsts) {
           const line = inside - zeros + inLine(zeros + i);
           const start = address(image, channel + from) + i * spatialSteps[last];
-          moverOf(count, to - from, length)(run, frame + line * bytes + from * frameChannel, start);
+          const move = mover(plan, 'put', x.dtype, [count, to - from, ...inner.with(last, length)], strides, apart);
+          move(run, frame + line * bytes + from * frameChannel, start);
         }
       });
       return frame;

@@ -2,9 +2,10 @@
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { advance, copyOf } from '../control.ts';
 import { FunctionBody, type Local, type MemoryOp, type PlainOp } from '../encoder.ts';
-import { emitNest, emitRun, emitWalk, type Innermost, MOVE, writeNest } from '../indexing/nest.ts';
+import { emitNest, emitRun, emitWalk, fillNest, type Innermost, MOVE } from '../indexing/nest.ts';
 import { joinLoops, loopsOver } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import type { Plan } from '../plan.ts';
 import type { Run } from '../threads/share.ts';
 
 /** `put`: to ← from; `add`: to ← to + from. */
@@ -63,14 +64,14 @@ export const everySecond = (bytes: number): number[] => {
 };
 
 function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): FunctionBody {
-  // (block, by): the nest, and how far what it writes is from what that says: an argument may be in a thread's own room.
-  const b = new FunctionBody('move', ['i32', 'i32'], []);
-  const by = b.params[1]!;
+  // (nest, to, from): the loops, and where what they write and read begins.
+  const b = new FunctionBody('move', ['i32', 'i32', 'i32'], []);
+  const starts = b.params.slice(1);
   const { bytes } = dtypeInfo(dtype);
   const moves = elementMoves(b, manner, dtype);
   emitNest(b, 0, 2, depth, ({ count, places, steps }: Innermost) => {
     const [to, from] = places.map((p) => copyOf(b, p)) as [Local, Local];
-    advance(b, to, by);
+    [to, from].forEach((place, i) => void advance(b, place, starts[i]!));
     const element = (): void => moves.element(to, from);
     const vectors: Readonly<Record<Exclude<Steps, 'any'>, () => void>> = {
       along: () => moves.vector(to, from),
@@ -93,11 +94,12 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
   return b;
 }
 
-/** A move whose shape and strides stay, from and to any addresses of the current launch. */
+/** A move whose shape and strides stay, from and to any addresses. */
 export type Mover = (run: Run, to: number, from: number) => void;
 
-/** Prepares a move for the current launch; strides are in elements. */
+/** Prepares a move; strides are in elements. */
 export function mover(
+  plan: Plan,
   manner: Manner,
   dtype: DType,
   shape: readonly number[],
@@ -111,6 +113,8 @@ export function mover(
   const inner = loops.at(-1);
   const how = inner === undefined ? 'any' : stepsOf(manner, dtype, inner.steps[0], inner.steps[1]);
   const kernel = kernelFor(manner, dtype, Math.max(0, loops.length - 1), how);
-  // A call that runs later must find its own addresses.
-  return (run, to, from) => run(kernel, writeNest(0, loops, [0, from], [bytes, bytes]), to);
+  const words: number[] = [];
+  fillNest(words, 0, loops, [0, 0], [bytes, bytes]);
+  const nest = plan.place(words);
+  return (run, to, from) => run(kernel, nest, to, from);
 }

@@ -4,16 +4,15 @@
  * alone, so that no bit depends on who computes them.
  */
 import type { DType } from '../../../core/dtype.ts';
-import { type NativeGemm, nativeGemm } from '../blas/product.ts';
+import type { NativeGemm } from '../blas/product.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
-import { scratch } from '../heap.ts';
-import { startOf } from '../indexing/nest.ts';
+import type { Plan } from '../plan.ts';
 import { LINE } from '../room.ts';
-import { inTurn, type Run, shareOf } from '../threads/share.ts';
+import { type Run, shareOf } from '../threads/share.ts';
 import { convKernels } from './kernels.ts';
 import { spreadColumns } from './pack.ts';
-import type { Operands, Part, Task } from './products.ts';
-import { place, steps, sums } from './tables.ts';
+import type { Part, Products, Task } from './products.ts';
+import { perCount, steps, sums } from './tables.ts';
 
 /** With fewer rows than this, laying windows out costs more than a library saves. */
 const FEWEST_ROWS = 24;
@@ -72,169 +71,122 @@ function plainOf(rows: Int32Array, columns: Int32Array, bytes: number): Plain | 
   return dense && follow(columns, column) && follow(rows, row) ? { at: rows[0] + columns[0], row, column } : null;
 }
 
-/** A matrix in memory, element (r, x) at `base + rows[r] + columns[x]`. */
-export class Matrix {
-  readonly #gemm: GemmKernels;
-  readonly rows: Int32Array;
-  readonly columns: Int32Array;
-  readonly #plain: Plain | null;
-  /** Tables for copies, in the current launch. */
-  readonly #rowTable: number;
-  readonly #columnTable: number;
-
-  constructor(gemm: GemmKernels, rows: Int32Array, columns: Int32Array) {
-    this.#gemm = gemm;
-    this.rows = rows;
-    this.columns = columns;
-    this.#plain = plainOf(rows, columns, gemm.bytes);
-    this.#rowTable = this.isPlain ? 0 : place(rows);
-    this.#columnTable = this.isPlain ? 0 : place(columns, spreadColumns(gemm.lanes));
-  }
-
+/** A matrix in memory. */
+export interface Matrix {
   /** Whether it can be used as it lies. */
-  get isPlain(): boolean {
-    return this.#plain !== null;
-  }
-
+  readonly isPlain: boolean;
   /** Bytes of room for a copy of so many rows and columns. */
-  room(rows: number, columns: number): number {
-    return this.isPlain ? 0 : rows * pitchOf(Math.min(columns, this.columns.length), this.#gemm.bytes);
-  }
-
+  room(rows: number, columns: number): number;
   /** Where columns `from` to `to` of some rows are, all by default; they are brought to `room` if they must. */
   at(
     run: Run,
     base: number,
     [from, to]: readonly [number, number],
     room: number,
-    [first, end]: readonly [number, number] = [0, this.rows.length],
-  ): Laid {
-    const { bytes, lanes } = this.#gemm;
-    if (this.#plain !== null) {
-      const { at, row, column } = this.#plain;
-      const transposed = column !== bytes;
-      return [base + at + first * row + from * column, (transposed ? column : row) / bytes, transposed];
-    }
-    const pitch = pitchOf(to - from, bytes);
-    const steps = Math.ceil((to - from) / spreadColumns(lanes));
-    const [xs, ks] = [this.#columnTable + 4 * from, this.#rowTable + 4 * first];
-    run(convKernels(this.#gemm).spread, base, xs, ks, room, end - first, steps, pitch);
-    return [room, pitch / bytes, false];
-  }
+    [first, end]?: readonly [number, number],
+  ): Laid;
+}
+
+/** The matrix with element (r, x) at `base + rows[r] + columns[x]`. */
+export function matrixOf(plan: Plan, gemm: GemmKernels, rows: Int32Array, columns: Int32Array): Matrix {
+  const { bytes, lanes } = gemm;
+  const plain = plainOf(rows, columns, bytes);
+  const width = spreadColumns(lanes);
+  const [rowTable, columnTable] = plain === null ? [plan.place(rows), plan.place(columns, width)] : [0, 0];
+  return {
+    isPlain: plain !== null,
+    room: (count, wide) => (plain === null ? count * pitchOf(Math.min(wide, columns.length), bytes) : 0),
+    at: (run, base, [from, to], room, [first, end] = [0, rows.length]) => {
+      if (plain !== null) {
+        const { at, row, column } = plain;
+        const transposed = column !== bytes;
+        return [base + at + first * row + from * column, (transposed ? column : row) / bytes, transposed];
+      }
+      const pitch = pitchOf(to - from, bytes);
+      const [xs, ks] = [columnTable + 4 * from, rowTable + 4 * first];
+      run(convKernels(gemm).spread, base, xs, ks, room, end - first, Math.ceil((to - from) / width), pitch);
+      return [room, pitch / bytes, false];
+    },
+  };
 }
 
 /** Room of a task's own, enlarged where it must be. */
-export class Rooms {
-  readonly #rooms: ({ readonly at: number; readonly bytes: number } | undefined)[] = [];
-
-  of(task: number, bytes: number): number {
-    let room = this.#rooms[task];
+export function roomsOf(plan: Plan): (task: number, bytes: number) => number {
+  const rooms: ({ readonly at: number; readonly bytes: number } | undefined)[] = [];
+  return (task, bytes) => {
+    let room = rooms[task];
     if (room === undefined || room.bytes < bytes) {
-      room = { at: scratch(bytes), bytes };
-      this.#rooms[task] = room;
+      room = { at: plan.room(bytes), bytes };
+      rooms[task] = room;
     }
     return room.at;
-  }
+  };
 }
 
-/** Products of a matrix of weights for each group with windows. */
-export class NativeProducts {
-  readonly #gemm: GemmKernels;
-  readonly #native: NativeGemm;
-  readonly #weights: readonly Laid[];
-  readonly #reach: Int32Array;
-  readonly #rows: number;
-  readonly #columnsOf: (images: number) => Int32Array;
-  readonly #windows = new Map<number, Matrix>();
-  readonly #rooms = new Rooms();
+/** Products of a matrix of weights for each group with windows at some places; one of `count` that make a convolution. */
+export function nativeProducts(
+  gemm: GemmKernels,
+  native: NativeGemm,
+  { plan, out, source, weight, groups, rowStep, channelStep, groupStep }: Task,
+  { taps }: Part,
+  reach: Int32Array,
+  columnsOf: (images: number) => Int32Array,
+  count: number,
+): Products {
+  const { bytes } = gemm;
+  const rows = out.shape[1] / groups;
   /** Into how many bands rows are cut where columns are not. */
-  readonly #bands: number;
-
-  /** One of so many that make a convolution. */
-  constructor(
-    gemm: GemmKernels,
-    native: NativeGemm,
-    { out, source, weight, groups, rowStep, channelStep, groupStep }: Task,
-    { taps }: Part,
-    reach: Int32Array,
-    columnsOf: (images: number) => Int32Array,
-    count: number,
-  ) {
-    const { bytes } = gemm;
-    this.#gemm = gemm;
-    this.#native = native;
-    this.#reach = reach;
-    this.#columnsOf = columnsOf;
-    this.#rows = out.shape[1] / groups;
-    this.#bands = Math.max(
-      1,
-      Math.min(Math.ceil(WANTED_PIECES / count), Math.floor(this.#rows / FEWEST_ROWS_OF_PIECE)),
-    );
-    const inside = taps.map((list, d) => list.map((k) => k * weight.strides[d + 2] * bytes));
-    const ks = sums([steps(source.shape[1] / groups, channelStep * bytes), ...inside]);
-    const matrix = new Matrix(gemm, sums([steps(this.#rows, rowStep * bytes)]), ks);
-    const from = startOf(weight);
-    const room = matrix.room(this.#rows, ks.length);
-    this.#weights = steps(groups, groupStep * bytes).map((step) =>
-      matrix.at(inTurn, from + step, [0, ks.length], scratch(room)),
-    );
-  }
-
-  /** Columns that are multiplied at a time, about. */
-  get #together(): number {
-    return columnsTogether(this.#reach.length, this.#gemm.bytes);
-  }
-
-  /** Into how many stretches that many columns are cut: an even number, or one. */
-  #stretches(columns: number): number {
-    const count = Math.ceil(columns / this.#together);
-    return count === 1 ? 1 : count + (count % 2);
-  }
-
-  /** Into how many pieces that many columns are cut, or the rows if columns are few or must stay together. */
-  pieces(columns: number, mayCut: boolean): number {
-    const stretches = mayCut ? this.#stretches(columns) : 1;
-    return stretches > 1 ? stretches : this.#bands;
-  }
-
-  /**
-   * Pieces `from` to `to` of a group of some images, whose windows begin at `base`; rows of the result at `c` are
-   * `row` bytes apart. Tells which rows were made.
-   */
-  multiply(
-    run: Run,
-    task: number,
-    { c, row, base, images, group, accumulate }: Operands,
-    [from, to]: readonly [number, number],
-    mayCut: boolean,
-  ): readonly [first: number, end: number] {
-    let windows = this.#windows.get(images);
-    if (windows === undefined) {
-      windows = new Matrix(this.#gemm, this.#reach, this.#columnsOf(images));
-      this.#windows.set(images, windows);
-    }
-    const { bytes } = this.#gemm;
-    const { length: columns } = windows.columns;
-    const room = this.#rooms.of(task, windows.room(this.#reach.length, this.#together + UNIT));
-    const stretches = this.#stretches(columns);
-    const cut = mayCut && stretches > 1;
-    const first = cut ? 0 : evenly(from, this.#bands, this.#rows, ROW_UNIT)[0];
-    const end = cut ? this.#rows : evenly(to - 1, this.#bands, this.#rows, ROW_UNIT)[1];
-    const [at, leading, transposed] = this.#weights[group];
-    const a = [at + first * (transposed ? 1 : leading) * bytes, leading, transposed] as const;
-    for (let s = cut ? from : 0; s < (cut ? to : stretches); s++) {
-      const [j, last] = evenly(s, stretches, columns);
-      const b = windows.at(run, base, [j, last], room);
-      const result = [c + first * row + j * bytes, row / bytes, accumulate] as const;
-      this.#native.multiply(run, [end - first, last - j, this.#reach.length], a, b, result);
-    }
-    return [first, end];
-  }
+  const bands = Math.max(1, Math.min(Math.ceil(WANTED_PIECES / count), Math.floor(rows / FEWEST_ROWS_OF_PIECE)));
+  const inside = taps.map((list, d) => list.map((k) => k * weight.strides[d + 2] * bytes));
+  const ks = sums([steps(source.shape[1] / groups, channelStep * bytes), ...inside]);
+  const matrix = matrixOf(plan, gemm, Int32Array.from(steps(rows, rowStep * bytes)), ks);
+  const weights = steps(groups, groupStep * bytes).map((step) =>
+    matrix.at(plan.call, weight.at + step, [0, ks.length], plan.room(matrix.room(rows, ks.length))),
+  );
+  const windowsOf = perCount((images) => matrixOf(plan, gemm, reach, columnsOf(images)));
+  const rooms = roomsOf(plan);
+  /** Columns that are multiplied at a time, about, and into how many stretches some are cut: an even number, or one. */
+  const together = columnsTogether(reach.length, bytes);
+  const stretchesOf = (columns: number): number => {
+    const stretches = Math.ceil(columns / together);
+    return stretches === 1 ? 1 : stretches + (stretches % 2);
+  };
+  return {
+    // Rows are cut if columns are few or must stay together.
+    pieces: (columns, mayCut) => {
+      const stretches = mayCut ? stretchesOf(columns) : 1;
+      return stretches > 1 ? stretches : bands;
+    },
+    multiply: (run, task, { c, row, base, images, count, group, accumulate }, [from, to], mayCut) => {
+      const windows = windowsOf(images);
+      const room = rooms(task, windows.room(reach.length, together + UNIT));
+      const stretches = stretchesOf(count);
+      const cut = mayCut && stretches > 1;
+      const first = cut ? 0 : evenly(from, bands, rows, ROW_UNIT)[0];
+      const end = cut ? rows : evenly(to - 1, bands, rows, ROW_UNIT)[1];
+      const [at, leading, transposed] = weights[group];
+      const a = [at + first * (transposed ? 1 : leading) * bytes, leading, transposed] as const;
+      for (let s = cut ? from : 0; s < (cut ? to : stretches); s++) {
+        const [j, last] = evenly(s, stretches, count);
+        const b = windows.at(run, base, [j, last], room);
+        const result = [c + first * row + j * bytes, row / bytes, accumulate] as const;
+        native.multiply(run, [end - first, last - j, reach.length], a, b, result);
+      }
+      return [first, end];
+    },
+  };
 }
 
 /** The system's BLAS for `count` products of such sizes, if there is one and it is quicker. */
-export function nativeFor(dtype: DType, rows: number, k: number, columns: number, count: number): NativeGemm | null {
+export function nativeFor(
+  plan: Plan,
+  dtype: DType,
+  rows: number,
+  k: number,
+  columns: number,
+  count: number,
+): NativeGemm | null {
   const steps = rows * k * columns * count;
   if (rows < FEWEST_ROWS || Math.min(k, columns) < SHORTEST_SUMS || steps < WORTH_CALLS) return null;
-  return nativeGemm(dtype, steps);
+  return plan.native(dtype, steps);
 }

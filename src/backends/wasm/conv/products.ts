@@ -4,24 +4,20 @@
  */
 
 import { dtypeInfo } from '../../../core/dtype.ts';
-import type { Strided } from '../../../kernels/strided.ts';
 import type { NativeGemm } from '../blas/product.ts';
-import { clear } from '../clear.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS } from '../gemm-product.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunchBeside } from '../heap.ts';
-import { startOf } from '../indexing/nest.ts';
-import { joinWorkers } from '../threads/pending.ts';
-import { canShare } from '../threads/pool.ts';
-import { leaveInTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
+import type { Operand, Plan } from '../plan.ts';
+import { getNumThreads } from '../threads/pool.ts';
+import { type Run, shareOf, tasksAmong } from '../threads/share.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
-import { type ConvKernels, convKernels } from './kernels.ts';
+import { convKernels } from './kernels.ts';
 import { type Mover, mover } from './move.ts';
-import { NativeProducts, nativeFor, Rooms } from './native.ts';
-import { WeightPanels } from './panels.ts';
-import { areHonest, place, product } from './tables.ts';
+import { nativeFor, nativeProducts, roomsOf } from './native.ts';
+import { weightPanels } from './panels.ts';
+import { areHonest, perCount, product } from './tables.ts';
 
 /** With fewer rows than this, windows are not packed. */
 const FEW_ROWS = 16;
@@ -36,12 +32,13 @@ const FRAME_BYTES = 1 << 22;
 const PIECE_COLUMNS = 64;
 
 export interface Task {
+  readonly plan: Plan;
   readonly op: string;
   /** [N, C, d…], contiguous. */
-  readonly out: Strided;
+  readonly out: Operand;
   /** [N, C′, d′…] */
-  readonly source: Strided;
-  readonly weight: Strided;
+  readonly source: Operand;
+  readonly weight: Operand;
   readonly groups: number;
   /** Zeros around the source, along each spatial dimension. */
   readonly before: readonly number[];
@@ -71,34 +68,31 @@ export interface Part {
 
 /** `out[n, r, place] = Σ w[r, c, tap] source[n, c, column + reach]` at the places of all parts. */
 export function products(task: Task, parts: readonly Part[]): void {
-  const { out, source, weight, groups, accumulate } = task;
+  const { plan, out, source, groups, accumulate } = task;
   const gemm = kernelsFor(task.op, out.dtype);
-  beginLaunchBeside();
   const [images, outChannels, ...size] = out.shape as [number, number, ...number[]];
   const channels = source.shape[1] / groups;
   const inner = parts.filter(
     (part) => product(part.sizes) > 0 && channels * product(part.taps.map((t) => t.length)) > 0,
   );
-  const address = startOf(out);
   const covered = inner.reduce((sum, part) => sum + product(part.sizes), 0);
   if (!accumulate && covered < product(size)) {
-    clear(address, product(out.shape) * gemm.bytes);
+    plan.clear(out.at, product(out.shape) * gemm.bytes);
   }
   if (inner.length === 0 || images * outChannels === 0) return;
   const places = Math.max(...inner.map((part) => product(part.sizes)));
   const alone = nativeForParts(task, inner, 1);
   const few = alone === null ? FEW_PLACES : Math.max(FEW_PLACES, Math.min(NATIVE_FEW_PLACES, outChannels / groups / 2));
   const together = places < few ? evenLots(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
-  startOf(weight);
   const wave = groupsTogether(groups, channels, source, together);
   const native = alone ?? nativeForParts(task, inner, together);
   const wanted = native === null ? WAVE_STEPS : NATIVE_WAVE_STEPS;
   const allLots = Math.ceil(images / together);
   const lots = lotsTogether(outChannels * channels * together, inner, allLots, wanted);
-  const frame = frameOf(source, task.before, task.after, lots * together, wave * channels, task.phases);
+  const frame = frameOf(plan, source, task.before, task.after, lots * together, wave * channels, task.phases);
   const count = allLots * groups * inner.length;
   const runs = inner
-    .map((part) => new PartProducts(gemm, native, task, part, frame, address, count))
+    .map((part) => partProducts(gemm, native, task, part, frame, count))
     // The longest first, so that none waits for them at the end.
     .toSorted((a, b) => b.stepsOf(1) - a.stepsOf(1));
   for (let n = 0; n < images; n += lots * together) {
@@ -106,6 +100,7 @@ export function products(task: Task, parts: readonly Part[]): void {
     for (let g = 0; g < groups; g += wave) {
       const base = frame.at(n, several, g * channels);
       inWave(
+        plan,
         runs,
         Math.min(wave, groups - g),
         several,
@@ -122,7 +117,7 @@ export function products(task: Task, parts: readonly Part[]): void {
 
 /** The system's BLAS, if there is one and it is quicker for these parts. */
 export function nativeForParts(
-  { out, source, groups }: Task,
+  { plan, out, source, groups }: Task,
   parts: readonly Part[],
   together: number,
 ): NativeGemm | null {
@@ -132,7 +127,7 @@ export function nativeForParts(
     Math.max(...parts.map((part) => product(sizes(part))));
   const k = channels * most(({ taps }) => taps.map((t) => t.length));
   const columns = together * most(({ sizes }) => sizes);
-  return nativeFor(out.dtype, rows, k, columns, (out.shape[0] * groups * parts.length) / together);
+  return nativeFor(plan, out.dtype, rows, k, columns, (out.shape[0] * groups * parts.length) / together);
 }
 
 /** How many of some images go together, at most `most` or as many as make all lots alike. */
@@ -145,13 +140,13 @@ const NATIVE_WAVE_STEPS = 2 ** 27;
 
 /** How many lots of images make a wave: one, unless threads can share it. */
 function lotsTogether(channels: number, parts: readonly Part[], lots: number, wanted: number): number {
-  if (lots < 2 || !canShare()) return 1;
+  if (lots < 2 || getNumThreads() === 1) return 1;
   const steps = parts.reduce((sum, { sizes, taps }) => sum + product(sizes) * product(taps.map((t) => t.length)), 0);
   return Math.max(1, Math.min(lots, Math.ceil(wanted / (channels * steps))));
 }
 
 /** How many groups are looked at together: as many as a frame of moderate size holds. */
-export function groupsTogether(groups: number, channels: number, { shape, dtype }: Strided, images: number): number {
+export function groupsTogether(groups: number, channels: number, { shape, dtype }: Operand, images: number): number {
   const bytes = channels * product(shape.slice(2)) * images * dtypeInfo(dtype).bytes;
   return Math.min(groups, Math.max(1, Math.floor(FRAME_BYTES / Math.max(1, bytes))));
 }
@@ -166,6 +161,7 @@ type Visit = (part: PartProducts, groups: Span, images: Span, piece: Piece, room
 
 /** Deals the parts of some groups of some images, `together` at a time, out to tasks, cut into pieces where there are too few. */
 function inWave(
+  plan: Plan,
   parts: readonly PartProducts[],
   groups: number,
   images: number,
@@ -177,7 +173,7 @@ function inWave(
   const most = Math.min(together, images);
   const steps = groups * parts.reduce((sum, part) => sum + part.stepsOf(images), 0);
   const pieces = lots * groups * parts.reduce((sum, part) => sum + part.mostPieces(most), 0);
-  const tasks = shared ? tasksFor(steps, pieces) : 1;
+  const tasks = shared ? tasksAmong(steps, pieces) : 1;
   const each = Math.ceil(tasks / (parts.length * lots));
   const units: (readonly [PartProducts, groups: Span, images: Span, Piece])[] = [];
   for (const part of parts) {
@@ -191,8 +187,7 @@ function inWave(
       }
     }
   }
-  if (!shared) joinWorkers();
-  leaveInTasks(Math.min(tasks, units.length), steps, (t, run) => {
+  plan.inTasks(Math.min(tasks, units.length), shared ? steps : 0, (t, run) => {
     const [from, to] = shareOf(t, Math.min(tasks, units.length), units.length);
     for (let u = from; u < to; u++) {
       const [part, some, few, piece] = units[u];
@@ -217,213 +212,155 @@ interface Where {
   readonly groups: number;
 }
 
-class PartProducts {
-  readonly #gemm: GemmKernels;
-  readonly #kernels: ConvKernels;
-  readonly #task: Task;
-  readonly #part: Part;
-  readonly #frame: Frame;
-  readonly #out: number;
-  readonly #rows: number;
-  readonly #channels: number;
-  /** The length of sums. */
-  readonly #k: number;
-  /** Packed weights of all groups, or what does without, and the offsets of k in the frame. */
-  readonly #weights: WeightPanels | NativeProducts;
-  readonly #reach: number;
-  readonly #columns = new Map<number, Columns>();
-  /** Room for packed windows, and for results on their way, of each task. */
-  readonly #panels = new Rooms();
-  readonly #results = new Rooms();
-  readonly #deliverers = new Map<string, Mover>();
+/** How the products of a part are made. */
+export interface Products {
+  /** Into how many pieces that many columns may be cut, if they may. */
+  pieces(columns: number, mayCut: boolean): number;
+  /** Pieces `from` to `to` of some images and groups, as task `task`. Tells which rows were made. */
+  multiply(
+    run: Run,
+    task: number,
+    operands: Operands,
+    [from, to]: readonly [number, number],
+    mayCut: boolean,
+  ): readonly [first: number, end: number];
+}
 
-  /** One of `count` of a task, each for a lot of images and a group. */
-  constructor(
-    gemm: GemmKernels,
-    native: NativeGemm | null,
-    task: Task,
-    part: Part,
-    frame: Frame,
-    out: number,
-    count: number,
-  ) {
-    this.#gemm = gemm;
-    this.#kernels = convKernels(gemm);
-    this.#task = task;
-    this.#part = part;
-    this.#frame = frame;
-    this.#out = out;
-    this.#rows = task.out.shape[1] / task.groups;
-    const channels = task.source.shape[1] / task.groups;
-    this.#channels = channels;
-    const reach = placesIn(frame, { channels }, part.reach);
-    this.#k = reach.length;
-    this.#weights =
-      native === null
-        ? new WeightPanels(gemm, task, part)
-        : new NativeProducts(
-            gemm,
-            native,
-            task,
-            part,
-            reach,
-            (images) => placesIn(frame, { images }, part.columns),
-            count,
-          );
-    this.#reach = place(reach);
-  }
+/** The products of a part: for each group of a lot of images, on `count` of which the work is dealt out. */
+interface PartProducts {
+  /** Multiplications for a group of some images. */
+  stepsOf(images: number): number;
+  /** Into how many pieces a group may be cut: what is delivered goes in one, or in bands of rows. */
+  mostPieces(images: number): number;
+  /** Whether groups of few channels are done at a time. */
+  readonly spansGroups: boolean;
+  /** A piece of the products of some groups and images. */
+  run(run: Run, room: number, where: Where, piece: Piece): void;
+}
 
-  #columnsOf(images: number): Columns {
-    let columns = this.#columns.get(images);
-    if (columns === undefined) {
-      columns = this.#makeColumns(images);
-      this.#columns.set(images, columns);
-    }
-    return columns;
-  }
+function partProducts(
+  gemm: GemmKernels,
+  native: NativeGemm | null,
+  task: Task,
+  part: Part,
+  frame: Frame,
+  count: number,
+): PartProducts {
+  const { plan, out, source, groups, accumulate } = task;
+  const { bytes, columns: panel, lanes, packed } = gemm;
+  const kernels = convKernels(gemm);
+  const rows = out.shape[1] / groups;
+  const channels = source.shape[1] / groups;
+  const offsets = placesIn(frame, { channels }, part.reach);
+  const places = product(part.sizes);
+  const spansGroups = rows < FEW_ROWS;
+  const results = roomsOf(plan);
 
-  #makeColumns(images: number): Columns {
-    const { bytes, lanes } = this.#gemm;
-    const places = placesIn(this.#frame, { images }, this.#part.columns);
-    return { count: places.length, table: place(places, PIECE_COLUMNS), honest: areHonest(places, lanes.count, bytes) };
-  }
+  const columnsOf = perCount((images): Columns => {
+    const list = placesIn(frame, { images }, part.columns);
+    return { count: list.length, table: plan.place(list, PIECE_COLUMNS), honest: areHonest(list, lanes.count, bytes) };
+  });
 
   /** Whether columns lie in the result as they are made: not if they are of several images, or of a lattice. */
-  #inPlace(images: number): boolean {
-    return images === 1 && product(this.#part.sizes) === product(this.#task.out.shape.slice(2));
-  }
+  const isInPlace = (images: number): boolean => images === 1 && places === product(out.shape.slice(2));
 
   /** Brings so many rows of results to their places. */
-  #delivererOf(images: number, rows: number): Mover {
-    const key = `${images} ${rows}`;
-    let deliver = this.#deliverers.get(key);
-    if (deliver === undefined) {
-      const { out, accumulate } = this.#task;
-      const { sizes, step } = this.#part;
-      const [imageStep, channelStep, ...spatial] = out.strides as [number, number, ...number[]];
-      const places = product(sizes);
-      const within = sizes.map((_, d) => product(sizes.slice(d + 1)));
-      deliver = mover(
-        accumulate ? 'add' : 'put',
-        out.dtype,
-        [rows, images, ...sizes],
-        [channelStep, imageStep, ...spatial.map((s, d) => s * step[d])],
-        [images * places, places, ...within],
-      );
-      this.#deliverers.set(key, deliver);
-    }
-    return deliver;
-  }
+  const delivererOf = (images: number, some: number): Mover => {
+    const { sizes, step } = part;
+    const [imageStep, channelStep, ...spatial] = out.strides as [number, number, ...number[]];
+    const within = sizes.map((_, d) => product(sizes.slice(d + 1)));
+    return mover(
+      plan,
+      accumulate ? 'add' : 'put',
+      out.dtype,
+      [some, images, ...sizes],
+      [channelStep, imageStep, ...spatial.map((s, d) => s * step[d])],
+      [images * places, places, ...within],
+    );
+  };
 
-  /** Multiplications for a group of some images. */
-  stepsOf(images: number): number {
-    return this.#rows * this.#k * images * product(this.#part.sizes);
-  }
+  const generated = (): Products => {
+    const panels = weightPanels(gemm, task, part);
+    const reach = plan.place(offsets);
+    const rooms = roomsOf(plan);
 
-  /** Into how many pieces a group may be cut: what is delivered goes in one, or in bands of rows. */
-  mostPieces(images: number): number {
-    const { count } = this.#columnsOf(images);
-    if (this.#weights instanceof NativeProducts) return this.#weights.pieces(count, this.#inPlace(images));
-    return this.#inPlace(images) ? Math.ceil(count / PIECE_COLUMNS) : 1;
-  }
-
-  /** Whether groups of few channels are done at a time. */
-  get spansGroups(): boolean {
-    return this.#rows < FEW_ROWS;
-  }
-
-  /** A piece of the products of some groups and images. */
-  run(run: Run, room: number, where: Where, [piece, pieces]: Piece): void {
-    const { out, accumulate } = this.#task;
-    const { bytes } = this.#gemm;
-    const { images, group, groups } = where;
-    const { count, table, honest } = this.#columnsOf(images);
-    const start = this.#part.start.reduce((sum, s, d) => sum + s * out.strides[d + 2], 0);
-    const to = this.#out + (where.image * out.strides[0] + group * this.#rows * out.strides[1] + start) * bytes;
-    const of = { ...where, xs: table, honest, row: count * bytes };
-    const inPlace = this.#inPlace(images);
-    const result = inPlace ? to : this.#results.of(room, groups * this.#rows * count * bytes);
-    const operands = { ...of, c: result, accumulate: inPlace && accumulate };
-    const span = shareOf(piece, pieces, this.mostPieces(images));
-    const weights = this.#weights;
-    let [first, end] = [0, groups * this.#rows];
-    if (weights instanceof NativeProducts) [first, end] = weights.multiply(run, room, operands, span, inPlace);
-    else {
-      const [from, last] = inPlace ? span.map((n) => Math.min(count, n * PIECE_COLUMNS)) : [0, count];
-      if (this.spansGroups) this.#direct(run, weights, operands, from, last);
-      else this.#packed(run, room, weights, operands, from, last);
-    }
-    if (inPlace) return;
-    const deliver = this.#delivererOf(images, end - first);
-    deliver(run, to + first * out.strides[1] * bytes, result + first * count * bytes);
-  }
-
-  #direct(
-    run: Run,
-    weights: WeightPanels,
-    { c, row, base, xs, honest, group, groups, accumulate }: Operands,
-    from: number,
-    to: number,
-  ): void {
-    const { bytes } = this.#gemm;
-    const steps = [weights.groupBytes, this.#channels * this.#frame.channel, this.#rows * row];
-    weights.eachBlock((at, length) => {
-      for (let i = 0; i < this.#rows; i += TILE_ROWS) {
-        const kernel = this.#kernels.direct(Math.min(TILE_ROWS, this.#rows - i));
-        const a = weights.at(group, i, at, length);
-        const more = Number(accumulate || at > 0);
-        const y = c + i * row + from * bytes;
-        run(
-          kernel,
-          a,
-          base,
-          xs + 4 * from,
-          this.#reach + 4 * at,
-          y,
-          row,
-          to - from,
-          length,
-          more,
-          Number(honest),
-          groups,
-          ...steps,
-        );
-      }
-    });
-  }
-
-  #packed(
-    run: Run,
-    room: number,
-    weights: WeightPanels,
-    { c, row, base, xs, group, accumulate }: Operands,
-    from: number,
-    to: number,
-  ): void {
-    const { bytes, columns, packed } = this.#gemm;
-    const pack = this.#kernels.pack('across', columns);
-    const widest = Math.ceil(Math.min(to - from, BLOCK_COLUMNS) / columns) * columns;
-    const panels = this.#panels.of(room, widest * weights.longest * bytes);
-    for (let j = from; j < to; j += BLOCK_COLUMNS) {
-      const width = Math.min(BLOCK_COLUMNS, to - j);
-      weights.eachBlock((at, length) => {
-        run(pack, base, xs + 4 * j, this.#reach + 4 * at, panels, length, Math.ceil(width / columns));
-        for (let i = 0; i < this.#rows; i += BLOCK_ROWS) {
-          const height = Math.min(BLOCK_ROWS, this.#rows - i);
-          const a = weights.at(group, i, at, length);
-          const [aPanel, bPanel] = [TILE_ROWS * length * bytes, columns * length * bytes];
-          const [y, more] = [c + i * row + j * bytes, Number(accumulate || at > 0)];
-          run(packed, a, 0, 0, aPanel, panels, 0, bPanel, y, row, height, width, length, more);
+    const direct = (run: Run, of: Operands, from: number, to: number): void => {
+      const { c, row, base, xs, honest, group, groups, accumulate } = of;
+      const steps = [panels.groupBytes, channels * frame.channel, rows * row];
+      panels.eachBlock((at, length) => {
+        for (let i = 0; i < rows; i += TILE_ROWS) {
+          const kernel = kernels.direct(Math.min(TILE_ROWS, rows - i));
+          const a = panels.at(group, i, at, length);
+          const more = Number(accumulate || at > 0);
+          const [x, k, y] = [xs + 4 * from, reach + 4 * at, c + i * row + from * bytes];
+          run(kernel, a, base, x, k, y, row, to - from, length, more, Number(honest), groups, ...steps);
         }
       });
-    }
-  }
+    };
+
+    const pack = (run: Run, room: number, of: Operands, from: number, to: number): void => {
+      const { c, row, base, xs, group, accumulate } = of;
+      const packWindows = kernels.pack('across', panel);
+      const widest = Math.ceil(Math.min(to - from, BLOCK_COLUMNS) / panel) * panel;
+      const windows = rooms(room, widest * panels.longest * bytes);
+      for (let j = from; j < to; j += BLOCK_COLUMNS) {
+        const width = Math.min(BLOCK_COLUMNS, to - j);
+        panels.eachBlock((at, length) => {
+          run(packWindows, base, xs + 4 * j, reach + 4 * at, windows, length, Math.ceil(width / panel));
+          for (let i = 0; i < rows; i += BLOCK_ROWS) {
+            const height = Math.min(BLOCK_ROWS, rows - i);
+            const a = panels.at(group, i, at, length);
+            const [aPanel, bPanel] = [TILE_ROWS * length * bytes, panel * length * bytes];
+            const [y, more] = [c + i * row + j * bytes, Number(accumulate || at > 0)];
+            run(packed, a, 0, 0, aPanel, windows, 0, bPanel, y, row, height, width, length, more);
+          }
+        });
+      }
+    };
+
+    return {
+      pieces: (count, mayCut) => (mayCut ? Math.ceil(count / PIECE_COLUMNS) : 1),
+      multiply: (run, room, of, span, mayCut) => {
+        const [from, last] = mayCut ? span.map((n) => Math.min(of.count, n * PIECE_COLUMNS)) : [0, of.count];
+        if (spansGroups) direct(run, of, from, last);
+        else pack(run, room, of, from, last);
+        return [0, of.groups * rows];
+      },
+    };
+  };
+
+  const by =
+    native === null
+      ? generated()
+      : nativeProducts(gemm, native, task, part, offsets, (images) => placesIn(frame, { images }, part.columns), count);
+  const mostPieces = (images: number): number => by.pieces(columnsOf(images).count, isInPlace(images));
+
+  return {
+    stepsOf: (images) => rows * offsets.length * images * places,
+    mostPieces,
+    spansGroups,
+    run: (run, room, where, [piece, pieces]) => {
+      const { images, group, groups } = where;
+      const { count, table, honest } = columnsOf(images);
+      const start = part.start.reduce((sum, s, d) => sum + s * out.strides[d + 2], 0);
+      const to = out.at + (where.image * out.strides[0] + group * rows * out.strides[1] + start) * bytes;
+      const inPlace = isInPlace(images);
+      const result = inPlace ? to : results(room, groups * rows * count * bytes);
+      const more = inPlace && accumulate;
+      const operands = { ...where, count, xs: table, honest, row: count * bytes, c: result, accumulate: more };
+      const [first, end] = by.multiply(run, room, operands, shareOf(piece, pieces, mostPieces(images)), inPlace);
+      if (inPlace) return;
+      const deliver = delivererOf(images, end - first);
+      deliver(run, to + first * out.strides[1] * bytes, result + first * count * bytes);
+    },
+  };
 }
 
 /** The operands of some groups: the result and bytes between its rows, and windows at `base` and the entries of a table. */
 export interface Operands extends Where {
   readonly c: number;
   readonly row: number;
+  readonly count: number;
   readonly xs: number;
   readonly honest: boolean;
   readonly accumulate: boolean;

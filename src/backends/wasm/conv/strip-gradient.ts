@@ -3,15 +3,11 @@
  * with lines of the images, as many at a time as fit in registers.
  */
 import { kernelsFor } from '../gemm-select.ts';
-import { beginLaunchBeside, scratch } from '../heap.ts';
-import { startOf } from '../indexing/nest.ts';
-import { parameterWords } from '../linear-memory.ts';
-import { deal, inTurn } from '../threads/share.ts';
 import { frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { gradientRows, TAPS_TOGETHER } from './strip-kernels.ts';
 import { LONGEST_SUMS, WAVE_BYTES } from './strips.ts';
-import { place, product, steps, sums } from './tables.ts';
+import { product, steps, sums } from './tables.ts';
 import { PARTS, type WeightTask } from './weights.ts';
 
 /** Places that are summed before the sums are added to others, at least. */
@@ -43,14 +39,10 @@ interface Block {
 }
 
 /** Such a gradient. */
-export function gradientByStrips({ out, x, y, groups, before, after, stride, dilation }: WeightTask): void {
+export function gradientByStrips({ plan, out, x, y, groups, before, after, stride, dilation }: WeightTask): void {
   const gemm = kernelsFor('conv', out.dtype);
   const { bytes, lanes } = gemm;
   const kernels = convKernels(gemm);
-  beginLaunchBeside();
-  const to = startOf(out);
-  startOf(x);
-  const fromY = startOf(y);
   const images = y.shape[0];
   const [outputs, channels, ...taps] = out.shape as [number, number, ...number[]];
   const rows = outputs / groups;
@@ -61,7 +53,7 @@ export function gradientByStrips({ out, x, y, groups, before, after, stride, dil
   const together = Math.min(images, Math.ceil(SUMMED_TOGETHER / places));
   const imageBytes = product(x.shape.slice(1)) * bytes;
   const wave = Math.min(images, together * Math.max(1, Math.floor(WAVE_BYTES / (imageBytes * together))));
-  const frame = frameOf(x, before, after, wave, x.shape[1]);
+  const frame = frameOf(plan, x, before, after, wave, x.shape[1]);
   const [imageStep, rowStep, ...spatial] = y.strides.map((s) => s * bytes) as [number, number, ...number[]];
 
   // Where lines of places begin: in y, and in the frame.
@@ -72,16 +64,12 @@ export function gradientByStrips({ out, x, y, groups, before, after, stride, dil
     { images: together },
     sizes.map((n, dim) => first(steps(n, stride[dim]), dim)),
   );
-  const lines = place(Int32Array.from([...linesOfY].flatMap((at, i) => [at, linesOfX[i]])));
+  const lines = plan.place([...linesOfY].flatMap((at, i) => [at, linesOfX[i]]));
   const linesOfImage = linesOfY.length / together;
   const vectors = Math.floor(sizes[d] / lanes.count);
   const left = sizes[d] % lanes.count;
   const rest = left === 0 ? 0 : (left - lanes.count) * bytes;
-  const mask = scratch(16);
-  const end = (mask + 16) >>> 2;
-  parameterWords()
-    .fill(0, mask >>> 2, end)
-    .fill(-1, end - (left * bytes) / 4, end);
+  const mask = plan.place(steps(4, 0).fill(-1, 4 - (left * bytes) / 4));
 
   const tapLines = placesIn(
     frame,
@@ -100,12 +88,12 @@ export function gradientByStrips({ out, x, y, groups, before, after, stride, dil
   const lots = Math.ceil(images / together);
   const parts = Math.min(PARTS, lots);
   const sumBytes = outputs * count * bytes;
-  const sumsOf = Array.from({ length: parts }, (_, part) => (part === 0 ? to : scratch(sumBytes)));
+  const sumsOf = Array.from({ length: parts }, (_, part) => (part === 0 ? out.at : plan.room(sumBytes)));
 
   for (let n = 0; n < images; n += wave) {
     const several = Math.min(wave, images - n);
     const base = frame.at(n, several, 0);
-    deal(null, outputs * count * several * places, parts * groups * bands, (run, from, end) => {
+    plan.deal(null, outputs * count * several * places, parts * groups * bands, (run, from, end) => {
       for (let unit = from; unit < end; unit++) {
         const part = Math.floor(unit / (groups * bands));
         const group = Math.floor(unit / bands) % groups;
@@ -117,7 +105,7 @@ export function gradientByStrips({ out, x, y, groups, before, after, stride, dil
         for (let i = lot + ((part + parts - (lot % parts)) % parts); i * together < n + several; i += parts) {
           const image = i * together;
           const lineCount = Math.min(together, images - image) * linesOfImage;
-          const atY = fromY + image * imageStep + row * rowStep;
+          const atY = y.at + image * imageStep + row * rowStep;
           const atX = base + (image - n) * frame.image + group * channels * frame.channel;
           const c = sumsOf[part] + row * count * bytes;
           const more = Number(i >= parts);
@@ -129,5 +117,5 @@ export function gradientByStrips({ out, x, y, groups, before, after, stride, dil
       }
     });
   }
-  for (const more of sumsOf.slice(1)) inTurn(gemm.add, more, to, outputs * count);
+  for (const more of sumsOf.slice(1)) plan.call(gemm.add, more, out.at, outputs * count);
 }

@@ -3,21 +3,17 @@
  * packed for too little. Where places follow each other along the last dimension, tiles of the result read them as
  * they are, and begin with the bias.
  */
-import type { Strided } from '../../../kernels/strided.ts';
-import { clear } from '../clear.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunchBeside, scratch } from '../heap.ts';
-import { startOf } from '../indexing/nest.ts';
-import { deal, inTurn } from '../threads/share.ts';
+import type { Operand, Plan } from '../plan.ts';
 import { frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { mover } from './move.ts';
-import { WeightPanels } from './panels.ts';
+import { weightPanels } from './panels.ts';
 import type { Part, Task } from './products.ts';
 import { stripVectors } from './strip-kernels.ts';
-import { areApart, place, product } from './tables.ts';
+import { areApart, product } from './tables.ts';
 
 /** Longest sums that are not worth packing for; and with fewer rows than so many, where packing gains less. */
 export const LONGEST_SUMS = 64;
@@ -56,7 +52,7 @@ export function suitsStrips({ out, source, groups, before, after, phases }: Task
  * Vectors of places, from one end of a line to the other, `vectors` of them in a tile: the last one of a line lies over
  * what it must of the one before. Words for where each is in the source and in the result.
  */
-function tilesOf(columns: Int32Array, width: number, lanes: number, bytes: number, vectors: number) {
+function tilesOf(plan: Plan, columns: Int32Array, width: number, lanes: number, bytes: number, vectors: number) {
   const words: number[] = [];
   for (let line = 0; line < columns.length; line += width) {
     for (let x = 0; x < width; x += lanes) {
@@ -65,61 +61,56 @@ function tilesOf(columns: Int32Array, width: number, lanes: number, bytes: numbe
     }
   }
   while (words.length % (2 * vectors) !== 0) words.push(...words.slice(-2));
-  return { table: place(Int32Array.from(words)), count: words.length / (2 * vectors) };
+  return { table: plan.place(words), count: words.length / (2 * vectors) };
 }
 
 /** The weights of groups of one row, one after the other. */
-function loneWeights(gemm: GemmKernels, { source, weight, groups, channelStep, groupStep }: Task): number {
+function loneWeights(gemm: GemmKernels, { plan, source, weight, groups, channelStep, groupStep }: Task): number {
   const [channels, taps] = [source.shape[1] / groups, weight.shape.slice(2)];
   const shape = [groups, channels, ...taps];
-  const to = scratch(product(shape) * gemm.bytes);
+  const to = plan.room(product(shape) * gemm.bytes);
   const strides = shape.map((_, d) => product(shape.slice(d + 1)));
   const from = [groupStep, channelStep, ...weight.strides.slice(2)];
-  mover('put', weight.dtype, shape, strides, from)(inTurn, to, startOf(weight));
+  mover(plan, 'put', weight.dtype, shape, strides, from)(plan.call, to, weight.at);
   return to;
 }
 
 /** A convolution that suits, and `bias` [channels] added to it. */
-export function convolveStrips(task: Task, part: Part, bias: Strided | null): void {
-  const { out, source, weight, groups } = task;
+export function convolveStrips(task: Task, part: Part, bias: Operand | null): void {
+  const { plan, out, source, groups } = task;
   const gemm = kernelsFor(task.op, out.dtype);
   const { bytes, lanes } = gemm;
-  beginLaunchBeside();
-  const to = startOf(out);
-  startOf(source);
-  startOf(weight);
-  const biasFrom = bias === null ? 0 : startOf(bias);
   const images = out.shape[0];
   const channels = source.shape[1] / groups;
   const d = part.sizes.length - 1;
   const imageBytes = product(source.shape.slice(1)) * bytes;
   const wave = Math.min(images, Math.max(1, Math.floor(WAVE_BYTES / imageBytes)));
-  const frame = frameOf(source, task.before, task.after, wave, source.shape[1], task.phases);
+  const frame = frameOf(plan, source, task.before, task.after, wave, source.shape[1], task.phases);
   const rows = out.shape[1] / groups;
   const k = channels * product(part.taps.map((t) => t.length));
   const panels = Math.ceil(rows / TILE_ROWS);
-  const weights = rows > 1 ? new WeightPanels(gemm, task, part, true) : null;
+  const weights = rows > 1 ? weightPanels(gemm, task, part, true) : null;
   const lone = weights === null ? loneWeights(gemm, task) : 0;
   const groupBytes = weights?.groupBytes ?? k * bytes;
   const columns = placesIn(frame, {}, part.columns);
   const tiles = new Map<number, ReturnType<typeof tilesOf>>();
   for (const some of new Set([Math.min(TILE_ROWS, rows), rows % TILE_ROWS || TILE_ROWS])) {
-    tiles.set(some, tilesOf(columns, part.sizes[d], lanes.count, bytes, stripVectors(some)));
+    tiles.set(some, tilesOf(plan, columns, part.sizes[d], lanes.count, bytes, stripVectors(some)));
   }
   const { taps, reversed } = tapsOf(part, task.phases);
   const reach = taps === 1 ? part.reach : part.reach.with(d, [Math.min(...part.reach[d])]);
   const lines = placesIn(frame, { channels }, reach);
-  const lineTable = place(lines);
-  const starts = scratch(Math.ceil(out.shape[1] / TILE_ROWS + 1) * TILE_ROWS * bytes);
-  if (bias === null) clear(starts, out.shape[1] * bytes);
-  else mover('put', out.dtype, [out.shape[1]], [1], bias.strides)(inTurn, starts, biasFrom);
+  const lineTable = plan.place(lines);
+  const starts = plan.room(Math.ceil(out.shape[1] / TILE_ROWS + 1) * TILE_ROWS * bytes);
+  if (bias === null) plan.clear(starts, out.shape[1] * bytes);
+  else mover(plan, 'put', out.dtype, [out.shape[1]], [1], bias.strides)(plan.call, starts, bias.at);
   const row = out.strides[1] * bytes;
   const strip = convKernels(gemm).strips(taps, reversed);
   for (let n = 0; n < images; n += wave) {
     const some = Math.min(wave, images - n);
     const base = frame.at(n, some, 0);
     const units = some * groups * panels;
-    deal(null, out.shape[1] * k * some * columns.length, units, (run, first, end) => {
+    plan.deal(null, out.shape[1] * k * some * columns.length, units, (run, first, end) => {
       for (let unit = first, together = 1; unit < end; unit += together) {
         const [image, group] = [Math.floor(unit / (groups * panels)), Math.floor(unit / panels) % groups];
         const i = (unit % panels) * TILE_ROWS;
@@ -133,7 +124,7 @@ export function convolveStrips(task: Task, part: Part, bias: Strided | null): vo
           base + image * frame.image + group * channels * frame.channel,
           table,
           count,
-          to + (n + image) * out.strides[0] * bytes + channel * row,
+          out.at + (n + image) * out.strides[0] * bytes + channel * row,
           row,
           lineTable,
           lines.length,

@@ -3,9 +3,6 @@
  * are at `row[i] + column[j]`: with the places of windows in one table and the places within a window
  * in another, no matrix of windows has to exist.
  */
-import { scratch } from '../heap.ts';
-import { parameterWords } from '../linear-memory.ts';
-
 export const product = (sizes: readonly number[]): number => sizes.reduce((p, n) => p * n, 1);
 
 /** Whether each number is so much more than the one before. */
@@ -46,15 +43,15 @@ export function areHonest(table: Int32Array, count: number, bytes: number): bool
   return true;
 }
 
-/**
- * Puts a table where kernels can read it, for the current launch. It is filled up to a multiple of
- * `multiple` by repeating its last entry, so that the last vector of elements reads what exists.
- */
-export function place(table: Int32Array, multiple = 1): number {
-  const length = Math.ceil(table.length / multiple) * multiple;
-  const at = scratch(4 * Math.max(1, length));
-  const words = parameterWords();
-  words.set(table, at >>> 2);
-  words.fill(table[table.length - 1] ?? 0, (at >>> 2) + table.length, (at >>> 2) + length);
-  return at;
+/** What is made once for each number of images, or places. */
+export function perCount<T>(make: (count: number) => T): (count: number) => T {
+  const made = new Map<number, T>();
+  return (count) => {
+    let one = made.get(count);
+    if (one === undefined) {
+      one = make(count);
+      made.set(count, one);
+    }
+    return one;
+  };
 }

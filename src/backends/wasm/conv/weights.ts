@@ -3,22 +3,19 @@
  * result, columns are channels of the source and taps, and the sum runs over images and places.
  */
 
-import type { Strided } from '../../../kernels/strided.ts';
 import type { NativeGemm } from '../blas/product.ts';
-import { clear } from '../clear.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, LONGEST_K } from '../gemm-product.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunchBeside, scratch } from '../heap.ts';
-import { startOf } from '../indexing/nest.ts';
-import { deal, inTurn, type Run } from '../threads/share.ts';
+import type { Operand, Plan } from '../plan.ts';
+import type { Run } from '../threads/share.ts';
 import { DOT_WIDTHS } from './direct.ts';
 import { frameOf, phasesOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
-import { columnsTogether, evenly, Matrix, nativeFor, Rooms, UNIT } from './native.ts';
+import { columnsTogether, evenly, matrixOf, nativeFor, roomsOf, UNIT } from './native.ts';
 import { groupsTogether } from './products.ts';
-import { place, product, steps, sums } from './tables.ts';
+import { perCount, product, steps, sums } from './tables.ts';
 
 /** With fewer rows than this, the gradient is made of inner products. */
 const FEW_ROWS = 8;
@@ -30,12 +27,13 @@ const NATIVE_TOGETHER = 64;
 const DOT_LENGTH = 1024;
 
 export interface WeightTask {
+  readonly plan: Plan;
   /** [O, C / groups, k…], contiguous. */
-  readonly out: Strided;
+  readonly out: Operand;
   /** [N, C, d…] */
-  readonly x: Strided;
+  readonly x: Operand;
   /** [N, O, d′…] */
-  readonly y: Strided;
+  readonly y: Operand;
   readonly groups: number;
   readonly before: readonly number[];
   readonly after: readonly number[];
@@ -81,17 +79,16 @@ const LOTS_AT_ONCE = 64;
 const LOTS_BYTES = 1 << 22;
 
 /** The system's BLAS, if there is one and it is quicker for a gradient. */
-export function nativeForGradient({ out, y, groups }: WeightTask): NativeGemm | null {
+export function nativeForGradient({ plan, out, y, groups }: WeightTask): NativeGemm | null {
   const places = y.shape[0] * product(y.shape.slice(2));
-  return nativeFor(out.dtype, out.shape[0] / groups, places, product(out.shape.slice(1)), groups);
+  return nativeFor(plan, out.dtype, out.shape[0] / groups, places, product(out.shape.slice(1)), groups);
 }
 
 /** `out[o, c, k] = Σ x[n, c, s p − a + d k] y[n, o, p]` over images n and places p. */
 export function weightProducts(task: WeightTask): void {
-  const { out, x, y, groups, stride, dilation } = task;
+  const { plan, out, x, y, groups, stride, dilation } = task;
   const gemm = kernelsFor('conv', out.dtype);
   const { bytes } = gemm;
-  beginLaunchBeside();
   const sizes = y.shape.slice(2);
   const taps = out.shape.slice(2);
   const places = product(sizes);
@@ -99,9 +96,9 @@ export function weightProducts(task: WeightTask): void {
   const rows = out.shape[0] / groups;
   const channels = out.shape[1];
   const count = channels * product(taps);
-  const c = startOf(out);
+  const c = out.at;
   if (images * places === 0) {
-    clear(c, groups * rows * count * bytes);
+    plan.clear(c, groups * rows * count * bytes);
     return;
   }
   if (groups * rows * count === 0) return;
@@ -114,8 +111,8 @@ export function weightProducts(task: WeightTask): void {
   const lotBytes = together * channels * product(x.shape.slice(2)) * bytes;
   const atOnce = parts === 1 ? 1 : Math.min(lots, LOTS_AT_ONCE, Math.max(PARTS, Math.floor(LOTS_BYTES / lotBytes)));
   const phases = phasesOf(stride, taps);
-  const frame = frameOf(x, task.before, task.after, atOnce * together, wave * channels, phases);
-  const row = startOf(y);
+  const frame = frameOf(plan, x, task.before, task.after, atOnce * together, wave * channels, phases);
+  const row = y.at;
   const [imageStep, rowStep, ...spatial] = y.strides.map((s) => s * bytes) as [number, number, ...number[]];
   const operands: Sums = {
     rows,
@@ -133,7 +130,7 @@ export function weightProducts(task: WeightTask): void {
       sizes.map((n, d) => steps(n, stride[d])),
     ),
   };
-  const sum = sumsBy(gemm, native, operands, parts);
+  const sum = sumsBy(plan, gemm, native, operands, parts);
   /** A lot of images, numbered from the first one that lies in the frame at `base`; its sums go to those of its part. */
   const sumLot = (by: Run | null, t: number, first: number, lot: number, base: number, g: number): void => {
     const n = first + lot * together;
@@ -145,7 +142,7 @@ export function weightProducts(task: WeightTask): void {
     }));
     sum(by, t, some, Math.min(together, images - n) * places, i >= parts);
   };
-  const sumsOf = Array.from({ length: parts }, (_, part) => (part === 0 ? c : scratch(rows * count * bytes)));
+  const sumsOf = Array.from({ length: parts }, (_, part) => (part === 0 ? c : plan.room(rows * count * bytes)));
   for (let n = 0; n < images; n += atOnce * together) {
     const several = Math.min(atOnce * together, images - n);
     const some = Math.ceil(several / together);
@@ -156,7 +153,7 @@ export function weightProducts(task: WeightTask): void {
         continue;
       }
       const steps = native === null || native.shared ? rows * count * several * places : 0;
-      deal(null, steps, parts, (run, from, end, t) => {
+      plan.deal(null, steps, parts, (run, from, end, t) => {
         for (let part = from; part < end; part++) {
           // Of the lots in the frame those of this part, which is where the first of all goes and every fourth after it.
           const first = (part + parts - ((n / together) % parts)) % parts;
@@ -165,12 +162,12 @@ export function weightProducts(task: WeightTask): void {
       });
     }
   }
-  for (const more of sumsOf.slice(1)) inTurn(gemm.add, more, c, rows * count);
+  for (const more of sumsOf.slice(1)) plan.call(gemm.add, more, c, rows * count);
 }
 
-function sumsBy(gemm: GemmKernels, native: NativeGemm | null, operands: Sums, parts: number): SumProducts {
-  if (native !== null) return nativeProducts(gemm, native, operands, parts);
-  return operands.rows < FEW_ROWS ? innerProducts(gemm, operands) : packedProducts(gemm, operands);
+function sumsBy(plan: Plan, gemm: GemmKernels, native: NativeGemm | null, operands: Sums, parts: number): SumProducts {
+  if (native !== null) return nativeProducts(plan, gemm, native, operands, parts);
+  return operands.rows < FEW_ROWS ? innerProducts(plan, gemm, operands) : packedProducts(plan, gemm, operands);
 }
 
 /** Into how many pieces a product is cut for a library, and the fewest columns or rows of one. */
@@ -182,28 +179,35 @@ const NATIVE_FEWEST = 64;
  * there are parts for threads to share.
  */
 function nativeProducts(
+  plan: Plan,
   gemm: GemmKernels,
   native: NativeGemm,
   { rows, count, rowStep, ...of }: Sums,
   parts: number,
 ): SumProducts {
   const { bytes } = gemm;
-  const results = new Matrix(gemm, sums([steps(rows, rowStep)]), of.rowPlaces);
-  const windows = new Matrix(gemm, of.columns, of.columnPlaces);
+  const resultRows = Int32Array.from(steps(rows, rowStep));
+  // A last lot of fewer images has tables of its own, which end where its images do: whole vectors are read.
+  const matricesOf = perCount((places) => ({
+    results: matrixOf(plan, gemm, resultRows, of.rowPlaces.subarray(0, places)),
+    windows: matrixOf(plan, gemm, of.columns, of.columnPlaces.subarray(0, places)),
+  }));
+  const whole = matricesOf(of.rowPlaces.length).windows.isPlain;
   // Rows only where nothing is laid out again for each piece of them.
-  const cutsRows = windows.isPlain && rows > count;
+  const cutsRows = whole && rows > count;
   const cut = cutsRows ? rows : count;
   const pieces = parts > 1 ? 1 : Math.max(1, Math.min(NATIVE_PIECES, Math.floor(cut / NATIVE_FEWEST)));
   const widest = cutsRows ? count : UNIT * Math.ceil(count / UNIT / pieces);
   const together = columnsTogether(widest, bytes);
-  const [roomsOfResults, roomsOfWindows] = [new Rooms(), new Rooms()];
+  const [roomsOfResults, roomsOfWindows] = [roomsOf(plan), roomsOf(plan)];
   return (by, task, groups, places, accumulate) => {
     const shares = by !== null || native.shared ? rows * count * places * groups.length : 0;
     const stretches = Math.ceil(places / together);
-    deal(by, shares, groups.length * pieces, (run, from, to, t) => {
+    const { results, windows } = matricesOf(places);
+    plan.deal(by, shares, groups.length * pieces, (run, from, to, t) => {
       const rooms = [
-        roomsOfResults.of(task + t, results.room(rows, together + UNIT)),
-        roomsOfWindows.of(task + t, windows.room(widest, together + UNIT)),
+        roomsOfResults(task + t, results.room(rows, together + UNIT)),
+        roomsOfWindows(task + t, windows.room(widest, together + UNIT)),
       ] as const;
       for (let unit = from; unit < to; unit++) {
         const { c, row, base } = groups[Math.floor(unit / pieces)];
@@ -227,15 +231,15 @@ function nativeProducts(
 const LONGEST_ROWS = 8 * LONGEST_K;
 
 /** Rows are packed, then for each stretch of columns windows, block by block, and multiplied. */
-function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums): SumProducts {
+function packedProducts(plan: Plan, gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums): SumProducts {
   const { bytes, columns, packed } = gemm;
   const kernels = convKernels(gemm);
   const packRows = kernels.pack('along', TILE_ROWS);
   const packColumns = kernels.pack('along', columns);
-  const rowTable = place(sums([steps(rows, rowStep)]), TILE_ROWS);
-  const rowPlaces = place(of.rowPlaces);
-  const columnTable = place(of.columns, columns);
-  const columnPlaces = place(of.columnPlaces);
+  const rowTable = plan.place(sums([steps(rows, rowStep)]), TILE_ROWS);
+  const rowPlaces = plan.place(of.rowPlaces);
+  const columnTable = plan.place(of.columns, columns);
+  const columnPlaces = plan.place(of.columnPlaces);
   const rowPanels = Math.ceil(rows / TILE_ROWS);
   const packedRows: number[] = [];
   const rooms: number[] = [];
@@ -251,7 +255,7 @@ function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums
     step: number,
     accumulate: boolean,
   ): void => {
-    packedRows[task] ??= scratch(rowPanels * TILE_ROWS * Math.min(of.rowPlaces.length, LONGEST_ROWS) * bytes);
+    packedRows[task] ??= plan.room(rowPanels * TILE_ROWS * Math.min(of.rowPlaces.length, LONGEST_ROWS) * bytes);
     const a = packedRows[task];
     const eachBlock = (visit: (at: number, length: number, rowsAt: number) => void): void => {
       for (let at = start; at < end; at += step) {
@@ -259,17 +263,17 @@ function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums
       }
     };
     const blocks = Math.ceil((end - start) / step);
-    deal(by, 4 * rows * (end - start), blocks, (run, first, last) => {
+    plan.deal(by, 4 * rows * (end - start), blocks, (run, first, last) => {
       eachBlock((at, length, to) => {
         const block = (at - start) / step;
         if (block >= first && block < last) run(packRows, row, rowTable, rowPlaces + 4 * at, to, length, rowPanels);
       });
     });
     const units = Math.ceil(count / columns);
-    deal(by, rows * count * (end - start), units, (run, first, last, t) => {
+    plan.deal(by, rows * count * (end - start), units, (run, first, last, t) => {
       const [from, to] = [Math.min(count, first * columns), Math.min(count, last * columns)];
       const room = task + t;
-      rooms[room] ??= scratch(Math.ceil(BLOCK_COLUMNS / columns) * columns * LONGEST_K * bytes);
+      rooms[room] ??= plan.room(Math.ceil(BLOCK_COLUMNS / columns) * columns * LONGEST_K * bytes);
       for (let j = from; j < to; j += BLOCK_COLUMNS) {
         const width = Math.min(BLOCK_COLUMNS, to - j);
         eachBlock((at, length, rowsAt) => {
@@ -312,19 +316,15 @@ function packedProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums
 }
 
 /** The inner products of one row at a time, along stretches in which the places of both operands follow each other. */
-function innerProducts(gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums): SumProducts {
+function innerProducts(plan: Plan, gemm: GemmKernels, { rows, count, rowStep, ...of }: Sums): SumProducts {
   const { bytes } = gemm;
   const kernels = convKernels(gemm);
-  const columnTable = place(of.columns);
-  const blocks = new Map<number, readonly Block[]>();
+  const columnTable = plan.place(of.columns);
+  const blocksOf = perCount((places) => runsOf(plan, of.rowPlaces, of.columnPlaces, places, bytes));
   return (by, _task, groups, places, accumulate) => {
-    let list = blocks.get(places);
-    if (list === undefined) {
-      list = runsOf(of.rowPlaces, of.columnPlaces, places, bytes);
-      blocks.set(places, list);
-    }
+    const list = blocksOf(places);
     const units = groups.length * rows;
-    deal(by, units * count * places, units, (run, from, to) => {
+    plan.deal(by, units * count * places, units, (run, from, to) => {
       for (let unit = from; unit < to; unit++) {
         const { c, row, base } = groups[Math.floor(unit / rows)];
         const r = unit % rows;
@@ -349,7 +349,7 @@ interface Block {
   readonly runs: number;
 }
 
-function runsOf(rowPlaces: Int32Array, columnPlaces: Int32Array, places: number, bytes: number): Block[] {
+function runsOf(plan: Plan, rowPlaces: Int32Array, columnPlaces: Int32Array, places: number, bytes: number): Block[] {
   const blocks: Block[] = [];
   for (let start = 0; start < places; start += DOT_LENGTH) {
     const end = Math.min(places, start + DOT_LENGTH);
@@ -365,7 +365,7 @@ function runsOf(rowPlaces: Int32Array, columnPlaces: Int32Array, places: number,
       words.push(rowPlaces[at], columnPlaces[at], next - at);
       at = next;
     }
-    blocks.push({ table: place(Int32Array.from(words)), runs: words.length / 3 });
+    blocks.push({ table: plan.place(words), runs: words.length / 3 });
   }
   return blocks;
 }

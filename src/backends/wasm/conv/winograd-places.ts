@@ -2,20 +2,18 @@
  * What convolutions by Winograd's transforms share (`winograd-kernels.ts`): the matrices of all places of a tile,
  * how patches are transformed into them and how they are multiplied, and which tiles are looked at together.
  */
-import type { Strided } from '../../../kernels/strided.ts';
-import { type NativeGemm, nativeGemm } from '../blas/product.ts';
+import type { NativeGemm } from '../blas/product.ts';
 import type { FunctionBody } from '../encoder.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { BLOCK_ROWS, blockLength } from '../gemm-product.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { i32, scratch } from '../heap.ts';
-import { parameterWords } from '../linear-memory.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import type { Operand, Plan } from '../plan.ts';
 import { LINE } from '../room.ts';
-import { canShare } from '../threads/pool.ts';
-import { deal, type Run } from '../threads/share.ts';
+import { getNumThreads } from '../threads/pool.ts';
+import type { Run } from '../threads/share.ts';
 import { type Frame, placesIn } from './frame.ts';
-import { place, product, steps, sums } from './tables.ts';
+import { product, steps } from './tables.ts';
 import { emitPackPatches, emitTiles, emitWeights } from './winograd-kernels.ts';
 import { type Scheme, SUMS, TAPS, type Transform } from './winograd-scheme.ts';
 
@@ -149,17 +147,17 @@ export type Share = readonly [count: number, grouped: boolean];
 export const byPlace = ({ places }: Scheme): Share => [places, false];
 export const byGroup = ({ groups }: Scheme): Share => [groups, true];
 
-/** Takes room: for the current launch, or in rooms of the threads' own. */
+/** Takes room: that of a plan, or in rooms of the threads' own. */
 export type TakeRoom = (bytes: number) => number;
 
 /** Room for matrices one after the other, an odd number of cache lines apart: transforms touch all of them at once, and would else find them in one set of the cache. */
-export function matrices([count, grouped]: Share, rows: number, columns: number, take: TakeRoom = scratch): Matrices {
+export function matrices([count, grouped]: Share, rows: number, columns: number, take: TakeRoom): Matrices {
   const place = oddLines(rows * columns * BYTES);
   return { at: take(count * place), place, row: columns * BYTES, grouped };
 }
 
 /** Room for matrices side by side: what a transform touches lies in few pages. */
-export function abreast([count, grouped]: Share, rows: number, columns: number, take: TakeRoom = scratch): Matrices {
+export function abreast([count, grouped]: Share, rows: number, columns: number, take: TakeRoom): Matrices {
   const place = columns * BYTES;
   const row = oddLines(count * place);
   return { at: take(rows * row), place, row, grouped };
@@ -175,7 +173,7 @@ export const operands = (
   count: number,
   width: number,
   k: number,
-  take: TakeRoom = scratch,
+  take: TakeRoom,
 ): Matrices =>
   native === null ? matrices(share, ceil(count, width), k, take) : abreast(share, k, ceil(count, width), take);
 
@@ -184,13 +182,14 @@ const WORTH_CALLS = 2 ** 17;
 
 /** The system's BLAS for the products of `count` blocks of tiles, if there is one and it is quicker. */
 export const nativeForPlaces = (
+  plan: Plan,
   { places }: Scheme,
   rows: number,
   columns: number,
   k: number,
   count: number,
 ): NativeGemm | null =>
-  rows * columns * k < WORTH_CALLS ? null : nativeGemm('float32', rows * columns * k * places * count);
+  rows * columns * k < WORTH_CALLS ? null : plan.native('float32', rows * columns * k * places * count);
 
 /**
  * Whether tiles may take a convolution of results or cotangents of `sizes` from a library, if there is one for `whole`:
@@ -316,6 +315,7 @@ interface Panels {
 
 /** Transforms patches into panels, block by block of k, or into rows for a library. */
 export function packPlaces(
+  plan: Plan,
   by: Run | null,
   native: NativeGemm | null,
   pack: WasmFunction,
@@ -329,7 +329,7 @@ export function packPlaces(
   const step = native === null ? blockLength(k) : k;
   const panels = Math.ceil(count / width);
   const across = width * BYTES;
-  deal(by, TRANSFORM_STEPS * count * k, panels, (run, from, end) => {
+  plan.deal(by, TRANSFORM_STEPS * count * k, panels, (run, from, end) => {
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
       const [kStep, panelStep] = native === null ? [across, across * length] : [to.row, across];
@@ -341,8 +341,8 @@ export function packPlaces(
 }
 
 /** Where tiles lie in a frame, for so many images; filled up to whole panels by the last one. */
-export const tileTable = (frame: Frame, corners: readonly (readonly number[])[], images: number): number =>
-  place(placesIn(frame, { images }, corners), 8);
+export const tileTable = (plan: Plan, frame: Frame, corners: readonly (readonly number[])[], images: number): number =>
+  plan.place(placesIn(frame, { images }, corners), 8);
 
 /** Corners of tiles, whose first is at `origin` in the last two dimensions, and places in those before. */
 export const cornersOf = (
@@ -357,38 +357,19 @@ export const lotsOf = (images: number, together: number): [first: number, images
   steps(Math.ceil(images / together), together).map((first) => [first, Math.min(together, images - first)]);
 
 /** How many images are looked at together: some lots of `most` bytes, if threads can share them. */
-export function waveOf({ shape }: Strided, images: number, together: number, channels: number, most: number): number {
-  if (!canShare()) return together;
+export function waveOf({ shape }: Operand, images: number, together: number, channels: number, most: number): number {
+  if (getNumThreads() === 1) return together;
   const lot = together * channels * product(shape.slice(2)) * BYTES;
   return Math.min(images, together * Math.max(1, Math.floor(most / lot)));
 }
 
-/** A word in memory that kernels set when they see what is not finite. */
-export function oddWord(): { readonly at: number; seen(): boolean } {
-  const at = scratch(4);
-  parameterWords()[at >>> 2] = 0;
-  return { at, seen: () => i32()[at >>> 2] !== 0 };
-}
-
-/** Something that is made once for each number of images. */
-export function perImages<T>(make: (images: number) => T): (images: number) => T {
-  const made = new Map<number, T>();
-  return (images) => {
-    let one = made.get(images);
-    if (one === undefined) {
-      one = make(images);
-      made.set(images, one);
-    }
-    return one;
-  };
-}
-
-export const table = (count: number, step: number, multiple = 1): number => place(sums([steps(count, step)]), multiple);
+export const table = (plan: Plan, count: number, step: number, multiple = 1): number =>
+  plan.place(steps(count, step), multiple);
 
 /** How many zeros tiles, from `origin` on and with windows of some taps, ask for behind images; `after` in the dimensions before the last two. */
 export function zerosBehind(
   { inputs, pitch }: Scheme,
-  x: Strided,
+  x: Operand,
   before: readonly number[],
   after: readonly number[],
   origin: readonly number[],

@@ -4,18 +4,15 @@
  * are as many of them, over which products are summed as they are over channels. What is not finite would spread
  * over a tile, so if anything is, the convolution is left to the other way.
  */
-import type { Strided } from '../../../kernels/strided.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
-import { beginLaunchBeside, scratch } from '../heap.ts';
-import { startOf } from '../indexing/nest.ts';
+import type { Operand, Plan } from '../plan.ts';
 import { OwnRooms } from '../threads/own.ts';
-import { hasLeft, joinWorkers } from '../threads/pending.ts';
 import { getNumThreads } from '../threads/pool.ts';
-import { deal, leaveInTasks, type Run, shareOf, tasksFor } from '../threads/share.ts';
+import { type Run, shareOf, tasksAmong } from '../threads/share.ts';
 import { frameOf, placesIn } from './frame.ts';
 import { nativeForParts, type Part, type Task } from './products.ts';
-import { areApart, place, steps, sums } from './tables.ts';
+import { areApart, perCount, steps, sums } from './tables.ts';
 import {
   abreast,
   BYTES,
@@ -29,11 +26,9 @@ import {
   multiplyPlaces,
   narrowed,
   nativeForPlaces,
-  oddWord,
   operands,
   packer,
   packPlaces,
-  perImages,
   rowsAtOnce,
   sharedSteps,
   type TakeRoom,
@@ -103,7 +98,7 @@ export function tilingOf(task: Task, parts: readonly Part[]): Tiling | null {
 }
 
 /** What the products of a convolution are summed over, how its tiles go in blocks, rows at a time, and the library for them. */
-function blocksOf({ out, source, groups }: Task, { scheme, sizes, taps }: Lie) {
+function blocksOf({ plan, out, source, groups }: Task, { scheme, sizes, taps }: Lie) {
   const images = out.shape[0]!;
   const rows = out.shape[1]! / groups;
   const k = (source.shape[1]! / groups) * windowCount(taps.map((list) => list.length));
@@ -112,7 +107,7 @@ function blocksOf({ out, source, groups }: Task, { scheme, sizes, taps }: Lie) {
   // Weights are slower to write as a library wants them, which few tiles do not make up for.
   const all = images * blocks.perImage;
   const count = Math.ceil(all / blocks.block);
-  const native = all * FEW_TILES < rows ? null : nativeForPlaces(scheme, some, blocks.block, k, count);
+  const native = all * FEW_TILES < rows ? null : nativeForPlaces(plan, scheme, some, blocks.block, k, count);
   return { ...blocks, rows, k, some, native };
 }
 
@@ -169,7 +164,7 @@ function alongLattices({ out, weight }: Task, parts: readonly Part[]): Lie | nul
 }
 
 /** For each tile of so many images where it lies in a channel of `out`, and how many rows and columns it has; some are none. */
-function extentTable(out: Strided, outputs: number, counts: readonly number[], images: number): number {
+function extentTable(plan: Plan, out: Operand, outputs: number, counts: readonly number[], images: number): number {
   const [height, width] = out.shape.slice(-2) as [number, number];
   const [line, column] = [out.strides.at(-2)!, out.strides.at(-1)!];
   const lead = counts.slice(0, -2).map((n, d) => steps(n, out.strides[d + 2]!));
@@ -183,25 +178,25 @@ function extentTable(out: Strided, outputs: number, counts: readonly number[], i
     }
   }
   while (words.length % (3 * VECTOR) !== 0) words.push(0, 0, 0);
-  return place(Int32Array.from(words));
+  return plan.place(words);
 }
 
 /** The weights of all groups as windows of 3 × 3: where they begin, a table of what is summed over, and steps in bytes. */
-function windowsOfWeights({ op, weight, groups }: Task, { scheme, taps: lists }: Tiling, channels: number) {
+function windowsOfWeights({ plan, op, weight, groups }: Task, { scheme, taps: lists }: Tiling, channels: number) {
   const taps = lists.map((list) => list.length);
   const fill = fillOf(taps);
   const none = fill.map(() => 0);
   const reversed = scheme === denseReversed();
   const [before, after] = reversed ? [fill, none] : [none, fill];
   const [outputs, inputs] = weight.shape as [number, number];
-  const frame = frameOf(weight, before, after, outputs, inputs);
+  const frame = frameOf(plan, weight, before, after, outputs, inputs);
   const [row, channel] = op === 'conv' ? [frame.image, frame.channel] : [frame.channel, frame.image];
   // What comes first in the source comes last in weights that go back.
   const windows = windowPlaces(taps).map((list) => (reversed ? list.toReversed() : list));
   const inside = [...lists.slice(0, -2), ...windows].map((list, d) => list.map((i) => frame.offset(i, d)));
   return {
     at: frame.at(0, outputs, 0),
-    ks: place(sums([steps(channels, channel), ...inside])),
+    ks: plan.place(sums([steps(channels, channel), ...inside])),
     row,
     group: (outputs / groups) * frame.image,
     line: frame.spatial.at(-2)!,
@@ -215,38 +210,35 @@ interface Lot {
   readonly to: number;
 }
 
-/** A convolution that suits. False if something was not finite; what `out` holds is then of no use. */
-export function convolveTiles(task: Task, tiles: Tiling): boolean {
-  const { out, source, weight, groups, before, after } = task;
+/** A convolution that suits. If something is not finite, what `out` holds then is of no use. */
+export function convolveTiles(task: Task, tiles: Tiling): void {
+  const { plan, out, source, groups, before, after } = task;
   const { scheme, origin } = tiles;
   const gemm = kernelsFor(task.op, out.dtype);
-  beginLaunchBeside();
   const images = out.shape[0]!;
   const channels = source.shape[1]! / groups;
   const taps = tiles.taps.map((list) => list.length);
   const { counts, perImage, block, together, rows, k, some, native } = tiles.blocks;
-  const to = startOf(out);
-  startOf(weight);
   const lots = lotsOf(images, together);
   // Where there are enough lots each is framed by the thread that transforms it, which has it in its cache.
-  const apart = lots.length >= LOTS_PER_THREAD * getNumThreads();
-  const wave = apart ? together : waveOf(source, images, together, channels, WAVE_BYTES);
-  const rooms = new OwnRooms();
+  const apart = getNumThreads() > 1 && lots.length >= LOTS_PER_THREAD * getNumThreads();
+  const wave = apart ? images : waveOf(source, images, together, channels, WAVE_BYTES);
+  const rooms = new OwnRooms(plan.room);
   const behind = zerosBehind(scheme, source, before, after, origin, counts, taps);
-  const frame = frameOf(source, before, behind, wave, channels, 1, apart ? rooms : null);
+  const frame = frameOf(plan, source, before, behind, apart ? together : wave, channels, 1, apart ? rooms : null);
   const [imageBytes, channelBytes] = out.strides.map((s) => s * BYTES) as [number, number];
   const [line, lineBytes] = [frame.spatial.at(-2)!, out.strides.at(-2)! * BYTES];
   const corners = cornersOf(tiles.lead, origin, counts, scheme.pitch);
-  const tilesOf = perImages((n) => ({
-    inputs: tileTable(frame, corners, n),
-    outputs: extentTable(out, scheme.outputs, counts, n),
+  const tilesOf = perCount((n) => ({
+    inputs: tileTable(plan, frame, corners, n),
+    outputs: extentTable(plan, out, scheme.outputs, counts, n),
   }));
   const packWeights = packer(gemm, scheme.weights, TILE_ROWS);
   const packInputs = packer(gemm, scheme.inputs, gemm.columns);
   const results = toTiles(gemm, scheme);
-  const ks = place(placesIn(frame, { channels }, [...tiles.reach, ...windowPlaces(taps)]));
+  const ks = plan.place(placesIn(frame, { channels }, [...tiles.reach, ...windowPlaces(taps)]));
   const weights = windowsOfWeights(task, tiles, channels);
-  const a = operands(native, byGroup(scheme), some, TILE_ROWS, k);
+  const a = operands(native, byGroup(scheme), some, TILE_ROWS, k, plan.room);
   /** Room for the transformed tiles of a block, and for their products. */
   const roomFor = (take: TakeRoom): { readonly b: Matrices; readonly c: Matrices } => ({
     b: operands(native, byPlace(scheme), block, gemm.columns, k, take),
@@ -254,7 +246,7 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
   });
   const ofTasks = roomFor((bytes) => rooms.take(bytes));
   let alone: typeof ofTasks | null = null;
-  const odd = oddWord();
+  const odd = plan.oddWord();
 
   /** The tiles from number `t` on of a number of images, for rows of a group whose weights are in `a`. */
   const outputs = (by: Run | null, room: typeof ofTasks, lot: Lot, t: number, height: number): void => {
@@ -266,14 +258,14 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
     const b = native === null ? room.b : narrowed(room.b, width);
     const c = narrowed(room.c, width);
     const { row } = c;
-    packPlaces(by, native, packInputs, b, lot.from, panels, ks, k, line);
-    deal(by, sharedSteps(native, scheme.places * height * k * width), scheme.places, (run, from, end) => {
+    packPlaces(plan, by, native, packInputs, b, lot.from, panels, ks, k, line);
+    plan.deal(by, sharedSteps(native, scheme.places * height * k * width), scheme.places, (run, from, end) => {
       multiplyPlaces(run, scheme, gemm, native, c, a, b, height, width, k, false, from, end);
     });
     const [vectors, extents, add] = [Math.ceil(count / VECTOR), tables.outputs + 12 * t, Number(task.accumulate)];
-    deal(by, TRANSFORM_STEPS * height * width, height, (run, r0, r1) => {
+    plan.deal(by, TRANSFORM_STEPS * height * width, height, (run, r0, r1) => {
       const [from, y] = [c.at + r0 * row, lot.to + r0 * channelBytes];
-      run(results, from, c.place, r1 - r0, row, vectors, extents, y, channelBytes, lineBytes, add, odd.at);
+      run(results, from, c.place, r1 - r0, row, vectors, extents, y, channelBytes, lineBytes, add, odd);
     });
   };
 
@@ -281,44 +273,32 @@ export function convolveTiles(task: Task, tiles: Tiling): boolean {
     for (let r = 0; r < rows; r += some) {
       const height = Math.min(some, rows - r);
       const w = weights.at + g * weights.group + r * weights.row;
-      const panels = { xs: table(height, weights.row, TILE_ROWS), count: height, width: TILE_ROWS };
-      packPlaces(null, native, packWeights, a, w, panels, weights.ks, k, weights.line);
-      const resultOf = (n: number): number => to + n * imageBytes + (g * rows + r) * channelBytes;
-      const firstTiles = (several: number): number[] => steps(Math.ceil((several * perImage) / block), block);
-      const of = (many: number): number => sharedSteps(native, scheme.places * height * k * many * perImage);
-      if (apart) {
-        if (of(images) === 0) joinWorkers();
-        const tasks = tasksFor(of(images), lots.length);
-        const work = (i: number, run: Run): void => {
-          for (const [n, several] of lots.slice(...shareOf(i, tasks, lots.length))) {
-            const lot = { images: several, from: frame.at(n, several, g * channels, run), to: resultOf(n) };
-            for (const t of firstTiles(several)) outputs(run, ofTasks, lot, t, height);
+      const panels = { xs: table(plan, height, weights.row, TILE_ROWS), count: height, width: TILE_ROWS };
+      packPlaces(plan, null, native, packWeights, a, w, panels, weights.ks, k, weights.line);
+      const resultOf = (n: number): number => out.at + n * imageBytes + (g * rows + r) * channelBytes;
+      for (let n = 0; n < images; n += wave) {
+        const many = Math.min(wave, images - n);
+        const of = sharedSteps(native, scheme.places * height * k * many * perImage);
+        const base = apart ? 0 : frame.at(n, many, g * channels);
+        const units = lotsOf(many, together).flatMap(([first, several]) => {
+          const tiles = steps(Math.ceil((several * perImage) / block), block);
+          return (apart ? [tiles] : tiles.map((t) => [t])).map((some) => [first, several, some] as const);
+        });
+        const work = (by: Run | null, room: typeof ofTasks, from: number, end: number): void => {
+          for (const [first, several, tiles] of units.slice(from, end)) {
+            const at = apart && by ? frame.at(n + first, several, g * channels, by) : base + first * frame.image;
+            const lot = { images: several, from: at, to: resultOf(n + first) };
+            for (const t of tiles) outputs(by, room, lot, t, height);
           }
         };
-        leaveInTasks(tasks, of(images), work, rooms.laid);
-      } else {
-        for (let n = 0; n < images; n += wave) {
-          const many = Math.min(wave, images - n);
-          const base = frame.at(n, many, g * channels);
-          const blocks = lotsOf(many, together).flatMap(([first, several]) => {
-            const lot = { images: several, from: base + first * frame.image, to: resultOf(n + first) };
-            return firstTiles(several).map((t) => ({ lot, t }));
-          });
-          const tasks = tasksFor(of(many), blocks.length);
-          if (tasks === 1) {
-            alone ??= roomFor(scratch);
-            for (const { lot, t } of blocks) outputs(null, alone, lot, t, height);
-          } else {
-            const work = (i: number, run: Run): void => {
-              const mine = blocks.slice(...shareOf(i, tasks, blocks.length));
-              for (const { lot, t } of mine) outputs(run, ofTasks, lot, t, height);
-            };
-            leaveInTasks(tasks, of(many), work, rooms.laid);
-          }
+        const tasks = tasksAmong(of, units.length);
+        if (tasks === 1 && !apart) {
+          alone ??= roomFor(plan.room);
+          work(null, alone, 0, units.length);
+        } else {
+          plan.inTasks(tasks, of, (i, run) => work(run, ofTasks, ...shareOf(i, tasks, units.length)), rooms.laid);
         }
       }
-      if (!hasLeft() && odd.seen()) return false;
     }
   }
-  return !odd.seen();
 }

@@ -79,8 +79,19 @@ export function writeNest(
 ): number {
   const depth = Math.max(0, loops.length - 1);
   const at = scratch(4 * (head + 1 + 2 * starts.length + depth * (1 + starts.length)));
-  const words = parameterWords();
-  let w = (at >>> 2) + head;
+  fillNest(parameterWords(), (at >>> 2) + head, loops, starts, bytes);
+  return at;
+}
+
+/** The parameters of a nest, from a word on. */
+export function fillNest(
+  words: Int32Array | number[],
+  from: number,
+  loops: readonly Loop[],
+  starts: readonly number[],
+  bytes: readonly number[],
+): void {
+  let w = from;
   for (const start of starts) words[w++] = start;
   const inner = loops.at(-1) ?? { size: 1, steps: starts.map(() => 0) };
   const write = (loop: Loop): void => {
@@ -89,7 +100,6 @@ export function writeNest(
   };
   write(inner);
   for (const loop of loops.slice(0, -1)) write(loop);
-  return at;
 }
 
 /**

@@ -50,7 +50,7 @@ function run(
   }
   const found = kernel;
   const lanes = 16 / dtypeInfo(dtype).bytes;
-  deal(null, STEPS * multiplications * count, Math.ceil(count / lanes), (later, from, to) => {
+  deal(STEPS * multiplications * count, Math.ceil(count / lanes), (later, from, to) => {
     const first = from * lanes;
     const places = operands.flatMap(({ start, step }) => [start + first * step, step]);
     later(found, Math.min(count, to * lanes) - first, ...places);

@@ -3,16 +3,20 @@
  * the room of the thread that runs it. So what a task makes for itself stays in the cache of one core, and there is
  * as much room as there are threads, however many tasks.
  */
-import { scratch } from '../heap.ts';
 import { LINE } from '../room.ts';
 import { getNumThreads } from './pool.ts';
 import { OWN, type Own, shiftFor } from './protocol.ts';
 
-/** Lays such rooms out, for the current launch. */
+/** Lays such rooms out. */
 export class OwnRooms {
   #bytes = 0;
   #laid: Own | null = null;
   readonly #prepare: ((shift: number) => void)[] = [];
+  readonly #room: (bytes: number) => number;
+
+  constructor(room: (bytes: number) => number) {
+    this.#room = room;
+  }
 
   /** Room of so many bytes, as tasks know it; `prepare` is called for each thread's, which is so far away. */
   take(bytes: number, prepare?: (shift: number) => void): number {
@@ -25,7 +29,7 @@ export class OwnRooms {
   /** The rooms of all threads, once everything has been taken. */
   get laid(): Own {
     if (this.#laid !== null) return this.#laid;
-    const own = { at: scratch(getNumThreads() * this.#bytes), bytes: this.#bytes };
+    const own = { at: this.#room(getNumThreads() * this.#bytes), bytes: this.#bytes };
     for (let thread = 0; thread < getNumThreads(); thread++)
       for (const prepare of this.#prepare) prepare(shiftFor(own, thread));
     this.#laid = own;

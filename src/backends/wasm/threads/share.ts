@@ -7,7 +7,6 @@ import type { WasmFunction } from '../module.ts';
 import { type CallAt, callAlone } from './alone.ts';
 import { joinWorkers } from './pending.ts';
 import { canShare, getNumThreads } from './pool.ts';
-import { type Own, shifted, shiftFor } from './protocol.ts';
 import { type Call, callInTurn, isBusy, leaveTasks, type Task } from './queue.ts';
 
 /** Calls a kernel, now or when the tasks run. */
@@ -26,10 +25,14 @@ const TASKS_PER_THREAD = 4;
 /** Tasks to which work is best dealt out where it can be cut in any manner. */
 export const tasksWanted = (): number => TASKS_PER_THREAD * getNumThreads();
 
-/** Into how many tasks to cut work of so many steps, at most `most`. */
+/** Into how many tasks to cut work of so many steps, at most `most`, if there are workers for it. */
+export const tasksAmong = (steps: number, most: number): number =>
+  steps < SHARED_STEPS || getNumThreads() === 1 ? 1 : Math.min(most, tasksWanted());
+
+/** The same as things are now. */
 export function tasksFor(steps: number, most: number): number {
-  if (steps < SHARED_STEPS || most < 2 || !canShare(steps)) return 1;
-  return Math.min(most, tasksWanted());
+  const tasks = tasksAmong(steps, most);
+  return tasks > 1 && canShare(steps) ? tasks : 1;
 }
 
 /** Steps of a piece: worth being taken by a thread, and so few that none waits long for the last one. */
@@ -66,33 +69,27 @@ export function inPieces(units: number, steps: number, piece: number, multiple: 
   leaveTasks(tasks, units * steps);
 }
 
+/** What calls kernels for a task. */
+export type Body = (task: number, run: Run) => void;
+
+/** The calls that `body` makes for each of some tasks; their arguments may be changed. */
+export const noted = (count: number, body: Body): (Call & { readonly args: number[] })[][] =>
+  Array.from({ length: count }, (_, t) => {
+    const calls: (Call & { readonly args: number[] })[] = [];
+    body(t, (kernel, ...args) => void calls.push({ kernel, args }));
+    return calls;
+  });
+
 /** Runs the calls that `body` makes for each of `count` tasks, which do not depend on each other, and waits for them. */
-export function inTasks(count: number, body: (task: number, run: Run) => void): void {
+export function inTasks(count: number, body: Body): void {
   leaveInTasks(count, 0, body);
   joinWorkers();
 }
 
-/**
- * The same, of so many steps, without waiting: `body` must not write where anything queued may still read. With rooms
- * of the threads' own (`own.ts`).
- */
-export function leaveInTasks(
-  count: number,
-  steps: number,
-  body: (task: number, run: Run) => void,
-  own: Own | null = null,
-): void {
-  if (count === 1 && !isBusy()) {
-    const shift = own === null ? 0 : shiftFor(own, 0);
-    body(0, own === null ? now : (kernel, ...args) => void kernel(...shifted(args, shift)));
-    return;
-  }
-  const tasks: Task[] = Array.from({ length: count }, (_, t) => {
-    const calls: Call[] = [];
-    body(t, (kernel, ...args) => void calls.push({ kernel, args }));
-    return calls;
-  });
-  leaveTasks(tasks, steps, own);
+/** The same, of so many steps, without waiting: `body` must not write where anything queued may still read. */
+function leaveInTasks(count: number, steps: number, body: Body): void {
+  if (count === 1 && !isBusy()) body(0, now);
+  else leaveTasks(noted(count, body), steps);
 }
 
 /** The first and the one behind the last of the units of a task, when `units` are dealt out evenly. */
@@ -100,23 +97,10 @@ export function shareOf(task: number, tasks: number, units: number): readonly [f
   return [Math.floor((task * units) / tasks), Math.floor(((task + 1) * units) / tasks)];
 }
 
-/**
- * Does work of so many steps in `units` that do not depend on each other: by `run`, which is part of a task,
- * or, without one, dealt out to tasks, which nobody waits for (`leaveInTasks`). Work of no steps is not for workers.
- */
-export function deal(
-  run: Run | null,
-  steps: number,
-  units: number,
-  work: (run: Run, from: number, to: number, task: number) => void,
-): void {
-  if (run !== null) {
-    work(run, 0, units, 0);
-    return;
-  }
-  if (steps === 0) joinWorkers();
+/** Deals work of so many steps in `units` that do not depend on each other out to tasks, which nobody waits for. */
+export function deal(steps: number, units: number, work: (run: Run, from: number, to: number) => void): void {
   const tasks = tasksFor(steps, units);
-  leaveInTasks(tasks, steps, (t, later) => work(later, ...shareOf(t, tasks, units), t));
+  leaveInTasks(tasks, steps, (t, later) => work(later, ...shareOf(t, tasks, units)));
 }
 
 /** Parameter blocks that are written before threads begin. */
