@@ -33,24 +33,24 @@ const isPadded = ({ pads }: Cells): boolean => pads.some((pair) => pair.some((n)
 
 /** Fewest channels, on both sides, for which dense windows are worth two copies. */
 const FEWEST_CHANNELS = 32;
-/** Fewest cells in a line for which gradients of weights are, which sum over all images. */
+/** Fewest cells in a line for which adjoints are: weights sum over all images, and tiles of x are larger than what is left. */
 const FEWEST_CELLS = 8;
 
-/** `y`: the convolution. `x`: its adjoint with a bias, so that no place of x may lie outside of cells. */
+/** The convolution, its adjoint, or its gradient by the weights. */
 type Wanted = 'y' | 'x' | 'w';
 
-/** The form of a convolution of weights [O, C / groups, …], if it has one that serves what is wanted. */
-export function formOf(w: TensorBase, attrs: ConvAttrs, wanted: Wanted = 'y'): Form | null {
+/**
+ * The form of a convolution of weights [O, C / groups, …], if it has one that serves what is wanted. With a bias
+ * added to the adjoint no place of x may lie outside of cells.
+ */
+export function formOf(w: TensorBase, attrs: ConvAttrs, wanted: Wanted, biased = false): Form | null {
   const { stride, padding, dilation, groups, input, kernel, output } = attrs;
   const plain = (): ConvAttrs => {
     const ones = kernel.map(() => 1);
     return { ...attrs, stride: ones, padding: kernel.map(() => 0), dilation: ones };
   };
   const isPatch = (n: number, d: number): boolean =>
-    n === stride[d] &&
-    padding[d] === 0 &&
-    (n === 1 || dilation[d] === 1) &&
-    (wanted !== 'x' || n * output[d] === input[d]);
+    n === stride[d] && padding[d] === 0 && (n === 1 || dilation[d] === 1) && (!biased || n * output[d] === input[d]);
   if (groups === 1 && kernel.every(isPatch) && kernel.some((n) => n > 1)) {
     const pads = output.map((n, d): Pad => [0, n * kernel[d] - input[d]]);
     const dense = plain();
@@ -64,7 +64,7 @@ export function formOf(w: TensorBase, attrs: ConvAttrs, wanted: Wanted = 'y'): F
     Math.min(w.shape[0] / groups, w.shape[1]) >= FEWEST_CHANNELS;
   if (!isSparse) return null;
   const cells = output.map((n, d) => n / dilation[d]);
-  if (wanted === 'w' && cells.some((n) => n < FEWEST_CELLS)) return null;
+  if (wanted !== 'y' && cells.some((n) => n < FEWEST_CELLS)) return null;
   const sizes = cells.map((n, d) => n + kernel[d] - 1);
   const pads = padding.map((n, d): Pad => [n, sizes[d] * dilation[d] - n - input[d]]);
   return {

@@ -81,7 +81,7 @@ const convOp: Op<ConvAttrs> = defineOp({
   node: 'ConvolutionBackward0',
   inputs: ['x', 'w', 'b'],
   forward: ([x, w, b], attrs) => {
-    const form = formOf(w, attrs);
+    const form = formOf(w, attrs, 'y');
     if (form !== null) {
       return internally(() => {
         const y = conv(apart(x, form.x), weightIn(form, w), form.attrs, b);
@@ -108,7 +108,7 @@ const convInputOp: Op<ConvAttrs> = defineOp({
   node: 'ConvolutionBackward0',
   inputs: ['y', 'w', 'b'],
   forward: ([y, w, b], attrs) => {
-    const form = formOf(w, attrs, b === undefined ? 'y' : 'x');
+    const form = formOf(w, attrs, 'x', b !== undefined);
     if (form !== null) {
       return internally(() => {
         const inner = form.y === null ? y : apart(y, form.y);
