@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import {
   ArgumentError,
+  autograd,
   backendInfo,
   cat,
   eye,
@@ -198,6 +199,15 @@ const work: Readonly<Record<string, () => Tensor>> = {
     return x.bmm(x.mT);
   },
   convolution: () => F.conv2d(image, filters, null, { padding: 1 }),
+  'convolution of what is not finite, and its gradients': () => {
+    const x = cat([image, image.tanh()], 1);
+    x.flatten().slice(0, 777, 778).fill_(Number.POSITIVE_INFINITY);
+    const weights = cat([filters, filters.tanh()], 1).requiresGrad_();
+    const bias = ones([16]).requiresGrad_();
+    const y: Tensor = F.conv2d(x.requiresGrad_(), weights, bias, { padding: 1 });
+    const gradients = autograd.grad(y, [x, weights, bias], { gradOutputs: y.detach() });
+    return cat([y, ...gradients].map((t) => (t as Tensor).flatten()));
+  },
   'cumsum of columns': () => tall.cumsum(0),
   'cumsum of rows': () => tall.cumsum(1),
   'cumsum in the middle': () => many.cumsum(1),
