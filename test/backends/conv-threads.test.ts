@@ -45,6 +45,7 @@ const image = randn([2, 24, 60, 61]) as Tensor;
 /** Work large enough to be shared. */
 const work: Readonly<Record<string, () => readonly Tensor[]>> = {
   'by tiles': convolution([2, 32, 45, 38], [40, 32, 3, 3], { padding: 1 }),
+  'strips in lattices': convolution([6, 40, 61, 58], [40, 1, 3, 3], { padding: 1, stride: 2, groups: 40 }),
   'by tiles, dilated': convolution([2, 32, 48, 40], [40, 32, 3, 3], { padding: 2, dilation: 2 }),
   patches: convolution([3, 12, 48, 40], [40, 12, 4, 4], { stride: 4 }),
   'patches, transposed': transposed([2, 32, 40, 41], [32, 24, 2, 2], { stride: 2 }),

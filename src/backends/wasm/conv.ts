@@ -140,10 +140,9 @@ function planLattices(plan: Plan, [x, y, w, bias]: Operands, windows: Windows, f
 /** By tiles or strips, if they are quicker, else as products of matrices. */
 function choose(task: Task, parts: readonly Part[], bias: Operand | undefined, finite: boolean): void {
   const tiles = finite ? tilingOf(task, parts) : null;
-  const [part] = parts;
-  const whole = finite && tiles === null && parts.length === 1 && part !== undefined;
-  if (whole && suitsStrips(task, part) && nativeForParts(task, parts, 1) === null) {
-    convolveStrips(task, part, bias ?? null);
+  const strips = finite && tiles === null && suitsStrips(task, parts);
+  if (strips && nativeForParts(task, parts, 1) === null) {
+    convolveStrips(task, parts, bias ?? null);
     return;
   }
   task.plan.spreads = bias !== undefined;

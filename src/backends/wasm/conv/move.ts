@@ -8,8 +8,8 @@ import { instantiate, type WasmFunction } from '../module.ts';
 import type { Plan } from '../plan.ts';
 import type { Run } from '../threads/share.ts';
 
-/** `put`: to ← from; `add`: to ← to + from. */
-export type Manner = 'put' | 'add';
+/** `put`: to ← from; `add`: to ← to + from; `weave`: places two apart ← from, and those behind them ← a second one. */
+export type Manner = 'put' | 'add' | 'weave';
 
 const ADD: Readonly<Record<DType, readonly [PlainOp, PlainOp]>> = {
   bool: ['i32.or', 'v128.or'],
@@ -21,17 +21,18 @@ const ADD: Readonly<Record<DType, readonly [PlainOp, PlainOp]>> = {
 
 const kernels = new Map<string, WasmFunction>();
 
-/** How elements of the innermost loop follow each other: side by side, or every second one to places side by side. */
-type Steps = 'along' | 'from second' | 'any';
+/** How elements of the innermost loop follow each other: side by side, every second one to places side by side, or woven. */
+type Steps = 'along' | 'from second' | 'weave' | 'any';
 
 function stepsOf(manner: Manner, dtype: DType, to: number, from: number): Steps {
+  if (manner === 'weave') return manner;
   if (to === 1 && from === 1) return 'along';
   if (manner !== 'put' || dtypeInfo(dtype).bytes === 1) return 'any';
   return to === 1 && from === 2 ? 'from second' : 'any';
 }
 
 function kernelFor(manner: Manner, dtype: DType, depth: number, steps: Steps): WasmFunction {
-  const key = `${manner} ${manner === 'put' ? dtypeInfo(dtype).bytes : dtype} ${depth} ${steps}`;
+  const key = `${manner} ${manner === 'add' ? dtype : dtypeInfo(dtype).bytes} ${depth} ${steps}`;
   let kernel = kernels.get(key);
   if (kernel === undefined) {
     kernel = instantiate([moveFunction(manner, dtype, depth, steps)]).move;
@@ -44,15 +45,17 @@ function kernelFor(manner: Manner, dtype: DType, depth: number, steps: Steps): W
 export function elementMoves(b: FunctionBody, manner: Manner, dtype: DType) {
   const { bytes, compute } = dtypeInfo(dtype);
   const [load, store] =
-    manner === 'put' || compute === 'i32' ? MOVE[bytes] : ([`${compute}.load`, `${compute}.store`] as const);
+    manner !== 'add' || compute === 'i32' ? MOVE[bytes] : ([`${compute}.load`, `${compute}.store`] as const);
   const [add, addVector] = ADD[dtype];
-  const move = (l: MemoryOp, s: MemoryOp, plus: PlainOp) => (to: Local, from: Local) => {
-    b.get(to);
-    if (manner === 'add') b.get(to).mem(l);
-    b.get(from).mem(l);
-    if (manner === 'add') b.op(plus);
-    b.mem(s);
-  };
+  const move =
+    (l: MemoryOp, s: MemoryOp, plus: PlainOp) =>
+    (to: Local, from: Local, offset = 0) => {
+      b.get(to);
+      if (manner === 'add') b.get(to).mem(l);
+      b.get(from).mem(l);
+      if (manner === 'add') b.op(plus);
+      b.mem(s, offset);
+    };
   return { element: move(load, store, add), vector: move('v128.load', 'v128.store', addVector) };
 }
 
@@ -64,15 +67,20 @@ export const everySecond = (bytes: number): number[] => {
 };
 
 function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): FunctionBody {
-  // (nest, to, from): the loops, and where what they write and read begins.
-  const b = new FunctionBody('move', ['i32', 'i32', 'i32'], []);
+  // (nest, to, from, second): the loops, and where what they write and read begins; the second one only to weave.
+  const woven = how === 'weave';
+  const b = new FunctionBody('move', new Array(woven ? 4 : 3).fill('i32'), []);
   const starts = b.params.slice(1);
   const { bytes } = dtypeInfo(dtype);
   const moves = elementMoves(b, manner, dtype);
   emitNest(b, 0, 2, depth, ({ count, places, steps }: Innermost) => {
-    const [to, from] = places.map((p) => copyOf(b, p)) as [Local, Local];
-    [to, from].forEach((place, i) => void advance(b, place, starts[i]!));
-    const element = (): void => moves.element(to, from);
+    const all = starts.map((_, i) => copyOf(b, places[Math.min(i, 1)]));
+    all.forEach((place, i) => void advance(b, place, starts[i]!));
+    const [to, from, second] = all;
+    const element = (): void => {
+      moves.element(to, from);
+      if (woven) moves.element(to, second, bytes);
+    };
     const vectors: Readonly<Record<Exclude<Steps, 'any'>, () => void>> = {
       along: () => moves.vector(to, from),
       'from second': () => {
@@ -83,19 +91,27 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
           .mem('v128.load', 16 - bytes);
         b.shuffle(everySecond(bytes)).mem('v128.store');
       },
+      weave: () => {
+        for (const half of [0, 8]) {
+          const bytesOf = (i: number): number => half + (i % bytes) + bytes * Math.floor(i / bytes / 2);
+          b.get(to).get(from).mem('v128.load').get(second).mem('v128.load');
+          b.shuffle(Array.from({ length: 16 }, (_, i) => bytesOf(i) + 16 * (Math.floor(i / bytes) % 2)));
+          b.mem('v128.store', 2 * half);
+        }
+      },
     };
     if (how !== 'any') {
-      emitRun(b, count, [to, from], bytes, vectors[how], element, [1, how === 'from second' ? 2 : 1]);
+      emitRun(b, count, all, bytes, vectors[how], element, [woven ? 2 : 1, how === 'from second' ? 2 : 1, 1]);
     } else {
-      emitWalk(b, count, [to, from], steps, element);
+      emitWalk(b, count, all, steps, element);
     }
-    b.release(to, from);
+    b.release(...all);
   });
   return b;
 }
 
 /** A move whose shape and strides stay, from and to any addresses. */
-export type Mover = (run: Run, to: number, from: number) => void;
+export type Mover = (run: Run, to: number, from: number, ...second: number[]) => void;
 
 /** Prepares a move; strides are in elements. */
 export function mover(
@@ -116,5 +132,5 @@ export function mover(
   const words: number[] = [];
   fillNest(words, 0, loops, [0, 0], [bytes, bytes]);
   const nest = plan.place(words);
-  return (run, to, from) => run(kernel, nest, to, from);
+  return (run, ...starts) => run(kernel, nest, ...starts);
 }

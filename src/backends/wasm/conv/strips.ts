@@ -7,20 +7,26 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import type { Operand, Plan } from '../plan.ts';
-import { frameOf, isFramed, placesIn } from './frame.ts';
+import type { Run } from '../threads/share.ts';
+import { type Frame, frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
-import { mover } from './move.ts';
+import { type Manner, mover } from './move.ts';
+import { roomsOf } from './native.ts';
 import { weightPanels } from './panels.ts';
 import type { Part, Task } from './products.ts';
 import { stripVectors } from './strip-kernels.ts';
-import { areApart, product } from './tables.ts';
+import { areApart, perCount, product, steps } from './tables.ts';
 
 /** Longest sums that are not worth packing for; and with fewer rows than so many, where packing gains less. */
 export const LONGEST_SUMS = 64;
 const FEW_ROWS = 24;
 const LONGEST_OF_FEW = 512;
+/** The same in lattices that are woven together. */
+const LONGEST_WOVEN = 32;
 /** Taps along the last dimension whose places are constants, at most. */
 const MOST_TAPS = 8;
+/** Bytes of results in lattices that wait to be put together. */
+const LATTICE_BYTES = 1 << 17;
 /** Bytes of images that are framed at a time. */
 export const WAVE_BYTES = 1 << 20;
 
@@ -32,108 +38,208 @@ function tapsOf({ reach }: Part, phases: number): { readonly taps: number; reado
   return together ? { taps: last.length, reversed } : { taps: 1, reversed: false };
 }
 
-/** Whether a part of a convolution is all of it, with short sums or few rows, and places that lie side by side. */
-export function suitsStrips({ out, source, groups, before, after, phases }: Task, part: Part): boolean {
-  const d = part.sizes.length - 1;
-  const k = (source.shape[1] / groups) * product(part.taps.map((t) => t.length));
+/**
+ * Whether a convolution has short sums or few rows, and places that lie side by side: in one part that is all of it, or
+ * in lattices two places apart along the last dimension.
+ */
+export function suitsStrips({ out, source, groups, before, after, phases }: Task, parts: readonly Part[]): boolean {
+  const d = out.shape.length - 3;
   const lanes = kernelsFor('conv', out.dtype).lanes.count;
+  const channels = source.shape[1] / groups;
+  const whole = parts.length === 1;
+  const most = out.shape[1] / groups < FEW_ROWS ? LONGEST_OF_FEW : LONGEST_SUMS;
+  const longest = whole ? most : LONGEST_WOVEN;
   return (
-    k > 0 &&
-    k <= (out.shape[1] / groups < FEW_ROWS ? LONGEST_OF_FEW : LONGEST_SUMS) &&
-    part.sizes[d] >= lanes &&
     product(out.shape) > 0 &&
-    part.sizes.every((n, i) => n === out.shape[i + 2]) &&
-    areApart(part.columns[d], phases) &&
-    (isFramed(before, after) || phases > 1 || source.strides[d + 2] === 1)
+    (isFramed(before, after) || phases > 1 || source.strides[d + 2] === 1) &&
+    parts.every((part) => {
+      const k = channels * product(part.taps.map((t) => t.length));
+      return (
+        product(part.sizes) * k > 0 &&
+        k <= longest &&
+        (whole || part.step[d] === 2) &&
+        part.sizes[d] >= lanes &&
+        areApart(part.columns[d], phases)
+      );
+    })
   );
 }
 
 /**
  * Vectors of places, from one end of a line to the other, `vectors` of them in a tile: the last one of a line lies over
- * what it must of the one before. Words for where each is in the source and in the result.
+ * what it must of the one before. Words for where each is in the source and in the result, whose lines are `pitch` places apart.
  */
-function tilesOf(plan: Plan, columns: Int32Array, width: number, lanes: number, bytes: number, vectors: number) {
+function tilesOf(
+  plan: Plan,
+  columns: Int32Array,
+  width: number,
+  pitch: number,
+  lanes: number,
+  bytes: number,
+  vectors: number,
+) {
   const words: number[] = [];
-  for (let line = 0; line < columns.length; line += width) {
+  for (let line = 0; line * width < columns.length; line++) {
     for (let x = 0; x < width; x += lanes) {
-      const at = line + Math.min(x, width - lanes);
-      words.push(columns[at], at * bytes);
+      const at = Math.min(x, width - lanes);
+      words.push(columns[line * width + at], (line * pitch + at) * bytes);
     }
   }
   while (words.length % (2 * vectors) !== 0) words.push(...words.slice(-2));
   return { table: plan.place(words), count: words.length / (2 * vectors) };
 }
 
-/** The weights of groups of one row, one after the other. */
-function loneWeights(gemm: GemmKernels, { plan, source, weight, groups, channelStep, groupStep }: Task): number {
-  const [channels, taps] = [source.shape[1] / groups, weight.shape.slice(2)];
-  const shape = [groups, channels, ...taps];
+/** The weights of groups of one row for the taps of a part, one after the other. */
+function loneWeights(
+  gemm: GemmKernels,
+  { plan, source, weight, groups, channelStep, groupStep }: Task,
+  { taps }: Part,
+): number {
+  const channels = source.shape[1] / groups;
+  const shape = [groups, channels, ...taps.map((list) => list.length)];
   const to = plan.room(product(shape) * gemm.bytes);
   const strides = shape.map((_, d) => product(shape.slice(d + 1)));
-  const from = [groupStep, channelStep, ...weight.strides.slice(2)];
-  mover(plan, 'put', weight.dtype, shape, strides, from)(plan.call, to, weight.at);
+  const tapSteps = taps.map((list, d) => (list.length > 1 ? list[1] - list[0] : 1) * weight.strides[d + 2]);
+  const first = taps.reduce((sum, list, d) => sum + list[0] * weight.strides[d + 2], 0);
+  const move = mover(plan, 'put', weight.dtype, shape, strides, [groupStep, channelStep, ...tapSteps]);
+  move(plan.call, to, weight.at + first * gemm.bytes);
   return to;
 }
 
+/** What the parts of a convolution have in common. */
+interface Prepared {
+  readonly gemm: GemmKernels;
+  readonly task: Task;
+  readonly frame: Frame;
+  readonly starts: number;
+}
+
+/**
+ * Plans rows of an image at `base`, whose results lie from `c` on, as part of a task: `height` from row `i` on of each
+ * of so many groups, from this one on.
+ */
+type Strips = (
+  run: Run,
+  task: number,
+  base: number,
+  c: number,
+  group: number,
+  groups: number,
+  i: number,
+  height: number,
+) => void;
+
+/** A part with lines `pitch` places apart in rows of the result, of `row` bytes; results begin with what is at `starts`. */
+function stripsOf({ gemm, task, frame, starts }: Prepared, part: Part, pitch: number, row: number): Strips {
+  const { bytes, lanes } = gemm;
+  const { plan, out, source, groups } = task;
+  const [rows, channels] = [out.shape[1] / groups, source.shape[1] / groups];
+  const k = channels * product(part.taps.map((t) => t.length));
+  const weights = rows > 1 ? weightPanels(gemm, task, part, true) : null;
+  const lone = weights === null ? loneWeights(gemm, task, part) : 0;
+  const groupBytes = weights?.groupBytes ?? k * bytes;
+  const d = part.reach.length - 1;
+  const columns = placesIn(frame, {}, part.columns);
+  const tiles = new Map<number, ReturnType<typeof tilesOf>>();
+  for (const some of new Set([Math.min(TILE_ROWS, rows), rows % TILE_ROWS || TILE_ROWS])) {
+    tiles.set(some, tilesOf(plan, columns, part.sizes[d], pitch, lanes.count, bytes, stripVectors(some)));
+  }
+  const { taps, reversed } = tapsOf(part, task.phases);
+  const reach = taps === 1 ? part.reach : part.reach.with(d, [Math.min(...part.reach[d])]);
+  const tapLines = placesIn(frame, { channels }, reach);
+  const lineTable = plan.place(tapLines);
+  const strip = convKernels(gemm).strips(taps, reversed);
+  return (run, _t, base, c, group, groups, i, height) => {
+    const { table, count } = tiles.get(height)!;
+    run(
+      strip(height, rows === 1 ? 1 : TILE_ROWS),
+      weights?.at(group, i, 0, k) ?? lone + group * groupBytes,
+      base + group * channels * frame.channel,
+      table,
+      count,
+      c,
+      row,
+      lineTable,
+      tapLines.length,
+      starts + (group * rows + i) * bytes,
+      0,
+      groups,
+      groupBytes,
+      channels * frame.channel,
+    );
+  };
+}
+
+/** Two lattices whose places alternate along lines: they are made apart, in room of each task, and then put together. */
+function woven(prepared: Prepared, first: Part, second: Part): Strips {
+  const { plan, out } = prepared.task;
+  const { bytes } = prepared.gemm;
+  const { sizes, step } = first;
+  const lines = sizes.slice(0, -1);
+  const pitch = sizes.at(-1) as number;
+  const row = product(lines) * pitch * bytes;
+  const [one, other] = [first, second].map((part) => stripsOf(prepared, part, pitch, row));
+  const start = first.start.reduce((sum, n, d) => sum + n * out.strides[d + 2] * bytes, 0);
+  const rooms = roomsOf(plan);
+  const width = second.sizes.at(-1) as number;
+  const to = out.strides.slice(1).map((stride, d) => stride * (d === 0 ? 1 : step[d - 1]));
+  const from = [...sizes.map((_, d) => product(sizes.slice(d))), 1];
+  const move = (manner: Manner, rows: number, width: number) =>
+    mover(plan, manner, out.dtype, [rows, ...lines, width], to, from);
+  const movesOf = perCount((rows) => [move('weave', rows, width), move('put', rows, pitch - width)]);
+  return (run, t, base, c, group, groups, i, height) => {
+    const count = groups * height;
+    const room = rooms(t, 2 * count * row);
+    const next = room + count * row;
+    one(run, t, base, room, group, groups, i, height);
+    other(run, t, base, next, group, groups, i, height);
+    const [weave, end] = movesOf(count);
+    weave(run, c + start, room, next);
+    end(run, c + start + 2 * width * bytes, room + width * bytes);
+  };
+}
+
 /** A convolution that suits, and `bias` [channels] added to it. */
-export function convolveStrips(task: Task, part: Part, bias: Operand | null): void {
+export function convolveStrips(task: Task, parts: readonly Part[], bias: Operand | null): void {
   const { plan, out, source, groups } = task;
   const gemm = kernelsFor(task.op, out.dtype);
-  const { bytes, lanes } = gemm;
+  const { bytes } = gemm;
   const images = out.shape[0];
   const channels = source.shape[1] / groups;
-  const d = part.sizes.length - 1;
   const imageBytes = product(source.shape.slice(1)) * bytes;
   const wave = Math.min(images, Math.max(1, Math.floor(WAVE_BYTES / imageBytes)));
   const frame = frameOf(plan, source, task.before, task.after, wave, source.shape[1], task.phases);
   const rows = out.shape[1] / groups;
-  const k = channels * product(part.taps.map((t) => t.length));
   const panels = Math.ceil(rows / TILE_ROWS);
-  const weights = rows > 1 ? weightPanels(gemm, task, part, true) : null;
-  const lone = weights === null ? loneWeights(gemm, task) : 0;
-  const groupBytes = weights?.groupBytes ?? k * bytes;
-  const columns = placesIn(frame, {}, part.columns);
-  const tiles = new Map<number, ReturnType<typeof tilesOf>>();
-  for (const some of new Set([Math.min(TILE_ROWS, rows), rows % TILE_ROWS || TILE_ROWS])) {
-    tiles.set(some, tilesOf(plan, columns, part.sizes[d], lanes.count, bytes, stripVectors(some)));
-  }
-  const { taps, reversed } = tapsOf(part, task.phases);
-  const reach = taps === 1 ? part.reach : part.reach.with(d, [Math.min(...part.reach[d])]);
-  const lines = placesIn(frame, { channels }, reach);
-  const lineTable = plan.place(lines);
   const starts = plan.room(Math.ceil(out.shape[1] / TILE_ROWS + 1) * TILE_ROWS * bytes);
   if (bias === null) plan.clear(starts, out.shape[1] * bytes);
   else mover(plan, 'put', out.dtype, [out.shape[1]], [1], bias.strides)(plan.call, starts, bias.at);
   const row = out.strides[1] * bytes;
-  const strip = convKernels(gemm).strips(taps, reversed);
+  const prepared = { gemm, task, frame, starts };
+  const last = task.before.length - 1;
+  // Of two lattices that differ along lines only, one begins at the first place, the other at the second.
+  const all =
+    parts.length === 1
+      ? parts.map((part) => stripsOf(prepared, part, part.sizes[last], row))
+      : steps(parts.length / 2, 2).map((p) => {
+          const odd = parts[p].start[last];
+          return woven(prepared, parts[p + odd], parts[p + 1 - odd]);
+        });
+  const lattice = product(parts[0].sizes) * rows * bytes;
+  const atOnce = parts.length === 1 ? groups : Math.ceil(LATTICE_BYTES / lattice);
+  const k = parts.reduce((sum, { sizes, taps }) => sum + product(sizes) * product(taps.map((t) => t.length)), 0);
   for (let n = 0; n < images; n += wave) {
     const some = Math.min(wave, images - n);
     const base = frame.at(n, some, 0);
     const units = some * groups * panels;
-    plan.deal(null, out.shape[1] * k * some * columns.length, units, (run, first, end) => {
+    plan.deal(null, out.shape[1] * channels * some * k, units, (run, first, end, t) => {
       for (let unit = first, together = 1; unit < end; unit += together) {
         const [image, group] = [Math.floor(unit / (groups * panels)), Math.floor(unit / panels) % groups];
         const i = (unit % panels) * TILE_ROWS;
-        const channel = group * rows + i;
+        if (panels === 1) together = Math.min(end - unit, groups - group, atOnce);
+        const c = out.at + (n + image) * out.strides[0] * bytes + (group * rows + i) * row;
         const height = Math.min(TILE_ROWS, rows - i);
-        const { table, count } = tiles.get(height)!;
-        if (panels === 1) together = Math.min(end - unit, groups - group);
-        run(
-          strip(height, rows === 1 ? 1 : TILE_ROWS),
-          weights?.at(group, i, 0, k) ?? lone + group * groupBytes,
-          base + image * frame.image + group * channels * frame.channel,
-          table,
-          count,
-          out.at + (n + image) * out.strides[0] * bytes + channel * row,
-          row,
-          lineTable,
-          lines.length,
-          starts + channel * bytes,
-          0,
-          together,
-          groupBytes,
-          channels * frame.channel,
-        );
+        for (const strips of all) strips(run, t, base + image * frame.image, c, group, together, i, height);
       }
     });
   }
