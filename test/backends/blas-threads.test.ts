@@ -1,11 +1,10 @@
 /** Products by the system's BLAS on several threads of this library. Where there is no BLAS, the generated kernels stand in for it. */
 import { getNumThreads, linalg, randn, setNumThreads, type Tensor } from 'nabla';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Blas, findBlas } from '../../src/backends/wasm/blas/library.ts';
+import type { Blas } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
-import { callable, introduce, piecesOf } from '../../src/backends/wasm/blas/threads.ts';
-import { canShareNative } from '../../src/backends/wasm/threads/pool.ts';
-import { generated } from '../support/blas.ts';
+import { introduce, piecesOf } from '../../src/backends/wasm/blas/threads.ts';
+import { generated, systemBlas, workersHave } from '../support/blas.ts';
 import { withThreads } from '../support/worker.ts';
 
 const threads = getNumThreads();
@@ -14,18 +13,7 @@ afterAll(() => {
   replaceBlas(null);
 });
 
-const { NABLA_BLAS: off } = process.env;
-delete process.env.NABLA_BLAS;
-const blas = findBlas();
-process.env.NABLA_BLAS = off;
-
-/** Waits until all workers have the library, and tells whether they do. */
-async function workersHave({ sgemm }: Blas): Promise<boolean | null> {
-  for (let i = 0; i < 1000 && canShareNative(callable(sgemm)) === false; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return canShareNative(callable(sgemm));
-}
+const blas = systemBlas();
 
 const bits = (t: Tensor): string => {
   const { buffer, byteOffset, byteLength } = t.toTypedArray();

@@ -1,35 +1,11 @@
 /** Convolutions by the system's BLAS. Where there is none, the generated kernels stand in for it. */
-import { autograd, functional as F, getNumThreads, manualSeed, randn, setNumThreads, type Tensor } from 'nabla';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Blas, findBlas } from '../../src/backends/wasm/blas/library.ts';
-import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
-import { callable, introduce } from '../../src/backends/wasm/blas/threads.ts';
-import { canShareNative } from '../../src/backends/wasm/threads/pool.ts';
-import { generated } from '../support/blas.ts';
+import { autograd, functional as F, manualSeed, randn, setNumThreads, type Tensor } from 'nabla';
+import { describe, expect, it } from 'vitest';
+import { generated, systemBlas, useBlas, workersHave } from '../support/blas.ts';
 import { withThreads } from '../support/worker.ts';
 
-const threads = getNumThreads();
-const { NABLA_BLAS: off } = process.env;
-delete process.env.NABLA_BLAS;
-const blas = findBlas();
-process.env.NABLA_BLAS = off;
-
-beforeAll(() => {
-  if (typeof blas === 'string') return;
-  introduce(blas);
-  replaceBlas(blas);
-});
-afterAll(() => {
-  setNumThreads(threads);
-  replaceBlas(null);
-});
-
-async function workersHave({ sgemm }: Blas): Promise<boolean | null> {
-  for (let i = 0; i < 1000 && canShareNative(callable(sgemm)) === false; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return canShareNative(callable(sgemm));
-}
+const blas = systemBlas();
+useBlas(blas);
 
 type Options = F.ConvOptions & F.ConvTransposeOptions;
 type Run = (dtype: 'float32' | 'float64') => Tensor[];

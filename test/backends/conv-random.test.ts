@@ -1,29 +1,12 @@
 /** Convolutions of random sizes and their gradients against plain loops, by the system's BLAS and by generated kernels. */
 import fc from 'fast-check';
-import { functional as F, getNumThreads, setNumThreads, type Tensor, tensor } from 'nabla';
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { findBlas } from '../../src/backends/wasm/blas/library.ts';
-import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
-import { introduce } from '../../src/backends/wasm/blas/threads.ts';
+import { functional as F, setNumThreads, type Tensor, tensor } from 'nabla';
+import { describe, it } from 'vitest';
 import { numel } from '../../src/core/shape.ts';
-import { generated } from '../support/blas.ts';
+import { generated, systemBlas, useBlas } from '../support/blas.ts';
 
 const seed = Number(process.env.NABLA_SEED ?? 20261);
-const threads = getNumThreads();
-const { NABLA_BLAS: off } = process.env;
-delete process.env.NABLA_BLAS;
-const blas = findBlas();
-process.env.NABLA_BLAS = off;
-
-beforeAll(() => {
-  if (typeof blas === 'string') return;
-  introduce(blas);
-  replaceBlas(blas);
-});
-afterAll(() => {
-  setNumThreads(threads);
-  replaceBlas(null);
-});
+useBlas(systemBlas());
 
 /** More multiplications than this take plain loops too long; fewer never reach a library. */
 const MOST_WORK = 3e6;

@@ -1,9 +1,10 @@
 import * as fc from 'fast-check';
 import { type DType, eye, linalg, setBlas, setDeterministic, type Tensor, zeros } from 'nabla';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Blas, findBlas } from '../../src/backends/wasm/blas/library.ts';
+import type { Blas } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
 import { LinAlgError } from '../../src/core/errors.ts';
+import { systemBlas } from '../support/blas.ts';
 import { expectClose, expectError } from '../support/close.ts';
 import { f64, spreadTensor, valuesOf } from '../support/numbers.ts';
 
@@ -12,10 +13,7 @@ import { f64, spreadTensor, valuesOf } from '../support/numbers.ts';
  * system's LAPACK where there is one.
  */
 
-const { NABLA_BLAS: off } = process.env;
-delete process.env.NABLA_BLAS;
-const library = findBlas();
-process.env.NABLA_BLAS = off;
+const library = systemBlas();
 
 const KINDS = ['any', 'graded', 'low rank', 'orthogonal', 'zero', 'holes'] as const;
 type Kind = (typeof KINDS)[number];

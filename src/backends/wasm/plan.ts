@@ -123,7 +123,7 @@ export class Plan {
     this.call(clearing(bytes), at, bytes);
   }
 
-  /** Work of so many steps in tasks that do not depend on each other, for the calling thread `alone` if there are no steps. */
+  /** Work of so many steps in tasks that do not depend on each other; with no steps it is for the calling thread alone. */
   inTasks(count: number, steps: number, body: Body, own: Own | null = null): void {
     this.#leave(noted(count, body), steps, own);
   }
