@@ -36,7 +36,7 @@ class Cache {
 
 describe('a limit that learns', () => {
   it('rises to what is touched in turn, and not beyond', () => {
-    const cache = new Cache(new Limit(100, 100_000));
+    const cache = new Cache(new Limit(100, 100_000, 16));
     for (let turn = 0; turn < 20; turn++) for (let k = 0; k < 50; k++) cache.touch(k, 10);
     expect(cache.limit.lines).toBeGreaterThanOrEqual(500);
     expect(cache.limit.lines).toBeLessThanOrEqual(520);
@@ -46,7 +46,7 @@ describe('a limit that learns', () => {
   });
 
   it('rises by what misses outweigh of what was given up, to what would have been enough', () => {
-    const limit = new Limit(100, 1000);
+    const limit = new Limit(100, 1000, 16);
     const marks = Array.from({ length: 8 }, () => limit.giveUp(40));
     // 16 × 10 lines, less the hundred that count at most.
     limit.miss(10, marks[0] as number);
@@ -59,13 +59,13 @@ describe('a limit that learns', () => {
   });
 
   it('rises to the most there may be', () => {
-    const limit = new Limit(100, 200);
+    const limit = new Limit(100, 200, 16);
     for (const mark of Array.from({ length: 8 }, () => limit.giveUp(40))) limit.miss(40, mark);
     expect(limit.lines).toBe(200);
   });
 
   it('does not heed what a larger one would not have kept longer than it is kept by now', () => {
-    const limit = new Limit(100, 1000);
+    const limit = new Limit(100, 1000, 16);
     const [a, b] = [limit.giveUp(10), limit.giveUp(10)];
     limit.miss(10, a);
     expect(limit.lines).toBe(120);
@@ -74,19 +74,24 @@ describe('a limit that learns', () => {
     expect(limit.lines).toBe(120);
   });
 
-  it('does not rise with a few misses among much that nobody asks for again', () => {
-    const cache = new Cache(new Limit(100, 1_000_000));
-    for (let i = 0; i < 20_000; i++) {
-      cache.touch(1000 + i, 10);
-      // Something of long ago, a twentieth of what is made.
-      if (i > 1000 && i % 20 === 0) cache.touch(1000 + i - 1000, 10);
-    }
-    expect(cache.missed).toBeGreaterThan(5000);
-    expect(cache.limit.lines).toBeLessThan(200);
-  });
+  for (const [perMiss, every, what] of [
+    [16, 20, 'a twentieth'],
+    [4, 5, 'a fifth'],
+  ] as const) {
+    it(`does not rise with a few misses among much that nobody asks for again: ${what} of it, for 1 in ${perMiss}`, () => {
+      const cache = new Cache(new Limit(100, 1_000_000, perMiss));
+      for (let i = 0; i < 20_000; i++) {
+        cache.touch(1000 + i, 10);
+        // Something of long ago.
+        if (i > 1000 && i % every === 0) cache.touch(1000 + i - 1000, 10);
+      }
+      expect(cache.missed).toBeGreaterThan(5000);
+      expect(cache.limit.lines).toBeLessThan(200);
+    });
+  }
 
   it('falls again when nothing is missed for long, down to where it was set', () => {
-    const cache = new Cache(new Limit(100, 100_000));
+    const cache = new Cache(new Limit(100, 100_000, 16));
     for (let turn = 0; turn < 4; turn++) for (let k = 0; k < 50; k++) cache.touch(k, 10);
     const high = cache.limit.lines;
     let next = 1000;
@@ -97,7 +102,7 @@ describe('a limit that learns', () => {
   });
 
   it('counts on beyond what it counts to', () => {
-    const limit = new Limit(100, 1000);
+    const limit = new Limit(100, 1000, 16);
     for (let i = 0; i < 40; i++) limit.giveUp(2 ** 25 - 7);
     const mark = limit.giveUp(10);
     limit.giveUp(10);

@@ -1,9 +1,6 @@
 /** Lines given up are counted modulo a power of two: further apart than that many lie no two uses that matter. */
 const COUNT_MASK = 0x3fffffff;
 
-/** A limit rises as long as more than one in so many lines that were given up is missed. */
-const GIVEN_UP_PER_MISS = 16;
-
 /** It falls to so much of itself after so many times its lines were given up and it had no reason to rise. */
 const FALL = 7 / 8;
 const QUIET = 64;
@@ -20,6 +17,7 @@ export class Limit {
   lines: number;
   #fewest: number;
   #most: number;
+  #givenUpPerMiss: number;
   /** Lines given up so far. */
   #given = 0;
   /** Lines missed, weighed against those given up lately: positive if they are many. */
@@ -27,11 +25,15 @@ export class Limit {
   /** Lines given up since the limit last rose or fell. */
   #quiet = 0;
 
-  /** Between `fewest` and `most`; what is missed raises it to what would have kept it, as far as misses outweigh what was given up. */
-  constructor(fewest: number, most: number) {
+  /**
+   * Between `fewest` and `most`. While more than one in `givenUpPerMiss` lines that were given up is missed, it
+   * rises to what would have kept them, as far as misses outweigh what was given up.
+   */
+  constructor(fewest: number, most: number, givenUpPerMiss: number) {
     this.lines = fewest;
     this.#fewest = fewest;
     this.#most = most;
+    this.#givenUpPerMiss = givenUpPerMiss;
   }
 
   get most(): number {
@@ -61,7 +63,7 @@ export class Limit {
 
   /** Notes that something is missed that was given up at `mark`. */
   miss(lines: number, mark: number): void {
-    const evidence = Math.min(this.lines, this.#evidence + GIVEN_UP_PER_MISS * lines);
+    const evidence = Math.min(this.lines, this.#evidence + this.#givenUpPerMiss * lines);
     const enough = Math.min(this.#most, (mark + this.#given) & COUNT_MASK);
     const rise = Math.min(evidence, enough - this.lines);
     // What a larger one holds more for a while would have been given up.

@@ -16,6 +16,9 @@ import { cutSpan, GRANULES_PER_LINE, LINE, settle, vacate } from './room.ts';
 /** How much anything may ever be that is kept in place. */
 export const CACHE_MOST = (3072 * 2 ** 20) / LINE;
 
+/** To give up what can be made again costs nothing, but to make it again may cost much: few misses are enough to keep more. */
+const GIVEN_UP_PER_MISS = 16;
+
 /** Bodies that stay as long as there is room. */
 export const lasting = new Ring();
 
@@ -32,9 +35,9 @@ export const released = new Ring();
  * So is what a backward pass is going to read; it joins the others when it has been read: most of it is
  * dead by then.
  */
-export const spare = new LimitedRing(new Limit(division.spare / LINE, division.spare / LINE));
-export const kept = new LimitedRing(new Limit(division.spare / LINE, CACHE_MOST));
-export const awaited = new LimitedRing(new Limit(division.awaited / LINE, CACHE_MOST));
+export const spare = new LimitedRing(new Limit(division.spare / LINE, division.spare / LINE, GIVEN_UP_PER_MISS));
+export const kept = new LimitedRing(new Limit(division.spare / LINE, CACHE_MOST, GIVEN_UP_PER_MISS));
+export const awaited = new LimitedRing(new Limit(division.awaited / LINE, CACHE_MOST, GIVEN_UP_PER_MISS));
 
 export const kinds = new Kinds();
 /** For how many launches the last one to go was in `spare` after its last use. */
