@@ -1,4 +1,4 @@
-import { nonzero, triu } from '../backends/wasm/indexing.ts';
+import { indexCopy, nonzero, triu } from '../backends/wasm/indexing.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1, isBare } from '../core/apply.ts';
 import { dtypeInfo, isFloat, promote } from '../core/dtype.ts';
@@ -9,15 +9,20 @@ import { broadcastShapes, sameShape, shapeText, wrapDim } from '../core/shape.ts
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { sign } from '../kernels/algebra.ts';
 import { arg, binary } from '../kernels/expr.ts';
-import { toDType } from './copy.ts';
+import { contiguous, toDType } from './copy.ts';
 import { full, onesLike, zeros } from './create.ts';
 import { detach } from './detach.ts';
-import { abs, add, clamp, div, eq, gt, maximum, mul, neg, sgn, sub, where } from './elementwise.ts';
+import { abs, add, clamp, div, eq, gt, isfinite, lt, maximum, mul, neg, sgn, sub, where } from './elementwise.ts';
+import { amin } from './extrema.ts';
 import { batch, indexSelect } from './indexing.ts';
+import { countTrue, readElement } from './inspect.ts';
+import { matmul } from './matmul.ts';
 import { named } from './named.ts';
 import { norm, normGradient, normKernel } from './norm.ts';
-import { sum } from './reduce.ts';
-import { expand, reshape, unsqueeze } from './view.ts';
+import { mean, sum } from './reduce.ts';
+import { select } from './slices.ts';
+import { fused } from './user-elementwise.ts';
+import { expand, mT, reshape, unsqueeze } from './view.ts';
 
 /* Distances between tensors and between their rows, and what is scaled by a norm. */
 
@@ -135,35 +140,129 @@ function pull(w: TensorBase, a: TensorBase, b: TensorBase, p: number, ofRows: bo
   return y;
 }
 
-/** The gradient by `a`, or else by `b`. */
-function cdistGradient(
+/** Multiplications, and rows on either side, from which on a product gives Euclidean distances sooner than all differences. */
+const MANY = { multiplications: 2 ** 17, rows: 16 } as const;
+
+function byProduct(a: TensorBase, b: TensorBase, p: number): boolean {
+  const rank = a.shape.length;
+  const [rows, others] = [a.shape[rank - 2], b.shape[rank - 2]];
+  return p === 2 && Math.min(rows, others) >= MANY.rows && rows * others * a.shape[rank - 1] >= MANY.multiplications;
+}
+
+/** Both moved so that the finite part of `b` lies about the origin: differences stay, and less of them cancels. */
+function centred(a: TensorBase, b: TensorBase): readonly [TensorBase, TensorBase] {
+  const middle = detach(mean(b, -2, true));
+  const origin = where(isfinite(middle), middle, 0);
+  return [sub(a, origin), sub(b, origin)];
+}
+
+/** A pair is close if its squared distance is so little of the two squared lengths that too much of it cancelled. */
+const CLOSE = 1 / 64;
+
+/** √(r + s − 2m), or −1 for pairs that are close or not finite. */
+const apart = fused(
+  'apart',
+  (m, r, s) => {
+    const lengths = r.add(s);
+    const squared = lengths.sub(m.mul(2));
+    return squared.gt(lengths.mul(CLOSE)).where(squared.sqrt(), -1);
+  },
+  3,
+);
+
+/** g / y, 0 where y is. */
+const ratio = fused('ratio', (g, y) => y.eq(0).where(0, g.div(y)), 2);
+
+/** ‖a[i] − b[j]‖ for so many columns, each an operand of its own: first those of a, then those of b. */
+const ofColumns = [1, 2, 3, 4].map((columns) =>
+  fused(
+    'distances',
+    (...xs) => {
+      const squares = xs.slice(0, columns).map((x, k) => x.sub(xs[columns + k]).square());
+      return squares.reduce((sum, x) => sum.add(x)).sqrt();
+    },
+    2 * columns,
+  ),
+);
+
+/** ‖a[i] − b[j]‖ for a few columns. */
+function byColumns(a: TensorBase, b: TensorBase): TensorBase {
+  const column = (x: TensorBase, dim: number) => (_: unknown, k: number) => unsqueeze(select(x, -2, k), dim);
+  const columns = Array.from({ length: a.shape.at(-1)! });
+  const [u, v] = [a, b].map((x) => contiguous(mT(x)));
+  return ofColumns[columns.length - 1](...columns.map(column(u, -1)), ...columns.map(column(v, -2)));
+}
+
+/** ‖a[i] − b[j]‖, with ‖a[i]‖² + ‖b[j]‖² − 2 a[i]·b[j] for its square, but close pairs by their difference; null if these are many. */
+function euclidean(a: TensorBase, b: TensorBase): TensorBase | null {
+  if (a.shape.at(-1)! <= ofColumns.length) return byColumns(a, b);
+  const [u, v] = centred(a, b);
+  const y = apart(matmul(u, mT(v)), sum(mul(u, u), -1, true), unsqueeze(sum(mul(v, v), -1), -2));
+  // One pass over numbers, which mostly suffices, takes half the time of a comparison and a count.
+  if (readElement(amin(y), 0) >= 0) return y;
+  const flat = reshape(y, [y.count]);
+  const close = lt(flat, 0);
+  const count = countTrue(close);
+  if (count > y.count / 8) return null;
+  const pairs = fresh([count, 1], 'int32');
+  nonzero(pairs, close);
+  const places = reshape(pairs, [count]);
+  const [rows, others, columns] = [a.shape.at(-2)!, b.shape.at(-2)!, a.shape.at(-1)!];
+  const row = div(places, others, 'floor');
+  const other = add(sub(places, mul(row, others)), mul(div(row, rows, 'floor'), others));
+  const pick = (x: TensorBase, at: TensorBase): TensorBase =>
+    indexSelect(reshape(x, [x.count / columns, columns]), 0, at);
+  indexCopy(flat, 0, places, norm(sub(pick(a, row), pick(b, other)), 2, -1));
+  return y;
+}
+
+/** Σ_j w[i,j] (a[i] − b[j]), or of the other rows Σ_i w[i,j] (b[j] − a[i]). */
+function pulled(w: TensorBase, a: TensorBase, b: TensorBase, ofRows: boolean): TensorBase {
+  const [own, other, pairs] = ofRows ? [a, b, w] : [b, a, mT(w)];
+  return sub(mul(own, sum(pairs, -1, true)), matmul(pairs, other));
+}
+
+/** The gradients by `a` and `b`, if wanted. */
+function cdistGradients(
   g: TensorBase,
   [a, b, y]: readonly TensorBase[],
-  attrs: CdistAttrs,
-  ofRows: boolean,
-): TensorBase {
-  const { p } = attrs;
-  if ((p === 1 || p === 2) && isBare([g, a, b, y]))
-    return internally(() => pull(p === 1 ? g : where(eq(y, 0), 0, div(g, y)), a, b, p, ofRows));
-  const gradients = pairGradients(g, a, b, y, attrs);
-  return ofRows ? sum(gradients, -2) : neg(sum(gradients, -3));
+  { p }: CdistAttrs,
+  wanted: number,
+): (TensorBase | null)[] {
+  const each = (of: (ofRows: boolean) => TensorBase): (TensorBase | null)[] =>
+    [true, false].map((ofRows, i) => ((wanted >> i) & 1 ? of(ofRows) : null));
+  if (byProduct(a, b, p)) {
+    const [u, v] = centred(a, b);
+    const w = ratio(g, y);
+    return each((ofRows) => pulled(w, u, v, ofRows));
+  }
+  if ((p === 1 || p === 2) && isBare([g, a, b, y])) {
+    const w = p === 1 ? g : ratio(g, y);
+    return each((ofRows) => pull(w, a, b, p, ofRows));
+  }
+  const gradients = pairGradients(g, a, b, y, { p });
+  return each((ofRows) => (ofRows ? sum(gradients, -2) : neg(sum(gradients, -3))));
 }
 
 // y[i,j] = ‖a[i] − b[j]‖_p
 const cdistOp: Op<CdistAttrs> = defineOp({
   name: 'cdist',
+  cheap: ([a]) => a.shape[a.shape.length - 1] <= ofColumns.length || 'at need',
   inputs: ['a', 'b'],
   forward: ([a, b], { p }) => {
-    const y = fresh([...a.shape.slice(0, -1), b.shape[b.shape.length - 2]], a.dtype);
-    if (a.shape[a.shape.length - 1] === 0) return zeros(y.shape, y.dtype);
+    const shape = [...a.shape.slice(0, -1), b.shape[b.shape.length - 2]];
+    if (a.shape[a.shape.length - 1] === 0) return zeros(shape, a.dtype);
     return internally(() => {
+      const found = byProduct(a, b, p) ? euclidean(a, b) : null;
+      if (found !== null) return found;
+      const y = fresh(shape, a.dtype);
       distances(y, unsqueeze(a, -2), unsqueeze(b, -3), p);
       return y;
     });
   },
   vjp: {
-    a: [['a', 'b', 'y'], (g, saved, { attrs }) => cdistGradient(g, saved, attrs, true)],
-    b: [['a', 'b', 'y'], (g, saved, { attrs }) => cdistGradient(g, saved, attrs, false)],
+    saves: ['a', 'b', 'y'],
+    rule: ([g], saved, { attrs }, wanted) => cdistGradients(g as TensorBase, saved, attrs, wanted),
   },
   jvp: ({ inputs, tangents: [ta, tb], outputs: [y], attrs }) => {
     const [a, b] = inputs as readonly TensorBase[];

@@ -1,8 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
-import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
-import type { Scalar } from '../kernels/build.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { vectorOf, zeros } from './create.ts';
 import { add, floor, ge, logicalAnd, lt, mul, round, sub, where } from './elementwise.ts';
@@ -11,7 +10,7 @@ import { cat, stack } from './join.ts';
 import { bmm } from './matmul.ts';
 import { named } from './named.ts';
 import { select } from './slices.ts';
-import { type UserElementwise, userElementwise } from './user-elementwise.ts';
+import { fused } from './user-elementwise.ts';
 import { expand, mT, reshape, unsqueeze } from './view.ts';
 
 /*
@@ -27,16 +26,6 @@ export interface GridSampleOptions {
   readonly mode?: GridMode;
   readonly paddingMode?: GridPadding;
   readonly alignCorners?: boolean | null;
-}
-
-type Function1 = (...xs: readonly Operand[]) => TensorBase;
-
-function fused(name: string, f: (...xs: readonly [Scalar, Scalar, Scalar]) => Scalar, arity: number): Function1 {
-  let op: UserElementwise<Scalar> | null = null;
-  return (...xs) => {
-    op ??= userElementwise(f as (...xs: readonly Scalar[]) => Scalar, arity, name);
-    return op(xs);
-  };
 }
 
 // From −1 … 1 to the places of elements: −1 is the middle of the first one, or its outer edge.

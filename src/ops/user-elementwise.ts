@@ -77,3 +77,16 @@ function writeResults(op: ElementwiseOp, targets: readonly TensorBase[], inputs:
     inPlace(ops.copy, [t, isTensor(results) ? results : results[i]]);
   });
 }
+
+/** An operation of the library's own, made when it is first called. */
+export function fused(
+  name: string,
+  f: (...xs: readonly Scalar[]) => Scalar,
+  arity: number,
+): (...xs: readonly Operand[]) => TensorBase {
+  let op: UserElementwise<Scalar> | null = null;
+  return (...xs) => {
+    op ??= userElementwise(f, arity, name);
+    return op(xs);
+  };
+}

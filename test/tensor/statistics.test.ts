@@ -1,4 +1,4 @@
-import { functional as F, randn, type Tensor, tensor, vmap } from 'nabla';
+import { autograd, cat, functional as F, randn, type Tensor, tensor, vmap } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { f64, spread, valuesOf } from '../support/numbers.ts';
 
@@ -192,6 +192,50 @@ describe('distances', () => {
     expect(gradOf(a, (t) => t.cdist(t))).toEqual([-1.2, -1.6, 1.2, 1.6].map((v) => expect.closeTo(v, 12)));
     expect(a.cdist(a, inf).select(0, 0).select(0, 1).item()).toBe(4);
     expect(F.pdist(f64([1, 2], [1, 2])).shape).toEqual([0]);
+  });
+
+  it.each([
+    ['by a product', [2, 60, 50], 0],
+    ['by a product, far from the origin', [60, 50], 1e4],
+    ['where most are close', [60, 50], -1],
+    ['by columns', [300, 3], 0],
+  ] as const)(
+    'of many rows %s are those of their differences, and so are two orders of gradients',
+    (_, shape, offset) => {
+      const draw = (): Tensor => randn(shape, { dtype: 'float64' });
+      const a = (
+        offset < 0
+          ? draw()
+              .mul(1e-3)
+              .add(draw().narrow(-2, 0, 1))
+          : draw().add(offset)
+      ).requiresGrad_();
+      // Some rows of both are the same.
+      const others = offset < 0 ? a.detach().add(1e-4) : draw().add(offset);
+      const b = cat([others, a.detach().narrow(-2, 3, 4)], -2).requiresGrad_();
+      const weights = randn(a.cdist(b).shape, { dtype: 'float64' });
+      const [found, expected] = [a.cdist(b), a.unsqueeze(-2).sub(b.unsqueeze(-3)).norm(2, -1)].map((y) => {
+        const first = autograd.grad(y.mul(weights).sum(), [a, b], { createGraph: true });
+        const second = autograd.grad(first[0].square().sum().add(first[1].square().sum()), [a, b]);
+        return [y, ...first, ...second].map((t) => t.detach());
+      });
+      found.forEach((t, i) => {
+        const scale = Math.max(1, expected[i].abs().max().item());
+        expect(t.sub(expected[i]).abs().max().item() / scale).toBeLessThan(1e-10);
+      });
+    },
+  );
+
+  it('of many rows stay apart from rows that are not finite', () => {
+    const a = randn([60, 50], { dtype: 'float64' });
+    const b = randn([60, 50], { dtype: 'float64' });
+    const y = a.cdist(b);
+    a.at(3).fill_(inf);
+    b.at(5).fill_(nan);
+    const z = a.cdist(b);
+    expect(z.at(3, 0).item()).toBe(inf);
+    expect(z.at(0, 5).item()).toBeNaN();
+    expect(z.at(0, 0).item()).toBeCloseTo(y.at(0, 0).item(), 12);
   });
 
   it('scale down what is long', () => {
