@@ -45,7 +45,7 @@ export interface Machine {
   readonly milliseconds: number;
   readonly node: string;
   readonly v8: string;
-  /** The system's BLAS, null if none was found. */
+  /** The system's BLAS, and the kernels it was told to use; null if none was found. */
   readonly blas: string | null;
   /** Versions by name. */
   readonly peers: Readonly<Record<string, string>>;
@@ -56,12 +56,15 @@ export const loadNow = (): number => Number(loadavg()[0]?.toFixed(1));
 
 export function machine(run: Pick<Machine, 'load' | 'rounds' | 'milliseconds' | 'peers'>): Machine {
   const blas = findBlas();
+  const { OPENBLAS_CORETYPE } = process.env;
+  // A peer that brings kernels of its own does not heed it.
+  const coreType = OPENBLAS_CORETYPE === undefined ? '' : ` with OPENBLAS_CORETYPE=${OPENBLAS_CORETYPE}`;
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
     node: process.versions.node,
     v8: process.versions.v8,
-    blas: typeof blas === 'string' ? null : blas.library,
+    blas: typeof blas === 'string' ? null : `${blas.library}${coreType}`,
     ...run,
     date: new Date().toISOString().slice(0, 10),
   };

@@ -162,17 +162,21 @@ export function nativeProducts(
       const room = rooms(task, windows.room(reach.length, together + UNIT));
       const stretches = stretchesOf(count);
       const cut = mayCut && stretches > 1;
-      const first = cut ? 0 : evenly(from, bands, rows, ROW_UNIT)[0];
-      const end = cut ? rows : evenly(to - 1, bands, rows, ROW_UNIT)[1];
+      const [firstBand, endBand] = cut ? [0, 1] : [from, to];
+      const bandOf = (i: number) => (cut ? ([0, rows] as const) : evenly(i, bands, rows, ROW_UNIT));
       const [at, leading, transposed] = weights[group];
-      const a = [at + first * (transposed ? 1 : leading) * bytes, leading, transposed] as const;
       for (let s = cut ? from : 0; s < (cut ? to : stretches); s++) {
         const [j, last] = evenly(s, stretches, count);
         const b = windows.at(run, base, [j, last], room);
-        const result = [c + first * row + j * bytes, row / bytes, accumulate] as const;
-        native.multiply(run, [end - first, last - j, reach.length], a, b, result);
+        // Not at once even where one thread makes several: a library's last bits may depend on how many rows there are.
+        for (let i = firstBand; i < endBand; i++) {
+          const [first, end] = bandOf(i);
+          const a = [at + first * (transposed ? 1 : leading) * bytes, leading, transposed] as const;
+          const result = [c + first * row + j * bytes, row / bytes, accumulate] as const;
+          native.multiply(run, [end - first, last - j, reach.length], a, b, result);
+        }
       }
-      return [first, end];
+      return [bandOf(firstBand)[0], bandOf(endBand - 1)[1]];
     },
   };
 }
