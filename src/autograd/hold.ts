@@ -23,6 +23,8 @@ export function refusePromise(name: string, result: unknown): void {
   if (typeof result !== 'object' || result === null) return;
   const thenable = 'then' in result && typeof result.then === 'function';
   if (thenable || Symbol.asyncIterator in result) {
+    // Nobody else can get hold of it: what it fails with later must not end a program that handles the error below.
+    if (result instanceof Promise) result.catch(() => undefined);
     throw new AutogradError(
       `${name}: the callback returned ${thenable ? 'a promise' : 'an async iterator'}. The mode ends when the callback returns, so code after its first await ran outside ${name}. Await first and wrap only the synchronous part, or hold the mode with "using _ = ${name}()" in a function without await.`,
     );

@@ -5,6 +5,7 @@ import {
   grad,
   isGradEnabled,
   noGrad,
+  profile,
   setGradEnabled,
   type Tensor,
   tensor,
@@ -59,6 +60,17 @@ describe('as a callback', () => {
     // biome-ignore lint/suspicious/noThenProperty: a thenable that is no Promise counts as one.
     expectError(() => noGrad(() => ({ then: () => undefined })), AutogradError, 'returned a promise');
     expect(isGradEnabled()).toBe(true);
+  });
+
+  it('leaves no rejection behind that nobody could handle', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): number => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    expectError(() => noGrad(async () => Promise.reject(new Error('late'))), AutogradError, 'returned a promise');
+    expectError(() => profile(async () => Promise.reject(new Error('late'))), AutogradError, 'returned a promise');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
   });
 
   it('does not change what requires grad', () => {
