@@ -46,49 +46,48 @@ export function regionBetween(whole: Place, part: Place): Region {
   };
 }
 
-/** Dimensions along which no two elements of a place meet, and the rest; size-1 dimensions are in neither. */
-function apart({ shape, strides }: Place): { readonly free: readonly number[]; readonly crossing: readonly number[] } {
-  const free: number[] = [];
+/** Dimensions that elements must differ in to meet: few and small ones, without which none do. */
+function crossingOf({ shape, strides }: Place): readonly number[] {
+  let free: number[] = [];
   const crossing: number[] = [];
-  let span = 0;
   const order = shape.map((_, d) => d).filter((d) => shape[d] !== 1);
-  order.sort((a, b) => strides[a] - strides[b] || shape[b] - shape[a]);
-  for (const d of order) {
-    if (strides[d] > span) {
-      free.push(d);
-      span += (shape[d] - 1) * strides[d];
-    } else crossing.push(d);
+  for (const d of order.sort((a, b) => shape[b] - shape[a])) {
+    const wider = [...free, d].sort((a, b) => strides[a] - strides[b]);
+    let span = 0;
+    const nested = wider.every((k) => {
+      const beyond = strides[k] > span;
+      span += (shape[k] - 1) * strides[k];
+      return beyond;
+    });
+    if (nested) free = wider;
+    else crossing.push(d);
   }
-  return { free, crossing };
+  return crossing;
 }
 
 /** Whether two elements of a place are one place in memory. */
 export function meets(place: Place): boolean {
   if (place.shape.includes(0)) return false;
-  const { crossing } = apart(place);
+  const crossing = crossingOf(place);
   if (crossing.length === 0) return false;
   if (crossing.some((d) => place.strides[d] === 0)) return true;
   // Strides that interleave may still never meet: counted out.
   const seen = new Set<number>();
-  let met = false;
-  eachOffset(
-    place,
-    place.shape.map((_, d) => d),
-    (at) => {
-      met ||= seen.has(at);
-      seen.add(at);
-    },
-  );
-  return met;
+  return eachOffset(place, [...place.shape.keys()], (at) => seen.size === seen.add(at).size);
 }
 
-/** Visits the offsets that all index combinations of some dimensions give. */
-function eachOffset({ shape, strides, offset }: Place, dims: readonly number[], visit: (offset: number) => void): void {
-  const walk = (k: number, at: number): void => {
-    if (k === dims.length) visit(at);
-    else for (let i = 0; i < shape[dims[k]]; i++) walk(k + 1, at + i * strides[dims[k]]);
+/** Visits the offsets that all index combinations of some dimensions give, until `visit` says true. */
+function eachOffset(
+  { shape, strides, offset }: Place,
+  dims: readonly number[],
+  visit: (offset: number) => boolean | undefined,
+): boolean {
+  const walk = (k: number, at: number): boolean => {
+    if (k === dims.length) return visit(at) === true;
+    for (let i = 0; i < shape[dims[k]]; i++) if (walk(k + 1, at + i * strides[dims[k]])) return true;
+    return false;
   };
-  walk(0, offset);
+  return walk(0, offset);
 }
 
 const at = (memory: TensorBase, place: Place): TensorBase =>
@@ -105,11 +104,11 @@ const copyInto = (target: TensorBase, x: TensorBase): void => copyKernel(x.dtype
 /** Adds the elements of `x` where they lie, however often they meet. */
 function accumulate(memory: TensorBase, place: Place, x: TensorBase): void {
   if (x.count === 0) return;
-  const { crossing } = apart(place);
+  const crossing = crossingOf(place);
   const kept = place.shape.map((_, d) => d).filter((d) => !crossing.includes(d));
   const pick = (list: readonly number[]): number[] => kept.map((d) => list[d]);
   const places: number[] = [];
-  eachOffset(place, crossing, (offset) => places.push(offset));
+  eachOffset(place, crossing, (offset) => void places.push(offset));
   let k = 0;
   eachOffset({ shape: place.shape, strides: x.strides, offset: x.offset }, crossing, (from) => {
     const target = alias(memory, pick(place.shape), pick(place.strides), memory.offset + places[k++]);

@@ -13,6 +13,9 @@ type FloatArray = Float32Array | Float64Array;
 /** Uniforms that are drawn at once to be compared. */
 const DRAWN = 16384;
 
+/** Indices up to which the largest keys are kept in order as they come. */
+const FEW = 64;
+
 /** The seed of a generator that was never given one: PyTorch's, balanced in its bits. */
 const DEFAULT_SEED = 67280421310721n;
 
@@ -246,7 +249,7 @@ export class Generator {
     const n = out.length;
     for (let i = 0; i < n; i++) out[i] = i;
     for (let i = 0; i < n - 1; i++) {
-      const j = i + (this.random() % (n - i));
+      const j = i + modulo(this.random(), n - i);
       const swapped = out[i];
       out[i] = out[j];
       out[j] = swapped;
@@ -259,7 +262,8 @@ export class Generator {
    * after the other. A Float64Array computes in float64, anything else in float32.
    */
   multinomial(weights: ArrayLike<number>, n: number, replacement = false): Int32Array {
-    const probabilities = weights instanceof Float64Array ? weights : Float32Array.from(weights);
+    const probabilities =
+      weights instanceof Float64Array || weights instanceof Float32Array ? weights : Float32Array.from(weights);
     checkMultinomial(probabilities, n, replacement);
     return replacement ? this.#withReplacement(probabilities, n) : this.#withoutReplacement(probabilities, n);
   }
@@ -290,9 +294,17 @@ export class Generator {
   #withoutReplacement(weights: FloatArray, n: number): Int32Array {
     const keys = this.fillExponential(weights.slice());
     for (let i = 0; i < keys.length; i++) keys[i] = weights[i] / keys[i];
-    return Int32Array.from(keys.keys())
-      .sort((i, j) => keys[j] - keys[i] || i - j)
-      .slice(0, n);
+    if (n > FEW)
+      return Int32Array.from(keys.keys())
+        .sort((i, j) => keys[j] - keys[i] || i - j)
+        .slice(0, n);
+    const best = new Int32Array(n);
+    for (let i = 0; i < keys.length; i++) {
+      let k = Math.min(i, n);
+      for (; k > 0 && keys[i] > keys[best[k - 1]]; k--) if (k < n) best[k] = best[k - 1];
+      if (k < n) best[k] = i;
+    }
+    return best;
   }
 
   /** One normal through float64, by the trigonometric Box–Muller transform. */
@@ -311,6 +323,9 @@ export class Generator {
 }
 
 const angle = new Float64Array(2);
+
+/** `word % range`, where V8 would divide unsigned integers as it divides floats; exact up to 2³². */
+export const modulo = (word: number, range: number): number => word - range * Math.floor(word / range);
 
 function checkFloat(operation: string, out: TypedArray): asserts out is FloatArray {
   if (!(out instanceof Float32Array || out instanceof Float64Array)) {
