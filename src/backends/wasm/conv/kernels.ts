@@ -5,7 +5,16 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { DOT_WIDTHS, directName, dotsName, emitDirect, emitDots } from './direct.ts';
 import { acrossName, alongName, emitPackAcross, emitPackAlong, emitSpread } from './pack.ts';
-import { emitStrip, emitStripGradient, gradientName, gradientRows, stripName, TAPS_TOGETHER } from './strip-kernels.ts';
+import {
+  emitStrip,
+  emitStripGradient,
+  gradientLines,
+  gradientName,
+  gradientRows,
+  stripName,
+  TAPS_TOGETHER,
+} from './strip-kernels.ts';
+import { steps } from './tables.ts';
 
 /** How the elements of a matrix follow each other in memory: along its columns' or rows' places x, or along k. */
 export type Direction = 'across' | 'along';
@@ -22,7 +31,7 @@ export interface ConvKernels {
   /** See `emitStrip`: for so many taps side by side and their order, and then for so many rows and the pitch of panels. */
   strips(taps: number, reversed: boolean): (rows: number, pitch: number) => WasmFunction;
   /** See `emitStripGradient`. */
-  stripGradient(taps: number, rows: number): WasmFunction;
+  stripGradient(taps: number, rows: number, lines: number): WasmFunction;
 }
 
 const compiled = new WeakMap<GemmKernels, ConvKernels>();
@@ -63,10 +72,11 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
     }
     return functions;
   };
+  const upTo = (n: number): number[] => steps(n, 1, 1);
   const gradients = module(() =>
-    Array.from({ length: TAPS_TOGETHER }, (_, t) =>
-      Array.from({ length: gradientRows(t + 1) }, (_, r) => emitStripGradient(lanes, t + 1, r + 1)),
-    ).flat(),
+    upTo(TAPS_TOGETHER).flatMap((t) =>
+      upTo(gradientRows(t)).flatMap((r) => upTo(gradientLines(r)).map((l) => emitStripGradient(lanes, t, r, l))),
+    ),
   );
   return {
     pack: (direction, width) => packs(direction === 'across' ? acrossName(width) : alongName(width)),
@@ -79,6 +89,6 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
       const functions = ofTaps(taps, reversed);
       return (rows, pitch) => functions(stripName(rows, pitch));
     },
-    stripGradient: (taps, rows) => gradients(gradientName(taps, rows)),
+    stripGradient: (taps, rows, lines) => gradients(gradientName(taps, rows, lines)),
   };
 }

@@ -3,39 +3,43 @@
  * with lines of the images, as many at a time as fit in registers.
  */
 import { kernelsFor } from '../gemm-select.ts';
-import { frameOf, isFramed, placesIn } from './frame.ts';
+import { frameOf, isFramed, phasesOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
-import { gradientRows, TAPS_TOGETHER } from './strip-kernels.ts';
+import { gradientLines, gradientRows, TAPS_TOGETHER } from './strip-kernels.ts';
 import { LONGEST_SUMS, WAVE_BYTES } from './strips.ts';
-import { product, steps, sums } from './tables.ts';
-import { PARTS, type WeightTask } from './weights.ts';
+import { perCount, product, steps, sums } from './tables.ts';
+import { FEW_ROWS, PARTS, type WeightTask } from './weights.ts';
 
 /** Places that are summed before the sums are added to others, at least. */
 const SUMMED_TOGETHER = 2048;
 
-/** Whether there are few columns, and places and taps follow each other along the last dimension. */
-export function gradientSuitsStrips({ out, x, y, before, after, stride, dilation }: WeightTask): boolean {
+/** Bytes of an image's channel and its cotangent that are read again and again, with those of other groups beside it. */
+const GROUP_BYTES = 1 << 14;
+
+/** Whether there are few columns, and places and taps follow each other along the last dimension, or places of few rows do. */
+export function gradientSuitsStrips({ out, x, y, groups, before, after, stride, dilation }: WeightTask): boolean {
   const d = stride.length - 1;
   const columns = product(out.shape.slice(1));
   const taps = out.shape[d + 2];
+  const few = out.shape[0] / groups < FEW_ROWS;
   return (
-    taps > 1 &&
+    (taps > 1 || (few && stride[d] === 1)) &&
     columns > 0 &&
     columns <= LONGEST_SUMS &&
-    stride[d] === 1 &&
+    (stride[d] === 1 || few) &&
     dilation[d] === 1 &&
     y.shape[d + 2] >= kernelsFor('conv', out.dtype).lanes.count &&
     product(y.shape) > 0 &&
     y.strides[d + 2] === 1 &&
-    (isFramed(before, after) || x.strides[d + 2] === 1)
+    (isFramed(before, after) || stride[d] > 1 || x.strides[d + 2] === 1)
   );
 }
 
-/** Taps side by side in one line of the windows: where they are in a frame and in the gradient. */
+/** Taps side by side in some lines of the windows: where these are in a frame and in the gradient. */
 interface Block {
   readonly taps: number;
-  readonly from: number;
-  readonly to: number;
+  readonly lines: number;
+  readonly reach: number;
 }
 
 /** Such a gradient. */
@@ -53,7 +57,7 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
   const together = Math.min(images, Math.ceil(SUMMED_TOGETHER / places));
   const imageBytes = product(x.shape.slice(1)) * bytes;
   const wave = Math.min(images, together * Math.max(1, Math.floor(WAVE_BYTES / (imageBytes * together))));
-  const frame = frameOf(plan, x, before, after, wave, x.shape[1]);
+  const frame = frameOf(plan, x, before, after, wave, x.shape[1], phasesOf(stride, taps));
   const [imageStep, rowStep, ...spatial] = y.strides.map((s) => s * bytes) as [number, number, ...number[]];
 
   // Where lines of places begin: in y, and in the frame.
@@ -76,15 +80,27 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
     { channels },
     taps.map((n, dim) => first(steps(n, dilation[dim]), dim)),
   );
-  const blocks = [...tapLines].flatMap((at, line): Block[] =>
-    steps(Math.ceil(taps[d] / TAPS_TOGETHER), TAPS_TOGETHER).map((t) => ({
-      taps: Math.min(TAPS_TOGETHER, taps[d] - t),
-      from: at + t * bytes,
-      to: (line * taps[d] + t) * bytes,
+  // Taps a stride apart lie side by side.
+  const [across, step] = [taps[d], stride[d]];
+  const runs = steps(Math.min(step, across), 1).flatMap((phase) =>
+    steps(Math.ceil((across - phase) / step / TAPS_TOGETHER), TAPS_TOGETHER * step, phase).map((tap) => ({
+      tap,
+      length: Math.min(TAPS_TOGETHER, Math.ceil((across - tap) / step)),
     })),
   );
-  const height = gradientRows(Math.min(TAPS_TOGETHER, taps[d]));
+  const blocksOf = perCount((rows) => {
+    const most = gradientLines(rows);
+    return runs.flatMap(({ tap, length }) =>
+      steps(Math.ceil(tapLines.length / most), most).map((first): Block => {
+        const some = tapLines.subarray(first, first + most);
+        const words = [...some].flatMap((at, i) => [at + frame.offset(tap, d), ((first + i) * across + tap) * bytes]);
+        return { taps: length, lines: some.length, reach: plan.place(words) };
+      }),
+    );
+  });
+  const height = gradientRows(runs[0].length);
   const bands = Math.ceil(rows / height);
+  const atOnce = Math.ceil(GROUP_BYTES / (imageBytes / groups));
   const lots = Math.ceil(images / together);
   const parts = Math.min(PARTS, lots);
   const sumBytes = outputs * count * bytes;
@@ -94,12 +110,14 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
     const several = Math.min(wave, images - n);
     const base = frame.at(n, several, 0);
     plan.deal(null, outputs * count * several * places, parts * groups * bands, (run, from, end) => {
-      for (let unit = from; unit < end; unit++) {
+      for (let unit = from, some = 1; unit < end; unit += some) {
         const part = Math.floor(unit / (groups * bands));
         const group = Math.floor(unit / bands) % groups;
         const r = (unit % bands) * height;
         const row = group * rows + r;
-        const some = Math.min(height, rows - r);
+        const tall = Math.min(height, rows - r);
+        const blocks = blocksOf(tall);
+        some = bands > 1 ? 1 : Math.min(end - unit, groups - group, blocks.length === 1 ? groups : atOnce);
         // Lots are dealt out to parts in turn.
         const lot = n / together;
         for (let i = lot + ((part + parts - (lot % parts)) % parts); i * together < n + several; i += parts) {
@@ -109,9 +127,27 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
           const atX = base + (image - n) * frame.image + group * channels * frame.channel;
           const c = sumsOf[part] + row * count * bytes;
           const more = Number(i >= parts);
-          for (const { taps, from, to } of blocks) {
-            const kernel = kernels.stripGradient(taps, some);
-            run(kernel, atY, rowStep, atX + from, lines, lineCount, vectors, rest, mask, c + to, count * bytes, more);
+          for (const block of blocks) {
+            run(
+              kernels.stripGradient(block.taps, tall, block.lines),
+              atY,
+              rowStep,
+              atX,
+              lines,
+              lineCount,
+              vectors,
+              rest,
+              mask,
+              block.reach,
+              c,
+              count * bytes,
+              step * bytes,
+              more,
+              some,
+              rows * rowStep,
+              channels * frame.channel,
+              rows * count * bytes,
+            );
           }
         }
       }

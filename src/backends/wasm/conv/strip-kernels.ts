@@ -117,83 +117,113 @@ export function emitStrip(lanes: Lanes, taps: number, reversed: boolean, rows: n
 
 // ─── gradients by the weights ────────────────────────────────────────────────────────────────────
 
-/** Taps side by side that the kernels for gradients take at a time, and rows: their products are sums in registers. */
+/** Taps side by side that the kernels for gradients take at a time, rows, and lines of taps of one row: their products are sums in registers. */
 export const TAPS_TOGETHER = 3;
 export const gradientRows = (taps: number): number => (taps === TAPS_TOGETHER ? 3 : 4);
+export const gradientLines = (rows: number): number => (rows === 1 ? 3 : 1);
 
-export const gradientName = (taps: number, rows: number): string => `gradient${taps}x${rows}`;
+export const gradientName = (taps: number, rows: number, lines: number): string => `gradient${taps}x${rows}x${lines}`;
 
 /**
- * `(y, yRow, x, lines, lineCount, vectors, rest, mask, c, cRow, accumulate)`: c[r][t] = Σ y[r][p] · x[p + t] for
- * `rows` rows of y, `taps` taps and the places p of `lineCount` lines, or that added to c. Words say where each line
- * begins in y and in x; it has so many vectors of places. If a `rest` is left over, a last vector goes
- * `rest` bytes on, over some places that were seen: of them the mask has zeros.
+ * `(y, yRow, x, lines, lineCount, vectors, rest, mask, reach, c, cRow, cTap, accumulate, groups, yStep, xStep, cStep)`:
+ * c[r][l][t] = Σ y[r][p] · x[l][p + t] for `rows` rows of y, `taps` taps in each of some lines, and the places p of
+ * `lineCount` lines, or that added to c. Words of `lines` say where each line begins in y and in x, those of `reach`
+ * where each line of taps begins in x and in c; a line has so many vectors of places. If a `rest` is left over, a last
+ * vector goes `rest` bytes on, over some places that were seen: of them the mask has zeros. The same again for every
+ * group, whose operands are steps further on.
  */
-export function emitStripGradient(lanes: Lanes, taps: number, rows: number): FunctionBody {
-  const b = new FunctionBody(gradientName(taps, rows), new Array(11).fill('i32'), []);
-  const [y, yRow, x, lines, lineCount, vectors, rest, mask, c, cRow, accumulate] = b.params as Locals<11>;
-  const acc = Array.from({ length: rows }, () => Array.from({ length: taps }, () => b.local('v128')));
-  const xs = Array.from({ length: taps }, () => b.local('v128'));
-  const places = acc.map(() => b.local('i32'));
-  const [at, left] = [b.local('i32'), b.local('i32')];
+export function emitStripGradient(lanes: Lanes, taps: number, rows: number, tapLines: number): FunctionBody {
+  const b = new FunctionBody(gradientName(taps, rows, tapLines), new Array(17).fill('i32'), []);
+  const [y, yRow, x, allLines, allCount, vectors, rest, mask, reach, c, cRow, cTap, accumulate, groups, ...groupSteps] =
+    b.params as Locals<17>;
+  const [yStep, xStep, cStep] = groupSteps;
+  const list = <T>(length: number, make: () => T): T[] => Array.from({ length }, make);
+  const acc = list(tapLines, () => list(rows, () => list(taps, () => b.local('v128'))));
+  const xs = list(taps, () => b.local('v128'));
+  const ats = list(tapLines, () => b.local('i32'));
+  const places = list(rows, () => b.local('i32'));
+  const [lines, lineCount, left] = list(3, () => b.local('i32')) as Locals<3>;
   const value = b.local('v128');
   const kept = b.local('v128');
-  for (const sum of acc.flat()) b.v128([]).set(sum);
   const step = (masked: boolean): void => {
     const load = (place: Local, offset: number, to: Local): void => {
       b.get(place).mem('v128.load', offset);
       if (masked) b.get(kept).op('v128.and');
       b.set(to);
     };
-    for (const [t, window] of xs.entries()) load(at, t * lanes.bytes, window);
-    acc.forEach((row, r) => {
-      load(places[r]!, 0, value);
-      row.forEach((sum, t) => void multiplyAdd(b, lanes, sum, value, xs[t]!));
+    ats.forEach((at, l) => {
+      // A way out, as in strips.
+      if (l > 0)
+        b.get(accumulate)
+          .i32(l + 1)
+          .op('i32.eq')
+          .brIf(masked ? 0 : 1);
+      for (const [t, window] of xs.entries()) load(at, t * lanes.bytes, window);
+      acc[l]!.forEach((row, r) => {
+        if (l === 0) load(places[r]!, 0, value);
+        row.forEach((sum, t) => void multiplyAdd(b, lanes, sum, value, xs[t]!));
+      });
     });
   };
   const move = (by: Local | number): void => {
-    for (const place of [at, ...places]) advance(b, place, by);
+    for (const place of [...ats, ...places]) advance(b, place, by);
   };
-  times(b, lineCount, () => {
-    b.get(x).get(lines).mem('i32.load', 4).op('i32.add').set(at);
-    places.forEach((place, r) => {
-      if (r === 0) b.get(y).get(lines).mem('i32.load').op('i32.add').set(place);
-      else
-        b.get(places[r - 1]!)
-          .get(yRow)
+  times(b, groups, () => {
+    b.get(allLines).set(lines).get(allCount).set(lineCount);
+    for (const sum of acc.flat(2)) b.v128([]).set(sum);
+    times(b, lineCount, () => {
+      ats.forEach((at, l) => {
+        b.get(x).get(lines).mem('i32.load', 4).op('i32.add');
+        b.get(reach)
+          .mem('i32.load', 8 * l)
           .op('i32.add')
-          .set(place);
+          .set(at);
+      });
+      places.forEach((place, r) => {
+        if (r === 0) b.get(y).get(lines).mem('i32.load').op('i32.add').set(place);
+        else
+          b.get(places[r - 1]!)
+            .get(yRow)
+            .op('i32.add')
+            .set(place);
+      });
+      b.get(vectors).set(left);
+      b.block(() => {
+        times(b, left, () => {
+          step(false);
+          move(16);
+        });
+      });
+      b.get(rest).if(() => {
+        move(rest);
+        b.get(mask).mem('v128.load').set(kept);
+        step(true);
+      });
+      advance(b, lines, 8);
     });
-    b.get(vectors).set(left);
-    times(b, left, () => {
-      step(false);
-      move(16);
+    const [row, to, one] = list(3, () => b.local('i32')) as Locals<3>;
+    b.i32(1).set(one);
+    acc.forEach((line, l) => {
+      b.get(c)
+        .get(reach)
+        .mem('i32.load', 8 * l + 4)
+        .op('i32.add')
+        .set(row);
+      for (const sums of line) {
+        b.get(row).set(to);
+        for (const sum of sums) {
+          addLanes(b, lanes, sum);
+          b.get(accumulate).if(() => void b.get(to).mem(lanes.splat).get(sum).op(lanes.add).set(sum));
+          storeFirst(b, lanes.dtype, lanes.compute, 'value', sum, one, to);
+          advance(b, to, cTap);
+        }
+        advance(b, row, cRow);
+      }
     });
-    b.get(rest).if(() => {
-      move(rest);
-      b.get(mask).mem('v128.load').set(kept);
-      step(true);
-    });
-    advance(b, lines, 8);
-  });
-  acc.forEach((row, r) => {
-    if (r > 0) advance(b, c, cRow);
-    row.forEach((sum, t) => {
-      const one = b.local('i32');
-      addLanes(b, lanes, sum);
-      b.get(accumulate).if(
-        () =>
-          void b
-            .get(c)
-            .mem(lanes.splat, t * lanes.bytes)
-            .get(sum)
-            .op(lanes.add)
-            .set(sum),
-      );
-      b.i32(1).set(one);
-      storeFirst(b, lanes.dtype, lanes.compute, 'value', sum, one, c, t * lanes.bytes);
-      b.release(one);
-    });
+    b.release(row, to, one);
+    advance(b, y, yStep);
+    advance(b, x, xStep);
+    advance(b, c, cStep);
   });
   return b;
 }

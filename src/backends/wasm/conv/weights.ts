@@ -18,7 +18,7 @@ import { groupsTogether } from './products.ts';
 import { perCount, product, steps, sums } from './tables.ts';
 
 /** With fewer rows than this, the gradient is made of inner products. */
-const FEW_ROWS = 8;
+export const FEW_ROWS = 8;
 /** With fewer places than this in an image, those of several images are summed together. */
 const PLACES_TOGETHER = 256;
 /** The same for products by the system's BLAS. */
