@@ -3,6 +3,7 @@ import type { FunctionBody } from '../encoder.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { type BandWindows, emitBand } from './band-kernels.ts';
 import { DOT_WIDTHS, directName, dotsName, emitDirect, emitDots } from './direct.ts';
 import { acrossName, alongName, emitPackAcross, emitPackAlong, emitSpread } from './pack.ts';
 import {
@@ -30,6 +31,8 @@ export interface ConvKernels {
   dots(width: number): WasmFunction;
   /** See `emitStrip`: for so many taps side by side and their order, and then for so many rows and the pitch of panels. */
   strips(taps: number, reversed: boolean): (rows: number, pitch: number) => WasmFunction;
+  /** See `emitBand`: for tiles of so many lines. */
+  band(windows: BandWindows, height: number): WasmFunction;
   /** See `emitStripGradient`. */
   stripGradient(taps: number, rows: number, lines: number): WasmFunction;
 }
@@ -72,6 +75,7 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
     }
     return functions;
   };
+  const bands = new Map<string, WasmFunction>();
   const upTo = (n: number): number[] => steps(n, 1, 1);
   const gradients = module(() =>
     upTo(TAPS_TOGETHER).flatMap((t) =>
@@ -88,6 +92,12 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
     strips: (taps, reversed) => {
       const functions = ofTaps(taps, reversed);
       return (rows, pitch) => functions(stripName(rows, pitch));
+    },
+    band: (windows, height) => {
+      const key = `${windows.taps} ${windows.stride} ${height}`;
+      const band = bands.get(key) ?? instantiate([emitBand(lanes, windows, height)]).band!;
+      bands.set(key, band);
+      return band;
     },
     stripGradient: (taps, rows, lines) => gradients(gradientName(taps, rows, lines)),
   };

@@ -8,6 +8,7 @@ import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import type { Operand, Plan } from '../plan.ts';
 import type { Run } from '../threads/share.ts';
+import { BAND_LINES } from './band-kernels.ts';
 import { type Frame, frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { type Manner, mover } from './move.ts';
@@ -106,6 +107,12 @@ function loneWeights(
   return to;
 }
 
+/** Most taps, and largest strides, of windows over a plane whose code has no loops: there are as many kernels as such windows. */
+const MOST_IN_BANDS = 49;
+const WIDEST_STRIDE = 2;
+/** Fewest lines of a tile. */
+const FEWEST_LINES = 4;
+
 /** What the parts of a convolution have in common. */
 interface Prepared {
   readonly gemm: GemmKernels;
@@ -129,8 +136,52 @@ type Strips = (
   height: number,
 ) => void;
 
+/** By bands of lines, if it is of windows over a plane, with one channel on each side. */
+function bandsOf({ gemm, task, frame, starts }: Prepared, part: Part, pitch: number, row: number): Strips | null {
+  const { plan, out, source, groups, phases } = task;
+  const { bytes, lanes } = gemm;
+  const [height, width] = part.sizes;
+  const stride = (part.columns[0][1] ?? 0) - part.columns[0][0];
+  const lines = Math.ceil(height / Math.ceil(height / BAND_LINES));
+  const sorted = part.reach.every((list) => areApart(list, 1));
+  const fits =
+    part.sizes.length === 2 &&
+    out.shape[1] === groups &&
+    source.shape[1] === groups &&
+    lines >= FEWEST_LINES &&
+    stride <= WIDEST_STRIDE &&
+    phases <= WIDEST_STRIDE &&
+    product(part.taps.map((list) => list.length)) <= MOST_IN_BANDS &&
+    part.taps[0].length > 1 &&
+    (sorted || part.reach.every((list) => areApart(list, -1)));
+  if (!fits) return null;
+  const [down, across] = part.taps.map((list) => list.length);
+  const words: number[] = [];
+  const first = part.reach.map((list) => Math.min(...list));
+  for (let y = 0; y < height; y += lines) {
+    const i = Math.min(y, height - lines);
+    for (let x = 0; x < width; x += lanes.count) {
+      const j = Math.min(x, width - lanes.count);
+      const at = [i, j].reduce((sum, n, d) => sum + frame.offset(part.columns[d][n] + first[d], d), 0);
+      words.push(at, (i * pitch + j) * bytes);
+    }
+  }
+  const [tiles, count] = [plan.place(words), words.length / 2];
+  const ordered = sorted ? part : { ...part, taps: part.taps.map((list) => list.toReversed()) };
+  const weights = loneWeights(gemm, task, ordered);
+  const kernel = convKernels(gemm).band({ taps: [down, across], stride: [stride, phases] }, lines);
+  const phase = phases > 1 ? frame.offset(1, 1) : 0;
+  const [step, channel] = [down * across * bytes, frame.channel];
+  return (run, _t, base, c, group, some) => {
+    const [a, from, bias] = [weights + group * step, base + group * channel, starts + group * bytes];
+    run(kernel, a, from, tiles, count, c, row, frame.spatial[0], phase, pitch * bytes, bias, 0, some, step, channel);
+  };
+}
+
 /** A part with lines `pitch` places apart in rows of the result, of `row` bytes; results begin with what is at `starts`. */
 function stripsOf({ gemm, task, frame, starts }: Prepared, part: Part, pitch: number, row: number): Strips {
+  const bands = bandsOf({ gemm, task, frame, starts }, part, pitch, row);
+  if (bands !== null) return bands;
   const { bytes, lanes } = gemm;
   const { plan, out, source, groups } = task;
   const [rows, channels] = [out.shape[1] / groups, source.shape[1] / groups];
