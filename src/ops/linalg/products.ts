@@ -1,15 +1,21 @@
-import { isFloat } from '../../core/dtype.ts';
+import { apply1 } from '../../core/apply.ts';
+import { isFloat, promote } from '../../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../core/errors.ts';
+import { internally } from '../../core/internally.ts';
+import { defineOp, type Op } from '../../core/op.ts';
 import { broadcastShapes, numel, shapeText, wrapDim, wrapDims } from '../../core/shape.ts';
-import { checkTensors, type TensorBase } from '../../core/tensor.ts';
+import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
+import * as m from '../../kernels/algebra.ts';
+import { arg } from '../../kernels/expr.ts';
 import { clone, toDType } from '../copy.ts';
 import { eyeMatrix, full } from '../create.ts';
-import { mul, sub, where } from '../elementwise.ts';
+import { mul, where } from '../elementwise.ts';
+import { ElementwiseOp } from '../elementwise-op.ts';
 import { stack } from '../join.ts';
-import { dot, matmul, mm } from '../matmul.ts';
+import { dot, matmul, mm, onBatch } from '../matmul.ts';
 import { named } from '../named.ts';
-import { roll } from '../rearrange.ts';
 import { sum } from '../reduce.ts';
+import { select } from '../slices.ts';
 import { permute, reshape, squeeze, unsqueeze } from '../view.ts';
 import { checkFloat, checkSquare, diagonal, rowsOf } from './matrices.ts';
 import { invEx } from './solve.ts';
@@ -124,6 +130,43 @@ export function kron(a: TensorBase, b: TensorBase): TensorBase {
   );
 }
 
+const minor = new ElementwiseOp(
+  {
+    name: 'minor',
+    args: Array.from({ length: 4 }, () => 'value'),
+    outs: [m.sub(m.mul(arg(0), arg(3)), m.mul(arg(1), arg(2)))],
+  },
+  { kind: 'same', differentiable: false },
+);
+
+// y = a × b        ā = b × ȳ,  b̄ = ȳ × a        (dimensions are counted from the end)
+const crossOp: Op<{ readonly dim: number }> = defineOp({
+  name: 'cross',
+  node: 'LinalgCrossBackward0',
+  cheap: true,
+  inputs: ['a', 'b'],
+  forward: ([a, b], { dim }) =>
+    internally(() => {
+      const y = fresh(broadcastShapes('cross', a.shape, b.shape), a.dtype);
+      for (const [k, i, j] of [
+        [0, 1, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+      ])
+        minor.writeInto(
+          select(y, dim, k),
+          [a, b].flatMap((x) => [select(x, dim, i), select(x, dim, j)]),
+        );
+      return y;
+    }),
+  vjp: {
+    a: [['b'], (g, [b], { attrs }) => apply1(crossOp, [b, g], attrs)],
+    b: [['a'], (g, [a], { attrs }) => apply1(crossOp, [g, a], attrs)],
+  },
+  jvp: 'multilinear',
+  vmap: ([a, b], [inA, inB], attrs, size) => apply1(crossOp, [onBatch(a, inA, size), onBatch(b, inB, size)], attrs),
+});
+
 /** The vector product along a dimension of size 3; the others broadcast. */
 export function cross(a: TensorBase, b: TensorBase, dim = -1, op = 'linalg.cross'): TensorBase {
   checkTensors(op, a, b);
@@ -139,9 +182,14 @@ export function cross(a: TensorBase, b: TensorBase, dim = -1, op = 'linalg.cross
     );
   }
   broadcastShapes(op, a.shape, b.shape);
-  // aᵢ bᵢ₊₁ − aᵢ₊₁ bᵢ is the element of the product before the i-th.
-  const next = (x: TensorBase): TensorBase => roll(x, -1, d);
-  return named(next(sub(mul(a, next(b)), mul(next(a), b))), 'LinalgCrossBackward0');
+  const dtype = promote(a.dtype, b.dtype);
+  if (dtype === 'bool')
+    throw new DTypeError(`${op}: "cross" not implemented for 'Bool'; convert with x.to('int32') first`);
+  return apply1(
+    crossOp,
+    [a, b].map((x) => toDType(x, dtype)),
+    { dim: d - a.shape.length },
+  );
 }
 
 /** PyTorch's older form: along the first dimension of size 3 if none is given. */

@@ -75,6 +75,12 @@ const product = (f: (a: Tensor, b: Tensor) => Tensor, pairs: readonly (readonly 
   pairs.map(([p, q]) => sample(`[${p.join(', ')}] × [${q.join(', ')}]`, [x(p, 1), x(q, 2)], f));
 
 const products: Readonly<Record<string, readonly Sample[]>> = {
+  cross: [
+    sample('rows', [x([2, 3]), x([2, 3], 2)], (s, t) => s.cross(t, 1)),
+    sample('columns, broadcast', [x([3, 4]), x([3, 1], 2)], (s, t) => s.cross(t, 0)),
+    sample('transposed', [x([2, 3]), x([3, 2], 2)], (s, t) => s.T.cross(t, 0)),
+    sample('of nothing', [x([0, 3]), x([0, 3], 2)], (s, t) => s.cross(t, 1)),
+  ],
   dot: product(
     (a, b) => a.dot(b),
     [
