@@ -1,4 +1,4 @@
-import { integerRange, scatterAdd as scatterAddKernel } from '../backends/wasm/indexing.ts';
+import { integerRange, scatterAdd as scatterAddKernel, tally } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
@@ -46,7 +46,8 @@ const bincountOp: Op<{ readonly minlength: number }> = defineOp({
       const [least, most] = integerRange(places);
       if (least < 0) throw nonNegative(x);
       const y = zeros([Math.max(minlength, most + 1)], dtype);
-      scatterAddKernel(y, 0, places, weights ?? 1);
+      if (weights === undefined) tally(y, places);
+      else scatterAddKernel(y, 0, places, weights);
       return y;
     });
   },

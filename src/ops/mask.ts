@@ -44,6 +44,7 @@ function dynamicShape(op: string): never {
 /** A row of indices (int32) for every element that is not zero, in row-major order: [count, rank]. */
 const nonzeroOp: Op<undefined> = defineOp({
   name: 'nonzero',
+  cheap: () => 'at need',
   inputs: ['x'],
   forward: ([x]) => {
     const y = fresh([x.count === 0 ? 0 : countNonzero(x), x.shape.length], 'int32');
@@ -68,6 +69,7 @@ export function nonzeroColumns(x: TensorBase): TensorBase[] {
 // y = the elements of x where the mask holds        x̄ = maskedScatter(0, mask, ȳ)
 const maskedSelectOp: Op<undefined> = defineOp({
   name: 'maskedSelect',
+  cheap: () => 'at need',
   inputs: ['x', 'mask'],
   forward: ([x, mask]) => {
     const shape = broadcastShapes('maskedSelect', x.shape, mask.shape);

@@ -10,6 +10,7 @@ import { full } from './create.ts';
 import { ne, sub } from './elementwise.ts';
 import { indexSelect, scatterAdd } from './indexing.ts';
 import { cat } from './join.ts';
+import { maskedSelect } from './mask.ts';
 import { any } from './reduce.ts';
 import { cumsum } from './scans.ts';
 import { narrow, select } from './slices.ts';
@@ -50,12 +51,19 @@ function groupsOfList(list: TensorBase, { consecutive, inverse }: UniqueAttrs): 
   return [part(firsts), out.groups ?? full([0], 0, 'int32'), part(counts)];
 }
 
+/** Where slices differ from those before them, and the first. */
+function startsOf(x: TensorBase, changed: (elements: TensorBase) => TensorBase): TensorBase {
+  const [n] = x.shape;
+  return cat([full([1], 1, 'bool'), changed(ne(narrow(x, 0, 1, n - 1), narrow(x, 0, 0, n - 1)))]);
+}
+
 /**
  * Groups of equal rows of a matrix: the first row of each group, the group of each row, and how many
  * rows each has.
  */
 const groupsOp: Op<UniqueAttrs> = defineOp({
   name: 'groups',
+  cheap: () => 'at need',
   inputs: ['rows'],
   forward: ([rows], attrs) =>
     internally(() => {
@@ -65,8 +73,7 @@ const groupsOp: Op<UniqueAttrs> = defineOp({
       if (n === 0) return [full([0], 0, 'int32'), full([0], 0, 'int32'), full([0], 0, 'int32')];
       const order = consecutive ? sub(cumsum(full([n], 1, 'int32'), 0), 1) : lexicographic(rows);
       const sorted = consecutive ? rows : indexSelect(rows, 0, order);
-      const changed = any(ne(narrow(sorted, 0, 1, n - 1), narrow(sorted, 0, 0, n - 1)), 1);
-      const starts = cat([full([1], 1, 'bool'), changed]);
+      const starts = startsOf(sorted, (changed) => any(changed, 1));
       const groups = countNonzero(starts);
       const places = fresh([groups, 1], 'int32');
       nonzero(places, starts);
@@ -129,3 +136,14 @@ export const unique = (x: TensorBase, dim?: number, inverse = false): Unique =>
 /** The first of every run of equal elements (or slices along `dim`). */
 export const uniqueConsecutive = (x: TensorBase, dim?: number, inverse = false): Unique =>
   uniqueOf('uniqueConsecutive', x, dim, true, inverse);
+
+/** The first element of every run of equals, for those who ask for nothing else. */
+export function firstsOfRuns(x: TensorBase): TensorBase {
+  const list = reshape(x, [x.count]);
+  return x.count === 0
+    ? list
+    : maskedSelect(
+        list,
+        startsOf(list, (changed) => changed),
+      );
+}

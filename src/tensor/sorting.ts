@@ -1,7 +1,7 @@
 import { bucketize, searchsorted, sideOf } from '../ops/search.ts';
 import { kthvalue } from '../ops/selection.ts';
 import * as sorting from '../ops/sorting.ts';
-import { type Unique, unique, uniqueConsecutive } from '../ops/unique.ts';
+import { firstsOfRuns, type Unique, unique, uniqueConsecutive } from '../ops/unique.ts';
 import { checkOptions } from './options.ts';
 import { type Keeping, keeping } from './reductions.ts';
 import { TensorScans } from './scans.ts';
@@ -111,7 +111,9 @@ export abstract class TensorSorting<S extends Shape = Untyped> extends TensorSca
   /** The first of every run of equal elements, or slices along `dim`: see `unique`. */
   uniqueConsecutive<const O extends Omit<Uniqueness, 'sorted'> = object>(options?: O): UniqueOf<O> {
     checkOptions('uniqueConsecutive', options, ['returnInverse', 'returnCounts', 'dim']);
-    return asked(uniqueConsecutive(this, options?.dim, options?.returnInverse), options) as UniqueOf<O>;
+    const { returnInverse = false, returnCounts = false, dim } = (options ?? {}) as Uniqueness;
+    if (!returnInverse && !returnCounts && dim === undefined) return firstsOfRuns(this) as UniqueOf<O>;
+    return asked(uniqueConsecutive(this, dim, returnInverse), options) as UniqueOf<O>;
   }
 
   /**

@@ -96,6 +96,17 @@ describe('what is equal', () => {
     expect(() => f64([], [2, 0]).unique({ dim: 0 })).toThrow('0 sized dimensions');
   });
 
+  it('counts whole numbers, wherever the least and the greatest are', () => {
+    for (let n = 1; n <= 13; n++)
+      for (let place = 0; place < n; place++) {
+        const xs = Array.from({ length: n }, (_, i) => (i === place ? 9 : i % 3));
+        const counts = xs.reduce((c, x) => c.with(x, (c[x] as number) + 1), new Array<number>(10).fill(0));
+        expect(valuesOf(tensor(xs, { dtype: 'int32' }).bincount())).toEqual(counts);
+        const bad = tensor(xs.with(place, -1), { dtype: 'int32' });
+        expect(() => bad.bincount()).toThrow('non-negative');
+      }
+  });
+
   it('is joined where it is next to each other', () => {
     const x = f64([1, 1, 2, 1], [4]);
     const { output, counts } = x.uniqueConsecutive({ returnCounts: true });

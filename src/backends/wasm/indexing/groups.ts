@@ -7,10 +7,11 @@ import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
-import { advance, times } from '../control.ts';
+import { advance, times, timesOrNever } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
 import { beginLaunch, i32, scratch } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { foldLanes } from '../reduce/fold.ts';
 import { LOAD } from './compact.ts';
 import { startOf } from './nest.ts';
 
@@ -62,15 +63,44 @@ function runsFunction(dtype: DType): FunctionBody {
 function rangeFunction(): FunctionBody {
   const b = new FunctionBody('range', ['i32', 'i32', 'i32'], []);
   const [values, n, at] = b.params;
-  const [value, least, most] = [b.local('i32'), b.local('i32'), b.local('i32')];
-  b.get(values).mem('i32.load').tee(least).set(most);
+  const [value, least, most] = [b.local('v128'), b.local('v128'), b.local('v128')];
+  const left = b.local('i32');
+  const ends = [
+    [least, 'i32x4.min_s'],
+    [most, 'i32x4.max_s'],
+  ] as const;
+  b.get(values).mem('v128.load32_splat').tee(least).set(most);
+  for (const [load, part, by, bytes] of [
+    ['v128.load', 'i32.shr_u', 2, 16],
+    ['v128.load32_splat', 'i32.and', 3, 4],
+  ] as const) {
+    b.get(n).i32(by).op(part).set(left);
+    timesOrNever(b, left, () => {
+      b.get(values).mem(load).set(value);
+      for (const [end, op] of ends) b.get(end).get(value).op(op).set(end);
+      advance(b, values, bytes);
+    });
+  }
+  ends.forEach(([end, op], i) => {
+    foldLanes(b, 'i32', end, (x, y) => b.get(x).get(y).op(op).set(x));
+    b.get(at)
+      .get(end)
+      .lane('i32x4.extract_lane', 0)
+      .mem('i32.store', 4 * i);
+  });
+  return b;
+}
+
+/** tally(values, n, table): adds 1 at the place of each number. */
+function tallyFunction(): FunctionBody {
+  const b = new FunctionBody('tally', ['i32', 'i32', 'i32'], []);
+  const [values, n, table] = b.params;
+  const entry = b.local('i32');
   times(b, n, () => {
-    b.get(values).mem('i32.load').set(value);
-    b.get(value).get(least).get(value).get(least).op('i32.lt_s', 'select').set(least);
-    b.get(value).get(most).get(value).get(most).op('i32.gt_s', 'select').set(most);
+    b.get(table).get(values).mem('i32.load').i32(2).op('i32.shl', 'i32.add').tee(entry);
+    b.get(entry).mem('i32.load').i32(1).op('i32.add').mem('i32.store');
     advance(b, values, 4);
   });
-  b.get(at).get(least).mem('i32.store').get(at).get(most).mem('i32.store', 4);
   return b;
 }
 
@@ -125,7 +155,7 @@ const runs = new Map<DType, WasmFunction>();
 let tables: Readonly<Record<string, WasmFunction>> | null = null;
 
 function tableKernels(): Readonly<Record<string, WasmFunction>> {
-  tables ??= instantiate([rangeFunction(), tableFunction()]);
+  tables ??= instantiate([rangeFunction(), tallyFunction(), tableFunction()]);
   return tables;
 }
 
@@ -161,6 +191,13 @@ export function integerRange(values: Strided): readonly [least: number, most: nu
   tableKernels().range(startOf(values), numel(values.shape), ends);
   const words = i32();
   return [words[ends >>> 2], words[(ends >>> 2) + 1]];
+}
+
+/** Adds to each of `counts`, cleared, how often the contiguous int32 tensor `values` (not empty, in range) holds its place. */
+export function tally(counts: Strided, values: Strided): void {
+  beginLaunch();
+  const [at, to] = [startOf(values), startOf(counts)];
+  tableKernels().tally(at, numel(values.shape), to);
 }
 
 /** The same for int32 by the numbers themselves, if they are of a short range; else null. */
