@@ -76,7 +76,7 @@ describe('a limit that learns', () => {
 
   for (const [perMiss, every, what] of [
     [16, 20, 'a twentieth'],
-    [4, 5, 'a fifth'],
+    [8, 10, 'a tenth'],
   ] as const) {
     it(`does not rise with a few misses among much that nobody asks for again: ${what} of it, for 1 in ${perMiss}`, () => {
       const cache = new Cache(new Limit(100, 1_000_000, perMiss));

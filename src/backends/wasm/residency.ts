@@ -42,7 +42,7 @@ const MIB = 2 ** 20;
  * How much may be taken before eviction begins. What a larger one would save is copying back, beside the copying
  * out of all that goes, dead or alive: little, unless much of that is missed.
  */
-const cache = new Limit((16 * MIB) / LINE, CACHE_MOST, 4);
+const cache = new Limit((16 * MIB) / LINE, CACHE_MOST, 8);
 /** So many lines beside it may wait for a backward pass: of what is going to be read, all would be missed. */
 let beside = (24 * MIB) / LINE;
 
