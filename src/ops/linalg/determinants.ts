@@ -1,5 +1,5 @@
 import * as kernels from '../../backends/wasm/linalg/lu.ts';
-import { apply, apply1 } from '../../core/apply.ts';
+import { apply } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
@@ -16,7 +16,7 @@ import { prod, sum } from '../reduce.ts';
 import { cumsum } from '../scans.ts';
 import { select, slice } from '../slices.ts';
 import { expand, mT, unsqueeze } from '../view.ts';
-import { factored, luFactorEx, solvedAgain } from './lu.ts';
+import { factored, solvedAgain } from './lu.ts';
 import { batchOf, checkSquareFloat, columnsOf, diagonal, epsilonOf } from './matrices.ts';
 import { invEx } from './solve.ts';
 import { svd } from './svd.ts';
@@ -46,20 +46,27 @@ const detOp: Op<undefined> = defineOp({
   inputs: ['a'],
   forward: ([a]) =>
     internally(() => {
-      const [factors, sign] = pivotsOf(a);
-      return mul(sign, prod(factors, -1));
+      const [factors, sign, f, pivots] = pivotsOf(a);
+      return [mul(sign, prod(factors, -1)), f, pivots];
     }),
-  vjp: { a: [['a', 'y'], (g, [a, y]) => mul(perMatrix(mul(g, y)), mT(invEx(a)[0]))] },
-  jvp: ({ inputs: [a], tangents: [ta], outputs: [y] }) =>
+  vjp: {
+    saves: ['a', 'y0', 'y1', 'y2'],
+    rule: ([g], [a, y, f, pivots]) => [g === null ? null : mul(perMatrix(mul(g, y)), inverseTransposed(a, f, pivots))],
+  },
+  jvp: ({ inputs: [a], tangents: [ta], outputs: [y] }) => [
     ta === null ? null : mul(y, sum(mul(mT(invEx(a as TensorBase)[0]), ta), [-2, -1])),
-  vmap: ([a]) => apply1(detOp, [a], undefined),
+    null,
+    null,
+  ],
+  cheap: () => 'at need',
+  vmap: ([a]) => apply(detOp, [a], undefined),
 });
 
-const determinant = (a: TensorBase): TensorBase => apply1(detOp, [a], undefined);
+const determinant = (a: TensorBase): TensorBase => (apply(detOp, [a], undefined) as readonly TensorBase[])[0];
 
 /** Which matrices are singular, as far as the factors tell. */
-function singular(a: TensorBase): TensorBase {
-  const size = abs(diagonal(luFactorEx(detach(a))[0]));
+function singular(a: TensorBase, f: TensorBase): TensorBase {
+  const size = abs(diagonal(detach(f)));
   return le(amin(size, -1), mul(amax(size, -1), 100 * epsilonOf(a)));
 }
 
@@ -106,9 +113,10 @@ function determinantBySvd(a: TensorBase): TensorBase {
  */
 export function det(a: TensorBase): TensorBase {
   checkSquareFloat('linalg.det', a);
-  if (a.count === 0 || (!a.tracked && a.wrapped === null)) return determinant(a);
-  const refused = singular(a);
-  if (!anyNonzero(refused)) return determinant(a);
+  const [y, f] = apply(detOp, [a], undefined) as readonly TensorBase[];
+  if (a.count === 0 || (!y.tracked && y.wrapped === null)) return y;
+  const refused = singular(a, f);
+  if (!anyNonzero(refused)) return y;
   const mask = perMatrix(refused);
   const identity = eyeMatrix(columnsOf(a), columnsOf(a), a.dtype);
   const regular = determinant(where(mask, identity, a));
