@@ -11,6 +11,7 @@ import { checkReduction } from '../ops/loss.ts';
 import { named } from '../ops/named.ts';
 import { norm } from '../ops/norm.ts';
 import { all, mean, sum } from '../ops/reduce.ts';
+import { vecdot } from '../ops/vecdot.ts';
 import { reshape, unsqueeze } from '../ops/view.ts';
 import { arange } from '../tensor/creation.ts';
 import { checkOptions } from '../tensor/options.ts';
@@ -239,8 +240,8 @@ export function cosineEmbeddingLoss(x1: Tensor, x2: Tensor, target: Tensor, opti
     );
   }
   // PyTorch's ε, which keeps the gradient finite at 0.
-  const squares = (x: TensorBase): TensorBase => e.add(sum(e.mul(x, x), -1), 1e-12);
-  const cosine = e.div(sum(e.mul(x1, x2), -1), e.sqrt(e.mul(squares(x1), squares(x2))));
+  const squares = (x: TensorBase): TensorBase => e.add(vecdot(x, x, -1), 1e-12);
+  const cosine = e.div(vecdot(x1, x2, -1), e.sqrt(e.mul(squares(x1), squares(x2))));
   const apart = e.clamp(e.sub(cosine, options?.margin ?? 0), 0, null);
   return reduced(e.add(e.where(e.eq(target, 1), e.sub(1, cosine), 0), e.where(e.eq(target, -1), apart, 0)), reduction);
 }

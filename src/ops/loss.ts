@@ -10,6 +10,7 @@ import { named } from './named.ts';
 import { pickLoss, type Reduction } from './nll.ts';
 import { sum } from './reduce.ts';
 import { logSoftmax } from './softmax.ts';
+import { vecdot } from './vecdot.ts';
 import { expand, reshape } from './view.ts';
 
 export type { Reduction } from './nll.ts';
@@ -128,8 +129,7 @@ function withProbabilities(
     );
   const classes = logp.shape[classDim];
   const t = eps > 0 ? add(mul(target, 1 - eps), eps / classes) : target;
-  const terms = mul(logp, t);
-  const losses = neg(sum(weight === null ? terms : mul(terms, weight), classDim));
+  const losses = neg(vecdot(logp, weight === null ? t : mul(t, weight), classDim));
   if (reduction === 'none') return losses;
   const total = sum(losses);
   return reduction === 'sum' ? total : div(total, logp.count / classes);

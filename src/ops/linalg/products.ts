@@ -16,6 +16,7 @@ import { dot, matmul, mm, onBatch } from '../matmul.ts';
 import { named } from '../named.ts';
 import { sum } from '../reduce.ts';
 import { select } from '../slices.ts';
+import { vecdot as dots } from '../vecdot.ts';
 import { permute, reshape, squeeze, unsqueeze } from '../view.ts';
 import { checkFloat, checkSquare, diagonal, rowsOf } from './matrices.ts';
 import { invEx } from './solve.ts';
@@ -45,7 +46,7 @@ export function vecdot(a: TensorBase, b: TensorBase, dim = -1): TensorBase {
     throw new DTypeError(
       `linalg.vecdot: Expected x and y to have the same dtype, but found x of type ${a.dtype} and y of type ${b.dtype} instead`,
     );
-  return sum(mul(a, b), dim);
+  return dots(a, b, dim);
 }
 
 /** Sums of products over the last dimensions of both; with a scalar, the product with it. */

@@ -1,4 +1,4 @@
-import { cat, stack, type Tensor } from 'nabla';
+import { cat, linalg, stack, type Tensor } from 'nabla';
 import { f64, type Shape } from '../../support/numbers.ts';
 import { inner, over, type Sample, sample, x } from './sample.ts';
 
@@ -80,6 +80,12 @@ const products: Readonly<Record<string, readonly Sample[]>> = {
     sample('columns, broadcast', [x([3, 4]), x([3, 1], 2)], (s, t) => s.cross(t, 0)),
     sample('transposed', [x([2, 3]), x([3, 2], 2)], (s, t) => s.T.cross(t, 0)),
     sample('of nothing', [x([0, 3]), x([0, 3], 2)], (s, t) => s.cross(t, 1)),
+  ],
+  vecdot: [
+    sample('rows', [x([2, 3]), x([3], 2)], (s, t) => linalg.vecdot(s, t)),
+    sample('columns, broadcast', [x([3, 4]), x([2, 3, 1], 2)], (s, t) => linalg.vecdot(s, t, { dim: -2 })),
+    sample('transposed', [x([2, 3]), x([3, 2], 2)], (s, t) => linalg.vecdot(s.T, t, { dim: 0 })),
+    sample('of nothing', [x([2, 0]), x([2, 0], 2)], (s, t) => linalg.vecdot(s, t)),
   ],
   dot: product(
     (a, b) => a.dot(b),
