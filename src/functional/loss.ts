@@ -5,12 +5,15 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { activations, lossTerms } from '../ops/activations.ts';
 import { toDType } from '../ops/copy.ts';
 import { detach } from '../ops/detach.ts';
+import { pairwiseDistance } from '../ops/distance.ts';
 import * as e from '../ops/elementwise.ts';
+import { amax, amin } from '../ops/extrema.ts';
 import { gather, indexSelect } from '../ops/indexing.ts';
+import { readElement } from '../ops/inspect.ts';
 import { checkReduction } from '../ops/loss.ts';
 import { named } from '../ops/named.ts';
-import { norm } from '../ops/norm.ts';
-import { all, mean, sum } from '../ops/reduce.ts';
+import { mean, sum } from '../ops/reduce.ts';
+import { fused } from '../ops/user-elementwise.ts';
 import { vecdot } from '../ops/vecdot.ts';
 import { reshape, unsqueeze } from '../ops/view.ts';
 import { arange } from '../tensor/creation.ts';
@@ -38,7 +41,8 @@ function reduced(losses: TensorBase, reduction: Reduction, node?: string): Tenso
 /** Whether every value (for every example of a vmap) lies between two bounds; NaN does not. */
 function allWithin(t: TensorBase, lo: number, hi: number): boolean {
   if (t.wrapped !== null) return allWithin(t.wrapped.value, lo, hi);
-  return (all(e.logicalAnd(e.ge(t, lo), e.le(t, hi))) as Tensor).item() === 1;
+  const values = detach(t);
+  return t.count === 0 || (readElement(amin(values), 0) >= lo && readElement(amax(values), 0) <= hi);
 }
 
 /** The mean of (x − target)². */
@@ -171,6 +175,16 @@ function varianceOf(x: TensorBase, variance: TensorBase): TensorBase {
   );
 }
 
+/** ½ (log v + (x − t)²/v) with the variance v = s + r. */
+const gaussianTerms = fused(
+  'gaussianNll',
+  (x, t, s, r) => {
+    const v = s.add(r);
+    return v.log().add(x.sub(t).square().div(v)).mul(0.5);
+  },
+  4,
+);
+
 /** ½ (log v + (x − t)²/v), the variances v at least ε (their gradient is as if they were not raised); with `full` also ½ log 2π. */
 export function gaussianNllLoss(
   x: Tensor,
@@ -184,8 +198,8 @@ export function gaussianNllLoss(
   const given = varianceOf(x, variance);
   if (!allWithin(given, 0, Number.POSITIVE_INFINITY))
     throw new ArgumentError('gaussianNllLoss: var has negative entry/entries');
-  const v = e.where(e.lt(given, eps), e.add(e.sub(given, detach(given)), eps), given);
-  const loss = e.mul(e.add(e.log(v), e.div(e.square(e.sub(x, target)), v)), 0.5);
+  const raised = e.clamp(e.sub(eps, detach(given)), 0, null);
+  const loss = named(gaussianTerms(x, target, given, raised), 'MulBackward0');
   return reduced(full ? e.add(loss, 0.5 * Math.log(2 * Math.PI)) : loss, reduction);
 }
 
@@ -263,7 +277,7 @@ export function tripletMarginLoss(
 ): Tensor {
   const reduction = reductionOf('tripletMarginLoss', options, ['margin', 'p', 'eps', 'swap']);
   const { p = 2, eps = 1e-6 } = options ?? {};
-  const distance = (a: TensorBase, b: TensorBase): TensorBase => norm(e.add(e.sub(a, b), eps), p, -1, false);
+  const distance = (a: TensorBase, b: TensorBase): TensorBase => pairwiseDistance(a, b, p, eps, false);
   return tripletLoss('tripletMarginLoss', anchor, positive, negative, distance, options, reduction);
 }
 
@@ -281,7 +295,7 @@ export function tripletMarginWithDistanceLoss(
   const reduction = reductionOf(op, options, ['margin', 'swap', 'distanceFunction']);
   const given = options?.distanceFunction;
   const distance = (a: TensorBase, b: TensorBase): TensorBase =>
-    given === undefined ? norm(e.add(e.sub(a, b), 1e-6), 2, -1, false) : given(a as Tensor, b as Tensor);
+    given === undefined ? pairwiseDistance(a, b, 2, 1e-6, false) : given(a as Tensor, b as Tensor);
   return tripletLoss(op, anchor, positive, negative, distance, options, reduction);
 }
 

@@ -54,9 +54,11 @@ export function normalize(x: TensorBase, p: number, dim: number | readonly numbe
 
 const floats = (x: TensorBase): TensorBase => (isFloat(x.dtype) ? x : toDType(x, 'float32'));
 
+const shifted = fused('shifted', (x, y, eps) => x.sub(y).add(eps), 3);
+
 /** ‖x − y + ε‖_p over the last dimension. */
 export function pairwiseDistance(x: TensorBase, y: TensorBase, p: number, eps: number, keepdim: boolean): TensorBase {
-  return norm(add(floats(sub(x, y)), eps), p, -1, keepdim);
+  return norm(shifted(x, y, eps), p, -1, keepdim);
 }
 
 /** x·y / (‖x‖ ‖y‖) along `dim`. Norms are ε at least, but their gradients are those of norms. */
