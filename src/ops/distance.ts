@@ -1,7 +1,7 @@
 import { indexCopy, nonzero, triu } from '../backends/wasm/indexing.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1, isBare } from '../core/apply.ts';
-import { dtypeInfo, isFloat, promote } from '../core/dtype.ts';
+import { type DType, dtypeInfo, isFloat, promote } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
@@ -107,19 +107,14 @@ function pairGradients(g: TensorBase, a: TensorBase, b: TensorBase, y: TensorBas
   return normGradient(gd, d, yd, { p, dims: [d.shape.length - 1] });
 }
 
-const pulls = new Map<string, ReduceKernel>();
+const pulls = new Map<DType, ReduceKernel>();
 
-/**
- * Σ_j w[i,j] (a[i] − b[j]), or of the other rows Σ_i w[i,j] (b[j] − a[i]), without a tensor of all differences; of
- * these only the signs for p = 1.
- */
-function pull(w: TensorBase, a: TensorBase, b: TensorBase, p: number, ofRows: boolean): TensorBase {
-  const { dtype, shape } = w;
-  const key = `${dtype} ${p}`;
-  let kernel = pulls.get(key);
+/** For p = 1: Σ_j g[i,j] sign(a[i] − b[j]), or of the other rows Σ_i g[i,j] sign(b[j] − a[i]), without a tensor of all differences. */
+function pull(g: TensorBase, a: TensorBase, b: TensorBase, ofRows: boolean): TensorBase {
+  const { dtype, shape } = g;
+  let kernel = pulls.get(dtype);
   if (kernel === undefined) {
-    const d = binary('sub', arg(1), arg(2));
-    const pre = binary('mul', arg(0), p === 1 ? sign(d) : d);
+    const pre = binary('mul', arg(0), sign(binary('sub', arg(1), arg(2))));
     const { compute } = dtypeInfo(dtype);
     kernel = new ReduceKernel({
       name: 'cdistGradient',
@@ -129,13 +124,13 @@ function pull(w: TensorBase, a: TensorBase, b: TensorBase, p: number, ofRows: bo
       ins: [dtype, dtype, dtype],
       out: dtype,
     });
-    pulls.set(key, kernel);
+    pulls.set(dtype, kernel);
   }
   const [own, other] = ofRows ? [unsqueeze(a, -2), unsqueeze(b, -3)] : [unsqueeze(b, -3), unsqueeze(a, -2)];
   const y = fresh((ofRows ? a : b).shape, dtype);
   kernel.run(
     y,
-    [unsqueeze(w, -1), own, other],
+    [unsqueeze(g, -1), own, other],
     [...shape, y.shape[y.shape.length - 1]],
     [shape.length - (ofRows ? 1 : 2)],
   );
@@ -233,15 +228,12 @@ function cdistGradients(
 ): (TensorBase | null)[] {
   const each = (of: (ofRows: boolean) => TensorBase): (TensorBase | null)[] =>
     [true, false].map((ofRows, i) => ((wanted >> i) & 1 ? of(ofRows) : null));
-  if (byProduct(a, b, p)) {
+  if (p === 2) {
     const [u, v] = centred(a, b);
     const w = ratio(g, y);
     return each((ofRows) => pulled(w, u, v, ofRows));
   }
-  if ((p === 1 || p === 2) && isBare([g, a, b, y])) {
-    const w = p === 1 ? g : ratio(g, y);
-    return each((ofRows) => pull(w, a, b, p, ofRows));
-  }
+  if (p === 1 && isBare([g, a, b, y])) return each((ofRows) => internally(() => pull(g, a, b, ofRows)));
   const gradients = pairGradients(g, a, b, y, { p });
   return each((ofRows) => (ofRows ? sum(gradients, -2) : neg(sum(gradients, -3))));
 }
