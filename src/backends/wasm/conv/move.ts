@@ -101,7 +101,16 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
       },
     };
     if (how !== 'any') {
-      emitRun(b, count, all, bytes, vectors[how], element, [woven ? 2 : 1, how === 'from second' ? 2 : 1, 1]);
+      emitRun(
+        b,
+        count,
+        all,
+        bytes,
+        vectors[how],
+        element,
+        [woven ? 2 : 1, how === 'from second' ? 2 : 1, 1],
+        manner !== 'add',
+      );
     } else {
       emitWalk(b, count, all, steps, element);
     }

@@ -104,7 +104,8 @@ export function fillNest(
 
 /**
  * Emits a loop over `count` elements (at least none) that lie side by side: whole vectors first, then
- * single elements. `vector` and `element` act on the places, which move along by themselves.
+ * single elements, or, if it may be done `twice` to some, a last vector up to the end. `vector` and `element` act on the
+ * places, which move along by themselves.
  */
 export function emitRun(
   b: FunctionBody,
@@ -114,10 +115,27 @@ export function emitRun(
   vector: () => void,
   element: () => void,
   apart: readonly number[] = places.map(() => 1),
+  twice = false,
 ): void {
   const lanes = 16 / elementBytes;
   const move = (elements: number): void =>
     places.forEach((place, i) => void advance(b, place, elements * elementBytes * (apart[i] as number)));
+  const one = (): void =>
+    times(b, left, () => {
+      element();
+      move(1);
+    });
+  const toEnd = (): void => {
+    b.get(left).i32(lanes).op('i32.sub').set(left);
+    places.forEach((place, i) => {
+      b.get(place)
+        .get(left)
+        .i32(elementBytes * (apart[i] as number))
+        .op('i32.mul', 'i32.add')
+        .set(place);
+    });
+    vector();
+  };
   const left = copyOf(b, count);
   const turns = b.local('i32');
   b.get(left).i32(lanes).op('i32.div_u').tee(turns);
@@ -131,12 +149,7 @@ export function emitRun(
     .i32(lanes - 1)
     .op('i32.and')
     .tee(left);
-  b.if(() => {
-    times(b, left, () => {
-      element();
-      move(1);
-    });
-  });
+  b.if(() => void (twice ? b.get(count).i32(lanes).op('i32.ge_u').if(toEnd, one) : one()));
   b.release(left, turns);
 }
 
