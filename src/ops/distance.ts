@@ -1,18 +1,18 @@
 import { indexCopy, nonzero, triu } from '../backends/wasm/indexing.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1, isBare } from '../core/apply.ts';
-import { type DType, dtypeInfo, isFloat, promote } from '../core/dtype.ts';
+import { dtypeInfo, isFloat, promote } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { broadcastShapes, sameShape, shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { sign } from '../kernels/algebra.ts';
-import { arg, binary } from '../kernels/expr.ts';
+import { arg, binary, select as choose, compare, type Expr, unary } from '../kernels/expr.ts';
 import { contiguous, toDType } from './copy.ts';
 import { full, onesLike, zeros } from './create.ts';
 import { detach } from './detach.ts';
-import { abs, add, clamp, div, eq, gt, isfinite, lt, maximum, mul, neg, sgn, sub, where } from './elementwise.ts';
+import { abs, add, clamp, div, eq, gt, isfinite, lt, maximum, mul, neg, pow, sgn, sub, where } from './elementwise.ts';
 import { amin } from './extrema.ts';
 import { batch, indexSelect } from './indexing.ts';
 import { countTrue, readElement } from './inspect.ts';
@@ -107,34 +107,38 @@ function pairGradients(g: TensorBase, a: TensorBase, b: TensorBase, y: TensorBas
   return normGradient(gd, d, yd, { p, dims: [d.shape.length - 1] });
 }
 
-const pulls = new Map<DType, ReduceKernel>();
+const pulls = new Map<string, ReduceKernel>();
 
-/** For p = 1: Σ_j g[i,j] sign(a[i] − b[j]), or of the other rows Σ_i g[i,j] sign(b[j] − a[i]), without a tensor of all differences. */
-function pull(g: TensorBase, a: TensorBase, b: TensorBase, ofRows: boolean): TensorBase {
-  const { dtype, shape } = g;
-  let kernel = pulls.get(dtype);
+/** What an element d = a[i,k] − b[j,k] gives, as far as it hangs on that: times g for p = 1 and ∞, else times g / y^(p − 1). */
+function slope(p: number): Expr {
+  const d = binary('sub', arg(1), arg(2));
+  if (p === 1) return sign(d);
+  const size = unary('abs', d);
+  if (p === Number.POSITIVE_INFINITY) return choose(compare('eq', size, arg(3)), sign(d), 0);
+  return choose(compare('eq', d, 0), 0, binary('mul', sign(d), binary('pow', size, arg(3))));
+}
+
+/** Σ_j w[i,j] slope(a[i] − b[j]), or of the other rows Σ_i w[i,j] slope(b[j] − a[i]), without a tensor of all differences. */
+function pull(w: TensorBase, a: TensorBase, b: TensorBase, y: TensorBase, p: number, ofRows: boolean): TensorBase {
+  const { dtype, shape } = w;
+  const more = p === 1 ? [] : p === Number.POSITIVE_INFINITY ? [unsqueeze(y, -1)] : [p - 1];
+  const ins = [dtype, dtype, dtype, ...more.map((x) => (typeof x === 'number' ? 'scalar' : dtype))];
+  const key = `${ins} ${p === 1}`;
+  let kernel = pulls.get(key);
   if (kernel === undefined) {
-    const pre = binary('mul', arg(0), sign(binary('sub', arg(1), arg(2))));
-    const { compute } = dtypeInfo(dtype);
-    kernel = new ReduceKernel({
-      name: 'cdistGradient',
-      fold: 'sum',
-      pre,
-      compute,
-      ins: [dtype, dtype, dtype],
-      out: dtype,
-    });
-    pulls.set(dtype, kernel);
+    const pre = binary('mul', arg(0), slope(p));
+    kernel = new ReduceKernel({ name: 'pull', fold: 'sum', pre, compute: dtypeInfo(dtype).compute, ins, out: dtype });
+    pulls.set(key, kernel);
   }
   const [own, other] = ofRows ? [unsqueeze(a, -2), unsqueeze(b, -3)] : [unsqueeze(b, -3), unsqueeze(a, -2)];
-  const y = fresh((ofRows ? a : b).shape, dtype);
+  const into = fresh((ofRows ? a : b).shape, dtype);
   kernel.run(
-    y,
-    [unsqueeze(g, -1), own, other],
-    [...shape, y.shape[y.shape.length - 1]],
+    into,
+    [unsqueeze(w, -1), own, other, ...more],
+    [...shape, into.shape[into.shape.length - 1]],
     [shape.length - (ofRows ? 1 : 2)],
   );
-  return y;
+  return into;
 }
 
 /** Multiplications, and rows on either side, from which on a product gives Euclidean distances sooner than all differences. */
@@ -233,7 +237,10 @@ function cdistGradients(
     const w = ratio(g, y);
     return each((ofRows) => pulled(w, u, v, ofRows));
   }
-  if (p === 1 && isBare([g, a, b, y])) return each((ofRows) => internally(() => pull(g, a, b, ofRows)));
+  if (p > 0 && isBare([g, a, b, y])) {
+    const w = p === 1 || p === Number.POSITIVE_INFINITY ? g : where(eq(y, 0), 0, div(g, pow(y, p - 1)));
+    return each((ofRows) => internally(() => pull(w, a, b, y, p, ofRows)));
+  }
   const gradients = pairGradients(g, a, b, y, { p });
   return each((ofRows) => (ofRows ? sum(gradients, -2) : neg(sum(gradients, -3))));
 }

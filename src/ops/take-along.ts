@@ -2,11 +2,16 @@ import { ShapeError } from '../core/errors.ts';
 import { broadcastShapes, type Shape, shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { add, lt, where } from './elementwise.ts';
+import { amin } from './extrema.ts';
 import { checkIndex, gather } from './indexing.ts';
+import { elementOf } from './inspect.ts';
 import { expand, flatten } from './view.ts';
 
 /** Places counted from the end where they are negative. */
-const fromEnd = (index: TensorBase, n: number): TensorBase => where(lt(index, 0), add(index, n), index);
+function fromEnd(index: TensorBase, n: number): TensorBase {
+  const least = index.count === 0 ? 0 : elementOf(amin(index));
+  return least !== null && least >= 0 ? index : where(lt(index, 0), add(index, n), index);
+}
 
 /** `gather` where all dimensions but `dim` broadcast; without `dim` both are one row. */
 export function takeAlongDim(x: TensorBase, index: TensorBase, dim?: number): TensorBase {

@@ -226,6 +226,17 @@ describe('distances', () => {
     },
   );
 
+  it.each([0.5, 1, 1.5, 2, 3, inf])('of order %d have one gradient, whether it can be differentiated or not', (p) => {
+    const a = randn([2, 7, 3], { dtype: 'float64' }).requiresGrad_();
+    const b = cat([randn([2, 4, 3], { dtype: 'float64' }), a.detach().narrow(1, 3, 2)], 1).requiresGrad_();
+    const y = a.cdist(b, p);
+    const weights = randn(y.shape, { dtype: 'float64' });
+    const [once, again] = [false, true].map((createGraph) =>
+      autograd.grad(y.mul(weights).sum(), [a, b], { retainGraph: true, createGraph }).map((g) => valuesOf(g.detach())),
+    );
+    expect(once).toEqual(again.map((g) => g.map((v) => expect.closeTo(v, 10))));
+  });
+
   it('of many rows stay apart from rows that are not finite', () => {
     const a = randn([60, 50], { dtype: 'float64' });
     const b = randn([60, 50], { dtype: 'float64' });
