@@ -15,7 +15,7 @@ import type { Part, Products, Task } from './products.ts';
 import { perCount, steps, sums } from './tables.ts';
 
 /** With fewer rows than this, laying windows out costs more than a library saves. */
-const FEWEST_ROWS = 24;
+const FEWEST_ROWS = 16;
 /** Sums shorter than this are not worth a call. */
 const SHORTEST_SUMS = 16;
 /** Multiplications of a whole convolution from which on a library is looked for. */
