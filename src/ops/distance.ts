@@ -1,4 +1,4 @@
-import { indexCopy, nonzero, triu } from '../backends/wasm/indexing.ts';
+import { indexCopy, nonzero } from '../backends/wasm/indexing.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1, isBare } from '../core/apply.ts';
 import { dtypeInfo, isFloat, promote } from '../core/dtype.ts';
@@ -10,7 +10,7 @@ import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { sign } from '../kernels/algebra.ts';
 import { arg, binary, select as choose, compare, type Expr, unary } from '../kernels/expr.ts';
 import { contiguous, toDType } from './copy.ts';
-import { full, onesLike, zeros } from './create.ts';
+import { integers, onesLike, zeros } from './create.ts';
 import { detach } from './detach.ts';
 import { abs, add, clamp, div, eq, gt, isfinite, lt, maximum, mul, neg, pow, sgn, sub, where } from './elementwise.ts';
 import { amin } from './extrema.ts';
@@ -307,14 +307,10 @@ export function cdist(a: TensorBase, b: TensorBase, p = 2): TensorBase {
 
 /** The places i n + j of the pairs i < j. */
 function pairsBelow(n: number): TensorBase {
-  return internally(() => {
-    const above = zeros([n, n], 'uint8');
-    triu(above, full([n, n], 1, 'uint8'), 1);
-    const count = (n * (n - 1)) / 2;
-    const places = fresh([count, 1], 'int32');
-    nonzero(places, reshape(above, [n * n]));
-    return reshape(places, [count]);
-  });
+  const places = new Int32Array((n * (n - 1)) / 2);
+  let k = 0;
+  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) places[k++] = i * n + j;
+  return integers(places);
 }
 
 /** ‖x[i] − x[j]‖_p for the pairs i < j of rows of a matrix. */

@@ -37,7 +37,7 @@ function lexicographic(rows: TensorBase): TensorBase {
 }
 
 /** Groups of equal elements of a list: one column. */
-function groupsOfList(list: TensorBase, { consecutive, inverse }: UniqueAttrs): readonly TensorBase[] {
+function groupsOfList(list: TensorBase, inverse: boolean): readonly TensorBase[] {
   const [n] = list.shape;
   const small = list.dtype === 'uint8' || list.dtype === 'bool';
   const values = contiguous(small ? toDType(list, 'int32') : list);
@@ -45,8 +45,7 @@ function groupsOfList(list: TensorBase, { consecutive, inverse }: UniqueAttrs): 
   const [firsts, counts] = [0, 1].map((row) => alias(words, [n], [1], row * n));
   const out = { firsts, groups: inverse ? fresh([n], 'int32') : null, counts };
   const found =
-    (consecutive || values.dtype !== 'int32' ? null : groupByTable(out, values)) ??
-    groupRuns(out, values, consecutive ? null : argsort(values, 0));
+    (values.dtype === 'int32' ? groupByTable(out, values) : null) ?? groupRuns(out, values, argsort(values, 0));
   const part = (t: TensorBase): TensorBase => clone(narrow(t, 0, 0, found));
   return [part(firsts), out.groups ?? full([0], 0, 'int32'), part(counts)];
 }
@@ -65,11 +64,10 @@ const groupsOp: Op<UniqueAttrs> = defineOp({
   name: 'groups',
   cheap: () => 'at need',
   inputs: ['rows'],
-  forward: ([rows], attrs) =>
+  forward: ([rows], { consecutive, inverse }) =>
     internally(() => {
       const [n, width] = rows.shape;
-      const { consecutive } = attrs;
-      if (width === 1 && n > 0) return groupsOfList(select(rows, 1, 0), attrs);
+      if (width === 1 && n > 0 && !consecutive) return groupsOfList(select(rows, 1, 0), inverse);
       if (n === 0) return [full([0], 0, 'int32'), full([0], 0, 'int32'), full([0], 0, 'int32')];
       const order = consecutive ? sub(cumsum(full([n], 1, 'int32'), 0), 1) : lexicographic(rows);
       const sorted = consecutive ? rows : indexSelect(rows, 0, order);

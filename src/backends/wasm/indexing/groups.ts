@@ -20,7 +20,7 @@ function pushAt(b: FunctionBody, base: Local, at: Local, bytes: number): Functio
   return b.get(base).get(at).i32(Math.log2(bytes)).op('i32.shl', 'i32.add');
 }
 
-/** runs(values, order or 0, n, firsts, groups or 0, counts): how many groups there are. */
+/** runs(values, order, n, firsts, groups or 0, counts): how many groups there are. */
 function runsFunction(dtype: DType): FunctionBody {
   const b = new FunctionBody('runs', new Array<'i32'>(6).fill('i32'), ['i32']);
   const [values, order, n, firsts, groups, counts] = b.params;
@@ -33,10 +33,7 @@ function runsFunction(dtype: DType): FunctionBody {
   const left = b.local('i32');
   b.get(n).set(left);
   times(b, left, () => {
-    b.get(at).set(place);
-    b.get(order).if(() => {
-      pushAt(b, order, at, 4).mem('i32.load').set(place);
-    });
+    pushAt(b, order, at, 4).mem('i32.load').set(place);
     // Written in any case, and overwritten by the next if no group begins here. Counts hold where groups begin.
     pushAt(b, firsts, group, 4).get(place).mem('i32.store');
     pushAt(b, counts, group, 4).get(at).mem('i32.store');
@@ -168,8 +165,8 @@ export interface Groups {
 
 const placeOf = (t: Strided | null): number => (t === null ? 0 : startOf(t));
 
-/** Groups of the contiguous vector `values`, whose equals stand side by side, or do in `order` (int32). How many there are. */
-export function groupRuns(out: Groups, values: Strided, order: Strided | null): number {
+/** Groups of the contiguous vector `values`, whose equals stand side by side in `order` (int32). How many there are. */
+export function groupRuns(out: Groups, values: Strided, order: Strided): number {
   beginLaunch();
   const { dtype } = values;
   let kernel = runs.get(dtype);
