@@ -13,7 +13,8 @@ import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, CLASS_GRANULES, Lease } from './body.ts';
 import { clock } from './clock.ts';
 import { scratchBytes } from './launch.ts';
-import { copyOut, memoryLimits, noteMovedOut, u8 } from './linear-memory.ts';
+import { copyOut, memoryLimits, u8 } from './linear-memory.ts';
+import { noteMovedOut } from './moved.ts';
 import {
   eachOpen,
   FREED,

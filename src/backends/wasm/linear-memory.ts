@@ -125,20 +125,3 @@ export function copyOut(address: number, length: number): ArrayBuffer {
   copy.set(bytes.subarray(address, address + length));
   return copy.buffer;
 }
-
-// V8 collects young buffers when its young generation is full, or when 32 MB of them have come together. What
-// moves out is garbage soon, mostly, and would stand that high; a large buffer that nobody touches takes no
-// memory, and lets V8 look for garbage before the next one is made. It is a little smaller than what glibc at most
-// takes from the system apart: once one such was freed, those of its size and smaller come from memory that is kept
-// (mallopt(3), M_MMAP_THRESHOLD), and not in pages that each have to be zeroed when they are first touched.
-const ENOUGH_TO_COLLECT = 32 * 2 ** 20 - 65536;
-const MOVED_BETWEEN = 12 * 2 ** 20;
-let movedOut = 0;
-
-/** To be told of copies made outside the linear memory for what is probably dead. */
-export function noteMovedOut(length: number): void {
-  movedOut += length;
-  if (movedOut < MOVED_BETWEEN) return;
-  movedOut = 0;
-  (globalThis as BufferHost).Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT);
-}

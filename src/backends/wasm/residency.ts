@@ -8,7 +8,8 @@ import { type Body, CLASS_GRANULES } from './body.ts';
 import { clear } from './clear.ts';
 import { clock, inLaunch, launchesInside } from './clock.ts';
 import { Limit } from './limit.ts';
-import { copyOut, linearMemoryBytes, noteMovedOut, u8 } from './linear-memory.ts';
+import { copyOut, linearMemoryBytes, u8 } from './linear-memory.ts';
+import { noteMovedOut } from './moved.ts';
 import {
   age,
   awaited,

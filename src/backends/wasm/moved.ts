@@ -1,0 +1,64 @@
+/**
+ * Copies made outside the linear memory of what is probably dead: they are garbage soon, and V8 is to look for it in
+ * time. It collects what is young when its young generation is full, which a few large buffers do not fill, or when
+ * 32 MB of young buffers have come together; and such an amount has it mark the whole heap as well, which takes
+ * threads from those that compute.
+ */
+
+interface Modules {
+  readonly getBuiltinModule: (name: string) => unknown;
+}
+interface Host {
+  readonly gc?: Collect;
+  readonly process?: Modules;
+  readonly Buffer?: { readonly allocUnsafeSlow?: (length: number) => unknown };
+}
+interface Flags {
+  setFlagsFromString(flags: string): void;
+}
+interface Contexts {
+  runInNewContext(code: string): Collect;
+}
+type Collect = (options: { readonly type: 'minor' }) => void;
+
+const MOVED_BETWEEN = 8 * 2 ** 20;
+/** Every so many times the old are looked at, too: what an old object leads to does not die young, be it dead itself. */
+const TIMES_TO_OLD = 4;
+/**
+ * A large buffer that nobody touches takes no memory, and has V8 look before the next one is made, and mark the whole
+ * heap. It is a little smaller than what glibc at most takes from the system apart: once one such was freed, those of
+ * its size and smaller come from memory that is kept (mallopt(3), M_MMAP_THRESHOLD), and not in pages that each have to
+ * be zeroed when they are first touched.
+ */
+const ENOUGH_TO_COLLECT = 32 * 2 ** 20 - 65536;
+
+const host = globalThis as Host;
+let movedOut = 0;
+let times = 0;
+let collectYoung = host.gc;
+
+/** To be told of copies made outside the linear memory for what is probably dead. */
+export function noteMovedOut(length: number): void {
+  movedOut += length;
+  if (movedOut < MOVED_BETWEEN) return;
+  movedOut = 0;
+  collectYoung ??= exposed();
+  if (++times % TIMES_TO_OLD === 0) collectAll();
+  else collectYoung({ type: 'minor' });
+}
+
+const collectAll = (): void => void host.Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT);
+
+/** What V8 gives to new contexts while its flag is raised; this context and later ones do not have it. */
+function exposed(): Collect {
+  try {
+    const { getBuiltinModule: module } = host.process as Modules;
+    const flags = module('node:v8') as Flags;
+    flags.setFlagsFromString('--expose-gc');
+    const gc = (module('node:vm') as Contexts).runInNewContext('gc');
+    flags.setFlagsFromString('--no-expose-gc');
+    return gc;
+  } catch {
+    return collectAll; // of a host that has no such flag, or no modules
+  }
+}
