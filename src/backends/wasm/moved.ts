@@ -9,7 +9,6 @@ interface Modules {
   readonly getBuiltinModule: (name: string) => unknown;
 }
 interface Host {
-  readonly gc?: Collect;
   readonly process?: Modules;
   readonly Buffer?: { readonly allocUnsafeSlow?: (length: number) => unknown };
 }
@@ -35,7 +34,7 @@ const ENOUGH_TO_COLLECT = 32 * 2 ** 20 - 65536;
 const host = globalThis as Host;
 let movedOut = 0;
 let times = 0;
-let collectYoung = host.gc;
+let collectYoung: Collect | null = null;
 
 /** To be told of copies made outside the linear memory for what is probably dead. */
 export function noteMovedOut(length: number): void {
@@ -49,15 +48,20 @@ export function noteMovedOut(length: number): void {
 
 const collectAll = (): void => void host.Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT);
 
-/** What V8 gives to new contexts while its flag is raised; this context and later ones do not have it. */
+/** What V8 gives to new contexts while its flag is raised; this context and later ones do not have it, unless they had it before. */
 function exposed(): Collect {
   try {
     const { getBuiltinModule: module } = host.process as Modules;
+    const contexts = module('node:vm') as Contexts;
+    // A program's own variable, or the flag is raised.
+    if ('gc' in host) return contexts.runInNewContext('gc');
     const flags = module('node:v8') as Flags;
     flags.setFlagsFromString('--expose-gc');
-    const gc = (module('node:vm') as Contexts).runInNewContext('gc');
-    flags.setFlagsFromString('--no-expose-gc');
-    return gc;
+    try {
+      return contexts.runInNewContext('gc');
+    } finally {
+      flags.setFlagsFromString('--no-expose-gc');
+    }
   } catch {
     return collectAll; // of a host that has no such flag, or no modules
   }
