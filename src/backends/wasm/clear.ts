@@ -1,5 +1,6 @@
+import type { LogicOp } from '../../kernels/expr.ts';
 import { advance, whilst } from './control.ts';
-import { FunctionBody } from './encoder.ts';
+import { FunctionBody, type Local, type MemoryOp } from './encoder.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { callInTurn, isBusy } from './threads/queue.ts';
 
@@ -66,27 +67,37 @@ export function byteCopy(): WasmFunction {
   return copying;
 }
 
-let telling: WasmFunction | null = null;
+const telling: Partial<Record<LogicOp | 'truth', WasmFunction>> = {};
 
-/** truths(bytes, to, from), the same for bytes that become 1 where they are not 0. */
-export function byteTruths(): WasmFunction {
-  if (telling === null) {
-    const body = new FunctionBody('truths', ['i32', 'i32', 'i32'], []);
-    const [left, to, from] = body.params;
-    const each = (bytes: number, step: () => void): void =>
-      whilst(
-        body,
-        () => body.get(left).i32(bytes).op('i32.ge_u'),
-        () => {
-          body.get(to).get(from);
-          step();
-          for (const at of [to, from]) advance(body, at, bytes);
-          advance(body, left, -bytes);
-        },
-      );
-    each(16, () => body.mem('v128.load', 0).i32(1).op('i8x16.splat', 'i8x16.min_u').mem('v128.store', 0));
-    each(1, () => body.mem('i32.load8_u', 0).i32(0).op('i32.ne').mem('i32.store8', 0));
-    telling = instantiate([body]).truths;
-  }
-  return telling;
+/** truths(bytes, to, from), the same for bytes that become 1 where they are not 0; with an operation, of two such operands. */
+export function byteTruths(op?: LogicOp): WasmFunction {
+  const known = telling[op ?? 'truth'];
+  if (known !== undefined) return known;
+  const body = new FunctionBody('truths', op === undefined ? ['i32', 'i32', 'i32'] : ['i32', 'i32', 'i32', 'i32'], []);
+  const [left, ...places] = body.params;
+  const [to, ...from] = places;
+  const each = (bytes: number, truth: (at: Local) => void, width: 'v128' | 'i32', store: MemoryOp): void =>
+    whilst(
+      body,
+      () => body.get(left).i32(bytes).op('i32.ge_u'),
+      () => {
+        body.get(to);
+        from.forEach(truth);
+        if (op !== undefined) body.op(`${width}.${op}`);
+        body.mem(store, 0);
+        for (const at of places) advance(body, at, bytes);
+        advance(body, left, -bytes);
+      },
+    );
+  const many = (at: Local): void => {
+    body.get(at).mem('v128.load', 0).i32(1).op('i8x16.splat', 'i8x16.min_u');
+  };
+  const one = (at: Local): void => {
+    body.get(at).mem('i32.load8_u', 0).i32(0).op('i32.ne');
+  };
+  each(16, many, 'v128', 'v128.store');
+  each(1, one, 'i32', 'i32.store8');
+  const made = instantiate([body]).truths;
+  telling[op ?? 'truth'] = made;
+  return made;
 }

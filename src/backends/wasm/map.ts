@@ -7,7 +7,7 @@
  */
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import { isContiguous, numel, sameShape } from '../../core/shape.ts';
-import type { ScalarFunction } from '../../kernels/expr.ts';
+import type { Expr, LogicOp, ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { byteCopy, byteTruths } from './clear.ts';
 import { address, beginLaunchBeside, scratch } from './heap.ts';
@@ -75,6 +75,14 @@ export const FEW = 1024;
 /** Inputs that a bit mask has room for. */
 export const MASKED = 30;
 
+/** How the truths of both arguments are joined, if that is all. */
+function joinedTruths(e: Expr): LogicOp | null {
+  if (e.op !== 'and' && e.op !== 'or' && e.op !== 'xor') return null;
+  const truthOf = (x: Expr): number =>
+    x.op === 'ne' && x.a.op === 'arg' && x.b.op === 'const' && x.b.value === 0 ? x.a.index : Number.NaN;
+  return truthOf(e.a) + truthOf(e.b) === 1 ? e.op : null;
+}
+
 class Compiled {
   plain: WasmFunction | undefined;
   readonly flat = new Map<number, WasmFunction>();
@@ -90,8 +98,8 @@ export class MapKernel {
   readonly #hasFunctions: boolean;
   /** Whether elements are only moved. */
   readonly #moves: boolean;
-  /** If they are bytes: what moves them. */
-  readonly #moveBytes: (() => WasmFunction) | null;
+  /** If all of them are bytes: what moves them, or joins truths. */
+  readonly #bytewise: (() => WasmFunction) | null;
   /** What an element takes, in steps of `pieceOf`. */
   readonly #steps: number;
   /** Bytes of an element of every operand. */
@@ -108,7 +116,9 @@ export class MapKernel {
     this.#hasFunctions = hasFunctions(fn.outs);
     this.#moves = fn.outs[0].op === 'arg' && fn.args.length === 1;
     const stay = ins[0] === outs[0] || outs[0] === 'uint8';
-    this.#moveBytes = this.#moves && this.#bytes === 2 ? (stay ? byteCopy : byteTruths) : null;
+    const joins = this.#bytes === 3 ? joinedTruths(fn.outs[0]) : null;
+    this.#bytewise =
+      this.#moves && this.#bytes === 2 ? (stay ? byteCopy : byteTruths) : joins && (() => byteTruths(joins));
     this.#steps = ELEMENT_STEPS + INSTRUCTION_STEPS * weight(fn.outs);
   }
 
@@ -134,7 +144,7 @@ export class MapKernel {
   }
 
   #compileFlat(repeated: number): WasmFunction {
-    if (repeated === 0 && this.#moveBytes !== null) return this.#moveBytes();
+    if (repeated === 0 && this.#bytewise !== null) return this.#bytewise();
     return this.#compile(
       null,
       this.#fn.outs.map(() => 'unit'),
