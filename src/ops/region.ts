@@ -80,7 +80,7 @@ export function meets(place: Place): boolean {
 function eachOffset(
   { shape, strides, offset }: Place,
   dims: readonly number[],
-  visit: (offset: number) => boolean | undefined,
+  visit: (offset: number) => unknown,
 ): boolean {
   const walk = (k: number, at: number): boolean => {
     if (k === dims.length) return visit(at) === true;
