@@ -51,8 +51,8 @@ const PARAMETERS_BESIDE = 2 ** 18;
  * all its results in place at once, so that of large ones it has fewer links.
  */
 const DEEPEST = 64;
-const DEEPEST_LARGE = 8;
-const LONGEST_BYTES = 32 * 2 ** 20;
+const DEEPEST_LARGE = 16;
+const LONGEST_BYTES = 64 * 2 ** 20;
 
 /** What recipes need of an operation. */
 type Made = Pick<Op<never>, 'forward' | 'name'>;

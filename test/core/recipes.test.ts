@@ -298,7 +298,7 @@ describe('recipes', () => {
       return Math.max(...depths);
     };
     expect(deepest([N], 300)).toBe(64);
-    expect(deepest([2 ** 21], 40)).toBe(8);
+    expect(deepest([2 ** 21], 40)).toBe(16);
     let state = counts();
     for (let i = 0; i < 300; i++) state = state.add(1);
     giveUp();
