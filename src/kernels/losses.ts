@@ -23,25 +23,23 @@ export const smoothL1 = of3(
   () => {
     const d = difference();
     const far = m.abs(d);
-    return m.select(m.lt(far, z), m.mul(m.square(d), m.div(0.5, z)), m.sub(far, m.mul(0.5, z)));
+    return m.select(m.lt(far, z), m.div(m.mul(0.5, m.square(d)), z), m.sub(far, m.mul(0.5, z)));
   },
   (t, [a, b, beta]) => {
     const d = m.sub(a, b);
     const near = m.lt(m.abs(d), beta);
-    const share = m.mul(d, m.div(1, beta));
-    const slope = m.mul(t, m.select(near, share, m.sign(d)));
-    const byBeta = m.mul(-0.5, m.mul(t, m.select(near, m.square(share), 1)));
+    const slope = m.mul(t, m.select(near, m.div(d, beta), m.sign(d)));
+    const byBeta = m.mul(-0.5, m.mul(t, m.select(near, m.square(m.div(d, beta)), 1)));
     return [slope, m.neg(slope), byBeta];
   },
 );
-/** d²/2 where d = |x − y| ≤ δ, δ (d − δ/2) beyond: n (d − n/2) for n = min(d, δ). */
+/** d²/2 where d = |x − y| ≤ δ, δ (d − δ/2) beyond. */
 export const huber = of3(
   'huber',
   () => {
     const d = difference();
     const far = m.abs(d);
-    const near = m.min(far, z);
-    return m.mul(near, m.sub(far, m.mul(0.5, near)));
+    return m.select(m.le(far, z), m.mul(0.5, m.square(d)), m.mul(z, m.sub(far, m.mul(0.5, z))));
   },
   (t, [a, b, delta]) => {
     const d = m.sub(a, b);

@@ -154,4 +154,26 @@ describe('derivatives', () => {
       expect(jvp((t) => f(t as Tensor), [x.detach()], [ones])[1].toArray()).toEqual(g.toArray());
     }
   });
+
+  it('of smooth L1 with a β that has no reciprocal, and the loss, are numbers', () => {
+    for (const [dtype, beta] of [
+      ['float64', 1e-310],
+      ['float32', 1e-40],
+    ] as const) {
+      const x = tensor([1, 2], { dtype, requiresGrad: true });
+      const y = functional.smoothL1Loss(x, tensor([1, 3], { dtype }), { beta, reduction: 'none' });
+      y.sum().backward();
+      expect(y.toArray()).toEqual([0, 1]);
+      expect(x.grad?.toArray()).toEqual([0, -1]);
+    }
+  });
+
+  it('an infinite error costs infinitely much, whatever the δ of huber', () => {
+    const far = tensor([Number.POSITIVE_INFINITY, 1]);
+    for (const delta of [1, Number.POSITIVE_INFINITY])
+      expect(functional.huberLoss(far, zeros([2]), { delta, reduction: 'none' }).toArray()).toEqual([
+        Number.POSITIVE_INFINITY,
+        0.5,
+      ]);
+  });
 });
