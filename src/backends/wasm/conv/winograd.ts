@@ -55,8 +55,6 @@ import {
   transposedFromOdd,
 } from './winograd-scheme.ts';
 
-/** With fewer tiles than a row in so many, products are left to the generated kernels. */
-const FEW_TILES = 3;
 /** Bytes of images whose tiles are dealt out to threads at a time. */
 const WAVE_BYTES = 8 << 20;
 /** Lots of images for each thread that are enough to deal out. */
@@ -104,10 +102,8 @@ function blocksOf({ plan, out, source, groups }: Task, { scheme, sizes, taps }: 
   const k = (source.shape[1]! / groups) * windowCount(taps.map((list) => list.length));
   const blocks = tiling(scheme, sizes, images, k, rows);
   const some = rowsAtOnce(scheme, rows, k);
-  // Weights are slower to write as a library wants them, which few tiles do not make up for.
-  const all = images * blocks.perImage;
-  const count = Math.ceil(all / blocks.block);
-  const native = all * FEW_TILES < rows ? null : nativeForPlaces(plan, scheme, some, blocks.block, k, count);
+  const count = Math.ceil((images * blocks.perImage) / blocks.block);
+  const native = nativeForPlaces(plan, scheme, some, blocks.block, k, count);
   return { ...blocks, rows, k, some, native };
 }
 
