@@ -11,10 +11,10 @@ interface Input {
   readonly centroids: Tensor;
 }
 
-/** For every point the index of its centroid: |c − p|² is least where ½|c|² − c·p is. */
-function nearest({ transposed, centroids }: Input): Tensor {
+/** ½|c|² − c·p for every centroid and point: half of what |c − p|² is above |p|². */
+function excess({ transposed, centroids }: Input): Tensor {
   const half = centroids.square().sum(1, { keepdim: true }).mul(0.5);
-  return half.addmm(centroids, transposed, { alpha: -1 }).argmin(0);
+  return half.addmm(centroids, transposed, { alpha: -1 });
 }
 
 /** The cost when the points have these centroids. With their nearest ones this is the minimum, and so are its derivatives. */
@@ -24,12 +24,12 @@ function costOf(points: Tensor, centroids: Tensor, index: Tensor): Tensor {
 
 const squaredDistance = elementwise((a, b) => a.sub(b).square(), 'squaredDistance');
 
-const cost = (input: Input): Tensor => costOf(input.points, input.centroids, nearest(input));
+const cost = (input: Input): Tensor => excess(input).amin(0).sum().mul(2).add(input.points.square().sum());
 
 /** Gradient over the diagonal of the Hessian H. H is diagonal, so that diagonal is H 1: forward over reverse. */
 function direction(input: Input): Tensor {
   const { points, centroids } = input;
-  const index = nearest(input);
+  const index = excess(input).argmin(0);
   const gradient = grad((c: Tensor) => costOf(points, c, index));
   const [g, h] = jvp(gradient, [centroids], [onesLike(centroids)]);
   return g.div(h);
