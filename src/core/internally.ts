@@ -24,5 +24,7 @@ export function internally<R extends Outputs>(body: () => R): R {
       if (results.some((t) => t.storage === storage)) keepInArena(storage);
       else free(storage);
     }
+    // A result that was seen in another shape is nobody's view: what it was made as is out of reach.
+    for (const t of results) if (t.meta !== null && made.includes(t.storage)) t.meta = null;
   }
 }

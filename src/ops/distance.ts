@@ -5,7 +5,7 @@ import { dtypeInfo, isFloat, promote } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
-import { broadcastShapes, sameShape, shapeText, wrapDim } from '../core/shape.ts';
+import { broadcastShapes, numel, sameShape, shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { sign } from '../kernels/algebra.ts';
 import { arg, binary, select as choose, compare, type Expr, unary } from '../kernels/expr.ts';
@@ -252,7 +252,7 @@ const cdistOp: Op<CdistAttrs> = defineOp({
   inputs: ['a', 'b'],
   forward: ([a, b], { p }) => {
     const shape = [...a.shape.slice(0, -1), b.shape[b.shape.length - 2]];
-    if (a.shape[a.shape.length - 1] === 0) return zeros(shape, a.dtype);
+    if (a.shape[a.shape.length - 1] === 0 || numel(shape) === 0) return zeros(shape, a.dtype);
     return internally(() => {
       const found = byProduct(a, b, p) ? euclidean(a, b) : null;
       if (found !== null) return found;

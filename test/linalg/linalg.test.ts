@@ -207,6 +207,16 @@ describe('factorisations', () => {
     expect(valuesOf(linalg.inv(nan)).some(Number.isNaN)).toBe(true);
   });
 
+  it('may be changed in place while gradients are recorded', () => {
+    const a = regular(3).requiresGrad_();
+    const symmetric = a.matmul(a.mT).add(eye(3, 3, { dtype: 'float64' }));
+    for (const factor of [linalg.cholesky(symmetric), linalg.eigh(symmetric).eigenvectors, linalg.svd(a).Vh]) {
+      expect(factor.isView()).toBe(false);
+      const changed = factor.clone().mul(2);
+      expectClose(factor.mul_(2), changed, { what: 'in place' });
+    }
+  });
+
   it('of reflections multiply in any order', () => {
     const { a, tau } = x([4, 3]).geqrf();
     const { Q, R } = linalg.qr(x([4, 3]));

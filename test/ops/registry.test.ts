@@ -300,6 +300,23 @@ function checkAgain(op: Op<never>, { f, xs }: Sample): void {
   }
 }
 
+/** What an operation makes is a tensor of its own, also where its kernels saw it in another shape. */
+function checkOwn(op: Op<never>, { f, xs }: Sample): void {
+  const { forward } = op;
+  Object.assign(op, {
+    forward: (inputs: readonly Operand[], attrs: never): Outputs => {
+      const out = forward.call(op, inputs, attrs);
+      for (const y of Array.isArray(out) ? out : [out]) expect((y as TensorBase).meta?.base ?? null).toBe(null);
+      return out;
+    },
+  });
+  try {
+    f(...xs);
+  } finally {
+    Object.assign(op, { forward });
+  }
+}
+
 /** Runs a check on every sample, saying which one failed. */
 function each(list: readonly Sample[], check: (s: Sample) => void): void {
   for (const s of list) {
@@ -323,6 +340,7 @@ for (const [name, op] of operations()) {
   describe(name, () => {
     it('gives the same for every memory layout', () => each(list, checkLayouts));
     it('vmap against a loop', () => each(mapped, (s) => checkVmap((...ts) => outputsOf(s.f(...ts)), s.xs)));
+    if (op.view === undefined) it('makes no views', () => each(list, (s) => checkOwn(op, s)));
     if (op.cheap !== undefined) it('is made again with the same bits', () => each(list, (s) => checkAgain(op, s)));
     if (op.backward === null) {
       it('passes no gradient', () =>

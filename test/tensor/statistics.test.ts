@@ -237,6 +237,15 @@ describe('distances', () => {
     expect(once).toEqual(again.map((g) => g.map((v) => expect.closeTo(v, 10))));
   });
 
+  it('of no matrices of many rows are none, and pass none back', () => {
+    const a = randn([0, 64, 40], { dtype: 'float64', requiresGrad: true });
+    const b = randn([48, 40], { dtype: 'float64', requiresGrad: true });
+    const y = a.cdist(b);
+    expect(y.shape).toEqual([0, 64, 48]);
+    y.sum().backward();
+    expect([a.grad?.shape, b.grad?.abs().sum().item()]).toEqual([[0, 64, 40], 0]);
+  });
+
   it('of many rows stay apart from rows that are not finite', () => {
     const a = randn([60, 50], { dtype: 'float64' });
     const b = randn([60, 50], { dtype: 'float64' });

@@ -27,13 +27,14 @@ const choleskyOp: Op<{ readonly check: string | null }> = defineOp({
   name: 'cholesky',
   node: 'LinalgCholeskyExBackward0',
   inputs: ['a'],
-  forward: ([a], { check }) => {
-    const u = copied(mT(a));
-    const info = fresh(batchOf(a), 'int32');
-    kernels.cholesky(u, info);
-    if (check !== null) refuse(check, info, notPositive);
-    return [mT(u), info];
-  },
+  forward: ([a], { check }) =>
+    internally(() => {
+      const u = copied(mT(a));
+      const info = fresh(batchOf(a), 'int32');
+      kernels.cholesky(u, info);
+      if (check !== null) refuse(check, info, notPositive);
+      return [mT(u), info];
+    }),
   vjp: {
     saves: ['y0'],
     rule: ([g], [l]) => {
