@@ -1,15 +1,29 @@
-import { searchSorted, sort } from '../backends/wasm/indexing.ts';
+import { integerRange, searchSorted, sort } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
+import { isFloat } from '../core/dtype.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { resultType } from '../core/promotion.ts';
 import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tensor.ts';
 import { contiguous, toDType } from './copy.ts';
-import { full } from './create.ts';
-import { eq, logicalNot, minimum } from './elementwise.ts';
-import { indexSelect } from './indexing.ts';
+import { full, zeros } from './create.ts';
+import { clamp, eq, logicalNot, minimum, sub } from './elementwise.ts';
+import { indexFill, indexSelect } from './indexing.ts';
 import { any } from './reduce.ts';
 import { flatten, reshape, unsqueeze } from './view.ts';
+
+/** Entries of a table that are never too many. */
+const FEW = 256;
+
+/** The same for whole numbers, if the values are of a short range: looked up in a table of it, with a place for others at either end. */
+function byTable(x: TensorBase, values: TensorBase): TensorBase | null {
+  const [least, most] = integerRange(contiguous(values));
+  const [before, behind] = [least - 1, most + 1];
+  if (behind - before > x.count + FEW || before < -(2 ** 31) || behind >= 2 ** 31) return null;
+  const table = indexFill(zeros([behind - before + 1], 'bool'), 0, sub(values, before), 1);
+  const places = sub(clamp(toDType(x, 'int32'), before, behind), before);
+  return reshape(indexSelect(table, 0, flatten(places)), x.shape);
+}
 
 /** Whether each element of `x` is one of the vector `values`, of the same dtype: where it would stand among them stands its equal. */
 const isinOp: Op<undefined> = defineOp({
@@ -19,6 +33,8 @@ const isinOp: Op<undefined> = defineOp({
     internally(() => {
       const count = values.count;
       if (count === 0) return full(x.shape, 0, 'bool');
+      const marked = isFloat(x.dtype) ? null : byTable(x, toDType(values, 'int32'));
+      if (marked !== null) return marked;
       const sorted = fresh([count], values.dtype);
       sort(sorted, fresh([count], 'int32'), values, 0);
       const wanted = reshape(contiguous(x), [1, x.count]);

@@ -1,18 +1,17 @@
-import { countNonzero, groupByTable, groupRuns, nonzero } from '../backends/wasm/indexing.ts';
+import { groupByTable, groupRuns, settleTies } from '../backends/wasm/indexing.ts';
 import { apply } from '../core/apply.ts';
+import { dtypeInfo } from '../core/dtype.ts';
 import { NotImplementedError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { numel, shapeText, wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { clone, contiguous, toDType } from './copy.ts';
-import { full } from './create.ts';
-import { ne, sub } from './elementwise.ts';
-import { indexSelect, scatterAdd } from './indexing.ts';
+import { counting, full } from './create.ts';
+import { ne } from './elementwise.ts';
+import { indexSelect } from './indexing.ts';
 import { cat } from './join.ts';
 import { maskedSelect } from './mask.ts';
-import { any } from './reduce.ts';
-import { cumsum } from './scans.ts';
 import { narrow, select } from './slices.ts';
 import { argsort } from './sorting.ts';
 import { movedim, reshape } from './view.ts';
@@ -24,36 +23,24 @@ interface UniqueAttrs {
   readonly consecutive: boolean;
 }
 
+/** Columns of many rows that are sorted by; few rows, and what these leave, are put in order by comparing. */
+const SORTED = 2;
+const NARROW = 4;
+const MANY = 256;
+
 /** The order of the rows, by their first element, then by their second, and so on; stable. */
 function lexicographic(rows: TensorBase): TensorBase {
   const [n, width] = rows.shape;
-  let order = sub(cumsum(full([n], 1, 'int32'), 0), 1);
+  const sorted = width === 1 ? 1 : n < MANY ? 0 : width <= NARROW ? width : SORTED;
+  let order: TensorBase | null = null;
   // From the least significant on: each sort keeps the order of those before it among equals.
-  for (let k = width - 1; k >= 0; k--) {
-    const keys = indexSelect(select(rows, 1, k), 0, order);
-    order = indexSelect(order, 0, argsort(keys, 0));
+  for (let k = sorted - 1; k >= 0; k--) {
+    const keys = select(rows, 1, k);
+    order = order === null ? argsort(keys, 0) : indexSelect(order, 0, argsort(indexSelect(keys, 0, order), 0));
   }
+  order ??= counting(n);
+  if (sorted < width) settleTies(order, rows, sorted);
   return order;
-}
-
-/** Groups of equal elements of a list: one column. */
-function groupsOfList(list: TensorBase, inverse: boolean): readonly TensorBase[] {
-  const [n] = list.shape;
-  const small = list.dtype === 'uint8' || list.dtype === 'bool';
-  const values = contiguous(small ? toDType(list, 'int32') : list);
-  const words = fresh([2, n], 'int32');
-  const [firsts, counts] = [0, 1].map((row) => alias(words, [n], [1], row * n));
-  const out = { firsts, groups: inverse ? fresh([n], 'int32') : null, counts };
-  const found =
-    (values.dtype === 'int32' ? groupByTable(out, values) : null) ?? groupRuns(out, values, argsort(values, 0));
-  const part = (t: TensorBase): TensorBase => clone(narrow(t, 0, 0, found));
-  return [part(firsts), out.groups ?? full([0], 0, 'int32'), part(counts)];
-}
-
-/** Where slices differ from those before them, and the first. */
-function startsOf(x: TensorBase, changed: (elements: TensorBase) => TensorBase): TensorBase {
-  const [n] = x.shape;
-  return cat([full([1], 1, 'bool'), changed(ne(narrow(x, 0, 1, n - 1), narrow(x, 0, 0, n - 1)))]);
 }
 
 /**
@@ -67,22 +54,17 @@ const groupsOp: Op<UniqueAttrs> = defineOp({
   forward: ([rows], { consecutive, inverse }) =>
     internally(() => {
       const [n, width] = rows.shape;
-      if (width === 1 && n > 0 && !consecutive) return groupsOfList(select(rows, 1, 0), inverse);
       if (n === 0) return [full([0], 0, 'int32'), full([0], 0, 'int32'), full([0], 0, 'int32')];
-      const order = consecutive ? sub(cumsum(full([n], 1, 'int32'), 0), 1) : lexicographic(rows);
-      const sorted = consecutive ? rows : indexSelect(rows, 0, order);
-      const starts = startsOf(sorted, (changed) => any(changed, 1));
-      const groups = countNonzero(starts);
-      const places = fresh([groups, 1], 'int32');
-      nonzero(places, starts);
-      const first = reshape(places, [groups]);
-      const ends = cat([narrow(first, 0, 1, groups - 1), full([1], n, 'int32')]);
-      const group = sub(cumsum(starts, 0), 1);
-      return [
-        indexSelect(order, 0, first),
-        consecutive ? group : scatterAdd(full([n], 0, 'int32'), 0, order, group),
-        sub(ends, first),
-      ];
+      const list = width === 1 && !consecutive;
+      const values = contiguous(list && dtypeInfo(rows.dtype).bytes === 1 ? toDType(rows, 'int32') : rows);
+      const words = fresh([2, n], 'int32');
+      const [firsts, counts] = [0, 1].map((row) => alias(words, [n], [1], row * n));
+      const out = { firsts, groups: inverse ? fresh([n], 'int32') : null, counts };
+      const found =
+        (list && values.dtype === 'int32' ? groupByTable(out, values) : null) ??
+        groupRuns(out, values, consecutive ? null : lexicographic(values));
+      const part = (t: TensorBase): TensorBase => clone(narrow(t, 0, 0, found));
+      return [part(firsts), out.groups ?? full([0], 0, 'int32'), part(counts)];
     }),
   vjp: notDifferentiable,
   jvp: notDifferentiable,
@@ -138,10 +120,7 @@ export const uniqueConsecutive = (x: TensorBase, dim?: number, inverse = false):
 /** The first element of every run of equals, for those who ask for nothing else. */
 export function firstsOfRuns(x: TensorBase): TensorBase {
   const list = reshape(x, [x.count]);
-  return x.count === 0
-    ? list
-    : maskedSelect(
-        list,
-        startsOf(list, (changed) => changed),
-      );
+  if (x.count === 0) return list;
+  const changed = ne(narrow(list, 0, 1, x.count - 1), narrow(list, 0, 0, x.count - 1));
+  return maskedSelect(list, cat([full([1], 1, 'bool'), changed]));
 }

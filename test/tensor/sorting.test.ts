@@ -96,6 +96,50 @@ describe('what is equal', () => {
     expect(() => f64([], [2, 0]).unique({ dim: 0 })).toThrow('0 sized dimensions');
   });
 
+  it('is the same for rows that are sorted and for rows that are compared', () => {
+    for (const [n, width] of [
+      [40, 3],
+      [300, 1],
+      [300, 3],
+      [300, 6],
+      [700, 6],
+    ]) {
+      const numbers = Array.from({ length: n * width }, (_, i) => Math.floor(i ** 1.7) % 3);
+      const rows = Array.from({ length: n }, (_, i) => numbers.slice(i * width, (i + 1) * width));
+      const keys = rows.map(String);
+      const different = [...new Set(keys)].sort();
+      const options = { dim: 0, returnInverse: true, returnCounts: true } as const;
+      for (const dtype of ['float32', 'float64', 'int32', 'uint8'] as const) {
+        const x = tensor(rows, { dtype });
+        const { output, inverseIndices, counts } = x.unique(options);
+        expect(valuesOf(output)).toEqual(different.flatMap((key) => key.split(',').map(Number)));
+        expect(valuesOf(inverseIndices)).toEqual(keys.map((key) => different.indexOf(key)));
+        expect(valuesOf(counts)).toEqual(different.map((key) => keys.filter((k) => k === key).length));
+        const starts = keys.flatMap((key, i) => (key === keys[i - 1] ? [] : [i]));
+        const runs = x.uniqueConsecutive(options);
+        expect(valuesOf(runs.output)).toEqual(starts.flatMap((i) => rows[i]));
+        expect(valuesOf(runs.counts)).toEqual(starts.map((s, i) => (starts[i + 1] ?? n) - s));
+        expect(valuesOf(runs.inverseIndices)).toEqual(keys.map((_, i) => starts.filter((s) => s <= i).length - 1));
+      }
+      // No number comes last, and is no other's equal.
+      const x = tensor([...rows, new Array<number>(width).fill(nan), new Array<number>(width).fill(nan)]);
+      expect(x.unique({ dim: 0 }).shape).toEqual([different.length + 2, width]);
+      expect(valuesOf(x.unique({ dim: 0 }).at(-1))).toEqual(new Array<number>(width).fill(nan));
+    }
+  });
+
+  it('is found among whole numbers of a short range and of a long one', () => {
+    const [least, most] = [-(2 ** 31), 2 ** 31 - 1];
+    for (const values of [[3, -2, 7], [5], [least, least + 2], [most - 1, most], [least, most], [0, 255], [0, 100000]])
+      for (const dtype of ['int32', 'uint8', 'bool'] as const) {
+        const numbers = [0, 1, -2, 3, 4, 5, 7, 8, 255, 256, 100000, least, least + 1, least + 2, most - 1, most];
+        const x = tensor(numbers, { dtype: 'int32' }).to(dtype);
+        const among = tensor(values, { dtype: 'int32' }).to(dtype);
+        const list = valuesOf(among);
+        expect(valuesOf(x.isin(among))).toEqual(valuesOf(x).map((k) => Number(list.includes(k))));
+      }
+  });
+
   it('counts whole numbers, wherever the least and the greatest are', () => {
     for (let n = 1; n <= 13; n++)
       for (let place = 0; place < n; place++) {

@@ -4,7 +4,7 @@
  */
 export { type Classes, pickClasses, spreadClasses } from './indexing/classes.ts';
 export { countNonzero, maskedScatter, maskedSelect, nonzero } from './indexing/compact.ts';
-export { groupByTable, groupRuns, integerRange, tally } from './indexing/groups.ts';
+export { groupByTable, groupRuns, integerRange, settleTies, tally } from './indexing/groups.ts';
 export {
   gather,
   type Indexed,

@@ -91,30 +91,29 @@ function transposeFunction(bytes: number): FunctionBody {
     }
     b.release(row, column);
   };
-  const single = (): void => {
-    place(i, j);
-    if (bytes === 8) b.get(target).get(source).mem('i64.load').mem('i64.store');
-    else b.get(target).get(source).mem('i32.load').mem('i32.store');
-  };
-  /** The rows from `i` up to `end`, the columns from `j` on, one by one. */
+  /** The columns from `j` up to `end`, the rows from `i` on, one by one. */
   const rest = (end: Local): void => {
-    const first = copyOf(b, i);
-    below(j, length, 1, () => {
+    const [first, column] = [copyOf(b, i), copyOf(b, j)];
+    below(column, end, 1, () => {
       b.get(first).set(i);
-      below(i, end, 1, single);
+      below(i, lines, 1, () => {
+        place(i, column);
+        if (bytes === 8) b.get(target).get(source).mem('i64.load').mem('i64.store');
+        else b.get(target).get(source).mem('i32.load').mem('i32.store');
+      });
     });
-    b.get(first).set(i);
-    b.release(first);
+    b.release(first, column);
   };
   const end = b.local('i32');
-  below(i, lines, side, () => {
-    b.i32(0).set(j);
-    below(j, length, side, square);
-    b.get(i).i32(side).op('i32.add').set(end);
+  // Down the source, so that lines of the target are filled one after the other.
+  below(j, length, side, () => {
+    b.i32(0).set(i);
+    below(i, lines, side, square);
+    b.get(j).i32(side).op('i32.add').set(end);
     rest(end);
   });
-  b.i32(0).set(j);
-  rest(lines);
+  b.i32(0).set(i);
+  rest(length);
   return b;
 }
 

@@ -1,15 +1,15 @@
 /**
- * Groups of equal elements of a list: where each has its first element, which group every element is in, and
- * how many it has. Lists are gone through in an order that puts equals side by side; whole numbers of a short
+ * Groups of equal elements of a list, or rows of a matrix: where each has its first, which group every one is in,
+ * and how many it has. They are gone through in an order that puts equals side by side; whole numbers of a short
  * range have a table instead, and need no order.
  */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
-import { advance, times, timesOrNever } from '../control.ts';
+import { advance, copyOf, times, timesOrNever, whilst } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
-import { beginLaunch, i32, scratch } from '../heap.ts';
+import { beginLaunch, f32, f64, i32, scratch, u8 } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { foldLanes } from '../reduce/fold.ts';
 import { LOAD } from './compact.ts';
@@ -20,26 +20,57 @@ function pushAt(b: FunctionBody, base: Local, at: Local, bytes: number): Functio
   return b.get(base).get(at).i32(Math.log2(bytes)).op('i32.shl', 'i32.add');
 }
 
-/** runs(values, order, n, firsts, groups or 0, counts): how many groups there are. */
+/** runs(values, order or 0, n, width, firsts, groups or 0, counts): how many groups of rows of `width` there are. */
 function runsFunction(dtype: DType): FunctionBody {
-  const b = new FunctionBody('runs', new Array<'i32'>(6).fill('i32'), ['i32']);
-  const [values, order, n, firsts, groups, counts] = b.params;
+  const b = new FunctionBody('runs', new Array<'i32'>(7).fill('i32'), ['i32']);
+  const [values, order, n, width, firsts, groups, counts] = b.params;
   const { bytes, compute } = dtypeInfo(dtype);
-  const value = b.local(compute);
-  const before = b.local(compute);
   const place = b.local('i32');
+  const row = b.local('i32');
+  const before = b.local('i32');
+  const starts = b.local('i32');
   const at = b.local('i32');
   const group = b.local('i32');
   const left = b.local('i32');
-  b.get(n).set(left);
+  const differ = (offset: Local | null): void => {
+    for (const r of [row, before]) {
+      b.get(r);
+      if (offset !== null) b.get(offset).op('i32.add');
+      b.mem(LOAD[dtype]);
+    }
+    b.op(`${compute}.ne`);
+  };
+  const rowBytes = copyOf(b, width);
+  b.get(rowBytes).i32(bytes).op('i32.mul').set(rowBytes);
+  b.get(n).set(left).get(values).set(before);
   times(b, left, () => {
-    pushAt(b, order, at, 4).mem('i32.load').set(place);
+    b.get(at).set(place);
+    b.get(order).if(() => {
+      pushAt(b, order, at, 4).mem('i32.load').set(place);
+    });
     // Written in any case, and overwritten by the next if no group begins here. Counts hold where groups begin.
     pushAt(b, firsts, group, 4).get(place).mem('i32.store');
     pushAt(b, counts, group, 4).get(at).mem('i32.store');
-    pushAt(b, values, place, bytes).mem(LOAD[dtype]).tee(value).get(before).op(`${compute}.ne`);
-    b.get(at).op('i32.eqz', 'i32.or').get(group).op('i32.add').set(group);
-    b.get(value).set(before);
+    b.get(values).get(place).get(rowBytes).op('i32.mul', 'i32.add').set(row);
+    differ(null);
+    b.get(at).op('i32.eqz', 'i32.or').set(starts);
+    b.get(starts).i32(bytes).get(rowBytes).op('i32.ge_u', 'i32.or', 'i32.eqz');
+    b.if(() => {
+      const offset = b.local('i32');
+      b.i32(bytes).set(offset);
+      whilst(
+        b,
+        () => b.get(offset).get(rowBytes).op('i32.lt_u').get(starts).op('i32.gt_u'),
+        () => {
+          differ(offset);
+          b.set(starts);
+          advance(b, offset, bytes);
+        },
+      );
+      b.release(offset);
+    });
+    advance(b, group, starts);
+    b.get(row).set(before);
     b.get(groups).if(() => {
       pushAt(b, groups, place, 4).get(group).i32(1).op('i32.sub').mem('i32.store');
     });
@@ -165,17 +196,43 @@ export interface Groups {
 
 const placeOf = (t: Strided | null): number => (t === null ? 0 : startOf(t));
 
-/** Groups of the contiguous vector `values`, whose equals stand side by side in `order` (int32). How many there are. */
-export function groupRuns(out: Groups, values: Strided, order: Strided): number {
+/** Groups of the rows of a contiguous matrix, whose equals stand side by side, in `order` (int32) if there is one. How many there are. */
+export function groupRuns(out: Groups, rows: Strided, order: Strided | null): number {
   beginLaunch();
-  const { dtype } = values;
+  const { dtype, shape } = rows;
   let kernel = runs.get(dtype);
   if (kernel === undefined) {
     kernel = instantiate([runsFunction(dtype)]).runs;
     runs.set(dtype, kernel);
   }
-  const at = [values, order].map(placeOf);
-  return kernel(...at, values.shape[0], ...[out.firsts, out.groups, out.counts].map(placeOf));
+  const [at, by, ...results] = [rows, order, out.firsts, out.groups, out.counts].map(placeOf);
+  return kernel(at, by, shape[0], shape[1], ...results);
+}
+
+/** Puts the rows of a contiguous matrix in order: `order` has them in that of their first `known` columns, and equals as they stand. */
+export function settleTies(order: Strided, rows: Strided, known: number): void {
+  beginLaunch();
+  const [n, width] = rows.shape;
+  const { bytes } = dtypeInfo(rows.dtype);
+  const [at, start] = [startOf(order) / 4, startOf(rows) / bytes];
+  const values = rows.dtype === 'float32' ? f32() : rows.dtype === 'float64' ? f64() : bytes === 4 ? i32() : u8();
+  const compare = (a: number, b: number, from: number, end: number): number => {
+    const [left, right] = [start + a * width, start + b * width];
+    for (let k = from; k < end; k++) {
+      const [x, y] = [values[left + k], values[right + k]];
+      if (x < y) return -1;
+      if (x > y) return 1;
+      // NaN comes last, and all are alike.
+      const last = Number(Number.isNaN(x)) - Number(Number.isNaN(y));
+      if (last !== 0) return last;
+    }
+    return 0;
+  };
+  const places = i32().subarray(at, at + n);
+  for (let first = 0, end = 1; first < n; first = end++) {
+    while (end < n && compare(places[first], places[end], 0, known) === 0) end++;
+    if (end - first > 1) places.subarray(first, end).sort((a, b) => compare(a, b, known, width) || a - b);
+  }
 }
 
 /** Entries of a table: as many as there are elements, and a few more. */
