@@ -33,8 +33,9 @@ const isPadded = ({ pads }: Cells): boolean => pads.some((pair) => pair.some((n)
 
 /** Fewest channels, on both sides, for which dense windows are worth two copies. */
 const FEWEST_CHANNELS = 32;
-/** Fewest cells in a line for which adjoints are: weights sum over all images, and tiles of x are larger than what is left. */
-const FEWEST_CELLS = 8;
+/** Places of a tile along each dimension, and how much of all tiles must lie in images. */
+const TILE = 4;
+const LEAST_USED = 0.4;
 
 /** The convolution, its adjoint, or its gradient by the weights. */
 type Wanted = 'y' | 'x' | 'w';
@@ -56,21 +57,35 @@ export function formOf(w: TensorBase, attrs: ConvAttrs, wanted: Wanted, biased =
     const dense = plain();
     return { attrs: { ...dense, input: output, kernel: dense.stride }, x: { pads, sizes: kernel, into: 1 }, y: null };
   }
+  const cells = output.map((n, d) => Math.ceil(n / dilation[d]));
+  const before = padding.map((n, d) => n % dilation[d]);
+  const sizes = input.map((n, d) => Math.ceil((before[d] + n) / dilation[d]));
+  const [places, tiled] = wanted === 'x' ? [input, sizes] : [output, cells];
+  const used = product(tiled.map((n, d) => places[d] / (dilation[d] * TILE * Math.ceil(n / TILE))));
   const isSparse =
     dilation.some((n) => n > 1) &&
     kernel.length === 2 &&
     w.dtype === 'float32' &&
-    kernel.every((n, d) => n >= 3 && stride[d] === 1 && output[d] % dilation[d] === 0) &&
+    kernel.every((n, d) => n >= 3 && stride[d] === 1) &&
+    used >= LEAST_USED &&
     Math.min(w.shape[0] / groups, w.shape[1]) >= FEWEST_CHANNELS;
   if (!isSparse) return null;
-  const cells = output.map((n, d) => n / dilation[d]);
-  if (wanted !== 'y' && cells.some((n) => n < FEWEST_CELLS)) return null;
-  const sizes = cells.map((n, d) => n + kernel[d] - 1);
-  const pads = padding.map((n, d): Pad => [n, sizes[d] * dilation[d] - n - input[d]]);
+  // Zeros in front are as many cells as they fill, and what is left of them.
+  const inner = { ...plain(), padding: padding.map((n, d) => Math.floor(n / dilation[d])) };
+  const upTo = (list: Shape, from: Shape, to: Shape): Pad[] =>
+    list.map((n, d): Pad => [from[d], to[d] * dilation[d] - from[d] - n]);
   return {
-    attrs: { ...plain(), input: sizes, output: cells },
-    x: { pads, sizes: dilation, into: 0 },
-    y: { pads: output.map(() => [0, 0]), sizes: dilation, into: 0 },
+    attrs: { ...inner, input: sizes, output: cells },
+    x: { pads: upTo(input, before, sizes), sizes: dilation, into: 0 },
+    y: {
+      pads: upTo(
+        output,
+        output.map(() => 0),
+        cells,
+      ),
+      sizes: dilation,
+      into: 0,
+    },
   };
 }
 

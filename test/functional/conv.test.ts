@@ -147,6 +147,8 @@ describe('a convolution in cells', () => {
     [[1, 64, 20, 12], [64, 32, 3, 4], { dilation: [2, 3], padding: [2, 3], groups: 2 }],
     [[1, 33, 13, 12], [32, 33, 3, 3], { dilation: [1, 4], padding: [1, 4] }],
     [[1, 32, 16, 16], [32, 32, 3, 3], { dilation: 2, padding: 'same' }],
+    [[2, 32, 13, 15], [32, 32, 3, 3], { dilation: [4, 2], padding: [5, 1] }],
+    [[1, 32, 17, 18], [32, 32, 3, 3], { dilation: 2 }],
   ])('of dilated windows, %j by %j, is what float64 has without', (input, weight, options) => {
     const leaves = operands(input, weight, weight[0]);
     const half = leaves.map((t) => (t.detach().to('float32') as Tensor).requiresGrad_());
