@@ -6,8 +6,9 @@ import { activations } from '../ops/activations.ts';
 import { ops } from '../ops/elementwise.ts';
 import type { ElementwiseOp } from '../ops/elementwise-op.ts';
 import { inPlace } from '../ops/inplace.ts';
-import { slice } from '../ops/slices.ts';
 import { softmax as softmaxOf } from '../ops/softmax.ts';
+import { split } from '../ops/split.ts';
+import { fused } from '../ops/user-elementwise.ts';
 import { reshape } from '../ops/view.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { FitDim, ShapeOf } from '../tensor/signatures.ts';
@@ -209,6 +210,8 @@ export function softplus<T extends Tensor>(
 
 // ── along a dimension ──
 
+const gated = fused('glu', (x, y) => x.mul(y.sigmoid()), 2);
+
 /** The first half along `dim`, times σ of the second half. */
 export function glu(x: Tensor, dim = -1): Tensor {
   checkTensors('glu', x);
@@ -220,8 +223,8 @@ export function glu(x: Tensor, dim = -1): Tensor {
       `glu: Halving dimension must be even, but dimension ${d} is size ${size} (shape ${shapeText(x.shape)})`,
     );
   }
-  const [a, b] = [slice(x, d, 0, size / 2), slice(x, d, size / 2)];
-  return ops.mul.call2(a, ops.sigmoid.call1(b)) as Tensor;
+  const [a, b] = split(x, size / 2, d);
+  return gated(a, b) as Tensor;
 }
 
 /** The softmax of −x along `dim`: small numbers get the large shares. */

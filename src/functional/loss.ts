@@ -70,7 +70,9 @@ export function smoothL1Loss<X extends Tensor, Y extends Tensor>(
   const beta = options?.beta ?? 1;
   if (!(beta >= 0)) throw new ArgumentError(`smoothL1Loss: smooth_l1_loss does not support negative values for beta.`);
   if (beta === 0) return reduced(lossTerms.absoluteError.call2(x, target as Tensor), reduction);
-  return reduced(lossTerms.smoothL1.call(x, target as Tensor, beta), reduction, 'SmoothL1LossBackward0');
+  // With β = 1 it is Huber's loss, which does not divide.
+  const terms = beta === 1 && isFloat(x.dtype) ? lossTerms.huber : lossTerms.smoothL1;
+  return named(reduced(terms.call(x, target as Tensor, beta), reduction), 'SmoothL1LossBackward0') as Tensor;
 }
 
 /** The mean of d²/2 where d = |x − target| ≤ δ, and of δ (d − δ/2) beyond. */

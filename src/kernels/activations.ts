@@ -20,10 +20,15 @@ export const relu = of1(
   (t, _, r) => [m.select(m.le(r, 0), 0, t)],
 );
 /** Between two bounds; at them the derivative is 0 (clamp's is 1). */
-export const hardtanh = of3('hardtanh', () => {
-  const raised = m.select(m.le(x, y), y, x);
-  return m.select(m.ge(raised, z), z, raised);
-});
+export const hardtanh = of3(
+  'hardtanh',
+  () => m.min(m.max(x, y), z),
+  (t, [a, lo, hi]) => [
+    m.select(m.or(m.le(a, lo), m.ge(a, hi)), 0, t),
+    m.select(m.and(m.le(a, lo), m.lt(lo, hi)), t, 0),
+    m.select(m.ge(m.max(a, lo), hi), t, 0),
+  ],
+);
 export const relu6 = of1('relu6', () => call(hardtanh, x, 0, 6));
 const leaky = (): Expr => m.select(m.gt(x, 0), x, m.mul(x, y));
 /** x where x > 0, else a x; `prelu` with a learned a. */
@@ -31,10 +36,15 @@ export const leakyRelu = of2('leakyRelu', leaky);
 export const prelu = of2('prelu', leaky);
 /** x where x > threshold, else a value. */
 export const threshold = of3('threshold', () => m.select(m.le(x, y), z, x));
-export const hardshrink = of2('hardshrink', () => m.select(m.and(m.ge(x, m.neg(y)), m.le(x, y)), 0, x));
+export const hardshrink = of2('hardshrink', () => m.select(m.le(m.abs(x), y), 0, x));
 /** x moved towards 0 by λ. */
-export const softshrink = of2('softshrink', () =>
-  m.select(m.and(m.ge(x, m.neg(y)), m.le(x, y)), 0, m.select(m.gt(x, 0), m.sub(x, y), m.add(x, y))),
+export const softshrink = of2(
+  'softshrink',
+  () => m.select(m.le(m.abs(x), y), 0, m.sub(x, m.min(m.max(x, m.neg(y)), y))),
+  (t, [a, bound]) => {
+    const passed = m.select(m.le(m.abs(a), bound), 0, t);
+    return [passed, m.neg(m.mul(passed, m.sign(a)))];
+  },
 );
 
 /** t times a slope below 0, and times 1 above. At 0 the slope does not depend on a: as in PyTorch, its derivative is 0 there. */
@@ -127,7 +137,7 @@ export const geluTanh = of1(
 /** min(max(x + 3, 0), 6) / 6 */
 export const hardsigmoid = of1(
   'hardsigmoid',
-  () => m.select(m.le(x, -3), 0, m.select(m.ge(x, 3), 1, m.div(m.add(x, 3), 6))),
+  () => m.div(m.min(m.max(m.add(x, 3), 0), 6), 6),
   (t, [u]) => [m.select(m.and(m.gt(u, -3), m.lt(u, 3)), m.div(t, 6), 0)],
 );
 /** x hardsigmoid(x) */

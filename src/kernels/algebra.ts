@@ -53,7 +53,7 @@ export const xor = (a: Expr, b: Expr): Expr => raw.logic('xor', a, b);
 export const select = (mask: Expr, a: Operand, b: Operand): Expr => simplify(raw.select(mask, a, b));
 
 /** −1, 0 or 1; 0 for NaN, as PyTorch's. */
-export const sign = (a: Operand): Expr => select(gt(a, 0), 1, select(lt(a, 0), -1, 0));
+export const sign = (a: Operand): Expr => sub(select(gt(a, 0), 1, 0), select(lt(a, 0), 1, 0));
 
 /** Exactly the positive zero. */
 export const isZero = (e: Expr): boolean => e.op === 'const' && Object.is(e.value, 0);

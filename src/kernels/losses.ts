@@ -2,8 +2,9 @@
  * Losses element by element, in the manner of `functions.ts`: x is the prediction, y the target.
  * Formulas and the values at kinks are those of PyTorch (aten/src/ATen/native/Loss.cpp in its sources).
  */
+import { hardtanh } from './activations.ts';
 import * as m from './algebra.ts';
-import { of2, of3 } from './define.ts';
+import { call, of2, of3 } from './define.ts';
 import { arg, type Expr } from './expr.ts';
 
 const x = arg(0);
@@ -33,19 +34,24 @@ export const smoothL1 = of3(
     return [slope, m.neg(slope), byBeta];
   },
 );
-/** d²/2 where d = |x − y| ≤ δ, δ (d − δ/2) beyond. */
+/**
+ * d²/2 where d = |x − y| ≤ δ, δ (d − δ/2) beyond: n (d − n/2) for n = min(d, δ), where d − n/2 is at least n/2
+ * and ∞ − ∞ for an infinite error within an infinite δ.
+ */
 export const huber = of3(
   'huber',
   () => {
-    const d = difference();
-    const far = m.abs(d);
-    return m.select(m.le(far, z), m.mul(0.5, m.square(d)), m.mul(z, m.sub(far, m.mul(0.5, z))));
+    const far = distance();
+    const near = m.min(far, z);
+    const half = m.mul(0.5, near);
+    const rest = m.sub(far, half);
+    return m.mul(near, m.select(m.lt(half, rest), rest, half));
   },
   (t, [a, b, delta]) => {
     const d = m.sub(a, b);
-    const near = m.le(m.abs(d), delta);
-    const slope = m.mul(t, m.select(near, d, m.mul(delta, m.sign(d))));
-    return [slope, m.neg(slope), m.mul(t, m.select(near, 0, m.sub(m.abs(d), delta)))];
+    const slope = m.mul(t, call(hardtanh, d, m.neg(delta), delta));
+    const far = m.abs(d);
+    return [slope, m.neg(slope), m.mul(t, m.select(m.le(far, delta), 0, m.sub(far, delta)))];
   },
 );
 

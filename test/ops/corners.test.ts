@@ -176,4 +176,19 @@ describe('derivatives', () => {
         0.5,
       ]);
   });
+
+  it('a NaN in a loss is one in its gradient; at the ends of the square the second derivative is 0', () => {
+    for (const f of [functional.huberLoss, functional.smoothL1Loss]) {
+      const x = tensor([0.5, 1, -1, 2, Number.NaN], { dtype: 'float64', requiresGrad: true });
+      const y = f(x, zeros([5], { dtype: 'float64' }), { reduction: 'sum' });
+      const [g] = autograd.grad(y, x, { createGraph: true });
+      expect(g.toArray()).toEqual([0.5, 1, -1, 1, Number.NaN]);
+      expect(autograd.grad(g.at([0, 4]).sum(), x)[0].toArray()).toEqual([1, 0, 0, 0, 0]);
+    }
+  });
+
+  it('nothing is left of what an infinite λ shrinks', () => {
+    const far = tensor([Number.POSITIVE_INFINITY, -2, Number.NaN]);
+    expect(functional.softshrink(far, { lambd: Number.POSITIVE_INFINITY }).toArray()).toEqual([0, 0, Number.NaN]);
+  });
 });

@@ -67,7 +67,7 @@ export class FloatLowering implements Lowering {
       case 'max':
         return this.#extremum(e.op, a, b);
       case 'select':
-        return f.select(a, b, c);
+        return this.#chosen(e, a, b, c) ?? f.select(a, b, c);
       case 'pow':
         return (b.value === undefined ? undefined : constantPower(f, a, b.value)) ?? this.#math.pow(f, a, b);
       case 'atan2':
@@ -76,6 +76,15 @@ export class FloatLowering implements Lowering {
       default:
         return this.#math[e.op](f, a);
     }
+  }
+
+  /** A choice between what was compared is `pmin` or `pmax`. */
+  #chosen(e: Expr, mask: Vec, a: Vec, b: Vec): Vec | undefined {
+    const compared = e.op === 'select' ? e.mask.op : '';
+    const [p, q] = mask.inputs;
+    const first = a === p && b === q;
+    if ((compared !== 'lt' && compared !== 'gt') || !(first || (a === q && b === p))) return undefined;
+    return this.#float[(compared === 'lt') === first ? 'pmin' : 'pmax'](b, a);
   }
 
   /**

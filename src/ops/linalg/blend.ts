@@ -5,7 +5,7 @@ import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { resultType } from '../../core/promotion.ts';
 import { type Shape, sameShape, shapeText } from '../../core/shape.ts';
-import { checkTensors, type TensorBase } from '../../core/tensor.ts';
+import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
 import { add, mul, ops } from '../elementwise.ts';
 import { inPlaceOf } from '../inplace.ts';
@@ -43,6 +43,8 @@ interface Factors extends Scales {
 interface Product {
   readonly name: string;
   readonly inputs: readonly [string, string];
+  /** Of no sums. */
+  readonly cheap?: true;
   f(a: TensorBase, b: TensorBase): TensorBase;
   /** x + f(a, b) of plain tensors, where one kernel makes it; else null. */
   plus?(x: TensorBase, a: TensorBase, b: TensorBase): TensorBase | null;
@@ -74,7 +76,7 @@ function defineBlend(product: Product): Blended {
   const [a, b] = product.inputs;
   const op: Op<Factors> = defineOp<Factors>({
     name,
-    cheap: ([, left]) => cheapSums(left.shape.at(-1) ?? 1),
+    cheap: product.cheap ?? (([, left]) => cheapSums(left.shape.at(-1) ?? 1)),
     inputs: ['x', a, b],
     forward: ([x, left, right], factors) => {
       const alone = factors.beta === 1 && factors.alpha === 1;
@@ -198,7 +200,14 @@ const addmvOp = defineBlend({
 const addrOp = defineBlend({
   name: 'addr',
   inputs: ['vec1', 'vec2'],
+  cheap: true,
   f: outerProduct,
+  plus: (x, a, b) => {
+    if (!isFloat(x.dtype)) return null;
+    const y = fresh([a.count, b.count], x.dtype);
+    ops.addcmul.writeInto(y, [x, unsqueeze(a, 1), b, 1]);
+    return y;
+  },
   byA: mv,
   byB: (g, a) => mv(t(g), a),
   batched: outerProduct,
