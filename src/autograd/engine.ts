@@ -13,7 +13,18 @@ import { sameShape } from '../core/shape.ts';
 import { type AutogradMeta, alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
 import { type Watch, watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
-import { add, addInPlace, addInto, clone, copyLike, isDense, liesLike, sumTo, toDType } from '../ops/engine-ops.ts';
+import {
+  add,
+  addInPlace,
+  addInto,
+  clone,
+  copyLike,
+  isDense,
+  liesLike,
+  named,
+  sumTo,
+  toDType,
+} from '../ops/engine-ops.ts';
 import {
   callAccumulateHooks,
   callPosthooks,
@@ -405,7 +416,8 @@ class BackwardPass extends Reach implements Pass, Ledger {
     const outer = swapArena(null);
     try {
       if (meta.grad === null) {
-        if (this.options.createGraph) meta.grad = g;
+        // What is recorded may be in more hands: the caller's gradient, or that of another leaf.
+        if (this.options.createGraph) meta.grad = named(clone(g), 'CopyBackwards');
         else if (liesLike(g, like) && this.owns(g) && g.storage.holds === 1) meta.grad = unseen(noView(g), meta);
         else if (g.wrapped === null && !inTransform && forwardLevel === null)
           meta.grad = unseen(copyLike(g, like), meta);

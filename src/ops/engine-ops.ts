@@ -4,6 +4,7 @@
  */
 export { clone, copyLike, isDense, liesLike, toDType } from './copy.ts';
 export { add, addInto, mul } from './elementwise.ts';
+export { named } from './named.ts';
 export { sum, sumTo } from './reduce.ts';
 
 import { apply } from '../core/apply.ts';

@@ -42,6 +42,25 @@ describe('accumulation', () => {
     expect(x.grad?.requiresGrad).toBe(true);
   });
 
+  it('with createGraph shares no memory with what was given, or with other gradients', () => {
+    const [x, y] = [leaf([1, 2]), leaf([3, 4])];
+    const given = f64([1, 10], [2]);
+    x.add(y).backward({ gradient: given, createGraph: true });
+    x.mul(2).sum().backward();
+    for (const [t, expected] of [
+      [x.grad, [3, 12]],
+      [y.grad, [1, 10]],
+      [given, [1, 10]],
+    ] as const)
+      expectValues(t, [2], expected);
+    x.sum().backward({ createGraph: true, inputs: [x] });
+    y.pow(3).sum().backward({ createGraph: true });
+    expect(y.grad?.gradFn?.name).toBe('AddBackward0');
+    const z = leaf([2]);
+    z.pow(3).sum().backward({ createGraph: true });
+    expect(z.grad?.gradFn?.name).toBe('CopyBackwards');
+  });
+
   it('counts every use of a leaf', () => {
     const x = leaf([1, 2]);
     x.mul(x).add(x).add(x.sum()).sum().backward();
