@@ -1,7 +1,4 @@
-import { free, moveInto, type Storage } from '../backends/wasm/heap.ts';
 import { swapArena } from '../core/arena.ts';
-import { noteChange, willChange } from '../core/changes.ts';
-import { dtypeInfo } from '../core/dtype.ts';
 import { dtypeAt, indexAt, levelAt, nodeAt, type Place, shapeAt } from '../core/edge.ts';
 import { AutogradError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
@@ -10,32 +7,13 @@ import { type GradScope, scopeOf } from '../core/levels.ts';
 import { type Node, nulls } from '../core/node.ts';
 import type { Backward } from '../core/op.ts';
 import { sameShape } from '../core/shape.ts';
-import { type AutogradMeta, alias, isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
+import { isTensor, metaOf, type TensorBase } from '../core/tensor.ts';
 import { type Watch, watch } from '../core/watch.ts';
 import { full, onesLike } from '../ops/create.ts';
-import {
-  add,
-  addInPlace,
-  addInto,
-  clone,
-  copyLike,
-  isDense,
-  liesLike,
-  named,
-  sumTo,
-  toDType,
-} from '../ops/engine-ops.ts';
-import {
-  callAccumulateHooks,
-  callPosthooks,
-  callPrehooks,
-  callTensorHooks,
-  type Gradients,
-  type Ledger,
-} from './hooks.ts';
+import { add, addInto, clone, sumTo, toDType } from '../ops/engine-ops.ts';
+import { callAccumulateHooks, callPosthooks, callPrehooks, callTensorHooks, type Gradients } from './hooks.ts';
 import { enterPass, leavePass, mustWait, type Pass, runWaiting, settle, waiting } from './nesting.ts';
-import { cutApart, isPart } from './pieces.ts';
-import { Reach } from './reach.ts';
+import { hasParts, made, Ownership } from './ownership.ts';
 import { ReadyQueue } from './ready-queue.ts';
 
 export interface RunOptions {
@@ -65,26 +43,12 @@ const ENQUEUED = -1;
 const NONE: (TensorBase | null)[] = [];
 
 /**
- * What the nodes in progress have allocated, innermost last: a pass inside a pass is over before the
- * outer one goes on.
- */
-const made: Storage[] = [];
-
-/** A gradient that nobody has asked for yet belongs to its tensor, which frees it when it is forgotten. */
-function unseen(grad: TensorBase, meta: AutogradMeta): TensorBase {
-  grad.storage.owner = meta;
-  return grad;
-}
-
-/**
  * One backward pass. Each node waits until every consumer has delivered its part, then turns the
  * gradients of its outputs into those of its inputs.
  *
- * What the pass itself allocates is released as it goes: a storage it owns is freed once no pending
- * gradient lies in it, which no user can notice. With `createGraph` everything becomes part of a
- * graph and nothing is freed.
+ * With `createGraph` everything becomes part of a graph, and nothing that the pass allocates is freed.
  */
-class BackwardPass extends Reach implements Pass, Ledger {
+class BackwardPass extends Ownership implements Pass {
   private readonly options: RunOptions;
   private readonly ready = new ReadyQueue();
   /** Leaves that have received all they will. */
@@ -95,14 +59,12 @@ class BackwardPass extends Reach implements Pass, Ledger {
   private asked: (() => void)[] | null = null;
   /** Gradients that the node in progress was given to add to. */
   private lent: readonly TensorBase[] = NONE_LENT;
-  private readonly releases: boolean;
 
   constructor(options: RunOptions, releases: boolean) {
-    super();
+    super(releases, options.createGraph);
     this.options = options;
     const { inputs } = options;
     this.results = inputs === null ? NONE : new Array<TensorBase | null>(inputs.length).fill(null);
-    this.releases = releases;
     if (inputs === null) {
       this.targets = null;
       return;
@@ -128,7 +90,7 @@ class BackwardPass extends Reach implements Pass, Ledger {
     const enabled = scope.enabled;
     const outerArena = swapArena(null);
     const outer = enterPass(this);
-    scope.enabled = this.options.createGraph;
+    scope.enabled = this.records;
     let accumulated = 0;
     let finished = false;
     try {
@@ -191,7 +153,7 @@ class BackwardPass extends Reach implements Pass, Ledger {
     }
     // The node has added to it already; the same tensor may also arrive twice and count twice.
     if (before === g && this.lent.includes(g)) return;
-    if (!this.options.createGraph && this.mayAddTo(before)) {
+    if (!this.records && this.mayAddTo(before)) {
       addInto(before, g);
       return;
     }
@@ -212,31 +174,6 @@ class BackwardPass extends Reach implements Pass, Ledger {
     if (before === null || !this.mayAddTo(before)) return null;
     this.lent = [...this.lent, before];
     return before;
-  }
-
-  /** Whether nothing else lies where a pending gradient does, and nobody else sees it. */
-  private mayAddTo(before: TensorBase): boolean {
-    return this.owns(before) && before.storage.holds === 1;
-  }
-
-  /** Whether `t` is the whole of a storage that this pass made, in whatever order. */
-  private owns(t: TensorBase): boolean {
-    return (
-      t.storage.owner === this && t.count * dtypeInfo(t.dtype).bytes === t.storage.nbytes && (t.flat || isDense(t))
-    );
-  }
-
-  /** Lets go of a gradient that had arrived at a node. */
-  drop(t: TensorBase): void {
-    t.storage.holds -= 1;
-    this.freeIfDone(t.storage);
-  }
-
-  private freeIfDone(storage: Storage): void {
-    if (storage.owner === this && storage.holds === 0) {
-      storage.owner = null;
-      free(storage);
-    }
   }
 
   private enqueue(node: Node): void {
@@ -324,42 +261,9 @@ class BackwardPass extends Reach implements Pass, Ledger {
       }
     } finally {
       swapArena(outer);
-      while (made.length > outside) {
-        const storage = made.pop() as Storage;
-        storage.owner ??= this;
-        this.freeIfDone(storage);
-      }
+      this.release(outside);
     }
     if (!this.options.retainGraph) node.release();
-  }
-
-  /** The gradients that a rule has made of `g`, those that are parts of memory of this pass cut from each other. */
-  private apart(grads: readonly (TensorBase | null)[], g: Gradients): readonly (TensorBase | null)[] {
-    let cut = grads;
-    let tried: Storage | null = null;
-    for (const gi of grads) {
-      if (!gi || gi.storage === tried || gi.storage.owner !== this || !isPart(gi)) continue;
-      const { storage } = gi;
-      tried = storage;
-      // No other gradient that is pending may lie there.
-      let seen = 0;
-      for (const t of g) if (t?.storage === storage) seen++;
-      if (storage.holds !== seen) continue;
-      if (cut === grads) cut = [...grads];
-      for (const piece of cutApart(storage, cut as Gradients)) {
-        storage.owner = null;
-        piece.owner = this;
-        made.push(piece);
-      }
-    }
-    return cut;
-  }
-
-  /** Makes what was allocated since `made` had so many entries this pass's own. */
-  private claim(from: number): number {
-    // Sums made by `deliver` have an owner already.
-    for (let k = from; k < made.length; k++) made[k].owner ??= this;
-    return made.length;
   }
 
   private backward(node: Node, g: readonly (TensorBase | null)[]): readonly (TensorBase | null)[] {
@@ -388,13 +292,6 @@ class BackwardPass extends Reach implements Pass, Ledger {
     }
   }
 
-  replace(g: Gradients, i: number, by: TensorBase | null): void {
-    const before = g[i];
-    if (by !== null) by.storage.holds += 1;
-    g[i] = by;
-    if (before !== null) this.drop(before);
-  }
-
   /** Hands requested inputs their gradients. */
   private capture(node: Node, g: Gradients): void {
     const targets = this.targets?.get(node);
@@ -404,55 +301,6 @@ class BackwardPass extends Reach implements Pass, Ledger {
       if (gt !== null) this.results[position] = this.keep(gt);
     }
   }
-
-  /** Marks a gradient as the user's from now on. */
-  keep(g: TensorBase): TensorBase {
-    g.storage.owner = null;
-    return g;
-  }
-
-  /** Adds to the gradient of what lies as `like` does; `last` if nobody looks at `g` afterwards. */
-  private accumulate(meta: AutogradMeta, like: TensorBase, inTransform: boolean, g: TensorBase, last: boolean): void {
-    const outer = swapArena(null);
-    try {
-      if (meta.grad === null) {
-        // What is recorded may be in more hands: the caller's gradient, or that of another leaf.
-        if (this.options.createGraph) meta.grad = named(clone(g), 'CopyBackwards');
-        else if (liesLike(g, like) && this.owns(g) && g.storage.holds === 1) meta.grad = unseen(noView(g), meta);
-        else if (g.wrapped === null && !inTransform && forwardLevel === null)
-          meta.grad = unseen(copyLike(g, like), meta);
-        else meta.grad = clone(g);
-      } else if (this.options.createGraph || inTransform) meta.grad = add(meta.grad, g);
-      else if (forwardLevel !== null) addInPlace(meta.grad, g);
-      else {
-        willChange(meta.grad);
-        if (!last || !this.movesInto(meta.grad, g)) addInto(meta.grad, g);
-        noteChange(meta.grad, 'backward');
-      }
-    } finally {
-      swapArena(outer);
-    }
-  }
-
-  /** What was cleared takes over what comes first, which saves adding it to zeros (and keeps the signs of its own). */
-  private movesInto(grad: TensorBase, g: TensorBase): boolean {
-    return (
-      grad.flat &&
-      g.flat &&
-      grad.dtype === g.dtype &&
-      this.owns(g) &&
-      g.storage.holds === 1 &&
-      moveInto(grad.storage, g.storage)
-    );
-  }
-}
-
-function hasParts(grads: readonly (TensorBase | null)[]): boolean {
-  for (let i = 0; i < grads.length; i++) {
-    const g = grads[i];
-    if (g && isPart(g)) return true;
-  }
-  return false;
 }
 
 function hold(grads: readonly (TensorBase | null)[]): void {
@@ -472,9 +320,6 @@ function watched(
 ): readonly (TensorBase | null)[] {
   return by.run(node, g, () => backward.run(node, g, wanted));
 }
-
-/** A gradient as it is kept in `.grad`: a view of nothing. */
-const noView = (g: TensorBase): TensorBase => (g.meta === null || g.meta.base === null ? g : alias(g));
 
 /** The gradient of an output in that output's own shape and dtype: broadcasting is undone here. */
 function fitted(g: TensorBase, node: Node, output: number): TensorBase {
