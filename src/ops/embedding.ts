@@ -12,7 +12,7 @@ import { detach } from './detach.ts';
 import { add, div, eq, gt, mul, remainder, where } from './elementwise.ts';
 import { amax } from './extrema.ts';
 import { copy_ } from './fill.ts';
-import { batch, indexAdd, indexAddOp, indexCopy, indexSelect, scatterValueOp } from './indexing.ts';
+import { batch, indexAdd, indexAddOp, indexCopy, indexSelect } from './indexing.ts';
 import { elementOf } from './inspect.ts';
 import { norm } from './norm.ts';
 import { expand, reshape, unsqueeze } from './view.ts';
@@ -144,6 +144,5 @@ export function oneHot(x: TensorBase, numClasses = -1): TensorBase {
     throw new ArgumentError(
       `oneHot: Class values must be smaller than num_classes, got ${greatest} for ${classes} classes`,
     );
-  const dim = x.shape.length;
-  return onZeros(scatterValueOp, [...x.shape, classes], [unsqueeze(toDType(x, 'int32'), dim)], { dim, value: 1 });
+  return toDType(eq(unsqueeze(toDType(x, 'int32'), -1), counting(classes)), 'int32');
 }

@@ -47,6 +47,7 @@ function defineExtreme(name: 'amax' | 'amin' | 'max' | 'min', fold: Extreme, nod
     evenShares(x, keepdims(y, x.shape, attrs), attrs.dims, name === 'max' || name === 'min');
   const op: Op<ReduceAttrs> = defineOp({
     name: name === 'amax' || name === 'amin' ? name : `${name}All`,
+    cheap: true,
     node,
     inputs: ['x'],
     forward: ([x], attrs) => reduce({ name: fold, fold }, x, x.dtype, x.dtype, attrs),
@@ -73,6 +74,7 @@ interface ArgAttrs extends ReduceAttrs {
 
 const argOp: Op<ArgAttrs> = defineOp({
   name: 'argExtreme',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], attrs) => argExtreme(attrs.fold, x, attrs),
   vjp: notDifferentiable,
@@ -88,6 +90,7 @@ const argOp: Op<ArgAttrs> = defineOp({
 /** The extreme along one dimension and where it is (the first of equals). */
 const alongOp: Op<ArgAttrs> = defineSelection({
   name: 'extremeAlong',
+  cheap: true,
   node: ({ fold }) => (fold === 'max' ? 'MaxBackward0' : 'MinBackward0'),
   find: (x, attrs) => [
     reduce({ name: attrs.fold, fold: attrs.fold }, x, x.dtype, x.dtype, attrs),

@@ -28,6 +28,7 @@ function byTable(x: TensorBase, values: TensorBase): TensorBase | null {
 /** Whether each element of `x` is one of the vector `values`, of the same dtype: where it would stand among them stands its equal. */
 const isinOp: Op<undefined> = defineOp({
   name: 'isin',
+  cheap: () => 'at need',
   inputs: ['x', 'values'],
   forward: ([x, values]) =>
     internally(() => {

@@ -153,6 +153,7 @@ export function nanmean(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DTyp
 
 const countNonzeroOp: Op<ReduceAttrs> = defineOp({
   name: 'countNonzero',
+  cheap: true,
   inputs: ['x'],
   forward: ([x], attrs) => {
     // float32 could not count beyond 2²⁴.
@@ -299,6 +300,7 @@ export function prod(x: TensorBase, dim?: number, keepdim = false, dtype?: DType
 function defineTruth(name: 'any' | 'all') {
   const op: Op<ReduceAttrs> = defineOp<ReduceAttrs>({
     name,
+    cheap: true,
     inputs: ['x'],
     forward: ([x], attrs) => reduce({ name, fold: name }, x, x.dtype === 'uint8' ? 'uint8' : 'bool', x.dtype, attrs),
     vjp: notDifferentiable,

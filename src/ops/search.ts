@@ -22,6 +22,7 @@ const rowsOf = (x: TensorBase): TensorBase => reshape(x, [numel(x.shape.slice(0,
 /** Places of `values` in `sequence`: a vector, or rows for the rows of `values`. A third input puts the sequence in order. */
 const searchOp: Op<SearchAttrs> = defineOp({
   name: 'searchsorted',
+  cheap: () => 'at need',
   inputs: ['sequence', 'values', 'sorter'],
   forward: ([sequence, values, sorter], { after }) => {
     const y = fresh(values.shape, 'int32');

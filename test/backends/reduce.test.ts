@@ -413,6 +413,71 @@ describe('short rows folded four at a time', () => {
   });
 });
 
+describe('folds of a few elements, made as maps', () => {
+  const cases: readonly (readonly [readonly number[], readonly number[]])[] = [
+    [[40, 2, 16], [1]],
+    [[3, 500], [0]],
+    [[500, 4], [1]],
+    [
+      [2, 300, 2],
+      [0, 2],
+    ],
+    [
+      [7, 2, 90, 1, 2],
+      [4, 1],
+    ],
+    [[5, 1, 300], [1]],
+  ];
+  it('are those of their outputs, whatever lies in them and wherever they lie', () => {
+    for (const [shape, axes] of cases)
+      for (const dtype of dtypes) {
+        const xs = plainNumbers(numel(shape), dtype);
+        const gaps = shape.map((_, d) => d % 2);
+        for (const fold of folds) expectFolds(fold, lay(dtype, shape, xs, { ...contiguous(shape.length), gaps }), axes);
+        if (!isFloat(dtype)) continue;
+        for (let i = 0; i < xs.length; i += 5) xs[i] = [Number.NaN, Infinity, -Infinity, -0][i % 4];
+        for (const fold of ['sum', 'prod', 'max', 'min'] as const) expectFolds(fold, lay(dtype, shape, xs), axes);
+      }
+  });
+
+  it('take numbers, masks and operands that repeat', () => {
+    const xs = plainNumbers(1200, 'float32');
+    const x = lay('float32', [300, 4], xs);
+    const spread = new ReduceKernel({
+      name: 'spread',
+      fold: 'sum',
+      pre: binary('mul', binary('sub', arg(0), arg(1)), arg(2)),
+      post: binary('div', arg(0), arg(1)),
+      compute: 'f32',
+      ins: ['float32', 'float32', 'scalar'],
+      out: 'float32',
+      postScalars: 1,
+    });
+    const out = room('float32', [300]);
+    spread.run(out, [x, lay('float32', [4], [1, 2, 3, 4]), 0.5], [300, 4], [1], [8]);
+    expect(values(out)).toEqual(groups([300, 4], [1], xs).map((g) => (reference('sum', g) - 10) / 16));
+    for (const [fold, dtype] of [
+      ['sum', 'int32'],
+      ['any', 'bool'],
+      ['all', 'bool'],
+    ] as const) {
+      const pre = compare('gt', arg(0), arg(1));
+      const kernel = new ReduceKernel({
+        name: fold,
+        fold,
+        pre,
+        compute: 'f32',
+        ins: ['float32', 'scalar'],
+        out: dtype,
+      });
+      const held = room(dtype, [300]);
+      kernel.run(held, [x, 1], [300, 4], [1]);
+      const truths = xs.map((v) => Number(v > 1));
+      expect(values(held)).toEqual(groups([300, 4], [1], truths).map((g) => reference(fold, g)));
+    }
+  });
+});
+
 describe('rows read at two places at once', () => {
   it('leave out no element and take none twice', () => {
     // Around the shortest, with every rest there is, and around the shortest of several parts and of equal ones.

@@ -18,6 +18,7 @@ import { planReduction, Recent } from './reduce/plan.ts';
 import { HEAD, UNIT } from './reduce/reader.ts';
 import { type Planned, Run } from './reduce/run.ts';
 import { slotBytes } from './reduce/state.ts';
+import { Terms } from './reduce/terms.ts';
 import { fusing } from './relaxed.ts';
 import { joinWorkers } from './threads/pending.ts';
 import { canShare } from './threads/pool.ts';
@@ -42,6 +43,7 @@ const MOST_NOTED = 16;
 
 export class ReduceKernel {
   readonly #kernels: FoldKernels;
+  readonly #terms: Terms;
   /** Plans with kernels without fused multiply-adds, and with them. */
   readonly #plans = [new Recent<Planned | null>(), new Recent<Planned | null>()] as const;
 
@@ -50,6 +52,7 @@ export class ReduceKernel {
 
   constructor(spec: ReduceSpec) {
     this.#kernels = new FoldKernels(spec);
+    this.#terms = new Terms(spec);
     this.#alone = new Calls(this.#kernels.paramBytes, false);
   }
 
@@ -83,6 +86,7 @@ export class ReduceKernel {
         return;
       }
     }
+    if (this.#terms.run(out, ins, inShape, axes, postScalars)) return;
     const scalars: number[] = [];
     const tensors: Strided[] = [];
     for (let i = 0; i < ins.length; i++) {
