@@ -1,6 +1,6 @@
 import { type DType, type DTypeKind, dtypeInfo, isFloat, promote } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
-import type { Operand } from './tensor.ts';
+import type { TensorBase } from './tensor.ts';
 
 const ORDER: Readonly<Record<DTypeKind, number>> = { bool: 0, int: 1, float: 2 };
 
@@ -14,7 +14,7 @@ export function numberType(x: number): DType {
  * dimensions decide; a 0-dim tensor only counts when its kind (bool, int, float) is higher than
  * theirs, and a number only when its kind is higher than that of all tensors.
  */
-export function resultType(op: string, inputs: readonly Operand[]): DType {
+export function resultType(op: string, inputs: readonly (number | Pick<TensorBase, 'shape' | 'dtype'>)[]): DType {
   let dimmed: DType | null = null;
   let scalar: DType | null = null;
   let number: DType | null = null;

@@ -16,7 +16,7 @@ import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape
 import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp } from '../kernels/derive.ts';
 import type { ScalarFunction } from '../kernels/expr.ts';
-import { clone } from './copy.ts';
+import { clone, toDType } from './copy.ts';
 import { cotangent, type Piece, runPiece, takeApart } from './derived.ts';
 import { COUNTED, compiled, type ElementwiseKind, type Plan, Plans, SCALAR } from './elementwise-plans.ts';
 
@@ -342,7 +342,17 @@ export class ElementwiseOp implements Op<undefined> {
       const missing = rank - (x.shape.length - 1);
       return missing === 0 ? x : insertOnes(x, missing);
     });
-    return this.apply(aligned);
+    // Examples of rank 0 count less where dtypes are promoted, though their batch has a dimension.
+    const tensors = inputs.filter((x) => typeof x !== 'number');
+    if (tensors.every(({ dtype }) => dtype === tensors[0].dtype)) return this.apply(aligned);
+    const each = inputs.map((x, i) =>
+      typeof x === 'number' || !batched[i] ? x : { shape: x.shape.slice(1), dtype: x.dtype },
+    );
+    const dtype = this.#plans.common(each);
+    if (this.kind === 'first' || dtype === this.#plans.common(aligned)) return this.apply(aligned);
+    return this.apply(
+      aligned.map((x, i) => (typeof x === 'number' || this.fn.args[i] !== 'value' ? x : toDType(x, dtype))),
+    );
   }
 
   #shape(inputs: readonly Operand[]): Shape {

@@ -58,7 +58,7 @@ export class Plans {
   }
 
   /** The promoted dtype of value arguments (mask arguments do not take part). */
-  #common(inputs: readonly Operand[]): DType {
+  common(inputs: Parameters<typeof resultType>[1]): DType {
     return resultType(
       this.#name,
       inputs.filter((_, i) => this.#fn.args[i] === 'value'),
@@ -68,7 +68,7 @@ export class Plans {
   /** By which a plan is found: of one or two floats and numbers a small number, below 64. */
   key(inputs: readonly Operand[]): number | string {
     if (inputs.length > COUNTED)
-      return [this.#common(inputs), ...inputs.map((x) => (typeof x === 'number' ? 'number' : x.dtype))].join();
+      return [this.common(inputs), ...inputs.map((x) => (typeof x === 'number' ? 'number' : x.dtype))].join();
     let key = 0;
     let uniform = true;
     let first: DType | null = null;
@@ -82,13 +82,13 @@ export class Plans {
       }
     }
     // With one float dtype throughout the common dtype is no question; otherwise it is part of the key.
-    return uniform && first !== null ? key : -1 - (key * 8 + dtypeInfo(this.#common(inputs)).index);
+    return uniform && first !== null ? key : -1 - (key * 8 + dtypeInfo(this.common(inputs)).index);
   }
 
   plan(key: number | string, inputs: readonly Operand[]): Plan {
     let plan = this.#all.get(key);
     if (plan === undefined) {
-      const common = this.#common(inputs);
+      const common = this.common(inputs);
       const reason = this.#refuse?.(common) ?? null;
       if (reason !== null) throw new DTypeError(`${this.#name}: ${reason}`);
       const computed = this.#computed(common);
@@ -121,7 +121,7 @@ export class Plans {
     this.#converting ??= new Map();
     let kernel = this.#converting.get(name);
     if (kernel === undefined) {
-      kernel = this.#kernel(inputs, dtypeInfo(this.#computed(this.#common(inputs))).compute, out);
+      kernel = this.#kernel(inputs, dtypeInfo(this.#computed(this.common(inputs))).compute, out);
       this.#converting.set(name, kernel);
     }
     return kernel;

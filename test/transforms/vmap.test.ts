@@ -89,6 +89,33 @@ describe('vmap', () => {
     );
   });
 
+  it('promotes dtypes as for one example, where a rank of 0 counts less', () => {
+    const rows = A.float();
+    const scalars = B.select(1, 0);
+    const int = tensor([1, 2, 3, 4], { dtype: 'int32' });
+    const check = (f: (...ts: Tensor[]) => Tensor, ...args: Tensor[]): void => {
+      for (const dims of [
+        args.map(() => 0),
+        args.map((_, i) => (i === 0 ? 0 : null)),
+        args.map((_, i) => (i ? 0 : null)),
+      ]) {
+        const given = args.map((t, i) => (dims[i] === null ? t.select(0, 0) : t));
+        const expected = f(...given.map((t, i) => (dims[i] === null ? t : t.select(0, 0))));
+        const y = vmap(f, { inDims: dims })(...given);
+        expect(y.dtype).toBe(expected.dtype);
+        expectClose(y.select(0, 0), expected);
+      }
+    };
+    check((a, b) => a.mul(b), rows, scalars);
+    check((a, b) => b.sub(a), rows, scalars);
+    check((a, b) => where(a.gt(0), a, b), rows, scalars);
+    check((a, b, c) => a.addcmul(b, c), rows, scalars, scalars);
+    check((a, b) => a.add(b), int, scalars);
+    check((a, b) => a.add(b), int.to('uint8').unsqueeze(1), int);
+    check((a, b) => a.div(b), rows.select(1, 0), scalars);
+    check((a, b) => a.lt(b), rows, scalars);
+  });
+
   it('chooses per example with where', () => {
     const relu = vmap((a: Tensor) => where(a.gt(0), a, a.mul(0)));
     expectClose(relu(A), A.relu());
