@@ -45,6 +45,8 @@ const KEPT_BESIDE_SMALL = division.keptBesideSmall;
  */
 const PARAMETERS_KEPT = 8;
 const PARAMETERS_BESIDE = 2 ** 18;
+/** One that was changed so often is going to be changed again: a copy of it would be dearer than one of the result. */
+const TIMES_CHANGED = 4;
 
 /**
  * Chains of recipes are cut, or a long loop could not let go of what it began with. Whoever follows one has
@@ -216,7 +218,9 @@ function rememberOne(
       inherited = Math.max(inherited, before.parameters);
     }
     const share = shareOf(storage, source, more);
-    if (!atNeed && isParameter(x)) own += share;
+    const parameter = isParameter(x);
+    if (parameter && share > nbytes && s.page === null && storage.version > TIMES_CHANGED) return;
+    if (!atNeed && parameter) own += share;
     else needs += share;
   }
   const bytes = nbytes + longest;

@@ -21,6 +21,11 @@ export const CLASS_GRANULES: readonly number[] = [
   384, 448, 512,
 ];
 
+/** A storage, or the page that several share. */
+export interface Owner {
+  readonly body: Body;
+}
+
 /** Where the bytes of one or more storages are, and when they were last used. */
 export class Body {
   /** In granules. */
@@ -43,8 +48,11 @@ export class Body {
   /** Of a page: granules handed out so far, and the places that were freed, once there are any. */
   used = 0;
   free: number[] | null = null;
-  /** What dies with the last storage of the body; held only while the body waits for registration. */
-  owner: object | null = null;
+  /** What dies with the last storage of the body, where it is held: while the body `waits` for registration, to begin with. */
+  owner: Owner | null = null;
+  waits = false;
+  /** Its owner has been seen alive since it waits. */
+  aged = false;
   ticket: Ticket | null = null;
   /** What the recipe of its bytes reads, of a page what those of all its storages do; null if there is no recipe. */
   leases: Lease[] | null = null;

@@ -14,6 +14,7 @@ import { Body, CLASS_GRANULES, Lease } from './body.ts';
 import { clock } from './clock.ts';
 import { scratchBytes } from './launch.ts';
 import { copyOut, memoryLimits, u8 } from './linear-memory.ts';
+import { LISTED, list } from './living.ts';
 import { noteMovedOut } from './moved.ts';
 import {
   eachOpen,
@@ -87,6 +88,11 @@ export class Storage {
     this.body = body;
     this.place = place;
     this.page = page;
+  }
+
+  /** @internal */
+  [LISTED](): unknown {
+    return list(this);
   }
 
   /** Counts in-place writes; autograd compares it with what it saved. */

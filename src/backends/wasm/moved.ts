@@ -41,28 +41,47 @@ export function noteMovedOut(length: number): void {
   movedOut += length;
   if (movedOut < MOVED_BETWEEN) return;
   movedOut = 0;
-  collectYoung ??= exposed();
+  collectYoung ??= collectorOrAll();
   if (++times % TIMES_TO_OLD === 0) collectAll();
   else collectYoung({ type: 'minor' });
 }
 
+/** Has `collect` called where what is young is to be collected. */
+export function collectBy(collect: () => void): void {
+  collectYoung = collect;
+}
+
 const collectAll = (): void => void host.Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT);
+
+/** A module of the host's own. */
+export const builtin = (name: string): unknown => (host.process as Modules).getBuiltinModule(name);
+
+/** What collects the young alone; throws where the host has no such flag, or no modules. */
+export function collectorOfYoung(): Collect {
+  collector ??= exposed();
+  return collector;
+}
+
+let collector: Collect | null = null;
 
 /** What V8 gives to new contexts while its flag is raised; this context and later ones do not have it, unless they had it before. */
 function exposed(): Collect {
+  const contexts = builtin('node:vm') as Contexts;
+  // A program's own variable, or the flag is raised.
+  if ('gc' in host) return contexts.runInNewContext('gc');
+  const flags = builtin('node:v8') as Flags;
+  flags.setFlagsFromString('--expose-gc');
   try {
-    const { getBuiltinModule: module } = host.process as Modules;
-    const contexts = module('node:vm') as Contexts;
-    // A program's own variable, or the flag is raised.
-    if ('gc' in host) return contexts.runInNewContext('gc');
-    const flags = module('node:v8') as Flags;
-    flags.setFlagsFromString('--expose-gc');
-    try {
-      return contexts.runInNewContext('gc');
-    } finally {
-      flags.setFlagsFromString('--no-expose-gc');
-    }
+    return contexts.runInNewContext('gc');
+  } finally {
+    flags.setFlagsFromString('--no-expose-gc');
+  }
+}
+
+function collectorOrAll(): Collect {
+  try {
+    return collectorOfYoung();
   } catch {
-    return collectAll; // of a host that has no such flag, or no modules
+    return collectAll;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { Body, CLASS_GRANULES } from './body.ts';
 import { division } from './division.ts';
+import { LISTED, list } from './living.ts';
 import { reserve } from './residency.ts';
 import { enrollPage } from './rings.ts';
 import { GRANULE, LINE, settle } from './room.ts';
@@ -37,6 +38,10 @@ export class Page {
   constructor(body: Body, slot: number) {
     this.body = body;
     this.slot = slot;
+  }
+
+  [LISTED](): unknown {
+    return list(this);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import type { Span } from './allocator.ts';
-import { type Body, CLASS_GRANULES } from './body.ts';
+import { type Body, CLASS_GRANULES, type Owner } from './body.ts';
 import { clear } from './clear.ts';
 import { clock, inLaunch, launchesInside } from './clock.ts';
 import { Limit } from './limit.ts';
@@ -89,7 +89,7 @@ function outOfMemory(bytes: number): DeviceError {
 }
 
 /** Gives a body that has vanished room, and its zeros. */
-export function appear(body: Body, owner: object): void {
+export function appear(body: Body, owner: Owner): void {
   const bytes = body.used * GRANULE;
   settle(body, reserve(Math.ceil(bytes / LINE)));
   clear(body.place * GRANULE, bytes);
@@ -101,6 +101,7 @@ const COPIES_WAIT = 2;
 
 /** Makes room by a body that is most likely dead, or else by one that was not used for long. */
 function evictOne(): boolean {
+  if (deaths.reap()) return true;
   if (exhausted === clock) return false;
   if (evictDead() || evictOldest(waiting() > beside) || evictOldest(true)) return true;
   exhausted = clock;
@@ -143,16 +144,16 @@ function evict(body: Body): boolean {
   } catch {
     return false; // JavaScript's heap is full as well; `reserve` goes on to grow the linear memory
   }
-  noteMovedOut(body.copy.byteLength);
   evictions++;
   evictedBytes += body.used * GRANULE;
   giveUp(body, cache);
   retire(body);
+  noteMovedOut(body.copy.byteLength);
   return true;
 }
 
 /** Brings a body back. */
-export function restore(body: Body, copy: ArrayBuffer, owner: object): void {
+export function restore(body: Body, copy: ArrayBuffer, owner: Owner): void {
   const lines = Math.ceil(copy.byteLength / LINE);
   body.givenUpBy?.miss(lines, body.mark);
   settle(body, reserve(lines));
@@ -167,7 +168,7 @@ export function restore(body: Body, copy: ArrayBuffer, owner: object): void {
  * Gives a forgotten body the block of another one, where `make` has made its bytes again. While it does
  * so, nothing that the current launch uses moves.
  */
-export function remake(body: Body, owner: object, make: () => Body): void {
+export function remake(body: Body, owner: Owner, make: () => Body): void {
   const made = inLaunch(make);
   noteRemade(body, Math.ceil((body.used * GRANULE) / LINE));
   const { span } = made;

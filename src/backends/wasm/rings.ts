@@ -5,7 +5,7 @@
  * finalizers do not run.
  */
 import type { Span } from './allocator.ts';
-import { Body, CLASS_GRANULES, type Lease, LimitedRing, launchesBetween, NOWHERE, Ring } from './body.ts';
+import { Body, CLASS_GRANULES, type Lease, LimitedRing, launchesBetween, NOWHERE, type Owner, Ring } from './body.ts';
 import { clock, launchesInside } from './clock.ts';
 import { Deaths } from './deaths.ts';
 import { division } from './division.ts';
@@ -51,13 +51,13 @@ export let forgotten = 0;
 export const deaths = new Deaths(retire);
 
 /** Makes a body evictable; `owner` is what dies with the last storage of the body. */
-export function enroll(body: Body, owner: object): void {
+export function enroll(body: Body, owner: Owner): void {
   ringOf(body).add(body);
   deaths.expect(body, owner);
 }
 
 /** The same for a result that is about to be given a recipe; if it is not, it changes the ring when its turn comes. */
-export function enrollResult(body: Body, owner: object): void {
+export function enrollResult(body: Body, owner: Owner): void {
   spare.add(body);
   deaths.expect(body, owner);
 }
@@ -123,7 +123,7 @@ export function cutBody(body: Body, lines: number): Body {
 }
 
 /** Another owner for an enrolled body. */
-export function handOver(body: Body, owner: object): void {
+export function handOver(body: Body, owner: Owner): void {
   withdraw(body);
   enroll(body, owner);
 }
@@ -195,7 +195,7 @@ export function reconsider(body: Body): void {
 }
 
 /** Closes a page: what it shares can be given up from now on. */
-export function enrollPage(body: Body, owner: object): void {
+export function enrollPage(body: Body, owner: Owner): void {
   body.kept = kinds.isKept(body.kind);
   enroll(body, owner);
   if (body.ring instanceof LimitedRing) trim(body.ring);
