@@ -9,7 +9,7 @@ import { broadcastShapes, numel, sameShape, shapeText, wrapDim } from '../core/s
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { sign } from '../kernels/algebra.ts';
 import { arg, binary, select as choose, compare, type Expr, unary } from '../kernels/expr.ts';
-import { contiguous, toDType } from './copy.ts';
+import { contiguous, copyKernel, toDType } from './copy.ts';
 import { integers, onesLike, zeros } from './create.ts';
 import { detach } from './detach.ts';
 import { abs, add, clamp, div, eq, gt, isfinite, lt, maximum, mul, neg, pow, sgn, sub, where } from './elementwise.ts';
@@ -19,10 +19,11 @@ import { countTrue, readElement } from './inspect.ts';
 import { matmul } from './matmul.ts';
 import { named } from './named.ts';
 import { norm, normGradient, normKernel } from './norm.ts';
+import { diagonal } from './paths.ts';
 import { mean, sum } from './reduce.ts';
 import { select } from './slices.ts';
 import { fused } from './user-elementwise.ts';
-import { expand, mT, reshape, unsqueeze } from './view.ts';
+import { expand, mT, reshape, squeeze, unsqueeze } from './view.ts';
 
 /* Distances between tensors and between their rows, and what is scaled by a norm. */
 
@@ -142,7 +143,7 @@ function pull(w: TensorBase, a: TensorBase, b: TensorBase, y: TensorBase, p: num
 }
 
 /** Multiplications, and rows on either side, from which on a product gives Euclidean distances sooner than all differences. */
-const MANY = { multiplications: 2 ** 17, rows: 16 } as const;
+const MANY = { multiplications: 2 ** 15, rows: 16 } as const;
 
 function byProduct(a: TensorBase, b: TensorBase, p: number): boolean {
   const rank = a.shape.length;
@@ -171,6 +172,9 @@ const apart = fused(
   3,
 );
 
+/** How far a row is from itself, by its length; −1 if that is not finite. */
+const itself = fused('itself', (r) => r.isfinite().where(0, -1), 1);
+
 /** g / y, 0 where y is. */
 const ratio = fused('ratio', (g, y) => y.eq(0).where(0, g.div(y)), 2);
 
@@ -198,7 +202,11 @@ function byColumns(a: TensorBase, b: TensorBase): TensorBase {
 function euclidean(a: TensorBase, b: TensorBase): TensorBase | null {
   if (a.shape.at(-1)! <= ofColumns.length) return byColumns(a, b);
   const [u, v] = centred(a, b);
-  const y = apart(matmul(u, mT(v)), sum(mul(u, u), -1, true), unsqueeze(sum(mul(v, v), -1), -2));
+  const lengths = sum(mul(u, u), -1, true);
+  const y = apart(matmul(u, mT(v)), lengths, unsqueeze(sum(mul(v, v), -1), -2));
+  // Of rows to themselves it is known.
+  if (a.storage === b.storage && a.offset === b.offset && sameShape(a.strides, b.strides))
+    copyKernel(y.dtype, y.dtype).run([diagonal(y, 0, -2, -1)], [itself(squeeze(lengths, -1))]);
   // One pass over numbers, which mostly suffices, takes half the time of a comparison and a count.
   if (readElement(amin(y), 0) >= 0) return y;
   const flat = reshape(y, [y.count]);

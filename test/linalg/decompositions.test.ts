@@ -200,6 +200,7 @@ describe.skipIf(typeof library === 'string')("by the system's LAPACK", () => {
       }
     };
     both(() => linalg.svdvals(a));
+    both(() => linalg.svdvals(a.narrow(1, 0, 12)));
     both(() => linalg.qr(a).R);
     both(() => linalg.qr(a.mT, 'complete').Q);
     both(() => linalg.luFactor(a).LU);
@@ -228,6 +229,14 @@ describe.skipIf(typeof library === 'string')("by the system's LAPACK", () => {
   it('what fails, in the same words', () => {
     const [nan, nothing] = [spreadTensor([80, 80], -1, 1).mul(Number.NaN), zeros([80, 80], { dtype: 'float64' })];
     expectError(() => linalg.svd(nan), LinAlgError, 'contained non-finite values');
+    expectError(() => linalg.svdvals(nan.narrow(1, 0, 9)), LinAlgError, 'contained non-finite values');
+    expect(
+      linalg
+        .svdvals(nothing.narrow(1, 0, 9).sub(Number.POSITIVE_INFINITY))
+        .isnan()
+        .all()
+        .item(),
+    ).toBe(1);
     expectError(() => linalg.eigh(nan), LinAlgError, 'error code: 80');
     expectError(() => linalg.cholesky(nan), LinAlgError, 'the leading minor of order 1 is not positive-definite');
     expectError(() => linalg.cholesky(nothing), LinAlgError, 'the leading minor of order 1 is not positive-definite');

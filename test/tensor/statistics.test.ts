@@ -258,6 +258,15 @@ describe('distances', () => {
     expect(z.at(0, 0).item()).toBeCloseTo(y.at(0, 0).item(), 12);
   });
 
+  it('of many rows to themselves are 0, however long they are, unless they are not finite', () => {
+    const a = randn([40, 50], { dtype: 'float64' });
+    a.at(1).mul_(1e200);
+    a.at(2).fill_(inf);
+    const own = a.cdist(a).diagonal();
+    expect(valuesOf(own.narrow(0, 0, 4))).toEqual([0, 0, nan, 0]);
+    expect(valuesOf(F.pdist(a)).slice(0, 3)).toEqual(valuesOf(a.narrow(0, 1, 3).sub(a.at(0)).norm(2, 1)));
+  });
+
   it('scale down what is long', () => {
     const x = f64([3, 4, 0.3, 0.4], [2, 2]);
     const y = x.clone().renorm_(2, 0, 1);

@@ -22,7 +22,7 @@ interface QrAttrs {
 }
 
 /** Q of reflections that are given as `factored` leaves them, m × `columns`. */
-function qOf(a: TensorBase, tau: TensorBase, columns: number): TensorBase {
+export function qOf(a: TensorBase, tau: TensorBase, columns: number): TensorBase {
   if (kernels.reflectsByColumns(a)) {
     const q = fresh([...batchOf(a), columns, rowsOf(a)], a.dtype);
     kernels.columnsOfQ(q, mT(a), tau);

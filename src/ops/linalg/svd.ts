@@ -1,3 +1,4 @@
+import { reflectsByColumns } from '../../backends/wasm/linalg/qr.ts';
 import * as kernels from '../../backends/wasm/linalg/svd.ts';
 import { apply } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
@@ -7,11 +8,15 @@ import { copied, toDType } from '../copy.ts';
 import { zeros } from '../create.ts';
 import { diagEmbed } from '../diagonals.ts';
 import { add, div, mul, sub } from '../elementwise.ts';
+import { readElement } from '../inspect.ts';
 import { cat } from '../join.ts';
 import { matmul } from '../matmul.ts';
+import { triu } from '../rearrange.ts';
+import { sum } from '../reduce.ts';
 import { slice } from '../slices.ts';
 import { mT, unsqueeze } from '../view.ts';
 import { batchOf, checkFloat, checkMatrix, columnsOf, diagonal, onDiagonal, refuse, rowsOf } from './matrices.ts';
+import { factored, qOf } from './qr.ts';
 
 interface SvdAttrs {
   /** The function in whose name errors speak. */
@@ -24,11 +29,26 @@ interface SvdAttrs {
 
 type Parts = readonly [u: TensorBase, s: TensorBase, vh: TensorBase];
 
+/** The parts of A = Q R by those of R, for a matrix much taller than wide; null where that is no way. */
+function svdByQr(a: TensorBase, attrs: SvdAttrs): Parts | null {
+  const [m, n] = [rowsOf(a), columnsOf(a)];
+  if (m < 4 * n || (attrs.full && attrs.vectors) || !reflectsByColumns(a)) return null;
+  const [f, tau] = factored(a);
+  const r = triu(slice(f, -2, 0, n));
+  if (!Number.isFinite(readElement(sum(r), 0))) return null;
+  const [u, s, vh] = tallSvd(r, attrs);
+  return [attrs.vectors ? matmul(qOf(f, tau, n), u) : u, s, vh];
+}
+
 /** The parts of a tall matrix; of a wide one they are those of its transpose. */
-function tallSvd(a: TensorBase, { name, full, vectors }: SvdAttrs): Parts {
+function tallSvd(a: TensorBase, attrs: SvdAttrs): Parts {
+  const { name, full, vectors } = attrs;
   const [m, n, batch] = [rowsOf(a), columnsOf(a), batchOf(a)];
   const dtype = kernels.dtypeForSvd(a);
-  const work = a.dtype === dtype ? copied(a) : toDType(a, dtype);
+  const wide = toDType(a, dtype);
+  const parts = svdByQr(wide, attrs);
+  if (parts !== null) return parts.map((t) => toDType(t, a.dtype)) as unknown as Parts;
+  const work = a.dtype === dtype ? copied(a) : wide;
   const part = (...shape: number[]): TensorBase => fresh([...batch, ...shape], dtype);
   const [s, info] = [part(n), fresh(batch, 'int32')];
   const found = vectors ? { u: part(m, full ? m : n), v: part(n, n) } : null;

@@ -13,8 +13,8 @@ import { defineRows, type RowRoutines } from './rows.ts';
 import type { I, Int } from './values.ts';
 
 const BLOCK = 16;
-/** Columns of tall matrices from which on a library is faster. */
-const WORTH_A_CALL = 32;
+/** Elements of tall matrices from which on a library is faster. */
+const WORTH_A_CALL = 512;
 
 export type Reflector = Callable<readonly ['int', 'int', 'int']>;
 
@@ -295,7 +295,7 @@ export function multiplyByQ(c: Strided, a: Strided, tau: Strided, transposed: bo
 /** Whether a library is faster for matrices of this shape, if they lie column by column. */
 export function reflectsByColumns({ shape }: Strided): boolean {
   const [m, n] = shape.slice(-2);
-  return m >= n && hasLapack(n, WORTH_A_CALL);
+  return m >= n && hasLapack(m * n, WORTH_A_CALL);
 }
 
 /** The same as `factorQr` by a library, for transposes: `a` [..., n, m]. */
