@@ -230,7 +230,8 @@ export function convolveTiles(task: Task, tiles: Tiling): void {
     outputs: extentTable(plan, out, scheme.outputs, counts, n),
   }));
   const packWeights = packer(gemm, scheme.weights, TILE_ROWS);
-  const packInputs = packer(gemm, scheme.inputs, gemm.columns);
+  const across = native === null ? gemm.columns : VECTOR;
+  const packInputs = packer(gemm, scheme.inputs, across);
   const results = toTiles(gemm, scheme);
   const ks = plan.place(placesIn(frame, { channels }, [...tiles.reach, ...windowPlaces(taps)]));
   const weights = windowsOfWeights(task, tiles, channels);
@@ -248,9 +249,9 @@ export function convolveTiles(task: Task, tiles: Tiling): void {
   const outputs = (by: Run | null, room: typeof ofTasks, lot: Lot, t: number, height: number): void => {
     const tables = tilesOf(lot.images);
     const count = Math.min(block, lot.images * perImage - t);
-    // Whole vectors of tiles, or panels: behind the last tile it stands again.
-    const width = ceil(count, native === null ? VECTOR : gemm.columns);
-    const panels = { xs: tables.inputs + 4 * t, count: width, width: gemm.columns };
+    // Whole vectors of tiles: behind the last tile it stands again.
+    const width = ceil(count, VECTOR);
+    const panels = { xs: tables.inputs + 4 * t, count: width, width: across };
     const b = native === null ? room.b : narrowed(room.b, width);
     const c = narrowed(room.c, width);
     const { row } = c;
