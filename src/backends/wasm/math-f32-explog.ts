@@ -106,13 +106,15 @@ export function exp2(f: Float, x: Vec): Vec {
 
 /** 2ⁿ ((1 − 2⁻ⁿ) + r + r² Q(r)), the first sum with its rounding error so that it may cancel. */
 export function expm1(f: Float, x: Vec): Vec {
-  const { r, n, shifted } = reduce(f, f.pmin(f.pmax(x, -18), 90), TWO_BIASES);
+  const { r, n, shifted } = reduce(f, f.pmin(f.pmax(x, -18), 89), BIAS - 1);
   const inverse = f.shl(f.sub(MAGIC + BIAS, f.pmin(n, 30)), 23);
   const offset = f.sub(1, inverse);
   const sum = f.add(offset, r);
   const lost = f.sub(r, f.sub(sum, offset));
   const bend = f.madd(f.mul(r, r), f.horner(r, EXPM1_Q), lost);
-  return f.or(scale(f, f.add(sum, bend), shifted), f.sign(x));
+  // 2ⁿ⁻¹ is in range where 2ⁿ is not.
+  const y = f.add(sum, bend);
+  return f.or(f.mul(f.add(y, y), f.shl(shifted, 23)), f.sign(x));
 }
 
 /** tanh |x| = m / (m + 2) with m = e^2|x| − 1 = 2ⁿ p + (2ⁿ − 1). */

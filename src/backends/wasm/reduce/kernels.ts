@@ -112,9 +112,9 @@ export class FoldKernels {
       case 'rows':
         return rowsFunction(map, code, access, cost <= CHEAP ? [EIGHT, FOUR] : cost <= 24 ? [FOUR] : [TWO]);
       case 'wide':
-        // A sum of float32 goes into two vectors of float64, and does so less often; several operands need the registers.
+        // A sum of floats goes into two vectors, and does so less often; several operands need the registers.
         if (access.length > 1) return columnsFunction(map, code, access, 1, access.length > 2 ? 2 : 4);
-        return columnsFunction(map, code, access, 1, this.#spec.fold === 'sum' && map.compute === 'f32' ? 8 : 4);
+        return columnsFunction(map, code, access, 1, this.#spec.fold === 'sum' && map.compute !== 'i32' ? 8 : 4);
       case 'columns':
         return columnsFunction(map, code, access, access.includes('strided') ? 1 : cost <= 8 && !this.ordered ? 4 : 2);
     }
