@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { callAlone, isLong } from '../../src/backends/wasm/threads/alone.ts';
+import { pieceOf } from '../../src/backends/wasm/threads/share.ts';
 
 /** Calls as [from, count, whether there was a number too many], of a kernel that is slow in one of the two ways. */
 function calls(units: number, multiple: number, slow: boolean | null): [number, number, boolean][] {
@@ -52,5 +53,10 @@ describe('a long call of a kernel', () => {
   it('is one of many steps', () => {
     expect(isLong(1000)).toBe(false);
     expect(isLong(10_000_000)).toBe(true);
+  });
+
+  it('is several where there are more units than a kernel counts', () => {
+    expect(pieceOf(2 ** 31 + 37, 1, 64)).toBe(2 ** 30);
+    expect(pieceOf(2 ** 30, 1, 64)).toBe(2 ** 30);
   });
 });

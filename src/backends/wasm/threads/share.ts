@@ -40,14 +40,16 @@ const FEWEST_STEPS = 2 ** 17;
 const MOST_STEPS = 2 ** 20;
 /** Pieces of one piece of work, at most. */
 const MOST_PIECES = 256;
+/** Units of a call, at most: kernels count them in 32 bits, with a sign. */
+const MOST_UNITS = 2 ** 30;
 
 /**
  * How many units a piece of work has that is shared (a multiple of `multiple`), where a unit takes so many
- * steps; as many as there are if it is not worth it, or nobody is there to share it with.
+ * steps; as many as there are (and one call counts) if it is not worth it, or nobody is there to share it with.
  */
 export function pieceOf(units: number, steps: number, multiple = 1): number {
   const all = units * steps;
-  if (all < 2 * FEWEST_STEPS || units < 2 * multiple || !canShare(all)) return units;
+  if (all < 2 * FEWEST_STEPS || units < 2 * multiple || !canShare(all)) return Math.min(units, MOST_UNITS);
   const wanted = Math.max(tasksWanted(), all / MOST_STEPS);
   const most = Math.floor(Math.min(MOST_PIECES, wanted, all / FEWEST_STEPS, units / multiple));
   // As many for each thread, so that none stands by for the last.
