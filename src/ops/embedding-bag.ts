@@ -9,7 +9,7 @@ import { maxAlong } from './extrema.ts';
 import { checkIndex, indexAdd, indexSelect } from './indexing.ts';
 import { integersOf } from './inspect.ts';
 import { named } from './named.ts';
-import { any } from './reduce.ts';
+import { any, sumOver } from './reduce.ts';
 import { narrow } from './slices.ts';
 import { reshape, unsqueeze } from './view.ts';
 
@@ -73,6 +73,15 @@ function bagNumbers({ starts, ends }: Bags, count: number): Int32Array {
   return numbers;
 }
 
+/** What sums rows over each bag; those of one size lie side by side. */
+function totalsOf(index: TensorBase, bags: Bags): (rows: TensorBase) => TensorBase {
+  if (index.shape.length === 2) return (rows) => sumOver(reshape(rows, [...index.shape, rows.shape[1]]), [1], false);
+  const used = bags.ends.at(-1) ?? 0;
+  const numbers = integers(bagNumbers(bags, used));
+  return (rows) =>
+    indexAdd(zeros([bags.starts.length, rows.shape[1]], rows.dtype), 0, numbers, narrow(rows, 0, 0, used));
+}
+
 /** The largest of every column over each bag, the first of equals; 0 for a bag of nothing. */
 function largest(rows: TensorBase, counted: TensorBase | null, { starts, ends }: Bags): TensorBase {
   const [bags, width] = [starts.length, rows.shape[1]];
@@ -121,7 +130,6 @@ export function embeddingBag(
       );
   }
   const bags = bagsOf(index, offsets, includeLastOffset);
-  const used = bags.ends.at(-1) ?? 0;
   const places = reshape(index, [index.count]);
   const { paddingIdx } = lookup;
   const padding = paddingIdx === undefined ? null : paddingIdx < 0 ? paddingIdx + weight.shape[0] : paddingIdx;
@@ -130,11 +138,12 @@ export function embeddingBag(
   if (mode === 'max') return named(largest(rows, counted, bags), 'EmbeddingBagBackward0');
   if (perSampleWeights !== undefined) rows = mul(rows, unsqueeze(reshape(perSampleWeights, [index.count]), 1));
   if (counted !== null) rows = where(unsqueeze(counted, 1), rows, 0);
-  const numbers = integers(bagNumbers(bags, used));
-  const inBags = (t: TensorBase): TensorBase => narrow(t, 0, 0, used);
-  const sums = indexAdd(zeros([bags.starts.length, weight.shape[1]], rows.dtype), 0, numbers, inBags(rows));
+  const totals = totalsOf(index, bags);
+  const sums = totals(rows);
   if (mode === 'sum') return named(sums, 'EmbeddingBagBackward0');
-  const ones = counted === null ? full([used], 1, rows.dtype) : toDType(inBags(counted), rows.dtype);
-  const counts = indexAdd(zeros([bags.starts.length], rows.dtype), 0, numbers, ones);
-  return named(div(sums, unsqueeze(maximum(counts, 1), 1)), 'EmbeddingBagBackward0');
+  const counts =
+    counted === null && index.shape.length === 2
+      ? index.shape[1] || 1
+      : maximum(totals(unsqueeze(toDType(counted ?? full([index.count], 1, 'bool'), rows.dtype), 1)), 1);
+  return named(div(sums, counts), 'EmbeddingBagBackward0');
 }

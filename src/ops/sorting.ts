@@ -1,10 +1,13 @@
 import { argsort as argsortKernel, sort as sortKernel, topk as topkKernel } from '../backends/wasm/indexing.ts';
 import { apply, apply1 } from '../core/apply.ts';
 import { IndexError } from '../core/errors.ts';
+import { internally } from '../core/internally.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { batchedAlong1, type DimAttrs, definePicking, type Found, foundOf } from './along.ts';
+import { contiguous } from './copy.ts';
+import { transpose } from './view.ts';
 
 interface SortAttrs extends DimAttrs {
   readonly descending: boolean;
@@ -53,16 +56,23 @@ interface TopkAttrs extends DimAttrs {
   readonly largest: boolean;
 }
 
+/** Elements whose lines are worth being copied. */
+const APART = 2 ** 14;
+
 const topkOp: Op<TopkAttrs> = definePicking({
   name: 'topk',
   cheap: () => 'at need',
-  find: (x, { dim, k, largest }) => {
-    const shape = x.shape.length === 0 ? x.shape : x.shape.with(dim, k);
-    const values = fresh(shape, x.dtype);
-    const indices = fresh(shape, 'int32');
-    topkKernel(values, indices, x, dim, k, largest);
-    return [values, indices];
-  },
+  find: (x, { dim, k, largest }) =>
+    internally(() => {
+      const shape = x.shape.length === 0 ? x.shape : x.shape.with(dim, k);
+      const values = fresh(shape, x.dtype);
+      const indices = fresh(shape, 'int32');
+      // Lines are gone through with jumps: first they are laid side by side.
+      const apart = x.count >= APART && x.strides[dim] > 1;
+      const lines = apart ? transpose(contiguous(transpose(x, dim, -1)), dim, -1) : x;
+      topkKernel(values, indices, lines, dim, k, largest);
+      return [values, indices];
+    }),
 });
 
 /** The `k` largest (or smallest) along `dim`, in order; of equals the first. NaN counts as the largest. */

@@ -128,6 +128,21 @@ describe('what is equal', () => {
     }
   });
 
+  it('the largest of long columns are those of rows', () => {
+    const rows = tensor(
+      Array.from({ length: 40 }, (_, i) => Array.from({ length: 500 }, (_, k) => (i * 7 + k) ** 3 % 101)),
+    );
+    const columns = rows.t().contiguous();
+    for (const x of [columns, rows.t()]) {
+      const [found, want] = [x.topk(5, 0), rows.topk(5, 1)];
+      expect(valuesOf(found.values.t())).toEqual(valuesOf(want.values));
+      expect(valuesOf(found.indices.t())).toEqual(valuesOf(want.indices));
+    }
+    const x = columns.detach().requiresGrad_();
+    x.topk(5, 0).values.sum().backward();
+    expect((x.grad as Tensor).sum().item()).toBe(200);
+  });
+
   it('is found among whole numbers of a short range and of a long one', () => {
     const [least, most] = [-(2 ** 31), 2 ** 31 - 1];
     for (const values of [[3, -2, 7], [5], [least, least + 2], [most - 1, most], [least, most], [0, 255], [0, 100000]])

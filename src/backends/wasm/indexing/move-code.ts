@@ -49,9 +49,6 @@ interface Element {
   readonly splat: PlainOp;
   readonly add: PlainOp;
   readonly mul: PlainOp;
-  /** Comparisons of a new element with what is there. */
-  readonly above: PlainOp;
-  readonly below: PlainOp;
   /** Of vectors of floats, whose `max` and `min` are comparisons to choose by as well. */
   readonly noNumber?: PlainOp;
   /** The same for vectors of stored elements, where there is such an instruction. */
@@ -66,8 +63,6 @@ const BYTE: Element = {
   splat: 'i8x16.splat',
   add: 'i32.add',
   mul: 'i32.mul',
-  above: 'i32.gt_s',
-  below: 'i32.lt_s',
   vector: { add: 'i8x16.add', mul: null, max: null, min: null },
 };
 const INT: Element = {
@@ -78,8 +73,6 @@ const INT: Element = {
   splat: 'i32x4.splat',
   add: 'i32.add',
   mul: 'i32.mul',
-  above: 'i32.gt_s',
-  below: 'i32.lt_s',
   vector: { add: 'i32x4.add', mul: 'i32x4.mul', max: 'i32x4.max_s', min: 'i32x4.min_s' },
 };
 const float = (type: 'f32' | 'f64', shape: 'f32x4' | 'f64x2'): Element => ({
@@ -90,8 +83,6 @@ const float = (type: 'f32' | 'f64', shape: 'f32x4' | 'f64x2'): Element => ({
   splat: `${shape}.splat`,
   add: `${type}.add`,
   mul: `${type}.mul`,
-  above: `${type}.gt`,
-  below: `${type}.lt`,
   vector: { add: `${shape}.add`, mul: `${shape}.mul`, max: `${shape}.gt`, min: `${shape}.lt` },
   noNumber: `${shape}.ne`,
 });
@@ -139,23 +130,9 @@ function emitJoin(b: FunctionBody, join: Exclude<Join, 'scaled'>, element: Eleme
     b.op(element[join]);
     return;
   }
-  const { type } = element;
-  const [x, y] = [b.local(type), b.local(type)];
-  // Bits are chosen without a branch, floats are not.
-  const push = (value: Local): FunctionBody => {
-    b.get(value);
-    return type === 'i32' ? b : b.op(type === 'f32' ? 'i32.reinterpret_f32' : 'i64.reinterpret_f64');
-  };
-  b.set(y).set(x);
-  push(y);
-  push(x)
-    .get(y)
-    .get(x)
-    .op(join === 'max' ? element.above : element.below);
-  // A NaN is carried on, as in PyTorch.
-  if (type !== 'i32') b.get(y).get(y).op(`${type}.ne`, 'i32.or');
-  b.op('select');
-  if (type !== 'i32') b.op(type === 'f32' ? 'f32.reinterpret_i32' : 'f64.reinterpret_i64');
+  const [x, y] = [b.local('i32'), b.local('i32')];
+  b.set(y).set(x).get(y).get(x).get(y).get(x);
+  b.op(join === 'max' ? 'i32.gt_s' : 'i32.lt_s', 'select');
   b.release(x, y);
 }
 
@@ -169,6 +146,12 @@ function emitVectorJoin(b: FunctionBody, join: Exclude<Join, 'scaled'>, { vector
   b.set(y).set(x).get(y).get(x).get(y).get(x).op(op).get(y).get(y).op(noNumber, 'v128.or', 'v128.bitselect');
   b.release(x, y);
 }
+
+/** A float in the first lane of a vector. */
+const LONE = {
+  f32: ['v128.load32_zero', 'v128.store32_lane'],
+  f64: ['v128.load64_zero', 'v128.store64_lane'],
+} as const;
 
 /** Turns of the innermost loop that are written out, where steps are known. */
 const UNROLLED = 4;
@@ -222,6 +205,14 @@ function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: Mov
   };
   const moveElement = (to: Local, from: Local, toOffset = 0, fromOffset = 0): void => {
     b.get(to);
+    // A float is chosen in a vector: without a branch, and NaNs are carried on, as in PyTorch.
+    if ((joins === 'max' || joins === 'min') && element.type !== 'i32') {
+      const [load, store] = LONE[element.type];
+      b.get(to).mem(load, toOffset).get(from).mem(load, fromOffset);
+      emitVectorJoin(b, joins, element);
+      b.laneMem(store, 0, toOffset);
+      return;
+    }
     if (joins !== null) b.get(to).mem(element.load, toOffset);
     b.get(from).mem(element.load, fromOffset);
     if (move === 'scaled') b.get(alpha).op(element.mul);
