@@ -66,6 +66,16 @@ function blend(x: TensorBase | null, p: TensorBase | null, { beta, alpha }: Scal
   return x === null || beta === 0 ? scaled(p, alpha) : add(scaled(x, beta), scaled(p, alpha));
 }
 
+/** By operations one after the other. Apart, for what a closure holds is allocated whether it is made or not. */
+function inSteps({ f }: Product, [x, left, right]: readonly TensorBase[], factors: Scales): TensorBase {
+  return internally(() => {
+    const p = f(left, right);
+    if (factors.beta !== 1 || factors.alpha !== 1) return blend(x, p, factors);
+    ops.add.writeInto(p, [x, p]);
+    return p;
+  });
+}
+
 interface Blended {
   readonly op: Op<Factors>;
   readonly product: Product;
@@ -78,19 +88,9 @@ function defineBlend(product: Product): Blended {
     name,
     cheap: product.cheap ?? (([, left]) => cheapSums(left.shape.at(-1) ?? 1)),
     inputs: ['x', a, b],
-    forward: ([x, left, right], factors) => {
-      const alone = factors.beta === 1 && factors.alpha === 1;
-      const y = alone ? product.plus?.(x, left, right) : null;
-      return (
-        y ??
-        internally(() => {
-          const p = f(left, right);
-          if (!alone) return blend(x, p, factors);
-          ops.add.writeInto(p, [x, p]);
-          return p;
-        })
-      );
-    },
+    forward: (inputs, factors) =>
+      (factors.beta === 1 && factors.alpha === 1 ? product.plus?.(inputs[0], inputs[1], inputs[2]) : null) ??
+      inSteps(product, inputs, factors),
     vjp: {
       x: [[], (g, _, { attrs }) => scaled(g, attrs.beta)],
       [a]: [
@@ -238,6 +238,7 @@ function factorsFor(x: TensorBase, { beta = 1, alpha = 1 }: BlendOptions): Scale
 
 /** Refuses what does not broadcast to the product. */
 function checkExpands(name: string, from: Shape, to: Shape): void {
+  if (sameShape(from, to)) return;
   const lead = to.length - from.length;
   const clash = from.findIndex((n, d) => n !== 1 && n !== to[lead + d]);
   if (lead < 0 || clash >= 0) {
@@ -249,10 +250,12 @@ function checkExpands(name: string, from: Shape, to: Shape): void {
   }
 }
 
+const NO_OPTIONS: BlendOptions = {};
+
 type Blend = (x: TensorBase, a: TensorBase, b: TensorBase, options?: BlendOptions) => TensorBase;
 
 function blendOf({ op, product: { name, inputs, shape } }: Blended): Blend {
-  return (x, a, b, options = {}) => {
+  return (x, a, b, options = NO_OPTIONS) => {
     checkTensors(name, x, a, b);
     const result = shape(name, a.shape, b.shape);
     if (a.dtype !== b.dtype || a.dtype !== x.dtype) {
@@ -261,7 +264,8 @@ function blendOf({ op, product: { name, inputs, shape } }: Blended): Blend {
       );
     }
     checkExpands(name, x.shape, result);
-    return apply1(op, [x, a, b], { ...factorsFor(x, options), layout: layoutOf(a, b) });
+    const { beta, alpha } = factorsFor(x, options);
+    return apply1(op, [x, a, b], { beta, alpha, layout: layoutOf(a, b) });
   };
 }
 
