@@ -118,8 +118,8 @@ export function gradientByTiles(task: WeightTask): boolean {
   const images = y.shape[0]!;
   const { scheme, counts, perImage, block, together, rows, windows, some, native } = lie;
   const gemm = kernelsFor('conv', out.dtype);
-  const packInputs = packer(gemm, scheme.inputs, gemm.columns);
-  const packResults = packer(gemm, scheme.results, TILE_ROWS);
+  const packInputs = packer(gemm, scheme.inputs);
+  const packResults = packer(gemm, scheme.results);
   const weights = toWeights(gemm, scheme);
   const none = sizes.map(() => 0);
   const lots = lotsOf(images, together);

@@ -127,17 +127,17 @@ const unitOf = (row: readonly number[]): number =>
   row.every((c) => c === 0 || c === 1) && row.filter((c) => c === 1).length === 1 ? row.indexOf(1) : -1;
 
 /**
- * `(base, xs, ks, to, k, panels, rowStep, place, kStep, panelStep)`: as the kernels of `pack.ts`, but elements
+ * `(base, xs, ks, to, k, vectors, width, rowStep, place, kStep, panelStep)`: as the kernels of `pack.ts`, but elements
  * (x, k) are patches, of as many rows (`rowStep` apart) and columns as the matrix has columns. What goes into
- * panels, `panelStep` bytes apart, with `kStep` bytes from k to k, is matrix · patch · matrixᵀ, whose elements lie
- * `place` bytes apart.
+ * panels of `width` vectors, `panelStep` bytes apart, with `kStep` bytes from k to k, is matrix · patch · matrixᵀ,
+ * whose elements lie `place` bytes apart. The last panel may have fewer vectors.
  */
-export function emitPackPatches(name: string, lanes: Lanes, { matrix, order }: Transform, width: number): FunctionBody {
-  const b = new FunctionBody(name, new Array(10).fill('i32'), []);
-  const [base, xs, ks, to, k, panels, rowStep, place, kStep, panelStep] = b.params as Locals<10>;
+export function emitPackPatches(name: string, lanes: Lanes, { matrix, order }: Transform): FunctionBody {
+  const b = new FunctionBody(name, new Array(11).fill('i32'), []);
+  const [base, xs, ks, to, k, vectors, width, rowStep, place, kStep, panelStep] = b.params as Locals<11>;
   const size = matrix[0]!.length;
   const constants = new Constants(b, lanes, matrix);
-  const at = b.local('i32');
+  const [at, offset] = [b.local('i32'), b.local('i32')];
   const put = (i: number, j: number, value: Local): void => {
     placeAt(b, at, place, order[i]![j]!);
     b.get(value).mem('v128.store');
@@ -148,53 +148,60 @@ export function emitPackPatches(name: string, lanes: Lanes, { matrix, order }: T
   const used = Array.from({ length: size }, (_, i) => i).filter((i) => mixed.some((row) => row[i] !== 0));
   const mixing = mixed.map((row) => used.map((i) => row[i]!));
   const mixedRows = matrix.flatMap((_, i) => (units[i] === -1 ? [i] : []));
+  const patches = (entry: Local): void => {
+    const corners = placesOf(b, base, entry, lanes.count);
+    for (const corner of corners) b.get(corner).get(offset).op('i32.add').set(corner);
+    const rows = Array.from({ length: size }, (_, i) => {
+      if (i > 0) for (const corner of corners) advance(b, corner, rowStep);
+      const patch = loadRows(b, lanes, corners, size);
+      const row = constants.product(matrix, patch);
+      b.release(...patch);
+      units.forEach((unit, p) => {
+        if (unit === i) row.forEach((value, j) => void put(p, j, value));
+      });
+      if (used.includes(i)) return row;
+      b.release(...row);
+      return [];
+    });
+    b.release(...corners);
+    for (let j = 0; j < matrix.length; j++) {
+      const column = constants.product(
+        mixing,
+        used.map((i) => rows[i]![j]!),
+      );
+      column.forEach((value, i) => void put(mixedRows[i]!, j, value));
+      b.release(...column);
+    }
+    b.release(...rows.flat());
+  };
+  const [panels, some] = [b.local('i32'), b.local('i32')];
+  b.get(vectors).get(width).op('i32.add').i32(1).op('i32.sub').get(width).op('i32.div_u').set(panels);
   times(b, panels, () => {
-    const places = placesOf(b, base, xs, width);
+    b.get(vectors).get(width).get(vectors).get(width).op('i32.lt_s', 'select').set(some);
     const table = copyOf(b, ks);
     const left = copyOf(b, k);
     const row = copyOf(b, to);
     times(b, left, () => {
-      const offset = b.local('i32');
       nextEntry(b, table, offset);
-      for (let v = 0; v < width / lanes.count; v++) {
-        const corners = places.slice(v * lanes.count, (v + 1) * lanes.count).map((p) => {
-          const corner = b.local('i32');
-          b.get(p).get(offset).op('i32.add').set(corner);
-          return corner;
-        });
-        b.get(row)
-          .i32(16 * v)
-          .op('i32.add')
-          .set(at);
-        const rows = Array.from({ length: size }, (_, i) => {
-          if (i > 0) for (const corner of corners) advance(b, corner, rowStep);
-          const patch = loadRows(b, lanes, corners, size);
-          const row = constants.product(matrix, patch);
-          b.release(...patch);
-          units.forEach((unit, p) => {
-            if (unit === i) row.forEach((value, j) => void put(p, j, value));
-          });
-          if (used.includes(i)) return row;
-          b.release(...row);
-          return [];
-        });
-        b.release(...corners);
-        for (let j = 0; j < matrix.length; j++) {
-          const column = constants.product(
-            mixing,
-            used.map((i) => rows[i]![j]!),
-          );
-          column.forEach((value, i) => void put(mixedRows[i]!, j, value));
-          b.release(...column);
-        }
-        b.release(...rows.flat());
-      }
-      b.release(offset);
+      const entry = copyOf(b, xs);
+      const turns = copyOf(b, some);
+      b.get(row).set(at);
+      times(b, turns, () => {
+        patches(entry);
+        advance(b, entry, 4 * lanes.count);
+        advance(b, at, 16);
+      });
+      b.release(entry, turns);
       advance(b, row, kStep);
     });
-    b.release(...places, table, left, row);
+    b.release(table, left, row);
     advance(b, to, panelStep);
-    advance(b, xs, 4 * width);
+    b.get(xs)
+      .get(width)
+      .i32(4 * lanes.count)
+      .op('i32.mul', 'i32.add')
+      .set(xs);
+    b.get(vectors).get(width).op('i32.sub').set(vectors);
   });
   return b;
 }

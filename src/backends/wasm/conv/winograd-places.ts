@@ -47,9 +47,9 @@ function kernelOf(gemm: GemmKernels, transform: Transform, name: string, emit: (
   return kernel;
 }
 
-/** Transforms patches into panels of a width. */
-export const packer = (gemm: GemmKernels, transform: Transform, width: number): WasmFunction =>
-  kernelOf(gemm, transform, `pack ${width}`, () => emitPackPatches('pack', gemm.lanes, transform, width));
+/** Transforms patches into panels. */
+export const packer = (gemm: GemmKernels, transform: Transform): WasmFunction =>
+  kernelOf(gemm, transform, 'pack', () => emitPackPatches('pack', gemm.lanes, transform));
 /** Transforms places back into tiles of results. */
 export const toTiles = (gemm: GemmKernels, { results }: Scheme): WasmFunction =>
   kernelOf(gemm, results, 'tiles', () => emitTiles(gemm.lanes, results));
@@ -313,7 +313,7 @@ interface Panels {
   readonly width: number;
 }
 
-/** Transforms patches into panels, block by block of k, or into rows for a library. */
+/** Transforms patches into panels, block by block of k, or into rows for a library, whole lines of the cache at a time. */
 export function packPlaces(
   plan: Plan,
   by: Run | null,
@@ -326,16 +326,23 @@ export function packPlaces(
   k: number,
   rowStep: number,
 ): void {
-  const step = native === null ? blockLength(k) : k;
+  const work = TRANSFORM_STEPS * count * k;
+  if (native !== null) {
+    plan.deal(by, work, k, (run, from, end) => {
+      const sizes = [end - from, Math.ceil(count / VECTOR), LINE / BYTES / VECTOR] as const;
+      run(pack, base, xs, ks + 4 * from, to.at + from * to.row, ...sizes, rowStep, to.place, to.row, LINE);
+    });
+    return;
+  }
+  const step = blockLength(k);
   const panels = Math.ceil(count / width);
   const across = width * BYTES;
-  plan.deal(by, TRANSFORM_STEPS * count * k, panels, (run, from, end) => {
+  plan.deal(by, work, panels, (run, from, end) => {
     for (let at = 0; at < k; at += step) {
       const length = Math.min(step, k - at);
-      const [kStep, panelStep] = native === null ? [across, across * length] : [to.row, across];
-      const block = to.at + (native === null ? panels * at * across : at * kStep) + from * panelStep;
-      const places = xs + 4 * width * from;
-      run(pack, base, places, ks + 4 * at, block, length, end - from, rowStep, to.place, kStep, panelStep);
+      const block = to.at + (panels * at + from * length) * across;
+      const sizes = [length, ((end - from) * width) / VECTOR, width / VECTOR] as const;
+      run(pack, base, xs + 4 * width * from, ks + 4 * at, block, ...sizes, rowStep, to.place, across, across * length);
     }
   });
 }

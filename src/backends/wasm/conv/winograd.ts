@@ -229,9 +229,8 @@ export function convolveTiles(task: Task, tiles: Tiling): void {
     inputs: tileTable(plan, frame, corners, n),
     outputs: extentTable(plan, out, scheme.outputs, counts, n),
   }));
-  const packWeights = packer(gemm, scheme.weights, TILE_ROWS);
-  const across = native === null ? gemm.columns : VECTOR;
-  const packInputs = packer(gemm, scheme.inputs, across);
+  const packWeights = packer(gemm, scheme.weights);
+  const packInputs = packer(gemm, scheme.inputs);
   const results = toTiles(gemm, scheme);
   const ks = plan.place(placesIn(frame, { channels }, [...tiles.reach, ...windowPlaces(taps)]));
   const weights = windowsOfWeights(task, tiles, channels);
@@ -251,7 +250,7 @@ export function convolveTiles(task: Task, tiles: Tiling): void {
     const count = Math.min(block, lot.images * perImage - t);
     // Whole vectors of tiles: behind the last tile it stands again.
     const width = ceil(count, VECTOR);
-    const panels = { xs: tables.inputs + 4 * t, count: width, width: across };
+    const panels = { xs: tables.inputs + 4 * t, count: width, width: gemm.columns };
     const b = native === null ? room.b : narrowed(room.b, width);
     const c = narrowed(room.c, width);
     const { row } = c;
