@@ -2,9 +2,11 @@
  * The code of depthwise convolutions over planes (`strips.ts`): tiles of several lines of a channel's result, so that what
  * is read of a line of the source serves all lines of the result that it belongs to.
  */
-import { advance, times } from '../control.ts';
+import { advance, times, timesOrNever } from '../control.ts';
 import { FunctionBody, type Local, type Locals } from '../encoder.ts';
 import { type Lanes, multiplyAdd } from '../gemm-tile.ts';
+import { LINE } from '../room.ts';
+import { putSums } from './strip-kernels.ts';
 
 /** How windows lie: taps down and across, and strides. */
 export interface BandWindows {
@@ -81,6 +83,92 @@ export function emitBand(lanes: Lanes, { taps, stride }: BandWindows, height: nu
     advance(b, base, baseStep);
     advance(b, c, row);
     advance(b, bias, lanes.bytes);
+  });
+  return b;
+}
+
+/**
+ * `(y, yLine, x, xLine, images, allImages, height, ahead, vectors, rest, mask, reach, c, cTap, accumulate, groups, yStep,
+ * xStep, cStep)`: as the gradients of strips for one row, of taps in neighbouring lines. Vectors of places are walked down
+ * all `height` lines of an image, so that what is read of a line of x serves all lines of y that it belongs to. So many
+ * lines of the cache of y are called for `ahead` of that, in the order of memory, in which they come quickest.
+ */
+export function emitColumnGradient(lanes: Lanes, taps: number, tapLines: number): FunctionBody {
+  const b = new FunctionBody('columns', new Array(19).fill('i32'), []);
+  const [y, yLine, x, xLine, allImages, allCount, height, ahead, vectors, rest, mask, reach, ...more] =
+    b.params as Locals<19>;
+  const [c, cTap, accumulate, groups, yStep, xStep, cStep] = more as Locals<7>;
+  const before = tapLines - 1;
+  const acc = Array.from({ length: tapLines }, () => Array.from({ length: taps }, () => b.local('v128')));
+  /** Of y the line that is met first, and those before it. */
+  const ys = Array.from({ length: before + 1 }, () => b.local('v128'));
+  const [window, kept] = [b.local('v128'), b.local('v128')];
+  const [images, count, atY, atX, toY, toX, left, lines] = Array.from({ length: 8 }, () => b.local('i32')) as Locals<8>;
+  let masked = false;
+  const load = (place: Local, offset: number, to: Local): void => {
+    b.get(place).mem('v128.load', offset);
+    if (masked) b.get(kept).op('v128.and');
+    b.set(to);
+  };
+  /** The next line of y, which its first taps meet, and of x; `has` tells which of `ys` there are. */
+  const line = (has: (back: number) => boolean): void => {
+    if (has(0)) load(toY, 0, ys[0]!);
+    for (let t = 0; t < taps; t++) {
+      // A way out, as in strips.
+      b.get(accumulate)
+        .i32(t + 2)
+        .op('i32.eq')
+        .brIf(0);
+      load(toX, t * lanes.bytes, window);
+      acc.forEach((sums, back) => {
+        if (has(back)) multiplyAdd(b, lanes, sums[t]!, ys[back]!, window);
+      });
+    }
+    for (let back = before; back > 0; back--) b.get(ys[back - 1]!).set(ys[back]!);
+    advance(b, toX, xLine);
+    advance(b, toY, yLine);
+  };
+  times(b, groups, () => {
+    b.get(allImages).set(images).get(allCount).set(count);
+    for (const sum of acc.flat()) b.v128([]).set(sum);
+    times(b, count, () => {
+      b.get(y).get(images).mem('i32.load').op('i32.add').set(atY);
+      b.get(x).get(images).mem('i32.load', 4).op('i32.add').get(reach).mem('i32.load').op('i32.add').set(atX);
+      b.get(atY).set(toY).get(ahead).set(lines);
+      timesOrNever(b, lines, () => {
+        b.get(toY).mem('v128.load').get(kept).op('v128.or').set(kept);
+        advance(b, toY, LINE);
+      });
+      const column = (): void => {
+        b.get(atY).set(toY).get(atX).set(toX);
+        for (let i = 0; i < before; i++) line((back) => back <= i);
+        b.get(height).i32(before).op('i32.sub').set(lines);
+        times(b, lines, () => line(() => true));
+        for (let i = 0; i < before; i++) line((back) => back > i);
+      };
+      b.get(vectors).set(left);
+      times(b, left, () => {
+        column();
+        for (const place of [atY, atX]) advance(b, place, 16);
+      });
+      b.get(rest).if(() => {
+        for (const place of [atY, atX]) advance(b, place, rest);
+        b.get(mask).mem('v128.load').set(kept);
+        masked = true;
+        column();
+        masked = false;
+      });
+      advance(b, images, 8);
+    });
+    putSums(
+      b,
+      lanes,
+      acc.map((line) => [line]),
+      { reach, c, cRow: cTap, cTap, accumulate },
+    );
+    advance(b, y, yStep);
+    advance(b, x, xStep);
+    advance(b, c, cStep);
   });
   return b;
 }

@@ -3,7 +3,7 @@ import type { FunctionBody } from '../encoder.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
-import { type BandWindows, emitBand } from './band-kernels.ts';
+import { type BandWindows, emitBand, emitColumnGradient } from './band-kernels.ts';
 import { DOT_WIDTHS, directName, dotsName, emitDirect, emitDots } from './direct.ts';
 import { acrossName, alongName, emitPackAcross, emitPackAlong, emitSpread } from './pack.ts';
 import {
@@ -35,6 +35,8 @@ export interface ConvKernels {
   band(windows: BandWindows, height: number): WasmFunction;
   /** See `emitStripGradient`. */
   stripGradient(taps: number, rows: number, lines: number): WasmFunction;
+  /** See `emitColumnGradient`. */
+  columnGradient(taps: number, lines: number): WasmFunction;
 }
 
 const compiled = new WeakMap<GemmKernels, ConvKernels>();
@@ -76,6 +78,11 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
     return functions;
   };
   const bands = new Map<string, WasmFunction>();
+  const known = (key: string, emit: () => FunctionBody): WasmFunction => {
+    const kernel = bands.get(key) ?? Object.values(instantiate([emit()]))[0]!;
+    bands.set(key, kernel);
+    return kernel;
+  };
   const upTo = (n: number): number[] => steps(n, 1, 1);
   const gradients = module(() =>
     upTo(TAPS_TOGETHER).flatMap((t) =>
@@ -93,12 +100,9 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
       const functions = ofTaps(taps, reversed);
       return (rows, pitch) => functions(stripName(rows, pitch));
     },
-    band: (windows, height) => {
-      const key = `${windows.taps} ${windows.stride} ${height}`;
-      const band = bands.get(key) ?? instantiate([emitBand(lanes, windows, height)]).band!;
-      bands.set(key, band);
-      return band;
-    },
+    band: (windows, height) =>
+      known(`${windows.taps} ${windows.stride} ${height}`, () => emitBand(lanes, windows, height)),
     stripGradient: (taps, rows, lines) => gradients(gradientName(taps, rows, lines)),
+    columnGradient: (...of) => known(`${of}`, () => emitColumnGradient(lanes, ...of)),
   };
 }

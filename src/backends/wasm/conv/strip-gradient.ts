@@ -3,6 +3,7 @@
  * with lines of the images, as many at a time as fit in registers.
  */
 import { kernelsFor } from '../gemm-select.ts';
+import { LINE } from '../room.ts';
 import { frameOf, isFramed, phasesOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { gradientLines, gradientRows, TAPS_TOGETHER } from './strip-kernels.ts';
@@ -70,6 +71,10 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
   );
   const lines = plan.place([...linesOfY].flatMap((at, i) => [at, linesOfX[i]]));
   const linesOfImage = linesOfY.length / together;
+  /** Whether lines of images and of taps follow each other, and vectors of places are walked down them. */
+  const isPlane = d === 1 && rows === 1 && channels === 1 && dilation[0] === 1 && stride[0] === 1;
+  const ahead = spatial[0] === sizes[d] * bytes ? Math.floor((places * bytes) / LINE) : 0;
+  const starts = plan.place(steps(together, linesOfImage).flatMap((i) => [linesOfY[i], linesOfX[i]]));
   const vectors = Math.floor(sizes[d] / lanes.count);
   const left = sizes[d] % lanes.count;
   const rest = left === 0 ? 0 : (left - lanes.count) * bytes;
@@ -128,6 +133,31 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
           const c = sumsOf[part] + row * count * bytes;
           const more = Number(i >= parts);
           for (const block of blocks) {
+            if (isPlane && block.lines > 1 && sizes[0] >= block.lines) {
+              run(
+                kernels.columnGradient(block.taps, block.lines),
+                atY,
+                spatial[0],
+                atX,
+                frame.spatial[0],
+                starts,
+                lineCount / linesOfImage,
+                sizes[0],
+                ahead,
+                vectors,
+                rest,
+                mask,
+                block.reach,
+                c,
+                step * bytes,
+                more,
+                some,
+                rowStep,
+                frame.channel,
+                count * bytes,
+              );
+              continue;
+            }
             run(
               kernels.stripGradient(block.taps, tall, block.lines),
               atY,

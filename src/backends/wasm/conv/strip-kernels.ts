@@ -201,29 +201,48 @@ export function emitStripGradient(lanes: Lanes, taps: number, rows: number, tapL
       });
       advance(b, lines, 8);
     });
-    const [row, to, one] = list(3, () => b.local('i32')) as Locals<3>;
-    b.i32(1).set(one);
-    acc.forEach((line, l) => {
-      b.get(c)
-        .get(reach)
-        .mem('i32.load', 8 * l + 4)
-        .op('i32.add')
-        .set(row);
-      for (const sums of line) {
-        b.get(row).set(to);
-        for (const sum of sums) {
-          addLanes(b, lanes, sum);
-          b.get(accumulate).if(() => void b.get(to).mem(lanes.splat).get(sum).op(lanes.add).set(sum));
-          storeFirst(b, lanes.dtype, lanes.compute, 'value', sum, one, to);
-          advance(b, to, cTap);
-        }
-        advance(b, row, cRow);
-      }
-    });
-    b.release(row, to, one);
+    putSums(b, lanes, acc, { reach, c, cRow, cTap, accumulate });
     advance(b, y, yStep);
     advance(b, x, xStep);
     advance(b, c, cStep);
   });
   return b;
+}
+
+/** Where sums go. */
+interface Sums {
+  readonly reach: Local;
+  readonly c: Local;
+  readonly cRow: Local;
+  readonly cTap: Local;
+  readonly accumulate: Local;
+}
+
+/** Writes sums over lanes, by lines of taps, rows and taps, or adds them. */
+export function putSums(
+  b: FunctionBody,
+  lanes: Lanes,
+  acc: readonly (readonly (readonly Local[])[])[],
+  { reach, c, cRow, cTap, accumulate }: Sums,
+): void {
+  const [row, to, one] = Array.from({ length: 3 }, () => b.local('i32')) as Locals<3>;
+  b.i32(1).set(one);
+  acc.forEach((line, l) => {
+    b.get(c)
+      .get(reach)
+      .mem('i32.load', 8 * l + 4)
+      .op('i32.add')
+      .set(row);
+    for (const sums of line) {
+      b.get(row).set(to);
+      for (const sum of sums) {
+        addLanes(b, lanes, sum);
+        b.get(accumulate).if(() => void b.get(to).mem(lanes.splat).get(sum).op(lanes.add).set(sum));
+        storeFirst(b, lanes.dtype, lanes.compute, 'value', sum, one, to);
+        advance(b, to, cTap);
+      }
+      advance(b, row, cRow);
+    }
+  });
+  b.release(row, to, one);
 }

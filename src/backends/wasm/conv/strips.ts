@@ -19,7 +19,7 @@ import { stripVectors } from './strip-kernels.ts';
 import { areApart, perCount, product, steps } from './tables.ts';
 
 /** Longest sums that are not worth packing for; and with fewer rows than so many, where packing gains less. */
-export const LONGEST_SUMS = 64;
+export const LONGEST_SUMS = 72;
 const FEW_ROWS = 24;
 const LONGEST_OF_FEW = 512;
 /** The same in lattices that are woven together. */
