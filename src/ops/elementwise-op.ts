@@ -342,14 +342,12 @@ export class ElementwiseOp implements Op<undefined> {
       const missing = rank - (x.shape.length - 1);
       return missing === 0 ? x : insertOnes(x, missing);
     });
-    // Examples of rank 0 count less where dtypes are promoted, though their batch has a dimension.
     const tensors = inputs.filter((x) => typeof x !== 'number');
-    if (tensors.every(({ dtype }) => dtype === tensors[0].dtype)) return this.apply(aligned);
-    const each = inputs.map((x, i) =>
-      typeof x === 'number' || !batched[i] ? x : { shape: x.shape.slice(1), dtype: x.dtype },
+    if (this.kind === 'first' || tensors.every((x) => x.dtype === tensors[0].dtype)) return this.apply(aligned);
+    // Examples of rank 0 count less where dtypes are promoted, though their batch has a dimension.
+    const dtype = this.#plans.common(
+      inputs.map((x, i) => (typeof x === 'number' || !batched[i] ? x : { shape: x.shape.slice(1), dtype: x.dtype })),
     );
-    const dtype = this.#plans.common(each);
-    if (this.kind === 'first' || dtype === this.#plans.common(aligned)) return this.apply(aligned);
     return this.apply(
       aligned.map((x, i) => (typeof x === 'number' || this.fn.args[i] !== 'value' ? x : toDType(x, dtype))),
     );
