@@ -11,7 +11,7 @@ import type { Width } from './values.ts';
 /** Rows of a block, of which the rest of a matrix is updated at once. */
 export const BLOCK = 32;
 /** Rows from which on a library's factorisations and triangular systems are faster. */
-export const WORTH_A_CALL = 64;
+export const WORTH_A_CALL = 32;
 
 /** Kernels by width, compiled when a width is first used, with fused multiply-adds and without. */
 export function compiled(define: (m: Routines) => void): (t: Strided) => Readonly<Record<string, WasmFunction>> {
