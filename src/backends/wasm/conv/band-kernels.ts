@@ -88,22 +88,22 @@ export function emitBand(lanes: Lanes, { taps, stride }: BandWindows, height: nu
 }
 
 /**
- * `(y, yLine, x, xLine, images, allImages, height, ahead, vectors, rest, mask, reach, c, cTap, accumulate, groups, yStep,
- * xStep, cStep)`: as the gradients of strips for one row, of taps in neighbouring lines. Vectors of places are walked down
- * all `height` lines of an image, so that what is read of a line of x serves all lines of y that it belongs to. So many
- * lines of the cache of y are called for `ahead` of that, in the order of memory, in which they come quickest.
+ * `(y, yLine, x, lines, images, vectors, rest, mask, reach, c, cRow, cTap, accumulate, groups, yStep, xStep, cStep, xLine,
+ * height, ahead)`: as the gradients of strips for one row, of taps in neighbouring lines. Vectors of places are walked
+ * down all `height` lines of an image, so that what is read of a line of x serves all lines of y that it belongs to. So
+ * many lines of the cache of y are called for `ahead` of that, in the order of memory, in which they come quickest.
  */
 export function emitColumnGradient(lanes: Lanes, taps: number, tapLines: number): FunctionBody {
-  const b = new FunctionBody('columns', new Array(19).fill('i32'), []);
-  const [y, yLine, x, xLine, allImages, allCount, height, ahead, vectors, rest, mask, reach, ...more] =
-    b.params as Locals<19>;
-  const [c, cTap, accumulate, groups, yStep, xStep, cStep] = more as Locals<7>;
+  const b = new FunctionBody('columns', new Array(20).fill('i32'), []);
+  const [y, yLine, x, allLines, images, vectors, rest, mask, reach, c, cRow, cTap, accumulate, groups, ...more] =
+    b.params as Locals<20>;
+  const [yStep, xStep, cStep, xLine, height, ahead] = more;
   const before = tapLines - 1;
   const acc = Array.from({ length: tapLines }, () => Array.from({ length: taps }, () => b.local('v128')));
   /** Of y the line that is met first, and those before it. */
   const ys = Array.from({ length: before + 1 }, () => b.local('v128'));
   const [window, kept] = [b.local('v128'), b.local('v128')];
-  const [images, count, atY, atX, toY, toX, left, lines] = Array.from({ length: 8 }, () => b.local('i32')) as Locals<8>;
+  const [first, count, atY, atX, toY, toX, left, lines] = Array.from({ length: 8 }, () => b.local('i32')) as Locals<8>;
   let masked = false;
   const load = (place: Local, offset: number, to: Local): void => {
     b.get(place).mem('v128.load', offset);
@@ -129,11 +129,11 @@ export function emitColumnGradient(lanes: Lanes, taps: number, tapLines: number)
     advance(b, toY, yLine);
   };
   times(b, groups, () => {
-    b.get(allImages).set(images).get(allCount).set(count);
+    b.get(allLines).set(first).get(images).set(count);
     for (const sum of acc.flat()) b.v128([]).set(sum);
     times(b, count, () => {
-      b.get(y).get(images).mem('i32.load').op('i32.add').set(atY);
-      b.get(x).get(images).mem('i32.load', 4).op('i32.add').get(reach).mem('i32.load').op('i32.add').set(atX);
+      b.get(y).get(first).mem('i32.load').op('i32.add').set(atY);
+      b.get(x).get(first).mem('i32.load', 4).op('i32.add').get(reach).mem('i32.load').op('i32.add').set(atX);
       b.get(atY).set(toY).get(ahead).set(lines);
       timesOrNever(b, lines, () => {
         b.get(toY).mem('v128.load').get(kept).op('v128.or').set(kept);
@@ -158,13 +158,13 @@ export function emitColumnGradient(lanes: Lanes, taps: number, tapLines: number)
         column();
         masked = false;
       });
-      advance(b, images, 8);
+      b.get(first).get(height).i32(8).op('i32.mul', 'i32.add').set(first);
     });
     putSums(
       b,
       lanes,
       acc.map((line) => [line]),
-      { reach, c, cRow: cTap, cTap, accumulate },
+      { reach, c, cRow, cTap, accumulate },
     );
     advance(b, y, yStep);
     advance(b, x, xStep);

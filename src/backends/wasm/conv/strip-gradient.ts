@@ -74,7 +74,6 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
   /** Whether lines of images and of taps follow each other, and vectors of places are walked down them. */
   const isPlane = d === 1 && rows === 1 && channels === 1 && dilation[0] === 1 && stride[0] === 1;
   const ahead = spatial[0] === sizes[d] * bytes ? Math.floor((places * bytes) / LINE) : 0;
-  const starts = plan.place(steps(together, linesOfImage).flatMap((i) => [linesOfY[i], linesOfX[i]]));
   const vectors = Math.floor(sizes[d] / lanes.count);
   const left = sizes[d] % lanes.count;
   const rest = left === 0 ? 0 : (left - lanes.count) * bytes;
@@ -127,44 +126,22 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
         const lot = n / together;
         for (let i = lot + ((part + parts - (lot % parts)) % parts); i * together < n + several; i += parts) {
           const image = i * together;
-          const lineCount = Math.min(together, images - image) * linesOfImage;
+          const imagesOfLot = Math.min(together, images - image);
           const atY = y.at + image * imageStep + row * rowStep;
           const atX = base + (image - n) * frame.image + group * channels * frame.channel;
           const c = sumsOf[part] + row * count * bytes;
           const more = Number(i >= parts);
           for (const block of blocks) {
-            if (isPlane && block.lines > 1 && sizes[0] >= block.lines) {
-              run(
-                kernels.columnGradient(block.taps, block.lines),
-                atY,
-                spatial[0],
-                atX,
-                frame.spatial[0],
-                starts,
-                lineCount / linesOfImage,
-                sizes[0],
-                ahead,
-                vectors,
-                rest,
-                mask,
-                block.reach,
-                c,
-                step * bytes,
-                more,
-                some,
-                rowStep,
-                frame.channel,
-                count * bytes,
-              );
-              continue;
-            }
+            const columns = isPlane && block.lines > 1 && sizes[0] >= block.lines;
             run(
-              kernels.stripGradient(block.taps, tall, block.lines),
+              columns
+                ? kernels.columnGradient(block.taps, block.lines)
+                : kernels.stripGradient(block.taps, tall, block.lines),
               atY,
-              rowStep,
+              columns ? spatial[0] : rowStep,
               atX,
               lines,
-              lineCount,
+              columns ? imagesOfLot : imagesOfLot * linesOfImage,
               vectors,
               rest,
               mask,
@@ -177,6 +154,7 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
               rows * rowStep,
               channels * frame.channel,
               rows * count * bytes,
+              ...(columns ? [frame.spatial[0], linesOfImage, ahead] : []),
             );
           }
         }
