@@ -8,25 +8,12 @@ import { numel, shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { contiguous, toDType } from './copy.ts';
 import { full, zeros } from './create.ts';
-import {
-  add,
-  div,
-  eq,
-  floor,
-  ge,
-  isfinite,
-  le,
-  logicalAnd,
-  logicalNot,
-  minimum,
-  mul,
-  sub,
-  where,
-} from './elementwise.ts';
+import { add, eq, isfinite, logicalAnd, logicalNot, sub } from './elementwise.ts';
 import { amax, amin } from './extrema.ts';
-import { scatterAdd } from './indexing.ts';
 import { anyNonzero } from './inspect.ts';
-import { reshape } from './view.ts';
+import { narrow } from './slices.ts';
+import { fused } from './user-elementwise.ts';
+import { expand, reshape } from './view.ts';
 
 /* How many elements there are of each number, or in each bin. */
 
@@ -94,6 +81,19 @@ function endsOf(rows: TensorBase, { min, max }: HistcAttrs): readonly [low: Tens
   return [sub(low, apart), add(high, apart)];
 }
 
+/** The bin of a number, of which the last has its upper end; what is in none comes behind them. */
+const binOf = fused(
+  'bin',
+  (x, low, high, bins) => {
+    const place = x.sub(low).div(high.sub(low)).mul(bins).floor();
+    return x
+      .ge(low)
+      .and(x.le(high))
+      .where(place.min(bins.sub(1)), bins);
+  },
+  4,
+);
+
 const histcOp: Op<HistcAttrs> = defineOp({
   name: 'histc',
   inputs: ['x'],
@@ -103,14 +103,10 @@ const histcOp: Op<HistcAttrs> = defineOp({
       const outer = x.shape.slice(0, lead);
       const rows = reshape(x, [numel(outer), numel(x.shape.slice(lead))]);
       const [low, high] = endsOf(rows, attrs);
-      const inside = logicalAnd(ge(rows, low), le(rows, high));
-      const place = floor(mul(div(sub(rows, low), sub(high, low)), bins));
-      // The last bin has its upper end.
-      const bin = toDType(where(inside, minimum(place, bins - 1), 0), 'int32');
-      return reshape(scatterAdd(zeros([rows.shape[0], bins], x.dtype), 1, bin, toDType(inside, x.dtype)), [
-        ...outer,
-        bins,
-      ]);
+      const bin = toDType(binOf(rows, low, high, bins), 'int32');
+      const counts = zeros([rows.shape[0], bins + 1], x.dtype);
+      scatterAddKernel(counts, 1, bin, expand(full([], 1, x.dtype), bin.shape));
+      return reshape(narrow(counts, 1, 0, bins), [...outer, bins]);
     }),
   vjp: notDifferentiable,
   jvp: notDifferentiable,

@@ -2,17 +2,19 @@ import { apply1 } from '../core/apply.ts';
 import { promote } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
-import { sameShape, shapeText, wrapDim } from '../core/shape.ts';
-import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { type Shape, sameShape, shapeText, wrapDim } from '../core/shape.ts';
+import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel, toDType } from './copy.ts';
+import { zeros } from './create.ts';
+import { named } from './named.ts';
 import { narrow } from './slices.ts';
 import { expand, reshape, unsqueeze } from './view.ts';
 import { atleast1d, atleast2d, atleast3d } from './view-forms.ts';
 
 interface CatAttrs {
-  readonly dim: number;
-  /** Size of each input along `dim`. */
-  readonly sizes: readonly number[];
+  /** One dimension, or two for blocks along a diagonal. */
+  readonly dims: readonly number[];
+  readonly shapes: readonly Shape[];
 }
 
 // y = [x₀ x₁ …]        x̄ᵢ = the part of ȳ that came from xᵢ
@@ -20,33 +22,36 @@ const catOp: Op<CatAttrs> = defineOp({
   name: 'cat',
   cheap: true,
   inputs: [],
-  forward: (inputs, { dim, sizes }) => {
-    const total = sizes.reduce((a, b) => a + b, 0);
-    const y = fresh(inputs[0].shape.with(dim, total), inputs[0].dtype);
+  forward: (inputs, { dims }) => {
+    const shape = [...inputs[0].shape];
+    for (const d of dims) shape[d] = inputs.reduce((total, x) => total + x.shape[d], 0);
+    const y = (dims.length === 1 ? fresh : zeros)(shape, inputs[0].dtype);
     let start = 0;
-    inputs.forEach((x, i) => {
-      copyKernel(x.dtype, y.dtype).run([alias(y, x.shape, y.strides, start * y.strides[dim])], [x]);
-      start += sizes[i];
-    });
+    for (const x of inputs) {
+      copyKernel(x.dtype, y.dtype).run([alias(y, x.shape, y.strides, start)], [x]);
+      for (const d of dims) start += x.shape[d] * y.strides[d];
+    }
     return y;
   },
   vjp: {
     saves: [],
-    rule: ([g], _, { attrs: { dim, sizes }, node }) => {
-      let start = 0;
-      return sizes.map((n, i) => {
-        const from = start;
-        start += n;
-        return g === null || node.next[i] === null ? null : narrow(g, dim, from, n);
+    rule: ([g], _, { attrs: { dims, shapes }, node }) => {
+      const starts = dims.map(() => 0);
+      return shapes.map((shape, i) => {
+        let part = node.next[i] === null ? null : g;
+        for (const [k, d] of dims.entries()) {
+          part = part && narrow(part, d, starts[k], shape[d]);
+          starts[k] += shape[d];
+        }
+        return part;
       });
     },
   },
   jvp: 'linear',
-  vmap: (inputs, batched, { dim, sizes }, size) =>
-    apply1(
-      catOp,
+  vmap: (inputs, batched, { dims }, size) =>
+    joined(
       inputs.map((x, i) => (batched[i] ? x : expand(unsqueeze(x, 0), [size, ...x.shape]))),
-      { dim: dim + 1, sizes },
+      dims.map((d) => d + 1),
     ),
 });
 
@@ -76,11 +81,28 @@ export function cat(tensors: readonly TensorBase[], dim = 0): TensorBase {
     }
   });
   const dtype = tensors.map((x) => x.dtype).reduce(promote);
-  return apply1(
-    catOp,
+  return joined(
     list.map((x) => toDType(x, dtype)),
-    { dim: d, sizes: list.map((x) => x.shape[d]) },
+    [d],
   );
+}
+
+const joined = (inputs: readonly TensorBase[], dims: readonly number[]): TensorBase =>
+  apply1(catOp, inputs, { dims, shapes: inputs.map((x) => x.shape) });
+
+/** Matrices along the diagonal of a larger one, zeros elsewhere; vectors are rows. */
+export function blockDiag(tensors: readonly TensorBase[]): TensorBase {
+  checkTensors('blockDiag', ...tensors);
+  if (tensors.length === 0) return zeros([1, 0], 'float32');
+  const dtype = tensors.map((x) => x.dtype).reduce(promote);
+  const blocks = tensors.map((x, i) => {
+    if (x.shape.length > 2)
+      throw new ShapeError(
+        `blockDiag: torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ${i} has ${x.shape.length} dimensions`,
+      );
+    return toDType(x.shape.length === 2 ? x : reshape(x, [1, x.count]), dtype);
+  });
+  return named(joined(blocks, [0, 1]), 'BlockDiagBackward0');
 }
 
 interface StackAttrs {

@@ -2,13 +2,9 @@ import { apply1 } from '../core/apply.ts';
 import { ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { shapeText } from '../core/shape.ts';
-import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
+import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
-import { zeros } from './create.ts';
 import { filled } from './filled.ts';
-import { cat } from './join.ts';
-import { named } from './named.ts';
-import { reshape } from './view.ts';
 
 /** What is added before and after the elements of a dimension; what is negative is cut off. */
 export type Pad = readonly [before: number, after: number];
@@ -70,25 +66,4 @@ export function padTo(x: TensorBase, shape: readonly number[]): TensorBase {
     x,
     x.shape.map((n, d) => [0, shape[d] - n]),
   );
-}
-
-/** Matrices along the diagonal of a larger one, zeros elsewhere; vectors are rows. */
-export function blockDiag(tensors: readonly TensorBase[]): TensorBase {
-  checkTensors('blockDiag', ...tensors);
-  if (tensors.length === 0) return zeros([1, 0], 'float32');
-  const blocks = tensors.map((x, i) => {
-    if (x.shape.length > 2)
-      throw new ShapeError(
-        `blockDiag: torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ${i} has ${x.shape.length} dimensions`,
-      );
-    return reshape(x, x.shape.length === 2 ? x.shape : [1, x.count]);
-  });
-  const columns = blocks.reduce((n, x) => n + x.shape[1], 0);
-  let before = 0;
-  const rows = blocks.map((x) => {
-    const start = before;
-    before += x.shape[1];
-    return constantPad(x, [NO_PAD, [start, columns - before]]);
-  });
-  return named(cat(rows), 'BlockDiagBackward0');
 }

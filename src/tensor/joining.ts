@@ -3,7 +3,6 @@ import { TensorBase } from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
 import * as grids from '../ops/grids.ts';
 import * as join from '../ops/join.ts';
-import { blockDiag as blockDiagOp } from '../ops/pad.ts';
 import {
   type SegmentReduction,
   type SegmentOptions as Segments,
@@ -77,7 +76,7 @@ export function columnStack(tensors: readonly Tensor[]): Tensor {
 /** Matrices along the diagonal of a larger one, zeros elsewhere; vectors are rows. */
 export function blockDiag(tensors: readonly Tensor[]): Tensor<[number, number]> {
   checkList('blockDiag', tensors);
-  return blockDiagOp(tensors) as Tensor;
+  return join.blockDiag(tensors) as Tensor;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { blockDiag, functional as F, nllLoss, segmentReduce, slice, type Tensor, tensor } from 'nabla';
+import { functional as F, nllLoss, segmentReduce, slice, type Tensor, tensor } from 'nabla';
 import { f64, type Shape } from '../../support/numbers.ts';
 import { inner, over, type Sample, sample, x } from './sample.ts';
 
@@ -230,7 +230,6 @@ const arranging: Readonly<Record<string, readonly Sample[]>> = {
     sample('of nothing', [x([0, 2])], (t) => F.pad(t, [0, 0, 1, 1])),
     sample('to nothing', [x([2, 2])], (t) => F.pad(t, [-1, -1])),
     sample('rank 0', [x([])], (t) => F.pad(t, [])),
-    sample('blocks', [x([2, 1]), x([3], 2), x([], 3)], (...ts) => blockDiag(ts)),
   ],
   borderPad: (['reflect', 'replicate', 'circular'] as const).flatMap((mode) => [
     sample(`${mode}, one dimension`, [x([2, 4])], (t) => F.pad(t, [2, 3], { mode })),

@@ -1,4 +1,4 @@
-import { cat, linalg, stack, type Tensor } from 'nabla';
+import { blockDiag, cat, linalg, stack, type Tensor } from 'nabla';
 import { f64, type Shape } from '../../support/numbers.ts';
 import { inner, over, type Sample, sample, x } from './sample.ts';
 
@@ -169,6 +169,7 @@ const joins: Readonly<Record<string, readonly Sample[]>> = {
     sample('rows', [x([2, 3], 1), x([1, 3], 2)], (a, b) => cat([a, b])),
     sample('columns', [x([2, 3], 1), x([2, 1], 2)], (a, b) => cat([a, b.expand([2, 2]), a], -1)),
     sample('with nothing', [x([2, 3], 1), x([0, 3], 2)], (a, b) => cat([a, b])),
+    sample('blocks along a diagonal', [x([2, 1]), x([3], 2), x([], 3)], (...ts) => blockDiag(ts)),
     sample('transposed', [x([3, 2], 1), x([2, 2], 2)], (a, b) => cat([a.T, b], 1)),
   ],
   stack: [

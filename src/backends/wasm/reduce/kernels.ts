@@ -180,10 +180,10 @@ export class FoldKernels {
   }
 }
 
-function asMask(e: Expr): Expr {
+export function asMask(e: Expr): Expr {
   return e.sort === 'mask' ? e : compare('ne', e, 0);
 }
 
-function asValue(e: Expr): Expr {
+export function asValue(e: Expr): Expr {
   return e.sort === 'value' ? e : select(e, 1, 0);
 }

@@ -1,11 +1,12 @@
 /** Folds of a few elements each: maps of as many operands, which need no states and no turns for every output. */
+import { contiguousStrides, numel } from '../../../core/shape.ts';
 import { substitute } from '../../../kernels/dag.ts';
 import { arg, binary, compare, type Expr, logic, select } from '../../../kernels/expr.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { stridesOver } from '../loops.ts';
 import { MapKernel } from '../map.ts';
 import type { Fold } from './fold.ts';
-import type { ReduceSpec } from './kernels.ts';
+import { asMask, asValue, type ReduceSpec } from './kernels.ts';
 
 /** Terms of a fold that is made as a map, and elements of its inputs from which on it is worth that. */
 const MOST_TERMS = 4;
@@ -41,7 +42,7 @@ export class Terms {
     for (let i = 0; i < axes.length; i++) terms *= inShape[axes[i]];
     const { fold } = this.#spec;
     if (terms < 2 || terms > MOST_TERMS || fold === 'argmax' || fold === 'argmin') return false;
-    if (inShape.reduce((n, size) => n * size, 1) < FEWEST_ELEMENTS) return false;
+    if (numel(inShape) < FEWEST_ELEMENTS) return false;
     const kept = (list: readonly number[]): number[] => list.filter((_, d) => !axes.includes(d));
     const shape = kept(inShape);
     const step = (strides: readonly number[], term: number): number => {
@@ -66,8 +67,8 @@ export class Terms {
       }));
     });
     const { storage, offset, dtype } = out;
-    const strides = shape.map((_, d) => shape.slice(d + 1).reduce((n, size) => n * size, 1));
-    this.#map(terms, JOINED[fold]).run([{ storage, shape, strides, offset, dtype }], [...operands, ...postScalars]);
+    const to = { storage, shape, strides: contiguousStrides(shape), offset, dtype };
+    this.#map(terms, JOINED[fold]).run([to], [...operands, ...postScalars]);
     return true;
   }
 
@@ -85,8 +86,7 @@ export class Terms {
     const term = (k: number): Expr => {
       const own = firsts.map((first, i) => arg(ins[i] === 'scalar' ? first : first + k));
       const [mapped] = substitute({ name, args: [], outs: [pre] }, own);
-      if (fold === 'any' || fold === 'all') return mapped.sort === 'mask' ? mapped : compare('ne', mapped, 0);
-      return mapped.sort === 'mask' ? select(mapped, 1, 0) : mapped;
+      return fold === 'any' || fold === 'all' ? asMask(mapped) : asValue(mapped);
     };
     // A sum begins with 0: of zeros below zero it is one above.
     const first = fold === 'sum' ? binary('add', 0, term(0)) : term(0);
