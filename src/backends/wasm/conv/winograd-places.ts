@@ -104,8 +104,9 @@ export const fillOf = (taps: readonly number[]): number[] =>
   taps.map((n, d) => (d < taps.length - 2 ? 0 : TAPS * Math.ceil(n / TAPS) - n));
 
 /**
- * The tiles of images of `sizes`, and how many are transformed together: at least so many, if there are. Small
- * images go together, all in one block, in lots of about one size.
+ * The tiles of images of `sizes`, and how many are transformed together: at least so many, if they are what is summed
+ * over. Small images go together, all in one block, in lots of about one size; so do twice as many where they
+ * leave fewer columns of products empty.
  */
 export function tiling(
   scheme: Scheme,
@@ -113,16 +114,20 @@ export function tiling(
   images: number,
   channels: number,
   rows: number,
-  least = FEWEST_TILES,
+  least?: number,
 ) {
   const counts = tileCounts(scheme, sizes);
   const perImage = product(counts);
   const fitting = Math.floor(TILE_BYTES / (BYTES * scheme.places * (channels + rows)));
-  const most = Math.min(MOST_TILES, Math.max(ceil(least, 8), ceil(fitting, 8)), ceil(perImage * images, 8));
-  if (perImage >= most) return { counts, perImage, block: most, together: 1 };
-  const lots = Math.ceil(images / Math.floor(most / perImage));
-  const together = Math.ceil(images / lots);
-  return { counts, perImage, block: ceil(perImage * together, 8), together };
+  const most = Math.min(MOST_TILES, ceil(Math.max(least ?? FEWEST_TILES, fitting), 8), ceil(perImage * images, 8));
+  const lots = Math.ceil(images / Math.max(1, Math.floor(most / perImage)));
+  const some = Math.ceil(images / lots);
+  const columns = (n: number): number => ceil(n * perImage, VECTOR);
+  const doubles = least === undefined && 2 * some <= images && columns(2 * some) < 1.96 * columns(some);
+  const together = doubles ? 2 * some : some;
+  const all = together * perImage;
+  const blocks = Math.ceil(all / (least === undefined ? Math.min(MOST_TILES, 2 * most) : most));
+  return { counts, perImage, block: ceil(all / blocks, 8), together };
 }
 
 /** Rows whose transformed weights are held at a time: all, or pieces of about one size. */
