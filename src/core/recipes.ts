@@ -219,7 +219,7 @@ function rememberOne(
     }
     const share = shareOf(storage, source, more);
     const parameter = isParameter(x);
-    if (parameter && share > nbytes && s.page === null && storage.version > TIMES_CHANGED) return;
+    if (parameter && 2 * share > nbytes && s.page === null && storage.version > TIMES_CHANGED) return;
     if (!atNeed && parameter) own += share;
     else needs += share;
   }

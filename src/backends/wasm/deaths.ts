@@ -12,7 +12,7 @@ const WAITING_GRANULES = 2 ** 18;
 const WAITS_GRANULES = 2 ** 16;
 
 /** Granules of bodies that wait before it is worth looking which of them are dead. */
-const ENOUGH = 2 ** 18;
+const ENOUGH = 240_000;
 /** Unless fewer than one in so many were: then it is looked when V8 is to collect what is young in any case. */
 const LOOKED_FOR = 4;
 /** Owners among which it is looked for the dead in any case. */
