@@ -142,13 +142,14 @@ function pull(w: TensorBase, a: TensorBase, b: TensorBase, y: TensorBase, p: num
   return into;
 }
 
-/** Multiplications, and rows on either side, from which on a product gives Euclidean distances sooner than all differences. */
-const MANY = { multiplications: 2 ** 15, rows: 16 } as const;
+/** Rows on either side, and columns of all pairs, from which on a product gives Euclidean distances sooner than all differences; every pair counts as some columns more. */
+const MANY = { rows: 16, columns: 2 ** 17, more: 40 } as const;
 
 function byProduct(a: TensorBase, b: TensorBase, p: number): boolean {
   const rank = a.shape.length;
   const [rows, others] = [a.shape[rank - 2], b.shape[rank - 2]];
-  return p === 2 && Math.min(rows, others) >= MANY.rows && rows * others * a.shape[rank - 1] >= MANY.multiplications;
+  const enough = rows * others * (a.shape[rank - 1] + MANY.more) >= MANY.columns;
+  return p === 2 && enough && Math.min(rows, others) >= MANY.rows;
 }
 
 /** Both moved so that the finite part of `b` lies about the origin: differences stay, and less of them cancels. */
