@@ -2,6 +2,7 @@ import { sameMemory } from '../backends/wasm/heap.ts';
 import { closeNode, retainAt, setFollowBase, sync } from '../core/apply.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { AutogradError, NotImplementedError } from '../core/errors.ts';
+import { forwardLevel } from '../core/forward.ts';
 import { baseScope, scopeOf } from '../core/levels.ts';
 import { alias, frozen, levelOf, metaOf, type Operand, placeOf, type TensorBase } from '../core/tensor.ts';
 import { detach } from './detach.ts';
@@ -60,6 +61,8 @@ export function applyToView(op: ElementwiseOp, inputs: readonly [TensorBase, ...
   willChange(view);
   op.writeInto(view, inputs);
   const changed = alias(view);
+  // What is saved of it has the tangent that the view is going to have.
+  if (forwardLevel !== null) metaOf(changed).forward = { level: forwardLevel, tangent: null, base: view };
   noteChange(view, op.inPlaceName);
   if (node !== null) closeNode(node, changed);
   rebase(view, changed);

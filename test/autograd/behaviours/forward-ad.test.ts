@@ -580,6 +580,23 @@ describe('with transforms', () => {
     });
   });
 
+  it.each(['tanh_', 'exp_', 'sigmoid_', 'reciprocal_', 'sin_'] as const)(
+    'second derivatives through %s on a view',
+    (change) => {
+      const [x, v] = [f64([0.3, -0.7, 1.1]), f64([1, 2, -1])];
+      const g = (r: Tensor): Tensor => {
+        const y = r.mul(1);
+        y.view([3, 1]).select(1, 0)[change]();
+        return y.sin().sum();
+      };
+      dualLevel(() => {
+        const d = makeDual(x.clone().requiresGrad_(), v);
+        const [gradient] = autograd.grad(g(d), d);
+        expectClose(tangentOf(gradient) as Tensor, (hessian(g)(x) as Tensor).mv(v));
+      });
+    },
+  );
+
   it('a level inside a transform', () => {
     const x = randn([3, 2], { dtype: 'float64' });
     const v = f64([1, 2]);
