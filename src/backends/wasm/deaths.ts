@@ -19,8 +19,8 @@ const LOOKED_FOR = 4;
 const MOST_SETTLED = 4096;
 
 /**
- * What a registry holds for a body. V8 keeps it, unregistered or not, until it collects the whole heap: the body,
- * and with it a copy of its bytes, must be able to die before.
+ * What is held for a body, by the registry above all. V8 keeps it, unregistered or not, until it collects the whole
+ * heap: the body, and with it a copy of its bytes, must be able to die before.
  */
 export interface Ticket {
   body: Body | null;
@@ -43,8 +43,8 @@ export class Deaths {
   /** Granules of all that are not registered, and how many are worth looking. */
   #young = 0;
   #next = ENOUGH;
-  /** Bodies whose owners may die, and these owners; how many have come to them. */
-  #weak: Body[] = [];
+  /** Bodies whose owners may die, but not what has been given up since, and these owners; how many have come to them. */
+  #weak: Ticket[] = [];
   #owners = new WeakSet<object>();
   #settled = 0;
   /** Null where hosts tell nothing, undefined until it was tried. */
@@ -85,10 +85,10 @@ export class Deaths {
 
   /** Takes back `expect`. */
   cancel(body: Body): void {
+    const { ticket, waits } = body;
     this.#leave(body);
-    const { ticket } = body;
     if (ticket === null) return;
-    this.#registry?.unregister(ticket);
+    if (!waits) this.#registry?.unregister(ticket);
     ticket.body = null;
     body.ticket = null;
   }
@@ -129,8 +129,9 @@ export class Deaths {
     this.#weak = [];
     this.#owners = new WeakSet();
     this.#settled = 0;
-    for (const body of weak) {
-      if (!body.waits) continue;
+    for (const ticket of weak) {
+      const { body } = ticket;
+      if (body === null) continue;
       const owner = alive.get(body);
       // Code that is at work in a launch may have an address of it, and no more.
       if (owner === undefined && body.stamp !== clock) {
@@ -139,7 +140,7 @@ export class Deaths {
       } else if (owner !== undefined && body.aged) this.#register(body, owner);
       else {
         body.aged = true;
-        this.#weak.push(body);
+        this.#weak.push(ticket);
         if (owner !== undefined) this.#owners.add(owner);
       }
     }
@@ -164,7 +165,8 @@ export class Deaths {
       return;
     }
     body.owner = null;
-    this.#weak.push(body);
+    body.ticket = { body };
+    this.#weak.push(body.ticket);
     this.#owners.add(owner);
     this.#settled++;
   }
