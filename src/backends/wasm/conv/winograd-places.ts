@@ -126,7 +126,8 @@ export function tiling(
   const doubles = least === undefined && 2 * some <= images && columns(2 * some) < 1.96 * columns(some);
   const together = doubles ? 2 * some : some;
   const all = together * perImage;
-  const blocks = Math.ceil(all / (least === undefined ? Math.min(MOST_TILES, 2 * most) : most));
+  if (!doubles) return { counts, perImage, block: Math.min(most, ceil(all, 8)), together };
+  const blocks = Math.ceil(all / Math.min(MOST_TILES, 2 * most));
   return { counts, perImage, block: ceil(all / blocks, 8), together };
 }
 
