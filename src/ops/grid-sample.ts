@@ -2,11 +2,11 @@ import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { blend } from './blend.ts';
 import { toDType } from './copy.ts';
-import { vectorOf, zeros } from './create.ts';
+import { vectorOf } from './create.ts';
 import { add, floor, ge, logicalAnd, lt, mul, round, sub, where } from './elementwise.ts';
-import { gather } from './indexing.ts';
-import { cat, stack } from './join.ts';
+import { stack } from './join.ts';
 import { bmm } from './matmul.ts';
 import { named } from './named.ts';
 import { select } from './slices.ts';
@@ -15,7 +15,7 @@ import { expand, mT, reshape, unsqueeze } from './view.ts';
 
 /*
  * Values of an image between its elements, at places that a grid names: a sum over the neighbours of
- * each place, of elements (gathered) times weights (functions of the grid). Every derivative follows,
+ * each place, of elements times weights (functions of the grid). Every derivative follows,
  * by image and by grid. Formulas are those of aten/src/ATen/native/GridSampler.h.
  */
 
@@ -51,7 +51,7 @@ const near = fused('cubicNear', (t) => t.mul(1.25).sub(2.25).mul(t).mul(t).add(1
 const far = fused('cubicFar', (t) => t.mul(-0.75).add(3.75).mul(t).sub(6).mul(t).add(3), 1);
 
 /** Zero, for the sake of a place that nothing hangs on: its gradient is zero and not missing. */
-const nothing = fused('nothing', (x) => x.clamp(0, 1).floor().mul(0), 1);
+const nothing = fused('nothing', (x) => x.gt(0).where(x.clamp(0, 1).floor().mul(0), 0), 1);
 
 function padded(x: TensorBase, size: number, padding: GridPadding, align: boolean): TensorBase {
   if (padding === 'zeros') return x;
@@ -59,38 +59,47 @@ function padded(x: TensorBase, size: number, padding: GridPadding, align: boolea
   return clipped(align ? reflected(x, 0, size - 1) : reflected(x, -0.5, size), size - 1);
 }
 
-/** A neighbour of each place along one dimension, and its weight. */
-interface Neighbour {
+/** Neighbours of each place, [N, neighbours, places]: where they lie in a plane, and their weights. */
+interface Neighbours {
   readonly index: TensorBase;
   readonly weight: TensorBase;
 }
 
-function neighbours(g: TensorBase, size: number, options: Required<GridSampleOptions>): Neighbour[] {
+/** Below 0 whatever is added to it within a plane, and three of them are an int32. */
+const OUTSIDE = -7e8;
+
+/** The neighbours along one dimension, whose elements lie `step` apart. */
+function neighbours(g: TensorBase, size: number, step: number, options: Required<GridSampleOptions>): Neighbours {
   const { mode, paddingMode } = options;
   const align = options.alignCorners ?? false;
   const place = align ? fromMiddles(g, size) : fromEdges(g, size);
-  const whole = (x: TensorBase): TensorBase => toDType(x, 'int32');
+  const of = (places: readonly TensorBase[], weights: readonly TensorBase[]): Neighbours => {
+    const at = stack(places, 1);
+    const inside = logicalAnd(ge(at, 0), lt(at, size));
+    return { index: where(inside, mul(toDType(at, 'int32'), step), OUTSIDE), weight: stack(weights, 1) };
+  };
   if (mode === 'bicubic') {
     const first = floor(place);
     const t = sub(place, first);
     const [u, v] = [add(t, 1), sub(1, t)];
-    return [far(u), near(t), near(v), far(add(v, 1))].map((weight, k) => {
-      return { index: whole(padded(add(first, k - 1), size, paddingMode, align)), weight };
-    });
+    const weights = [far(u), near(t), near(v), far(add(v, 1))];
+    return of(
+      weights.map((_, k) => padded(add(first, k - 1), size, paddingMode, align)),
+      weights,
+    );
   }
   const x = padded(place, size, paddingMode, align);
-  if (mode === 'nearest') return [{ index: whole(round(x)), weight: add(nothing(x), 1) }];
+  if (mode === 'nearest') return of([round(x)], [add(nothing(x), 1)]);
   const first = floor(x);
-  const index = whole(first);
-  return [
-    { index, weight: sub(add(first, 1), x) },
-    { index: add(index, 1), weight: sub(x, first) },
-  ];
+  const second = add(first, 1);
+  return of([first, second], [sub(second, x), sub(x, first)]);
 }
 
-/** All choices of one neighbour for each dimension. */
-function corners(along: readonly (readonly Neighbour[])[]): Neighbour[][] {
-  return along.reduce<Neighbour[][]>((all, list) => all.flatMap((c) => list.map((n) => [...c, n])), [[]]);
+/** All choices of one neighbour along each of two groups of dimensions. */
+function both(a: Neighbours, b: Neighbours): Neighbours {
+  const join = (f: (s: TensorBase, t: TensorBase) => TensorBase, s: TensorBase, t: TensorBase): TensorBase =>
+    reshape(f(unsqueeze(s, 2), unsqueeze(t, 1)), [s.shape[0], s.shape[1] * t.shape[1], s.shape[2]]);
+  return { index: join(add, a.index, b.index), weight: join(mul, a.weight, b.weight) };
 }
 
 /** y[n, c, p] = Σ x[n, c, i] w[i, p] over the neighbours i of the places grid[n, p] = (x, y, …), in −1 … 1. */
@@ -98,25 +107,12 @@ function sampled(x: TensorBase, grid: TensorBase, options: Required<GridSampleOp
   const [images, channels, ...sizes] = x.shape;
   const places = grid.shape.slice(1, -1);
   const dims = sizes.length;
-  const count = numel(places);
-  const flat = reshape(grid, [images, count, dims]);
+  const flat = reshape(grid, [images, numel(places), dims]);
   // The grid names the last dimension first.
-  const along = sizes.map((n, d) => neighbours(select(flat, 2, dims - 1 - d), n, options));
-  // Places outside find their zero behind the elements.
-  const outside = numel(sizes);
-  const planes = cat([reshape(x, [images, channels, outside]), zeros([images, channels, 1], x.dtype)], 2);
-  let y: TensorBase | null = null;
-  for (const corner of corners(along)) {
-    const inside = corner
-      .map(({ index }, d) => logicalAnd(ge(index, 0), lt(index, sizes[d])))
-      .reduce((a, b) => logicalAnd(a, b));
-    const index = corner.map((c) => c.index).reduce((all, i, d) => add(mul(all, sizes[d]), i));
-    const weight = corner.map((c) => c.weight).reduce((a, b) => mul(a, b));
-    const at = expand(unsqueeze(where(inside, index, outside), 1), [images, channels, count]);
-    const term = mul(gather(planes, 2, at), unsqueeze(weight, 1));
-    y = y === null ? term : add(y, term);
-  }
-  return reshape(y as TensorBase, [images, channels, ...places]);
+  const { index, weight } = sizes
+    .map((n, d) => neighbours(select(flat, 2, dims - 1 - d), n, numel(sizes.slice(d + 1)), options))
+    .reduce(both);
+  return reshape(blend(reshape(x, [images, channels, numel(sizes)]), index, weight), [images, channels, ...places]);
 }
 
 const MODES: readonly string[] = ['bilinear', 'nearest', 'bicubic'];

@@ -208,6 +208,14 @@ const work: Readonly<Record<string, () => Tensor>> = {
     const gradients = autograd.grad(y, [x, weights, bias], { gradOutputs: y.detach() });
     return cat([y, ...gradients].map((t) => (t as Tensor).flatten()));
   },
+  'values between elements, and their gradients': () => {
+    const [x, grid] = [long.slice(0, 0, 2 * 35 * 61 * 63), long.slice(0, 7, 7 + 2 * 59 * 61 * 2).tanh()];
+    const leaves = [x.reshape([2, 35, 61, 63]), grid.mul(1.2).reshape([2, 59, 61, 2])].map((t) =>
+      t.detach().clone().requiresGrad_(),
+    );
+    const y = F.gridSample(leaves[0], leaves[1], { mode: 'bicubic' });
+    return cat([y, ...autograd.grad(y, leaves, { gradOutputs: y.detach() })].map((t) => (t as Tensor).flatten()));
+  },
   'cumsum of columns': () => tall.cumsum(0),
   'cumsum of rows': () => tall.cumsum(1),
   'cumsum in the middle': () => many.cumsum(1),

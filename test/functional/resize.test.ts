@@ -142,6 +142,57 @@ describe('gridSample', () => {
     expect(of('reflection')).toEqual([3, 2, 1.5, 1, 3, 2.5, 2, 1, 3]);
   });
 
+  it('reads nothing outside, however far and whatever lies inside', () => {
+    const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+    for (const dtype of ['float32', 'float64'] as const) {
+      const x: Tensor = tensor([[[[nan, 2, inf]]]], { dtype });
+      // With aligned corners −1, 0 and 1 are the elements.
+      const at = (places: readonly number[], options: F.GridSampleOptions): number[] => {
+        const grid: Tensor = tensor(
+          places.flatMap((p) => [p, 0]),
+          { dtype },
+        ).reshape([1, 1, places.length, 2]);
+        return Array.from(F.gridSample(x, grid, { alignCorners: true, ...options }).toTypedArray());
+      };
+      for (const mode of ['bilinear', 'nearest', 'bicubic'] as const)
+        expect(at([-4, 5, 2 ** 31, -(2 ** 31), 1e30, -1e30], { mode })).toEqual([0, 0, 0, 0, 0, 0]);
+      expect(at([0, nan, inf, -inf, 0.9, 1.1], { mode: 'nearest' })).toEqual([2, 0, 0, 0, inf, inf]);
+      expect(at([-9, 0, inf, 2 ** 31], { mode: 'nearest', paddingMode: 'border' })).toEqual([nan, 2, inf, inf]);
+      expect(at([nan], {})).toEqual([nan]);
+    }
+  });
+
+  it('gives nothing to the image where a place is no number', () => {
+    const x = f64([1, 2, 3], [1, 1, 1, 3]);
+    const grid = f64([Number.NaN, 0, 0, 0], [1, 1, 2, 2]);
+    for (const mode of ['bilinear', 'nearest', 'bicubic'] as const) {
+      const slope = grad((t: Tensor) => F.gridSample(t, grid, { mode, alignCorners: true }).sum())(x);
+      expectValues(slope, [1, 1, 1, 3], [0, 1, 0], { tol: 1e-12 });
+    }
+  });
+
+  it('is the same for any number of places, planes and images', () => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      const [x, grid] = [image(3, 4, 3, 5).to(dtype), spreadTensor([3, 1, 9, 2], -1.3, 1.3, 7).to(dtype)];
+      const all = F.gridSample(x, grid);
+      for (let n = 0; n <= 9; n++) {
+        const some = F.gridSample(x, grid.slice(2, 9 - n, 9));
+        expect(some.toArray()).toEqual(all.slice(3, 9 - n, 9).toArray());
+      }
+      const turned = F.gridSample(x.transpose(1, 3).contiguous().transpose(1, 3), grid.mT.contiguous().mT);
+      expect(turned.toArray()).toEqual(all.toArray());
+      for (const [from, to] of [
+        [0, 0],
+        [1, 2],
+      ]) {
+        const planes = F.gridSample(x.slice(1, from, to), grid);
+        expect(planes.toArray()).toEqual(all.slice(1, from, to).toArray());
+        const images = F.gridSample(x.slice(0, from, to), grid.slice(0, from, to));
+        expect(images.toArray()).toEqual(all.slice(0, from, to).toArray());
+      }
+    }
+  });
+
   it('has derivatives of every order by image and grid', () => {
     const grid = spreadTensor([1, 2, 2, 2], -1.2, 1.2, 5);
     for (const mode of ['bilinear', 'nearest', 'bicubic'] as const) {

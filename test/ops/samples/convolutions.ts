@@ -147,6 +147,21 @@ const weighted: readonly Sample[] = [
   sample('means of as many windows', [x([1, 3, 5])], (t) => F.adaptiveAvgPool2d(t, [2, 3])),
 ];
 
+const blended: readonly Sample[] = [
+  sample(
+    'some planes',
+    [x([2, 2, 3]), places([2, 0, -1, 0, 1, 1, -5, 2, 2, 1, 0, 2, 2, 2, 1, 0, 1, -1, 2, 0], [2, 2, 5]), x([2, 2, 5], 2)],
+    inner('blend', undefined),
+  ),
+  sample(
+    'fewer places than lanes',
+    [x([1, 3, 2]), places([1, -1, 0], [1, 3, 1]), x([1, 3, 1], 2)],
+    inner('blend', undefined),
+  ),
+  sample('of nothing', [x([2, 0, 2]), places([0, 1, 1, -1], [2, 1, 2]), x([2, 1, 2], 2)], inner('blend', undefined)),
+  sample('nowhere', [x([1, 2, 2]), places([], [1, 2, 0]), x([1, 2, 0], 2)], inner('blend', undefined)),
+];
+
 const blocks: readonly Sample[] = [
   sample('blocks', [x([2, 2, 3, 4])], (t) => F.unfold(t, [2, 3])),
   sample('blocks apart, over the edge', [x([1, 4, 3])], (t) => F.unfold(t, 2, { padding: [1, 0], stride: [2, 1] })),
@@ -168,6 +183,7 @@ export const convolutionSamples: Readonly<Record<string, readonly Sample[]>> = {
   maxPool: maxima,
   maxUnpool: unpooled,
   resample: weighted,
+  blend: blended,
   im2col: blocks,
   col2im: added,
 };
