@@ -1,5 +1,5 @@
 import { isFloat } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
 import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { blend } from './blend.ts';
@@ -65,7 +65,7 @@ interface Neighbours {
   readonly weight: TensorBase;
 }
 
-/** Below 0 whatever is added to it within a plane, and three of them are an int32. */
+/** Below 0 whatever is added to it within a plane of no more elements, and three of them are an int32. */
 const OUTSIDE = -7e8;
 
 /** The neighbours along one dimension, whose elements lie `step` apart. */
@@ -142,6 +142,11 @@ function checkShapes(x: Shape, grid: Shape): void {
   if (grid[dims + 1] !== dims)
     throw new ShapeError(
       `gridSample: grid_sampler(): expected grid to have size ${dims} in last dimension, but got grid with sizes ${shapeText(grid)}`,
+    );
+  const elements = numel(x.slice(2));
+  if (elements > -OUTSIDE)
+    throw new NotImplementedError(
+      `gridSample: not implemented for images of more than ${-OUTSIDE} elements in a channel, got ${elements} in input with sizes ${shapeText(x)}: sample parts of it`,
     );
   const empty = x.findIndex((n, d) => d >= 2 && n === 0);
   if (empty >= 0)

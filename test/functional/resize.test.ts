@@ -4,6 +4,7 @@ import {
   DTypeError,
   functional as F,
   grad,
+  NotImplementedError,
   ShapeError,
   type Tensor,
   tensor,
@@ -98,6 +99,11 @@ describe('interpolate', () => {
 
 describe('gridSample', () => {
   const identity = f64([1, 0, 0, 0, 1, 0], [1, 2, 3]);
+
+  it('refuses images with more elements in a channel than it counts', () => {
+    const large: Tensor = zeros([1, 1, 1, 1]).expand([1, 1, 27_000, 27_000]);
+    expectError(() => F.gridSample(large, zeros([1, 1, 1, 2])), NotImplementedError, '729000000 in input with sizes');
+  });
 
   it('at its own places is the image', () => {
     const x = image(1, 2, 4, 5);

@@ -47,7 +47,10 @@ function tallSvd(a: TensorBase, attrs: SvdAttrs): Parts {
   const dtype = kernels.dtypeForSvd(a);
   const wide = toDType(a, dtype);
   const parts = svdByQr(wide, attrs);
-  if (parts !== null) return parts.map((t) => toDType(t, a.dtype)) as unknown as Parts;
+  if (parts !== null) {
+    const [u, s, vh] = parts;
+    return [toDType(u, a.dtype), toDType(s, a.dtype), toDType(vh, a.dtype)];
+  }
   const work = a.dtype === dtype ? copied(a) : wide;
   const part = (...shape: number[]): TensorBase => fresh([...batch, ...shape], dtype);
   const [s, info] = [part(n), fresh(batch, 'int32')];
