@@ -1,16 +1,18 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
-import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import { activations, lossTerms } from '../ops/activations.ts';
 import { toDType } from '../ops/copy.ts';
 import { detach } from '../ops/detach.ts';
 import { pairwiseDistance } from '../ops/distance.ts';
 import * as e from '../ops/elementwise.ts';
+import type { ElementwiseOp } from '../ops/elementwise-op.ts';
 import { amax, amin } from '../ops/extrema.ts';
 import { gather, indexSelect } from '../ops/indexing.ts';
 import { readElement } from '../ops/inspect.ts';
 import { checkReduction } from '../ops/loss.ts';
+import { totalLoss } from '../ops/loss-totals.ts';
 import { named } from '../ops/named.ts';
 import { mean, sum } from '../ops/reduce.ts';
 import { fused } from '../ops/user-elementwise.ts';
@@ -38,6 +40,19 @@ function reduced(losses: TensorBase, reduction: Reduction, node?: string): Tenso
   return (node === undefined || reduction === 'none' ? y : named(y, node)) as Tensor;
 }
 
+/** The losses a term gives, reduced; where only their sum or mean is asked for they are mostly not stored. */
+function lossOf(
+  term: ElementwiseOp,
+  inputs: readonly [TensorBase, TensorBase, ...Operand[]],
+  reduction: Reduction,
+  node?: string,
+): Tensor {
+  const mean = reduction === 'mean';
+  const total =
+    reduction === 'none' ? null : totalLoss(term, inputs, mean, node ?? (mean ? 'MeanBackward0' : 'SumBackward0'));
+  return (total ?? reduced(term.call(...inputs), reduction, node)) as Tensor;
+}
+
 /** Whether every value (for every example of a vmap) lies between two bounds; NaN does not. */
 function allWithin(t: TensorBase, lo: number, hi: number): boolean {
   if (t.wrapped !== null) return allWithin(t.wrapped.value, lo, hi);
@@ -49,14 +64,14 @@ function allWithin(t: TensorBase, lo: number, hi: number): boolean {
 export function mseLoss<X extends Tensor, Y extends Tensor>(x: X, target: Fit<X, Y>, options?: LossOptions): Tensor {
   const reduction = reductionOf('mseLoss', options);
   checkTensors('mseLoss', x, target);
-  return reduced(lossTerms.squaredError.call2(x, target as Tensor), reduction, 'MseLossBackward0');
+  return lossOf(lossTerms.squaredError, [x, target as Tensor], reduction, 'MseLossBackward0');
 }
 
 /** The mean of |x − target|. */
 export function l1Loss<X extends Tensor, Y extends Tensor>(x: X, target: Fit<X, Y>, options?: LossOptions): Tensor {
   const reduction = reductionOf('l1Loss', options);
   checkTensors('l1Loss', x, target);
-  return reduced(lossTerms.absoluteError.call2(x, target as Tensor), reduction);
+  return lossOf(lossTerms.absoluteError, [x, target as Tensor], reduction);
 }
 
 /** The mean of d²/2β where d = |x − target| < β, and of d − β/2 beyond. */
@@ -69,10 +84,10 @@ export function smoothL1Loss<X extends Tensor, Y extends Tensor>(
   checkTensors('smoothL1Loss', x, target);
   const beta = options?.beta ?? 1;
   if (!(beta >= 0)) throw new ArgumentError(`smoothL1Loss: smooth_l1_loss does not support negative values for beta.`);
-  if (beta === 0) return reduced(lossTerms.absoluteError.call2(x, target as Tensor), reduction);
+  if (beta === 0) return lossOf(lossTerms.absoluteError, [x, target as Tensor], reduction);
   // With β = 1 it is Huber's loss, which does not divide.
   const terms = beta === 1 && isFloat(x.dtype) ? lossTerms.huber : lossTerms.smoothL1;
-  return named(reduced(terms.call(x, target as Tensor, beta), reduction), 'SmoothL1LossBackward0') as Tensor;
+  return lossOf(terms, [x, target as Tensor, beta], reduction, 'SmoothL1LossBackward0');
 }
 
 /** The mean of d²/2 where d = |x − target| ≤ δ, and of δ (d − δ/2) beyond. */
@@ -85,7 +100,7 @@ export function huberLoss<X extends Tensor, Y extends Tensor>(
   checkTensors('huberLoss', x, target);
   const delta = options?.delta ?? 1;
   if (!(delta > 0)) throw new ArgumentError('huberLoss: huber_loss does not support non-positive values for delta.');
-  return reduced(lossTerms.huber.call(x, target as Tensor, delta), reduction, 'HuberLossBackward0');
+  return lossOf(lossTerms.huber, [x, target as Tensor, delta], reduction, 'HuberLossBackward0');
 }
 
 export interface WeightedLossOptions extends LossOptions {

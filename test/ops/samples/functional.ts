@@ -33,6 +33,24 @@ const withTensors = (op: ElementwiseOp, ...domains: readonly Domain[]): readonly
   ),
 ];
 
+/** Sum and mean of a loss, predictions and targets `apart`. */
+const totals = (
+  loss: (x: Tensor, target: Tensor, reduction: 'sum' | 'mean') => Tensor,
+  apart = 0,
+): readonly Sample[] => {
+  const pair = (shape: readonly number[], seed: number) => [
+    draw(shape, { lo: -1 + apart, hi: 1 + apart }, seed),
+    draw(shape, any, seed + 1),
+  ];
+  return [
+    sample('mean', pair([2, 3], 1), (x, y) => loss(x, y, 'mean')),
+    sample('sum', pair([7], 3), (x, y) => loss(x, y, 'sum')),
+    sample('transposed', pair([3, 2], 5), (x, y) => loss(x.mT, y.mT, 'mean')),
+    sample('one element', pair([], 7), (x, y) => loss(x, y, 'mean')),
+    sample('no elements', pair([0, 2], 9), (x, y) => loss(x, y, 'sum')),
+  ];
+};
+
 /** All outputs of `standardize`. */
 const standardized =
   (dims: readonly number[], eps = 1e-3) =>
@@ -102,6 +120,11 @@ export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
   binaryCrossEntropy: binary(lossTerms.binaryCrossEntropy, share, share),
   binaryCrossEntropyWithLogits: withTensors(lossTerms.binaryCrossEntropyWithLogits, any, share, positive),
   softMargin: binary(lossTerms.softMargin, any, any),
+
+  squaredErrorTotal: totals((x, y, reduction) => F.mseLoss(x, y, { reduction })),
+  absoluteErrorTotal: totals((x, y, reduction) => F.l1Loss(x, y, { reduction }), 3),
+  smoothL1Total: totals((x, y, reduction) => F.smoothL1Loss(x, y, { reduction, beta: 0.7 })),
+  huberTotal: totals((x, y, reduction) => F.huberLoss(x, y, { reduction, delta: 0.7 })),
 
   standardize: [
     sample('rows', [spreadTensor([3, 4], -2, 2, 1)], standardized([1])),
