@@ -15,7 +15,7 @@ import { Calls } from './reduce/calls.ts';
 import { FoldKernels, type ReduceSpec } from './reduce/kernels.ts';
 import { ABREAST_ELEMENTS, PART_ELEMENTS, wholeRow } from './reduce/parts.ts';
 import { planReduction, Recent } from './reduce/plan.ts';
-import { HEAD, UNIT } from './reduce/reader.ts';
+import { HEAD } from './reduce/reader.ts';
 import { type Planned, Run } from './reduce/run.ts';
 import { slotBytes } from './reduce/state.ts';
 import { Terms } from './reduce/terms.ts';
@@ -169,7 +169,7 @@ export class ReduceKernel {
     words[w + HEAD.words] = from;
     // Along the one dimension there is.
     words[w + HEAD.words + 4] = bytes;
-    calls.call(abreast ? kernels.fold('abreast', UNIT) : kernels.row, params);
+    calls.call(kernels.row(abreast ? 'abreast' : 'rows'), params);
     kernels.finish(calls, state, { batches: 1, outputs: 1, at, batchStep: 0, step: 0 }, postScalars);
   }
 }

@@ -53,7 +53,9 @@ export type FoldKind = 'rows' | 'abreast' | 'short' | 'columns' | 'wide';
 class Compiled {
   /** Kernels by how the inputs run along the vectorised loop: at most 2ⁿ + 1 of each kind for n inputs. */
   readonly variants = new Map<string, WasmFunction>();
-  row: WasmFunction | null = null;
+  /** Those for one contiguous row, which need not be looked up. */
+  rows: WasmFunction | null = null;
+  abreast: WasmFunction | null = null;
   finish: WasmFunction | null = null;
 }
 
@@ -121,10 +123,10 @@ export class FoldKernels {
   }
 
   /** Folds rows of a contiguous tensor. */
-  get row(): WasmFunction {
+  row(kind: 'rows' | 'abreast'): WasmFunction {
     const compiled = this.#current;
-    compiled.row ??= this.fold('rows', UNIT);
-    return compiled.row;
+    compiled[kind] ??= this.fold(kind, UNIT);
+    return compiled[kind];
   }
 
   /** States `from` join the states `into`; or, of one output, so many states that lie side by side. */
