@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { findBlas } from '../src/backends/wasm/blas/library.ts';
+import { findBlas, nameOf } from '../src/backends/wasm/blas/library.ts';
 import { root } from './build.ts';
 import { type Goal, UNITS, type Unit, value } from './case.ts';
 import { type Timing, timing } from './statistics.ts';
@@ -64,7 +64,7 @@ export function machine(run: Pick<Machine, 'load' | 'rounds' | 'milliseconds' | 
     cores: cpus().length,
     node: process.versions.node,
     v8: process.versions.v8,
-    blas: typeof blas === 'string' ? null : `${blas.library}${coreType}`,
+    blas: typeof blas === 'string' ? null : `${nameOf(blas)}${coreType}`,
     ...run,
     date: new Date().toISOString().slice(0, 10),
   };

@@ -1,6 +1,7 @@
 /** Matrix products: by the system's BLAS where it is found, by the generated kernels, and by the BLAS called directly. */
 import { type DType, randn, setBlas, setDeterministic, type Tensor } from 'nabla';
-import { findBlas, NO_TRANSPOSE, ROW_MAJOR } from '../../src/backends/wasm/blas/library.ts';
+import { NO_TRANSPOSE, ROW_MAJOR } from '../../src/backends/wasm/blas/cblas.ts';
+import { findBlas } from '../../src/backends/wasm/blas/library.ts';
 import { type Case, onThreads } from '../case.ts';
 
 const SIZES = [64, 128, 256, 512, 1024, 2048];

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { autograd, backendInfo, ones, randn, setBlas, setDeterministic, type Tensor } from 'nabla';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Blas, findBlas, type Gemm, type Gemv, NO_TRANSPOSE } from '../../src/backends/wasm/blas/library.ts';
+import { type Gemm, type Gemv, NO_TRANSPOSE } from '../../src/backends/wasm/blas/cblas.ts';
+import { type Blas, findBlas } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
 import { memory } from '../../src/backends/wasm/linear-memory.ts';
 import { generated } from '../support/blas.ts';

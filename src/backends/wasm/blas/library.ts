@@ -12,49 +12,14 @@ import {
   type Native,
   type NativeHost,
 } from '../native.ts';
-
-/** `c = op(a) op(b)` in the row-major order of CBLAS; operands are addresses of the process. */
-export type Gemm = (
-  order: typeof ROW_MAJOR,
-  transposeA: Transpose,
-  transposeB: Transpose,
-  m: number,
-  n: number,
-  k: number,
-  alpha: number,
-  a: number,
-  lda: number,
-  b: number,
-  ldb: number,
-  beta: number,
-  c: number,
-  ldc: number,
-) => void;
-
-/** `y = op(a) x` for a matrix of m times n elements. */
-export type Gemv = (
-  order: typeof ROW_MAJOR,
-  transpose: Transpose,
-  m: number,
-  n: number,
-  alpha: number,
-  a: number,
-  lda: number,
-  x: number,
-  incrementX: number,
-  beta: number,
-  y: number,
-  incrementY: number,
-) => void;
-
-export const ROW_MAJOR = 101;
-export const NO_TRANSPOSE = 111;
-export const TRANSPOSE = 112;
-type Transpose = typeof NO_TRANSPOSE | typeof TRANSPOSE;
+import type { Gemm, Gemv } from './cblas.ts';
+import { findOneDnn, ONEDNN } from './onednn.ts';
 
 export interface Blas {
   /** What was loaded. */
   readonly library: string;
+  /** What larger products of float32 matrices go to instead, where its vectors are wider. */
+  readonly wide?: string | null;
   readonly sgemm: Gemm;
   readonly dgemm: Gemm;
   readonly sgemv: Gemv;
@@ -66,6 +31,9 @@ export interface Blas {
   /** Null if it decides for itself. */
   readonly setThreads: ((n: number) => void) | null;
 }
+
+/** What computes, for people. */
+export const nameOf = ({ library, wide }: Blas): string => (wide ? `${library} and ${wide}` : library);
 
 /** Functions by the number that other threads know them by. */
 export const FUNCTIONS = ['sgemm', 'dgemm', 'sgemv', 'dgemv'] as const;
@@ -112,9 +80,11 @@ function prepareMkl(koffi: Koffi, library: Library): void {
   }
 }
 
-function open(koffi: Koffi, path: string): Blas {
+/** Opens a library, and beside it the first of the `wider` ones that is of use. */
+function open(koffi: Koffi, path: string, wider: readonly string[] = []): Blas {
   const library = koffi.load(path);
   const sgemm = productOf<Gemm>(library, 'cblas_sgemm', 6, 'float');
+  const wide = findOneDnn(koffi, wider, library);
   const dgemm = productOf<Gemm>(library, 'cblas_dgemm', 6, 'double');
   const sgemv = productOf<Gemv>(library, 'cblas_sgemv', 4, 'float');
   const dgemv = productOf<Gemv>(library, 'cblas_dgemv', 4, 'double');
@@ -123,7 +93,8 @@ function open(koffi: Koffi, path: string): Blas {
   const setThreads = SET_THREADS.map((name) => optional(library, name)).find((f) => f !== null);
   return {
     library: path,
-    sgemm,
+    wide: wide?.path ?? null,
+    sgemm: wide === null ? sgemm : wide.beside(sgemm),
     dgemm,
     sgemv,
     dgemv,
@@ -136,25 +107,31 @@ function open(koffi: Koffi, path: string): Blas {
       return found;
     },
     addressOf: (view) => Number(koffi.address(view)),
-    setThreads: setThreads ? (n) => void setThreads(n) : null,
+    setThreads: setThreads
+      ? (n) => {
+          setThreads(n);
+          wide?.setThreads(n);
+        }
+      : null,
   };
 }
 
 // ─── for other threads ───────────────────────────────────────────────────────────────────────────
 
 /** What another thread needs to load a library: from which module to look for koffi, and what to load. */
-export function describe({ library }: Blas): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Uint16Array.from(`${import.meta.url}\n${library}`, (c) => c.charCodeAt(0)).buffer);
+export function describe({ library, wide }: Blas): Uint8Array<ArrayBuffer> {
+  const text = [import.meta.url, library, wide ?? ''].join('\n');
+  return new Uint8Array(Uint16Array.from(text, (c) => c.charCodeAt(0)).buffer);
 }
 
 /** The functions of a library that was described so, which compute on the thread that calls them. */
 export function functionsOf(description: Uint8Array<ArrayBuffer>): readonly (Gemm | Gemv)[] {
-  const [module, path] = String.fromCharCode(...new Uint16Array(description.buffer)).split('\n');
+  const [module, path, wide] = String.fromCharCode(...new Uint16Array(description.buffer)).split('\n');
   const missing = missingPermission(globalThis as NativeHost);
   if (missing !== undefined) throw new Error(`no --allow-${missing}`);
   const koffi = koffiFrom(globalThis as NativeHost, module);
   if (koffi === null) throw new Error('no koffi');
-  const blas = open(koffi, path);
+  const blas = open(koffi, path, wide === '' ? [] : [wide]);
   // Some libraries count the threads of each thread that calls them.
   blas.setThreads?.(1);
   return FUNCTIONS.map((name) => blas[name]);
@@ -188,7 +165,7 @@ export function findBlas(): Blas | string {
     const paths = CANDIDATES[process?.platform ?? ''] ?? [];
     for (const path of paths) {
       try {
-        return open(koffi, path);
+        return open(koffi, path, ONEDNN[process?.platform ?? '']);
       } catch {
         // The next one may be there.
       }

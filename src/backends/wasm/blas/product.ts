@@ -4,7 +4,8 @@ import { parameterWords } from '../linear-memory.ts';
 import type { WasmFunction } from '../module.ts';
 import { canShareNative } from '../threads/pool.ts';
 import { type Call, isBusy } from '../threads/queue.ts';
-import { type Blas, findBlas, NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './library.ts';
+import { NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './cblas.ts';
+import { type Blas, findBlas, nameOf } from './library.ts';
 import { callable, cutsProducts, introduce, piecesOf, runCalls } from './threads.ts';
 
 /** Multiplications from which on a library is faster: a call through the foreign function interface costs about a microsecond. */
@@ -39,7 +40,8 @@ function current(): Blas | null {
 
 /** Which library large float products go to, null if none. Looks for one if nothing has yet. */
 export function blasLibrary(): string | null {
-  return wanted ? (current()?.library ?? null) : null;
+  const blas = wanted ? current() : null;
+  return blas === null ? null : nameOf(blas);
 }
 
 /** Why the kernels made here do everything, null if they do not. */

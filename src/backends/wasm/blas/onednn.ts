@@ -1,0 +1,74 @@
+/**
+ * oneDNN, which makes its kernels for the processor that it finds. OpenBLAS has those of a list, and may have been
+ * held to, or be too old for, others than the widest: where its vectors are half as wide as the processor's, larger
+ * products of float32 matrices take half the time in oneDNN, which need not be installed.
+ */
+import { ADDRESS, type Koffi, type Library } from '../native.ts';
+import { type Gemm, TRANSPOSE } from './cblas.ts';
+
+/** Names of the library; there are none for macOS, whose Accelerate knows its processors. */
+export const ONEDNN: Readonly<Record<string, readonly string[]>> = {
+  linux: ['libdnnl.so.3', 'libdnnl.so.2'],
+  win32: ['dnnl.dll'],
+};
+
+/** OpenBLAS's kernels with vectors of 512 bits, by the names it has for them. */
+const WIDE_KERNELS = /skylakex|cooperlake|sapphirerapids/i;
+
+/** The bits of the instruction sets that oneDNN found which say that it makes kernels of 512 bits. */
+const AVX512 = 0x27;
+
+/** Multiplications, and columns, from which on oneDNN's products are faster than OpenBLAS's. */
+const WORTH_IT = 2 ** 16;
+const COLUMNS = 8;
+
+export interface OneDnn {
+  readonly path: string;
+  /** Products of float32 matrices: small ones by `other`, larger ones here. */
+  beside(other: Gemm): Gemm;
+  readonly setThreads: (n: number) => void;
+}
+
+const [PLAIN, TRANSPOSED] = ['N', 'T'].map((letter) => letter.charCodeAt(0)) as [number, number];
+
+function open(koffi: Koffi, path: string): OneDnn | null {
+  const library = koffi.load(path);
+  const isa = Number(library.func('dnnl_get_effective_cpu_isa', 'int', [])());
+  if ((isa & AVX512) !== AVX512) return null;
+  // Absent where its threads are others than OpenMP's, which could not be held to one.
+  const setThreads = library.func('omp_set_num_threads', 'void', ['int']);
+  const matrix = [ADDRESS, 'int64'];
+  const parameters = ['int8', 'int8', 'int64', 'int64', 'int64', 'float', ...matrix, ...matrix, 'float', ...matrix];
+  const sgemm = library.func('dnnl_sgemm', 'int', parameters);
+  const letter = (transpose: number): number => (transpose === TRANSPOSE ? TRANSPOSED : PLAIN);
+  return {
+    path,
+    beside: (other) => (order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) => {
+      if (n <= COLUMNS || m * n * k < WORTH_IT) {
+        other(order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+      } else {
+        sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+      }
+    },
+    setThreads: (n) => void setThreads(n),
+  };
+}
+
+/** oneDNN by the first of such names, where it has wider vectors than the OpenBLAS it would stand beside; else null. */
+export function findOneDnn(koffi: Koffi, paths: readonly string[], openBlas: Library): OneDnn | null {
+  try {
+    const kernels = String(openBlas.func('openblas_get_corename', 'str', [])());
+    if (WIDE_KERNELS.test(kernels)) return null;
+  } catch {
+    return null;
+  }
+  for (const path of paths) {
+    try {
+      const found = open(koffi, path);
+      if (found !== null) return found;
+    } catch {
+      // The next one may be there.
+    }
+  }
+  return null;
+}
