@@ -165,6 +165,8 @@ export function klDiv(
   return (x.ndim === 0 ? sum(losses) : e.div(sum(losses), (x.shape as readonly number[])[0])) as Tensor;
 }
 
+const poissonTerms = fused('poissonNll', (x, t) => x.exp().sub(t.mul(x)), 2);
+
 /** For a logarithmic rate `x` (or a rate, with `logInput: false`) of a Poisson distribution: eˣ − t x, or x − t log(x + ε). */
 export function poissonNllLoss(
   x: Tensor,
@@ -174,7 +176,9 @@ export function poissonNllLoss(
   const reduction = reductionOf('poissonNllLoss', options, ['logInput', 'full', 'eps']);
   checkTensors('poissonNllLoss', x, target);
   const { logInput = true, full = false, eps = 1e-8 } = options ?? {};
-  const loss = logInput ? e.sub(e.exp(x), e.mul(target, x)) : e.sub(x, e.mul(target, e.log(e.add(x, eps))));
+  const loss = logInput
+    ? named(poissonTerms(x, target), 'SubBackward0')
+    : e.sub(x, e.mul(target, e.log(e.add(x, eps))));
   if (!full) return reduced(loss, reduction);
   // Stirling's approximation of log t!, for counts above 1.
   const term = e.add(e.sub(e.mul(target, e.log(target)), target), e.mul(e.log(e.mul(target, 2 * Math.PI)), 0.5));
