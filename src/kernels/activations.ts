@@ -40,7 +40,10 @@ export const hardshrink = of2('hardshrink', () => m.select(m.le(m.abs(x), y), 0,
 /** x moved towards 0 by λ. */
 export const softshrink = of2(
   'softshrink',
-  () => m.select(m.le(m.abs(x), y), 0, m.sub(x, m.min(m.max(x, m.neg(y)), y))),
+  () => {
+    const bounded = m.min(m.max(x, m.neg(y)), y);
+    return m.select(m.eq(x, bounded), 0, m.sub(x, bounded));
+  },
   (t, [a, bound]) => {
     const passed = m.select(m.le(m.abs(a), bound), 0, t);
     return [passed, m.neg(m.mul(passed, m.sign(a)))];
