@@ -45,6 +45,7 @@ export class FloatLowering implements Lowering {
         throw new TypeError(`${e.op} is lowered before`);
       case 'neg':
       case 'abs':
+        return f[e.op](a);
       case 'sqrt':
       case 'floor':
       case 'ceil':

@@ -213,7 +213,6 @@ export const PLAIN = {
   'i64x2.gt_s': SIMD + 217,
   'i64x2.le_s': SIMD + 218,
   'i64x2.ge_s': SIMD + 219,
-  'f32x4.abs': SIMD + 224,
   'f32x4.neg': SIMD + 225,
   'f32x4.sqrt': SIMD + 227,
   'f32x4.add': SIMD + 228,
