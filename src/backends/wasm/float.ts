@@ -143,13 +143,16 @@ export class Float {
     return this.graph.op('v128.not', a);
   }
 
-  /** `mask ? a : b`. A side that is +0 costs one instruction instead of three. */
+  /**
+   * `mask ? a : b`. A side that is +0 costs one instruction instead of three, as does the relaxed choice on x86; of
+   * whole lanes, which masks are made of, its result is the same everywhere.
+   */
   select(mask: Vec, a: Operand, b: Operand): Vec {
     const x = this.vec(a);
     const y = this.vec(b);
     if (Object.is(y.value, 0)) return this.and(x, mask);
     if (Object.is(x.value, 0)) return this.andnot(y, mask);
-    return this.graph.op('v128.bitselect', x, y, mask);
+    return this.graph.op(this.fused ? `${this.bitsWidth}.relaxed_laneselect` : 'v128.bitselect', x, y, mask);
   }
 
   /** The sign bit of x alone. */

@@ -246,6 +246,8 @@ export const PLAIN = {
   'f32x4.relaxed_nmadd': SIMD + 262,
   'f64x2.relaxed_madd': SIMD + 263,
   'f64x2.relaxed_nmadd': SIMD + 264,
+  'i32x4.relaxed_laneselect': SIMD + 267,
+  'i64x2.relaxed_laneselect': SIMD + 268,
 } as const;
 
 /** Loads and stores: `[opcode, log2 of natural alignment]`. */
