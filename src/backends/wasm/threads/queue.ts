@@ -36,8 +36,8 @@ export interface Call {
 }
 export type Task = readonly Call[];
 
-/** Steps (multiplications, or elements moved four times) that may be queued before the calling thread takes part: about a millisecond. */
-const ENOUGH = 2 ** 24;
+/** Steps (multiplications, or elements moved four times) that may be queued before the calling thread takes part: about a millisecond of a library's fastest products. */
+const ENOUGH = 2 ** 27;
 /** Turns of the loop before the caller sleeps. */
 const SPINS = 20_000;
 /** Milliseconds it sleeps at once. */
