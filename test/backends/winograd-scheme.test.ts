@@ -88,19 +88,31 @@ describe('a convolution that a library would take', () => {
     multiply: () => expect.unreachable(),
   };
 
+  const leaves = (scheme: Scheme, size: readonly [number, number], ofPlaces: NativeGemm | null): boolean =>
+    worthLeaving(scheme, [3, 3], size, 8, 32, 32, library, ofPlaces);
+
   it('goes by tiles where there is a library for those as well, or none at all', () => {
     for (const scheme of [dense(), denseReversed(), strided(), transposedFromEven(), transposedFromOdd()]) {
-      expect(worthLeaving(scheme, [14, 14], library, library)).toBe(true);
-      expect(worthLeaving(scheme, [14, 14], null, null)).toBe(true);
+      expect(leaves(scheme, [14, 14], library)).toBe(true);
+      expect(worthLeaving(scheme, [3, 3], [14, 14], 8, 32, 32, null, null)).toBe(true);
     }
   });
 
   it('is left to it where tiles would save less than it is quicker by', () => {
     for (const scheme of [transposedFromEven(), transposedFromOdd()]) {
-      expect(worthLeaving(scheme, [16, 31], library, null)).toBe(true);
-      expect(worthLeaving(scheme, [14, 14], library, null)).toBe(false);
+      expect(leaves(scheme, [16, 31], null)).toBe(true);
+      expect(leaves(scheme, [14, 14], null)).toBe(false);
     }
-    expect(worthLeaving(strided(), [16, 16], library, null)).toBe(false);
-    expect(worthLeaving(dense(), [14, 14], library, null)).toBe(true);
+    expect(leaves(strided(), [16, 16], null)).toBe(false);
+    expect(leaves(dense(), [14, 14], null)).toBe(true);
+  });
+
+  it('is left to it where many weights of large windows are transformed for few tiles', () => {
+    const of = (taps: number, images: number, channels: number, whole: NativeGemm | null): boolean =>
+      worthLeaving(dense(), [taps, taps], [14, 14], images, channels, channels, whole, whole);
+    expect(of(5, 2, 128, library)).toBe(false);
+    expect(of(5, 3, 128, library)).toBe(true);
+    expect(of(5, 1, 256, null)).toBe(true);
+    expect(of(3, 1, 512, library)).toBe(true);
   });
 });

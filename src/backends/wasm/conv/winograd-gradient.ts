@@ -62,17 +62,18 @@ function tilingOf(task: WeightTask) {
   const [rows, channels, ...taps] = [out.shape[0]! / groups, ...out.shape.slice(1)] as [number, number, ...number[]];
   const sizes = y.shape.slice(2);
   const scheme = schemeOf(stride);
+  if (scheme === null) return null;
+  const size = [scheme, taps, sizes, y.shape[0]!, channels, rows] as const;
   const fits =
-    scheme !== null &&
     out.dtype === 'float32' &&
-    worthTiles(scheme, taps, sizes, y.shape[0]!, channels, rows) &&
+    worthTiles(...size) &&
     dilation.slice(-2).every((n) => n === 1) &&
     (channels * windowCount(taps)) % VECTOR === 0 &&
     (x.strides.at(-1) === 1 || before.some((n) => n > 0)) &&
     (y.strides.at(-1) === 1 || sizes.slice(-2).some((n) => n % scheme.outputs > 0));
   if (!fits) return null;
   const blocks = blocksOf(task, scheme);
-  return worthLeaving(scheme, sizes, nativeForGradient(task), blocks.native) ? { scheme, ...blocks } : null;
+  return worthLeaving(...size, nativeForGradient(task), blocks.native) ? { scheme, ...blocks } : null;
 }
 
 /** How the tiles of a gradient go in blocks, rows at a time, and the library for their products. */

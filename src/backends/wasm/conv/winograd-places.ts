@@ -197,16 +197,27 @@ export const nativeForPlaces = (
 ): NativeGemm | null =>
   rows * columns * k < WORTH_CALLS ? null : plan.native('float32', rows * columns * k * places * count);
 
+/** Channels of the source and of the result for each tile from which on several windows of weights take more than tiles save. */
+const MOST_CHANNELS = 8;
+
 /**
- * Whether tiles may take a convolution of results or cotangents of `sizes` from a library, if there is one for `whole`:
- * without one for products of places they must save more than it is quicker by.
+ * Whether tiles may take what `worthTiles` says from a library, if there is one for `whole`: where windows are cut into
+ * several there must be enough tiles to transform so many weights for, and without a library for products of places
+ * they must save more than it is quicker by.
  */
 export const worthLeaving = (
   scheme: Scheme,
+  taps: readonly number[],
   sizes: readonly number[],
+  images: number,
+  channels: number,
+  rows: number,
   whole: NativeGemm | null,
   ofPlaces: NativeGemm | null,
-): boolean => whole === null || ofPlaces !== null || usedOf(scheme, sizes) >= scheme.worth.leaves;
+): boolean =>
+  whole === null ||
+  ((product(windowsOf(taps)) === 1 || images * product(tileCounts(scheme, sizes)) * MOST_CHANNELS > channels + rows) &&
+    (ofPlaces !== null || usedOf(scheme, sizes) >= scheme.worth.leaves));
 
 /** Steps of products for `deal`: none, so that they are not shared, where workers cannot make them. */
 export const sharedSteps = (native: NativeGemm | null, steps: number): number =>

@@ -85,14 +85,15 @@ export function tilingOf(task: Task, parts: readonly Part[]): Tiling | null {
   const images = out.shape[0]!;
   const { scheme, sizes } = lie;
   const taps = lie.taps.map((list) => list.length);
+  const size = [scheme, taps, sizes, images, source.shape[1]! / groups, out.shape[1]! / groups] as const;
   const fits =
     out.dtype === 'float32' &&
-    worthTiles(scheme, taps, sizes, images, source.shape[1]! / groups, out.shape[1]! / groups) &&
+    worthTiles(...size) &&
     (weight.strides.at(-1) === 1 || fillOf(taps).some((n) => n > 0)) &&
     (source.strides.at(-1) === 1 || before.some((n) => n > 0));
   if (!fits) return null;
   const blocks = blocksOf(task, lie);
-  return worthLeaving(scheme, sizes, nativeForParts(task, parts, images), blocks.native) ? { ...lie, blocks } : null;
+  return worthLeaving(...size, nativeForParts(task, parts, images), blocks.native) ? { ...lie, blocks } : null;
 }
 
 /** What the products of a convolution are summed over, how its tiles go in blocks, rows at a time, and the library for them. */
