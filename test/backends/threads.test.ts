@@ -119,6 +119,11 @@ const work: Readonly<Record<string, () => Tensor>> = {
     return cat([...parts, many.double().sum(1).float().flatten()]);
   },
   'sum of everything': () => long.sum(),
+  'losses of everything': () => {
+    const target = long.flip(0);
+    const losses = [F.mseLoss(long, target), F.l1Loss(long, target), F.huberLoss(long, target, { reduction: 'sum' })];
+    return cat(losses.map((y) => (y as Tensor).reshape([1])));
+  },
   'sum of integers': () => whole.sum(),
   'sum of rows': () => tall.sum(1),
   'mean of columns': () => tall.mean(0),
