@@ -176,9 +176,10 @@ export function poissonNllLoss(
   const reduction = reductionOf('poissonNllLoss', options, ['logInput', 'full', 'eps']);
   checkTensors('poissonNllLoss', x, target);
   const { logInput = true, full = false, eps = 1e-8 } = options ?? {};
-  const loss = logInput
-    ? named(poissonTerms(x, target), 'SubBackward0')
-    : e.sub(x, e.mul(target, e.log(e.add(x, eps))));
+  // Of two dtypes the exponential is that of its own, which is not the result's.
+  const ofRate = (): TensorBase =>
+    x.dtype === target.dtype ? named(poissonTerms(x, target), 'SubBackward0') : e.sub(e.exp(x), e.mul(target, x));
+  const loss = logInput ? ofRate() : e.sub(x, e.mul(target, e.log(e.add(x, eps))));
   if (!full) return reduced(loss, reduction);
   // Stirling's approximation of log t!, for counts above 1.
   const term = e.add(e.sub(e.mul(target, e.log(target)), target), e.mul(e.log(e.mul(target, 2 * Math.PI)), 0.5));

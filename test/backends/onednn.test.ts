@@ -61,9 +61,10 @@ describe('whether it is there', () => {
 test("larger products are its own, small ones and those of a few columns the other library's", () => {
   const calls: (readonly number[])[] = [];
   const others: (readonly number[])[] = [];
+  const told: number[] = [];
   const functions: Readonly<Record<string, Native>> = {
     dnnl_get_effective_cpu_isa: () => AVX512,
-    omp_set_num_threads: () => 0,
+    omp_set_num_threads: (n) => told.push(n as number),
     dnnl_sgemm: (...args) => calls.push(args),
   };
   const found = findOneDnn(koffiOf({ whole: libraryOf(functions) }), ['whole'], openBlas('Haswell'));
@@ -71,6 +72,7 @@ test("larger products are its own, small ones and those of a few columns the oth
   gemm(ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, 64, 32, 32, 1, 1000, 40, 2000, 41, 1, 3000, 42);
   gemm(ROW_MAJOR, TRANSPOSE, NO_TRANSPOSE, 640, 8, 320, 1, 1000, 640, 2000, 8, 0, 3000, 8);
   gemm(ROW_MAJOR, TRANSPOSE, NO_TRANSPOSE, 32, 32, 63, 1, 1000, 32, 2000, 32, 0, 3000, 32);
+  expect(told).toEqual([1]);
   const [n, t] = [...'NT'].map((letter) => letter.charCodeAt(0));
   expect(calls).toEqual([[n, t, 64, 32, 32, 1, 1000, 40, 2000, 41, 1, 3000, 42]]);
   expect(others.map((args) => args.slice(1, 6))).toEqual([

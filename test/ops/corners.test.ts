@@ -22,6 +22,12 @@ describe('dtypes', () => {
     expect(seen(x.cumprod(0, { dtype: 'uint8' }))).toEqual(['uint8', [200, 32, 64]]);
   });
 
+  it('a Poisson loss exponentiates in the dtype of its rate', () => {
+    const counts = tensor([0, 0], { dtype: 'float64' });
+    const losses = functional.poissonNllLoss(tensor([1, 89]), counts, { reduction: 'none' });
+    expect(seen(losses)).toEqual(['float64', [Math.fround(Math.E), Number.POSITIVE_INFINITY]]);
+  });
+
   it('sumToSize to a scalar is a sum, which counts in int32', () => {
     expect(seen(bytes([200, 100]).sumToSize([]))).toEqual(['int32', 300]);
     expect(seen(tensor(true).sumToSize([]))).toEqual(['int32', 1]);

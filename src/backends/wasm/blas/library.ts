@@ -107,12 +107,7 @@ function open(koffi: Koffi, path: string, wider: readonly string[] = []): Blas {
       return found;
     },
     addressOf: (view) => Number(koffi.address(view)),
-    setThreads: setThreads
-      ? (n) => {
-          setThreads(n);
-          wide?.setThreads(n);
-        }
-      : null,
+    setThreads: setThreads ? (n) => void setThreads(n) : null,
   };
 }
 

@@ -26,7 +26,6 @@ export interface OneDnn {
   readonly path: string;
   /** Products of float32 matrices: small ones by `other`, larger ones here. */
   beside(other: Gemm): Gemm;
-  readonly setThreads: (n: number) => void;
 }
 
 const [PLAIN, TRANSPOSED] = ['N', 'T'].map((letter) => letter.charCodeAt(0)) as [number, number];
@@ -37,6 +36,8 @@ function open(koffi: Koffi, path: string): OneDnn | null {
   if ((isa & AVX512) !== AVX512) return null;
   // Absent where its threads are others than OpenMP's, which could not be held to one.
   const setThreads = library.func('omp_set_num_threads', 'void', ['int']);
+  // For good, on the thread that opens it: what OpenBLAS is told to use for LAPACK it does not use for small products.
+  setThreads(1);
   const matrix = [ADDRESS, 'int64'];
   const parameters = ['int8', 'int8', 'int64', 'int64', 'int64', 'float', ...matrix, ...matrix, 'float', ...matrix];
   const sgemm = library.func('dnnl_sgemm', 'int', parameters);
@@ -50,7 +51,6 @@ function open(koffi: Koffi, path: string): OneDnn | null {
         sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
       }
     },
-    setThreads: (n) => void setThreads(n),
   };
 }
 
