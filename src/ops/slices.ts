@@ -1,15 +1,17 @@
-import { apply1 } from '../core/apply.ts';
+import { apply1, isBare } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
-import { defineOp, type Op } from '../core/op.ts';
+import { defineOp, type Op, type RuleContext } from '../core/op.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { alias, fresh, type Place, TensorBase, viewOf } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
+import { addInto } from './elementwise.ts';
 import { fillKernel } from './filled.ts';
 import { unsqueeze } from './view.ts';
 
 /*
- * Views of a part: a slice or one index along a dimension. The gradient of both is a copy into zeros.
+ * Views of a part: a slice or one index along a dimension. The gradient of both is a copy into zeros, or
+ * added to what has arrived of the whole's.
  */
 
 interface SliceAttrs {
@@ -31,13 +33,27 @@ export function slicePlace({ shape, strides, offset }: Place, { dim, start, step
 const viewAt = (x: TensorBase, { shape, strides, offset }: Place): TensorBase => viewOf(x, shape, strides, offset);
 const aliasAt = (x: TensorBase, { shape, strides, offset }: Place): TensorBase => alias(x, shape, strides, offset);
 
+/** The whole's gradient as far as it has arrived, with that of a part added to it; null where nothing may be added. */
+function addedAt<A>(place: (whole: Place, attrs: A) => Place, g: TensorBase, c: RuleContext<A>): TensorBase | null {
+  const whole = c.arrived(0);
+  if (whole === null || whole.dtype !== g.dtype || !isBare([g, whole])) return null;
+  addInto(aliasAt(whole, place(whole, c.attrs)), g);
+  return whole;
+}
+
 /** y = x[…, start : start + length·step : step, …] */
 const sliceOp: Op<SliceAttrs> = defineOp({
   name: 'slice',
   view: true,
   inputs: ['x'],
   forward: ([x], attrs) => viewAt(x, slicePlace(x, attrs)),
-  vjp: { x: [[], (g, _, c) => apply1(sliceBackwardOp, [g], { ...c.attrs, size: c.shape(0)[c.attrs.dim] })] },
+  vjp: {
+    x: [
+      [],
+      (g, _, c) =>
+        addedAt(slicePlace, g, c) ?? apply1(sliceBackwardOp, [g], { ...c.attrs, size: c.shape(0)[c.attrs.dim] }),
+    ],
+  },
   jvp: 'linear',
   vmap: ([x], _, attrs) => apply1(sliceOp, [x], { ...attrs, dim: attrs.dim + 1 }),
 });
@@ -132,6 +148,7 @@ const selectOp: Op<SelectAttrs> = defineOp({
     x: [
       [],
       (g, _, c) =>
+        addedAt(selectPlace, g, c) ??
         apply1(sliceBackwardOp, [unsqueeze(g, c.attrs.dim)], {
           dim: c.attrs.dim,
           start: c.attrs.index,

@@ -1,6 +1,6 @@
 /**
- * What several nodes deliver to one place is added up. Products add to what is there while they are made; nobody
- * may be able to tell but by the last bits.
+ * What several nodes deliver to one place is added up. Products add to what is there while they are made, and so do
+ * gradients of parts; nobody may be able to tell but by the last bits.
  */
 import { autograd, type Tensor } from 'nabla';
 import { describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ const leaves = (): Leaves => ({
   bias: leaf([N], 4),
 });
 
-/** Functions in which a matrix is a factor of several products, so that its gradient arrives in parts. */
+/** Functions in which a matrix is a factor of several products, or read in parts, so that its gradient arrives in parts. */
 const programs: Readonly<Record<string, (l: Leaves) => Tensor>> = {
   'the right factor of several': ({ w, x }) =>
     x.mm(w).sin().sum().add(x.cos().mm(w).cos().sum()).add(x.exp().mm(w).sum()),
@@ -64,6 +64,52 @@ const programs: Readonly<Record<string, (l: Leaves) => Tensor>> = {
       .sin()
       .sum()
       .add(x.slice(0, 0, 3).mm(w).cos().sum()),
+  'read in slices that overlap': ({ x }) =>
+    x
+      .slice(0, 1)
+      .mul(x.slice(0, 0, -1))
+      .sum()
+      .add(
+        x
+          .slice(1, 0, -1, 2)
+          .sin()
+          .mul(x.narrow(1, 2, 3))
+          .sum(),
+      ),
+  'read row by row': ({ w, bias }) => {
+    let h = bias;
+    for (let i = 0; i < K; i++) h = h.mul(w.select(0, i)).add(w.select(0, K - 1 - i).cos());
+    return h.sum();
+  },
+  'read by columns of its transpose, whole and in parts': ({ v }) => {
+    const w = v.t();
+    return w
+      .select(0, 2)
+      .mul(w.select(-1, 0).sum())
+      .sum()
+      .add(w.sin().sum())
+      .add(w.slice(1, 3, 5).cos().sum())
+      .add(w.sum().square());
+  },
+  'read through views of views': ({ x }) =>
+    x
+      .slice(0, 2)
+      .select(1, 3)
+      .exp()
+      .sum()
+      .add(
+        x
+          .select(0, 4)
+          .slice(0, 1, 4)
+          .mul(x.at(5, [0, 3, 3]))
+          .sum(),
+      ),
+  'read element by element': ({ bias }) =>
+    bias
+      .at(0)
+      .mul(bias.at(3))
+      .add(bias.at(3).sin())
+      .sub(bias.at(-1).mul(bias.at(0))),
 };
 
 describe.each(Object.entries(programs))('a matrix is %s', (_, f) => {
