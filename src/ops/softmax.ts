@@ -1,4 +1,4 @@
-import { LineKernel } from '../backends/wasm/lines.ts';
+import { LineKernel, LONGEST_LINE } from '../backends/wasm/lines.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1, isBare } from '../core/apply.ts';
@@ -31,14 +31,9 @@ import {
  * itself is not.
  */
 
-/** The reference point m: the maximum, or 0 where that is infinite (so that inf − inf does not arise). */
-const finiteOrZero: Expr = select(compare('eq', unary('abs', arg(0)), Number.POSITIVE_INFINITY), 0, arg(0));
 const less = (x: Expr, m: Expr): Expr => binary('sub', x, m);
-const shiftedExp: Expr = unary('exp', less(arg(0), arg(1)));
 
 interface Kernels {
-  /** Σ exp(x − m) */
-  readonly total: ReduceKernel;
   /** log Σ exp(x − m), for maxima m */
   readonly logTotal: ReduceKernel;
   /** exp(x − m) */
@@ -49,8 +44,6 @@ interface Kernels {
   readonly share: MapKernel;
   /** (x − m) − s */
   readonly logShare: MapKernel;
-  /** m + log s */
-  readonly combine: MapKernel;
   /** The softmax of lines, and its logarithm. */
   readonly lines: LineKernel;
   readonly logLines: LineKernel;
@@ -103,13 +96,11 @@ function kernelsFor(dtype: DType): Kernels {
       };
     };
     k = {
-      total: total('sumExp', 2, shiftedExp),
       logTotal: total('logSumExp', 2, weight, unary('log', arg(0))),
       weigh: map('softmaxWeigh', 2, weight),
       inverse: total('inverseSum', 1, arg(0), binary('div', constant(1), arg(0))),
       share: map('softmaxShare', 2, binary('mul', arg(0), arg(1))),
       logShare: map('logSoftmaxShare', 3, less(less(arg(0), arg(1)), arg(2))),
-      combine: map('logSumExpCombine', 2, binary('add', arg(0), unary('log', arg(1)))),
       lines: onLines('softmax', dtype),
       logLines: onLines('logSoftmax', dtype),
       sumLines: sumOnLines(dtype),
@@ -197,13 +188,13 @@ function gradientOnLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKern
 function gradientAtOnce(g: TensorBase, y: TensorBase, dim: number, logarithm: boolean): TensorBase | null {
   if (y.count === 0 || !isBare([g, y])) return null;
   const dims = y.shape.length === 0 ? [] : [dim];
-  const lines = linesOver(y.shape, dims);
+  const lines = linesOver(y, dims, 3);
   return internally(() => {
     const out = fresh(y.shape, y.dtype);
     const k = kernelsFor(y.dtype);
     const gradient = logarithm ? k.logGradient : k.gradient;
     if (lines !== null) {
-      gradient.lines.run(lines.lines, lines.length, [out], [inOrder(y), inOrder(g)]);
+      gradient.lines.run(lines.lines, lines.length, [out], [inOrder(y), inOrder(g)], [], lines.beside);
       return out;
     }
     const s = fresh(reducedShape(y.shape, { dims, keepdim: true, all: false }), y.dtype);
@@ -220,11 +211,11 @@ const STRETCH = 2 ** 12;
  * The log-sum-exp of lines of a tensor whose elements lie in order. A long line is cut into stretches, and
  * is the log-sum-exp of theirs.
  */
-function overLines(x: TensorBase, { lines, length }: Lines): TensorBase {
+function overLines(x: TensorBase, { lines, length, beside }: Lines): TensorBase {
   const { sumLines } = kernelsFor(x.dtype);
-  if (length <= 2 * STRETCH) {
-    const y = fresh([lines], x.dtype);
-    sumLines.run(lines, length, [y], [x]);
+  if (beside > 1 || length <= 2 * STRETCH) {
+    const y = fresh([lines * beside], x.dtype);
+    sumLines.run(lines, length, [y], [x], [], beside);
     return y;
   }
   const whole = Math.floor(length / STRETCH);
@@ -236,7 +227,19 @@ function overLines(x: TensorBase, { lines, length }: Lines): TensorBase {
     sumLines.run(whole, STRETCH, [from(y, i * parts)], [from(x, i * length)]);
     if (rest > 0) sumLines.run(1, rest, [from(y, i * parts + whole)], [from(x, i * length + whole * STRETCH)]);
   }
-  return overLines(y, { lines, length: parts });
+  return overLines(y, { lines, length: parts, beside });
+}
+
+/** A tensor with some dimensions last, where they are lines. */
+function turned(x: TensorBase, dims: readonly number[]): readonly [TensorBase, Lines] {
+  const order = [...x.shape.keys()].filter((d) => !dims.includes(d)).concat(dims);
+  const view = alias(
+    x,
+    order.map((d) => x.shape[d]),
+    order.map((d) => x.strides[d]),
+  );
+  const length = dims.reduce((n, d) => n * x.shape[d], 1);
+  return [inOrder(view), { lines: x.count / length, length, beside: 1 }];
 }
 
 /** What a kernel makes of x and others, with the reduced dimensions kept as in m. */
@@ -290,13 +293,13 @@ const logsumexpOp: Op<ReduceAttrs> = defineOp({
     if (x.count === 0)
       return reduce({ name: 'logSum', fold: 'sum', post: unary('log', arg(0)) }, x, x.dtype, x.dtype, attrs);
     return internally(() => {
-      const lines = asLines(x.shape, attrs.dims);
-      if (lines !== null) return alias(overLines(inOrder(x), lines), shape, contiguousStrides(shape));
-      const kept = { ...attrs, keepdim: true };
-      const k = kernelsFor(x.dtype);
-      const m = reduce({ name: 'finiteMax', fold: 'max', post: finiteOrZero }, x, x.dtype, x.dtype, kept);
-      const y = mapped(k.combine, m.shape, x.dtype, [m, totalled(k.total, m, [x, m], kept)]);
-      return attrs.keepdim ? y : alias(y, shape, contiguousStrides(shape));
+      const { dims } = attrs;
+      const found = asLines(x.shape, dims);
+      const y =
+        found !== null && (found.beside === 1 || found.length <= LONGEST_LINE)
+          ? overLines(inOrder(x), found)
+          : overLines(...turned(x, dims));
+      return alias(y, shape, contiguousStrides(shape));
     });
   },
   vjp: {
@@ -324,10 +327,10 @@ function shares(x: TensorBase, dim: number, logarithm: boolean): TensorBase {
   return internally(() => {
     const k = kernelsFor(x.dtype);
     const dims = x.shape.length === 0 ? [] : [dim];
-    const lines = linesOver(x.shape, dims);
+    const lines = linesOver(x, dims, 2);
     if (lines !== null) {
       const y = fresh(x.shape, x.dtype);
-      (logarithm ? k.logLines : k.lines).run(lines.lines, lines.length, [y], [inOrder(x)]);
+      (logarithm ? k.logLines : k.lines).run(lines.lines, lines.length, [y], [inOrder(x)], [], lines.beside);
       return y;
     }
     const attrs: ReduceAttrs = { dims, keepdim: true, all: false };

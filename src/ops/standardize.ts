@@ -173,8 +173,8 @@ function kernelsFor(dtype: DType): Kernels {
 }
 
 /** The lines that kernels can go over: weights, if there are any, are those of a line. */
-function linesFor(shape: readonly number[], dims: readonly number[], weights: TensorBase | undefined): Lines | null {
-  const lines = linesOver(shape, dims);
+function linesFor(x: TensorBase, dims: readonly number[], weights: TensorBase | undefined): Lines | null {
+  const lines = linesOver(x, dims);
   const fits = weights === undefined || weights.shape.length === dims.length;
   return lines !== null && lines.length > 0 && fits ? lines : null;
 }
@@ -198,7 +198,7 @@ export function standardized(
     const kept = reducedShape(x.shape, { dims, keepdim: true, all: false });
     const [y, mean, variance] = [fresh(x.shape, x.dtype), fresh(kept, x.dtype), fresh(kept, x.dtype)];
     const [w, b] = weights;
-    const lines = linesFor(x.shape, dims, w);
+    const lines = linesFor(x, dims, w);
     if (lines !== null) {
       const ins = [x, ...weights].map(inOrder);
       k.lines[w === undefined ? 0 : 1].run(lines.lines, lines.length, [y, mean, variance], ins, [n, eps]);
@@ -225,7 +225,7 @@ export function gradientsAtOnce(
 ): readonly (TensorBase | null)[] | null {
   if (!isBare(inputs)) return null;
   const [g, x, mean, v, w] = inputs;
-  const lines = linesFor(g.shape, dims, w);
+  const lines = linesFor(g, dims, w);
   const k = kernelsFor(g.dtype);
   if (lines !== null) {
     if ((wanted & 1) === 0) return [null, null, null];
@@ -281,7 +281,7 @@ function cotangentSums(
     return [fresh(kept, g.dtype), fresh(kept, g.dtype)];
   };
   const ends = g.shape.map((_, d) => d).filter((d) => g.shape.every((n, e) => e < d || n === 1 || dims.includes(e)));
-  const lines = linesOver(g.shape, ends);
+  const lines = linesOver(g, ends);
   if (lines === null || lines.length < SHORT_LINE || g.count < FEW) {
     const sums = room(dims);
     k.sums[0].run(sums[0], [g], g.shape, dims, [1]);

@@ -59,6 +59,43 @@ describe.each(['float32', 'float64'] as const)('line kernels of %s', (dtype) => 
     }
   });
 
+  it.each([false, true])('lines side by side, deterministic: %s', (strict) => {
+    setDeterministic(strict);
+    const [y, m, z] = [arg(2), arg(4), arg(5)];
+    const beside = new LineKernel({
+      name: 'beside',
+      compute,
+      ins: [each],
+      scalars: 1,
+      outs: [each, line],
+      passes: [
+        { map: x, fold: 'sum', post: binary('div', m, arg(1)), keep: 1 },
+        { map: unary('exp', binary('sub', x, m)), store: 0, fold: 'sum' },
+        { map: binary('div', y, z), store: 0 },
+      ],
+    });
+    const groups = 3;
+    for (const n of [1, 2, 17, 33]) {
+      for (const lines of [2, 3, 4, 5, 7, 16, 18, 23]) {
+        const xs = numbers(groups * n * lines, n);
+        const input = room(dtype, [groups, n, lines]);
+        fill(input, xs);
+        const outs = [room(dtype, [groups, n, lines]), room(dtype, [groups, lines])];
+        beside.run(groups, n, outs, [input], [n], lines);
+        const [shares, means] = outs.map(values);
+        for (let r = 0; r < groups * lines; r++) {
+          const at = (i: number): number => (Math.floor(r / lines) * n + i) * lines + (r % lines);
+          const own = Array.from({ length: n }, (_, i) => xs[at(i)]);
+          const mean = own.reduce((a, b) => a + b, 0) / n;
+          const weighed = own.map((v) => Math.exp(v - mean));
+          const sum = weighed.reduce((a, b) => a + b, 0);
+          expect(means[r]).toBeCloseTo(mean, digits);
+          for (let i = 0; i < n; i++) expect(shares[at(i)]).toBeCloseTo(weighed[i] / sum, digits);
+        }
+      }
+    }
+  });
+
   it('the greatest of what is a number; nothing is written past a line', () => {
     const greatest = new LineKernel({
       name: 'greatest',

@@ -132,6 +132,21 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'where the largest is': () => cat([long.argmax().reshape([1]), tall.argmax(1)]),
   softmax: () => tall.softmax(1),
   'softmax of columns': () => tall.softmax(0),
+  'lines side by side': () => {
+    const shapes = [
+      [2000, 19, 17],
+      [2, 30, 11_219],
+      [7, 64, 1503],
+    ];
+    const all = shapes.flatMap((shape) => {
+      const x = long.slice(0, 0, shape[0] * shape[1] * shape[2]).reshape(shape);
+      const leaves = [x.clone().requiresGrad_(), x.clone().requiresGrad_()];
+      const ys = [leaves[0].softmax(1), leaves[1].logSoftmax(1)];
+      for (const y of ys) y.backward({ gradient: x });
+      return [...ys.map((y) => y.detach()), ...leaves.map((t) => t.grad as Tensor), x.logsumexp(1)];
+    });
+    return cat(all.map((y) => y.flatten()));
+  },
   'softmax of one long line': () => long.softmax(0),
   'logarithm of a softmax': () => tall.float().logSoftmax(1),
   'log-sum-exp of lines': () => tall.logsumexp(1),

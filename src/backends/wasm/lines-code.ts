@@ -64,13 +64,23 @@ const foldOf = (fold: 'sum' | 'greatest', compute: Compute): FoldCode =>
 /** Vectors that go side by side. */
 const WIDTH = 4;
 
-/** Parameters: lines, the length of a line, addresses of the outputs and of the inputs, scalars. */
-export function compileLines(program: LineProgram): WasmFunction {
+/** Moves an address by as many elements as are pushed. */
+function move(b: FunctionBody, address: Local, dtype: DType, push: () => void): void {
+  push();
+  b.i32(dtypeInfo(dtype).bytes).op('i32.mul').get(address).op('i32.add').set(address);
+}
+
+/**
+ * Parameters: lines, the length of a line, addresses of the outputs and of the inputs, scalars. Where lines stand side
+ * by side (`across`) the first is how many groups of them there are, and before the addresses come the lines of a group
+ * and how far apart elements of one are.
+ */
+export function compileLines(program: LineProgram, across: boolean): WasmFunction {
   const { outs, ins, scalars } = program;
-  const params: ValType[] = ['i32', 'i32', ...[...outs, ...ins].map((): ValType => 'i32')];
+  const params = new Array<ValType>((across ? 4 : 2) + outs.length + ins.length).fill('i32');
   for (let i = 0; i < scalars; i++) params.push('f64');
   const body = new FunctionBody('lines', params, []);
-  new LineCode(body, program).emit();
+  new LineCode(body, program, across).emit();
   return instantiate([body], mathImports, mathProvided).lines;
 }
 
@@ -90,23 +100,28 @@ class LineCode {
   readonly #outs: readonly Placed[];
   readonly #ins: readonly Placed[];
   readonly #scalars: readonly Local[];
+  /** How far apart elements of a line are, where every lane is another line. */
+  readonly #apart: Local | null;
   /** Inputs of one element per line, in every lane. */
   readonly #splats = new Map<Placed, Local>();
-  readonly #values: Local[] = [];
+  /** The values of a line; or of several vectors of lines. */
+  #values: Local[][] = [[]];
 
-  constructor(b: FunctionBody, program: LineProgram) {
+  constructor(b: FunctionBody, program: LineProgram, across: boolean) {
     const { compute, outs, ins, scalars } = program;
     this.#b = b;
     this.#program = program;
+    this.#apart = across ? b.params[3] : null;
     this.#compute = compute;
     this.#lanes = lanesOf(compute);
     this.#length = b.params[1];
-    const placed = (o: LineOperand, i: number): Placed => ({ ...o, start: b.params[2 + i], place: b.local('i32') });
+    const addresses = b.params.slice(across ? 4 : 2);
+    const placed = (o: LineOperand, i: number): Placed => ({ ...o, start: addresses[i], place: b.local('i32') });
     this.#outs = outs.map(placed);
     this.#ins = ins.map((o, i) => placed(o, outs.length + i));
     this.#scalars = Array.from({ length: scalars }, (_, i) => {
       const l = b.local('v128');
-      b.get(b.params[2 + outs.length + ins.length + i]);
+      b.get(addresses[outs.length + ins.length + i]);
       if (compute === 'f32') b.op('f32.demote_f64', 'f32x4.splat');
       else b.op('f64x2.splat');
       b.set(l);
@@ -117,6 +132,10 @@ class LineCode {
   emit(): void {
     const b = this.#b;
     timesOrNever(b, b.params[0], () => {
+      if (this.#apart !== null) {
+        this.#sideBySide(b.params[2], this.#apart);
+        return;
+      }
       for (const o of this.#ins) {
         if (o.extent !== 'line') continue;
         const l = this.#splats.get(o) ?? b.local('v128');
@@ -124,7 +143,7 @@ class LineCode {
         loadSplat(b, o.dtype, this.#compute, o.start);
         b.set(l);
       }
-      for (const pass of this.#program.passes) this.#pass(pass);
+      for (const pass of this.#program.passes) this.#pass(pass, 1);
       for (const { dtype, extent, start } of [...this.#outs, ...this.#ins]) {
         const { bytes } = dtypeInfo(dtype);
         if (extent === 'line') advance(b, start, bytes);
@@ -133,74 +152,151 @@ class LineCode {
     });
   }
 
-  #pass(pass: Pass): void {
-    if (pass.store === undefined && pass.fold === undefined) {
-      this.#keep(pass, emitExprs(this.#b, this.#compute, [pass.map], this.#fixed())[0]);
+  /** A group of lines, some vectors of them at a time. */
+  #sideBySide(lines: Local, apart: Local): void {
+    const b = this.#b;
+    const operands = [...this.#outs, ...this.#ins];
+    const left = copyOf(b, lines);
+    const some = (vectors: number, count?: Local): void => {
+      this.#values = Array.from({ length: vectors }, () => []);
+      for (const pass of this.#program.passes) this.#pass(pass, vectors, count);
+      b.release(...this.#values.flat());
+      for (const o of operands) advance(b, o.start, vectors * this.#vectorBytes(o));
+      advance(b, left, -vectors * this.#lanes);
+    };
+    const whole = (vectors: number): void =>
+      whilst(
+        b,
+        () =>
+          void b
+            .get(left)
+            .i32(vectors * this.#lanes)
+            .op('i32.ge_s'),
+        () => some(vectors),
+      );
+    whole(WIDTH);
+    whole(1);
+    b.get(left).if(() => {
+      b.get(lines).i32(this.#lanes).op('i32.ge_s');
+      b.if(
+        () => {
+          // The last vector makes some lines once more, and the same of them.
+          for (const o of operands) move(b, o.start, o.dtype, () => b.get(left).i32(this.#lanes).op('i32.sub'));
+          b.i32(this.#lanes).set(left);
+          some(1);
+        },
+        () => some(1, left),
+      );
+    });
+    for (const o of operands)
+      move(b, o.start, o.dtype, () => {
+        // What is left is less than nothing where a vector was not whole.
+        b.get(left).get(lines).op('i32.sub').get(apart);
+        if (o.extent === 'each') b.get(this.#length).op('i32.mul');
+        b.op('i32.add');
+      });
+    b.release(left);
+  }
+
+  /** Of a line, or of so many vectors of lines side by side, with `count` of only so many lines. */
+  #pass(pass: Pass, vectors: number, count?: Local): void {
+    const b = this.#b;
+    const { map, store, fold, post } = pass;
+    const apart = this.#apart;
+    const evaluate = (e: Expr, v: number, ...folded: Local[]): Local =>
+      emitExprs(b, this.#compute, [e], [...this.#fixed(v), ...folded])[0];
+    const keep = (value: (v: number) => Local): void => {
+      for (let v = 0; v < vectors; v++) this.#keep(pass, value(v), v, count);
+    };
+    if (store === undefined && fold === undefined) {
+      keep((v) => evaluate(map, v));
       return;
     }
-    const b = this.#b;
-    const code = pass.fold === undefined ? null : foldOf(pass.fold, this.#compute);
-    const folding = code === null ? null : new Folding(b, code, this.#compute);
+    const code = fold === undefined ? null : foldOf(fold, this.#compute);
+    const width = apart === null ? WIDTH : 1;
+    const foldings = code === null ? [] : this.#values.map(() => new Folding(b, code, this.#compute, width));
     const left = copyOf(b, this.#length);
     const steps = b.local('i32');
     const moving = [...this.#outs, ...this.#ins].filter((o) => o.extent !== 'line');
     for (const o of moving) b.get(o.start).set(o.place);
-    const step = (vectors: number): void => {
-      for (const o of moving) advance(b, o.place, vectors * this.#lanes * dtypeInfo(o.dtype).bytes);
+    const step = (ahead: number): void => {
+      for (const o of moving) {
+        if (apart === null) advance(b, o.place, ahead * this.#vectorBytes(o));
+        else move(b, o.place, o.dtype, () => b.get(apart));
+      }
     };
-    const group = WIDTH * this.#lanes;
-    folding?.begin();
-    whilst(
-      b,
-      () => b.get(left).i32(group).op('i32.ge_s'),
-      () => {
-        folding?.open(WIDTH);
-        b.get(left).i32(group).op('i32.div_u').tee(steps).i32(BLOCK_STEPS).get(steps).i32(BLOCK_STEPS);
-        b.op('i32.lt_u', 'select').set(steps);
-        b.get(left).get(steps).i32(group).op('i32.mul', 'i32.sub').set(left);
-        times(b, steps, () => {
-          this.#vectors(pass, folding);
-          step(WIDTH);
-        });
-        folding?.close(WIDTH);
-      },
-    );
-    b.get(left).if(() => {
-      folding?.open(1);
+    const blocks = (elements: number, accumulators: number, body: () => void): void =>
       whilst(
         b,
-        () => b.get(left).i32(this.#lanes).op('i32.ge_s'),
+        () => void b.get(left).i32(elements).op('i32.ge_s'),
         () => {
-          this.#vector(pass, folding, 0, 0);
-          step(1);
-          advance(b, left, -this.#lanes);
+          for (const f of foldings) f.open(accumulators);
+          b.get(left).i32(elements).op('i32.div_u').tee(steps).i32(BLOCK_STEPS).get(steps).i32(BLOCK_STEPS);
+          b.op('i32.lt_u', 'select').set(steps);
+          b.get(left).get(steps).i32(elements).op('i32.mul', 'i32.sub').set(left);
+          times(b, steps, () => {
+            body();
+            step(accumulators);
+          });
+          for (const f of foldings) f.close(accumulators);
         },
       );
-      b.get(left).if(() => this.#vector(pass, folding, 0, 0, left));
-      folding?.close(1);
-    });
+    for (const f of foldings) f.begin();
+    if (apart !== null)
+      blocks(1, 1, () => {
+        if (vectors > 1) this.#vectors(pass, foldings);
+        else this.#vector(pass, foldings, 0, 0, count);
+      });
+    else {
+      blocks(WIDTH * this.#lanes, WIDTH, () => this.#vectors(pass, foldings));
+      b.get(left).if(() => {
+        for (const f of foldings) f.open(1);
+        whilst(
+          b,
+          () => void b.get(left).i32(this.#lanes).op('i32.ge_s'),
+          () => {
+            this.#vector(pass, foldings, 0, 0);
+            step(1);
+            advance(b, left, -this.#lanes);
+          },
+        );
+        b.get(left).if(() => this.#vector(pass, foldings, 0, 0, left));
+        for (const f of foldings) f.close(1);
+      });
+    }
     b.release(left, steps);
-    if (folding === null) return;
-    const folded = folding.result();
-    const value =
-      pass.post === undefined ? folded : emitExprs(b, this.#compute, [pass.post], [...this.#fixed(), folded])[0];
-    this.#keep(pass, value);
+    if (code === null) return;
+    keep((v) => {
+      const folded = foldings[v].result(apart === null);
+      return post === undefined ? folded : evaluate(post, v, folded);
+    });
   }
 
-  #keep({ keep }: Pass, value: Local): void {
-    this.#values.push(value);
+  #keep({ keep }: Pass, value: Local, v: number, count?: Local): void {
+    this.#values[v].push(value);
     if (keep === undefined) return;
-    const { dtype, start } = this.#outs[keep];
-    storeLane(this.#b, dtype, this.#compute, 'value', value, 0, start);
+    const out = this.#outs[keep];
+    if (this.#apart !== null) this.#store(out, value, out.start, v, count);
+    else storeLane(this.#b, out.dtype, this.#compute, 'value', value, 0, out.start);
+  }
+
+  #vectorBytes({ dtype }: LineOperand): number {
+    return this.#lanes * dtypeInfo(dtype).bytes;
+  }
+
+  #store(o: LineOperand, x: Local, place: Local, ahead: number, count?: Local): void {
+    if (count !== undefined) storeFirst(this.#b, o.dtype, this.#compute, 'value', x, count, place);
+    else storeVector(this.#b, o.dtype, this.#compute, 'value', x, place, ahead * this.#vectorBytes(o));
   }
 
   /** Arguments that are elements have no meaning for the line; their places are taken by anything. */
-  #fixed(): Local[] {
-    return this.#args((o) => this.#splats.get(o) ?? o.start);
+  #fixed(v: number): Local[] {
+    return this.#args((o) => this.#splats.get(o) ?? o.start, v);
   }
 
-  #args(element: (o: Placed) => Local): Local[] {
-    return [...this.#ins.map(element), ...this.#scalars, ...this.#outs.map(element), ...this.#values];
+  #args(element: (o: Placed) => Local, v: number): Local[] {
+    const values = this.#values[this.#apart === null ? 0 : v];
+    return [...this.#ins.map(element), ...this.#scalars, ...this.#outs.map(element), ...values];
   }
 
   /** The arguments of a vector, number `ahead` from the places on; what was loaded for them is pushed to `loaded`. */
@@ -217,18 +313,17 @@ class LineCode {
       const splat = this.#splats.get(o);
       if (splat !== undefined) return splat;
       if (!used.has(number.get(o) as number)) return o.start;
-      if (count === undefined)
-        loadVector(b, o.dtype, this.#compute, o.place, ahead * this.#lanes * dtypeInfo(o.dtype).bytes);
+      if (count === undefined) loadVector(b, o.dtype, this.#compute, o.place, ahead * this.#vectorBytes(o));
       else loadFirst(b, o.dtype, this.#compute, count, o.place);
       const l = b.local('v128');
       b.set(l);
       loaded.push(l);
       return l;
-    });
+    }, ahead);
   }
 
   /** `WIDTH` whole vectors side by side. */
-  #vectors(pass: Pass, folding: Folding | null): void {
+  #vectors(pass: Pass, foldings: readonly Folding[]): void {
     const loaded: Local[] = [];
     const used = argumentsOf(pass.map);
     const rows = Array.from({ length: WIDTH }, (_, v) => this.#load(used, v, loaded));
@@ -238,34 +333,32 @@ class LineCode {
       [pass.map],
       rows,
       (results) => {
-        for (const [v, [x]] of results.entries()) this.#take(pass, folding, x, v, v);
+        for (const [v, [x]] of results.entries()) this.#take(pass, foldings, x, v, v);
       },
       () => {
-        for (let v = 0; v < WIDTH; v++) this.#vector(pass, folding, v, v);
+        for (let v = 0; v < WIDTH; v++) this.#vector(pass, foldings, v, v);
       },
     );
     this.#b.release(...loaded);
   }
 
   /** One vector, number `ahead` from the places on; with `count` only its first lanes. */
-  #vector(pass: Pass, folding: Folding | null, ahead: number, acc: number, count?: Local): void {
+  #vector(pass: Pass, foldings: readonly Folding[], ahead: number, acc: number, count?: Local): void {
     const b = this.#b;
     const loaded: Local[] = [];
     const args = this.#load(argumentsOf(pass.map), ahead, loaded, count);
     const [x] = emitExprs(b, this.#compute, [pass.map], args);
-    this.#take(pass, folding, x, ahead, acc, count);
+    this.#take(pass, foldings, x, ahead, acc, count);
     b.release(x, ...loaded);
   }
 
-  #take(pass: Pass, folding: Folding | null, x: Local, ahead: number, acc: number, count?: Local): void {
-    const b = this.#b;
+  #take(pass: Pass, foldings: readonly Folding[], x: Local, ahead: number, acc: number, count?: Local): void {
     if (pass.store !== undefined) {
-      const { dtype, place } = this.#outs[pass.store];
-      const offset = ahead * this.#lanes * dtypeInfo(dtype).bytes;
-      if (count === undefined) storeVector(b, dtype, this.#compute, 'value', x, place, offset);
-      else storeFirst(b, dtype, this.#compute, 'value', x, count, place);
+      const out = this.#outs[pass.store];
+      this.#store(out, x, out.place, ahead, count);
     }
-    folding?.take(acc, x, count);
+    if (this.#apart === null) foldings.at(0)?.take(acc, x, count);
+    else foldings.at(acc)?.take(0, x);
   }
 }
 
@@ -278,11 +371,11 @@ class Folding {
   readonly #nan: Local;
   readonly #wide: readonly Local[];
 
-  constructor(b: FunctionBody, code: FoldCode, compute: Compute) {
+  constructor(b: FunctionBody, code: FoldCode, compute: Compute, width: number) {
     this.#b = b;
     this.#code = code;
     this.#compute = compute;
-    this.#accs = Array.from({ length: WIDTH }, () => b.local('v128'));
+    this.#accs = Array.from({ length: width }, () => b.local('v128'));
     this.#nan = b.local('v128');
     this.#wide = wideLocals(b, code);
   }
@@ -315,15 +408,20 @@ class Folding {
     this.#code.absorb(this.#b, this.#wide, this.#accs[0]);
   }
 
-  /** The folded value in every lane; the local is the caller's, and all others are released. */
-  result(): Local {
+  /** The folded values, or that of all lanes in every lane; the local is the caller's, and all others are released. */
+  result(ofAllLanes: boolean): Local {
     const b = this.#b;
-    this.#code.collapse(b, this.#wide);
+    if (ofAllLanes) this.#code.collapse(b, this.#wide);
     this.#code.result(b, this.#wide);
     const value = b.local('v128');
-    b.tee(value).get(value);
-    const { bytes } = dtypeInfo(this.#compute === 'f32' ? 'float32' : 'float64');
-    b.shuffle(Array.from({ length: 16 }, (_, i) => i % bytes)).set(value);
+    b.set(value);
+    if (ofAllLanes) {
+      const { bytes } = dtypeInfo(this.#compute === 'f32' ? 'float32' : 'float64');
+      b.get(value)
+        .get(value)
+        .shuffle(Array.from({ length: 16 }, (_, i) => i % bytes))
+        .set(value);
+    }
     b.release(...this.#accs, this.#nan, ...this.#wide);
     return value;
   }

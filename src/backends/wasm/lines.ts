@@ -17,46 +17,61 @@ export type { LineProgram } from './lines-code.ts';
 /** What an element takes, in steps of `pieceOf`. */
 const ELEMENT_STEPS = 8;
 
+/** Lines side by side that go together: vectors next to each other, whole lines of the cache. */
+const BESIDE = 16;
+
 /** Lines longer than this do not stay in the cache, and are worth being shared between threads: they are not for these kernels. */
 export const LONGEST_LINE = 2 ** 16;
 
 export class LineKernel {
   readonly #program: LineProgram;
-  /** What was compiled, without fused multiply-adds and with them. */
-  readonly #compiled: [WasmFunction | null, WasmFunction | null] = [null, null];
+  /** What was compiled, without fused multiply-adds and with them; then the same for lines side by side. */
+  readonly #compiled: (WasmFunction | undefined)[] = [];
 
   constructor(program: LineProgram) {
     this.#program = program;
   }
 
-  /** Runs over `lines` lines of `length` elements. All operands are contiguous. */
+  /**
+   * Runs over `lines` lines of `length` elements; or over as many groups of lines that stand `beside` each other, an
+   * element of each before the next ones, where inputs have an element for each place. All operands are contiguous.
+   */
   run(
     lines: number,
     length: number,
     outs: readonly Strided[],
     ins: readonly Strided[],
     scalars: readonly number[] = [],
+    beside = 1,
   ): void {
     beginLaunchBeside();
-    if (lines === 0 || length === 0) return;
-    const which = fusing() ? 1 : 0;
-    const kernel = this.#compiled[which] ?? compileLines(this.#program);
-    this.#compiled[which] = kernel;
+    const all = lines * beside;
+    if (all === 0 || length === 0) return;
+    const across = beside > 1;
+    const which = (fusing() ? 1 : 0) + (across ? 2 : 0);
+    this.#compiled[which] ??= compileLines(this.#program, across);
+    const kernel = this.#compiled[which];
     const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
-    const steps = ELEMENT_STEPS * length;
-    const piece = pieceOf(lines, steps);
-    if (piece === lines && !isLong(lines * steps) && !isBusy()) {
-      kernel(lines, length, ...starts, ...scalars);
+    // Few groups are cut between lines, all of them alike.
+    const between = lines < beside / BESIDE;
+    const units = between ? beside : lines;
+    const multiple = between ? BESIDE : 1;
+    const steps = (ELEMENT_STEPS * length * all) / units;
+    const piece = pieceOf(units, steps, multiple);
+    const counts = (count: number): number[] =>
+      across ? [between ? lines : count, length, between ? count : beside, beside] : [count, length];
+    if (piece === units && !isLong(units * steps) && !isBusy()) {
+      kernel(...counts(units), ...starts, ...scalars);
       return;
     }
     const { outs: outputs, ins: inputs } = this.#program;
     const moves = [...outputs, ...inputs].map(({ dtype, extent }) => {
-      const { bytes } = dtypeInfo(dtype);
-      return extent === 'each' ? length * bytes : extent === 'line' ? bytes : 0;
+      const elements = extent === 'shared' ? 0 : between ? 1 : extent === 'each' ? length * beside : beside;
+      return elements * dtypeInfo(dtype).bytes;
     });
-    inPieces(lines, steps, piece, 1, (at, count) => ({
+    inPieces(units, steps, piece, multiple, (at, count) => ({
       kernel,
-      args: [count, length, ...starts.map((s, i) => s + at * moves[i]), ...scalars],
+      args: [...counts(count), ...starts.map((s, i) => s + at * moves[i]), ...scalars],
     }));
   }
 }
