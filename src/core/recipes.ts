@@ -220,6 +220,7 @@ function rememberOne(
     const share = shareOf(storage, source, more);
     const parameter = isParameter(x);
     if (parameter && 2 * share > nbytes && s.page === null && storage.version > TIMES_CHANGED) return;
+    if (parameter && source.lease.needed === 0) source.lease.bytes = storage.nbytes;
     if (!atNeed && parameter) own += share;
     else needs += share;
   }

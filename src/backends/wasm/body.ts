@@ -85,8 +85,10 @@ export class Body {
 export class Lease {
   /** Lines of the bodies in place whose recipes read it. */
   lines = 0;
-  /** Whether there may be bytes that only a recipe that reads it can make. */
-  needed = false;
+  /** Bodies of which only a recipe that reads it can make the bytes; dead ones count until they are found. */
+  needed = 0;
+  /** Where it is a parameter's, which is going to be changed: how much must be copied then for the sake of those. */
+  bytes = 0;
   /** Set when the bytes have changed: recipes that read it are no good. */
   ended = false;
 }

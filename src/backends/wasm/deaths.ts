@@ -83,6 +83,17 @@ export class Deaths {
     if (this.#waiting.length >= WAITING_BODIES || this.#granules >= WAITING_GRANULES) this.#settleWaiting();
   }
 
+  /** Goes on waiting for the death of an owner whose body is about to be forgotten, where hosts tell of it. */
+  follow(body: Body): void {
+    if (this.#living == null) {
+      this.cancel(body);
+      return;
+    }
+    const { owner } = body;
+    if (owner !== null) this.#settle(body, owner);
+    this.#leave(body);
+  }
+
   /** Takes back `expect`. */
   cancel(body: Body): void {
     const { ticket, waits } = body;
@@ -95,6 +106,16 @@ export class Deaths {
 
   /** Gives back bodies that have died young, if so many wait that it is worth looking; whether there were any. */
   reap(): boolean {
+    return this.#isTold() && this.#young >= this.#next && this.#look();
+  }
+
+  /** The same in any case. */
+  reapNow(): void {
+    if (this.#isTold()) this.#look();
+  }
+
+  /** Whether the host tells of deaths. */
+  #isTold(): boolean {
     if (this.#living === undefined) {
       this.#living = livingOf();
       if (this.#living !== null) {
@@ -102,7 +123,7 @@ export class Deaths {
         this.#watch();
       }
     }
-    return this.#living !== null && this.#young >= this.#next && this.#look();
+    return this.#living !== null;
   }
 
   /** Looks again when the program yields after V8 has collected the whole heap. */

@@ -30,6 +30,7 @@ import {
 import { appear, type ResidencyStats, remake, remakePart, reserve, residencyStats, restore } from './residency.ts';
 import {
   cutBody,
+  detach,
   discard,
   dropPart,
   dropRecipe,
@@ -390,7 +391,7 @@ function moveTo(s: Storage, made: Storage): void {
 }
 
 function isNeeded({ source }: Storage): boolean {
-  return source !== null && (source.lease.needed || source.lease.lines > 0);
+  return source !== null && (source.lease.needed > 0 || source.lease.lines > 0);
 }
 
 /**
@@ -408,7 +409,8 @@ export function separate(s: Storage): void {
   if (source === null) return;
   s.source = null;
   const { lease } = source;
-  if (lease.needed || lease.lines * LINE > 2 * s.nbytes) source.storage = apart(readBytes(s, 0, s.nbytes));
+  detach(lease);
+  if (lease.needed > 0 || lease.lines * LINE > 2 * s.nbytes) source.storage = apart(readBytes(s, 0, s.nbytes));
   else {
     lease.ended = true;
     source.storage = nothing;

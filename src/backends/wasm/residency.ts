@@ -27,6 +27,7 @@ import {
   kinds,
   lasting,
   oldestIn,
+  recall,
   released,
   retire,
   saved,
@@ -45,7 +46,7 @@ const MIB = 2 ** 20;
  */
 const cache = new Limit((16 * MIB) / LINE, CACHE_MOST, 8);
 /** So many lines beside it may wait for a backward pass: of what is going to be read, all would be missed. */
-let beside = (24 * MIB) / LINE;
+let beside = (40 * MIB) / LINE;
 
 let evictions = 0;
 let evictedBytes = 0;
@@ -176,7 +177,7 @@ export function remake(body: Body, owner: Owner, make: () => Body): void {
   made.span = null;
   if (span === null) throw new DeviceError('a recipe gave bytes that have no place');
   settle(body, span);
-  body.forgotten = false;
+  recall(body);
   // Missed by the program itself, it is in use; and its recipe has been longer to follow than it seemed.
   body.atNeed ||= launchesInside === 0;
   countLeases(body, 1);

@@ -16,6 +16,11 @@ import { cutSpan, GRANULES_PER_LINE, LINE, settle, vacate } from './room.ts';
 /** How much anything may ever be that is kept in place. */
 export const CACHE_MOST = (3072 * 2 ** 20) / LINE;
 
+/** To copy so many bytes costs more than to look who is alive. */
+const DEAR = 2 ** 20;
+/** Whether a forgotten body is dead is worth knowing if otherwise so much is copied for each that needs the same. */
+const COPIED_PER_BODY = 2 ** 14;
+
 /** To give up what can be made again costs nothing, but to make it again may cost much: few misses are enough to keep more. */
 const GIVEN_UP_PER_MISS = 16;
 
@@ -47,8 +52,11 @@ let reach = 0;
 export const waiting = (): number => saved.lines + awaited.lines;
 
 export let forgotten = 0;
+/** Bytes of parameters that forgotten bodies need, and how many are worth looking which of those are dead. */
+let owed = 0;
+let dear = DEAR;
 
-export const deaths = new Deaths(retire);
+export const deaths = new Deaths(discard);
 
 /** Makes a body evictable; `owner` is what dies with the last storage of the body. */
 export function enroll(body: Body, owner: Owner): void {
@@ -82,8 +90,13 @@ export function withdraw(body: Body): void {
 
 /** Gives up the place of an enrolled body; its storages are freed, dead, or about to be copied or forgotten. */
 export function retire(body: Body): void {
+  deaths.cancel(body);
+  leave(body);
+}
+
+function leave(body: Body): void {
   countLeases(body, -1);
-  withdraw(body);
+  body.ring?.remove(body);
   body.stamp = NOWHERE;
   if (body.span !== null) vacate(body.span);
   body.span = null;
@@ -104,9 +117,29 @@ const linesEach = ({ sizeClass }: Body, span: Span): number =>
  * nor a copy nor a recipe until somebody asks for it.
  */
 export function discard(body: Body): void {
-  if (body.copy === null && !body.forgotten) retire(body);
+  if (body.forgotten) recall(body);
+  else if (body.copy === null) retire(body);
   body.copy = null;
+}
+
+/** Takes back `forget`: the bytes are there again, or nobody needs them. */
+export function recall(body: Body): void {
+  deaths.cancel(body);
   body.forgotten = false;
+  for (const lease of body.leases ?? []) if (--lease.needed === 0) owed -= lease.bytes;
+}
+
+/** To be called before what a lease is for changes: of the bodies that need it those go that are dead. */
+export function detach(lease: Lease): void {
+  if (lease.bytes > 0 && owed >= dear) {
+    deaths.reapNow();
+    dear = Math.max(DEAR, 2 * owed);
+  }
+  if (lease.needed > 0) {
+    owed -= lease.bytes;
+    dear = Math.max(DEAR, dear - lease.bytes);
+  }
+  lease.bytes = 0;
 }
 
 /** Whether the bytes of a body are zero because it has vanished. */
@@ -147,9 +180,15 @@ export function oldestIn(ring: LimitedRing): Body | null {
 
 /** Gives up the bytes of a body that its recipe can make again, without a copy. */
 export function forget(body: Body, limit: Limit): void {
-  for (const lease of body.leases ?? []) lease.needed = true;
+  let follows = false;
+  for (const lease of body.leases ?? []) {
+    if (lease.needed++ === 0) owed += lease.bytes;
+    follows ||= lease.bytes > COPIED_PER_BODY * lease.needed;
+  }
   giveUp(body, limit);
-  retire(body);
+  if (follows) deaths.follow(body);
+  else deaths.cancel(body);
+  leave(body);
   body.forgotten = true;
   forgotten++;
 }
