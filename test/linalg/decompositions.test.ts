@@ -259,3 +259,20 @@ describe.skipIf(typeof library === 'string')("by the system's LAPACK", () => {
     );
   });
 });
+
+describe('spectra of what a power of two multiplies', () => {
+  it.each([1, 2, 3, 5, 9])('%i rows', (n) => {
+    const a = spreadTensor([n, n], -1, 1, n);
+    const symmetric = a.add(a.t());
+    const parts = (by: number): Tensor[] => {
+      const { eigenvalues, eigenvectors } = linalg.eigh(symmetric.mul(by));
+      const { U, S, Vh } = linalg.svd(a.mul(by));
+      return [eigenvalues.div(by), eigenvectors, S.div(by), U, Vh];
+    };
+    const expected = parts(1);
+    for (const exponent of [-1000, -300, -100, 30, 99, 101, 300, 1000])
+      parts(2 ** exponent).forEach((part, i) => {
+        expectClose(part, expected[i], { tol: 1e-13 });
+      });
+  });
+});

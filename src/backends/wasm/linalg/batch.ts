@@ -44,11 +44,15 @@ export function defineLargest(m: Routines): void {
   );
 }
 
+/** From here to its inverse is the middle of the range of numbers. */
+const SMALL = 2 ** -100;
+
 /**
  * What brings a matrix to the middle of the range of numbers, so that squares neither overflow nor
  * vanish: a power of two, so that nothing is rounded.
  */
 export function scaleFor(largest: number): number {
+  if (largest > SMALL && largest < 1 / SMALL) return 1;
   return 2 ** Math.min(1000, largest === 0 ? 0 : -Math.floor(Math.log2(largest)));
 }
 

@@ -176,20 +176,23 @@ function byRoutines(a: Strided, d: Strided, z: Strided | null, info: Strided): v
     const size = f.largest(n * n, start);
     words[infos.at(k) >>> 2] = n;
     if (!Number.isFinite(size)) continue;
-    f.mul(n * n, scaleFor(size), start);
+    const scale = scaleFor(size);
+    if (scale !== 1) f.mul(n * n, scale, start);
     f.tridiagonal(n, start, step, numbers, at(e), at(taus), ...condensingRooms);
     if (vectors !== null) {
       // The vectors of the reflections lie right of the diagonal, and below it in the transpose.
       const [to, q] = [vectors.at(k), at(basis)];
-      f.transpose(n, n, start, to);
       f.identity(n, n, q, 0);
-      if (n > 1) f.multiply(n - 1, n - 1, n - 1, to + step, step, at(taus), 0, q + step + 8, step, 1, ...qrRooms);
+      if (n > 2) {
+        f.transpose(n, n, start, to);
+        f.multiply(n - 1, n - 1, n - 1, to + step, step, at(taus), 0, q + step + 8, step, 1, ...qrRooms);
+      }
       f.pack(n, q, step, at(panels));
     }
     const turning = vectors === null ? 0 : at(panels);
     words[infos.at(k) >>> 2] = f.ql(n, numbers, at(e), turning, strips, at(notes), at(notes) + notesFor(n, 8));
     f.sort(n, numbers, at(order));
     if (vectors !== null) f.unpack(n, at(panels), at(order), 0, vectors.at(k), step, 8);
-    f.div(n, scaleFor(size), numbers);
+    if (scale !== 1) f.div(n, scale, numbers);
   }
 }

@@ -322,7 +322,7 @@ function byRoutines(a: Strided, parts: PartItems, columns: number, info: Strided
     if (n === 0 && columns > 0) f.identity(m, columns, u, 0);
     if (!Number.isFinite(largest) || n === 0) continue;
     const scale = scaleFor(largest);
-    f.mul(m * n, scale, start);
+    if (scale !== 1) f.mul(m * n, scale, start);
     const w = m > n ? at(triangle) : start;
     if (m > n) {
       f.factor(m, n, start, step, at(taus), ...qrRooms);
@@ -335,9 +335,11 @@ function byRoutines(a: Strided, parts: PartItems, columns: number, info: Strided
       f.multiply(n, n, n, w, step, at(left), 0, q, step, 1, ...qrRooms);
       f.pack(n, q, step, at(us));
       // The right vectors lie right of the diagonal, and below it in the transpose.
-      f.transpose(n, n, w, v);
       f.identity(n, n, q, 0);
-      if (n > 1) f.multiply(n - 1, n - 1, n - 1, v + step, step, at(right), 0, q + step + 8, step, 1, ...qrRooms);
+      if (n > 2) {
+        f.transpose(n, n, w, v);
+        f.multiply(n - 1, n - 1, n - 1, v + step, step, at(right), 0, q + step + 8, step, 1, ...qrRooms);
+      }
       f.pack(n, q, step, at(vs));
     }
     const panels = columns === 0 ? [0, 0] : [at(us), at(vs)];
