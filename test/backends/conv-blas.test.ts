@@ -36,6 +36,11 @@ const work: Readonly<Record<string, Run>> = {
   'stride 3 and dilation': operation(F.conv2d, [2, 24, 40, 41], [32, 24, 3, 2], { stride: 3, dilation: 2, padding: 2 }),
   'large windows of few channels': operation(F.conv2d, [5, 3, 64, 66], [32, 3, 7, 7], { stride: 2, padding: 3 }),
   'groups of small images': operation(F.conv2d, [37, 64, 5, 4], [96, 32, 3, 3], { padding: 1, groups: 2 }),
+  'windows over the ends of lines': operation(F.conv2d, [9, 6, 14, 13], [16, 6, 5, 5], {}),
+  'lines shorter than a vector': operation(F.conv2d, [9, 40, 5, 3], [24, 40, 3, 3], { padding: [1, 0] }),
+  'groups of twelve channels': operation(F.conv2d, [3, 60, 28, 27], [60, 12, 3, 3], { padding: 1, groups: 5 }),
+  'groups of eight channels': operation(F.conv2d, [2, 64, 29, 30], [64, 8, 3, 3], { padding: 1, groups: 8, stride: 2 }),
+  'eight rows': operation(F.conv2d, [4, 12, 28, 27], [8, 12, 3, 3], { padding: 1 }),
   'images in several waves': operation(F.conv2d, [41, 32, 28, 28], [24, 32, 3, 3], { stride: 2, padding: 1 }),
   '1 × 1, channels last': operation(
     F.conv2d,

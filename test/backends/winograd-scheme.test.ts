@@ -85,6 +85,7 @@ describe('a convolution that a library would take', () => {
     gemm: () => 0,
     origin: 0,
     shared: true,
+    wide: false,
     multiply: () => expect.unreachable(),
   };
 

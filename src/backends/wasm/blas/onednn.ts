@@ -19,7 +19,7 @@ const WIDE_KERNELS = /skylakex|cooperlake|sapphirerapids/i;
 const AVX512 = 0x27;
 
 /** Multiplications, and columns, from which on oneDNN's products are faster than OpenBLAS's. */
-const WORTH_IT = 2 ** 16;
+export const WORTH_WIDE = 2 ** 16;
 const COLUMNS = 8;
 
 export interface OneDnn {
@@ -45,7 +45,7 @@ function open(koffi: Koffi, path: string): OneDnn | null {
   return {
     path,
     beside: (other) => (order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) => {
-      if (n <= COLUMNS || m * n * k < WORTH_IT) {
+      if (n <= COLUMNS || m * n * k < WORTH_WIDE) {
         other(order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
       } else {
         sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);

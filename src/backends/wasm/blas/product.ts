@@ -182,6 +182,8 @@ export interface NativeGemm {
   readonly origin: number;
   /** Whether workers can make them; else they are for the calling thread alone. */
   readonly shared: boolean;
+  /** Whether larger products go to wider vectors. */
+  readonly wide: boolean;
   /** c = a b, or c + a b; where an operand is `transposed` its rows are what lies side by side. */
   multiply(
     run: (kernel: WasmFunction, ...args: number[]) => void,
@@ -204,6 +206,7 @@ export function nativeGemm(dtype: string, steps: number): NativeGemm | null {
     gemm,
     origin,
     shared,
+    wide: dtype === 'float32' && typeof blas.wide === 'string',
     multiply: (run, [m, n, k], [a, lda, across], [b, ldb, transposed], [c, ldc, accumulate]) => {
       const [layA, layB] = [across, transposed].map((is) => (is ? TRANSPOSE : NO_TRANSPOSE));
       const operands = [origin + a, lda, origin + b, ldb, Number(accumulate), origin + c, ldc];

@@ -4,7 +4,7 @@ import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Operand, Plan } from '../plan.ts';
 import type { OwnRooms } from '../threads/own.ts';
 import type { Run } from '../threads/share.ts';
-import { mover } from './move.ts';
+import { type Manner, type Mover, mover } from './move.ts';
 import { product, steps, sums } from './tables.ts';
 
 /** All strides in bytes. */
@@ -101,6 +101,8 @@ export function frameOf(
   const inLine = (coordinate: number): number => (coordinate % phases) * run + Math.floor(coordinate / phases);
   /** The first element of each phase, and how many it has. */
   const firsts = steps(Math.min(phases, size), 1).map((i) => ({ i, count: Math.ceil((size - i) / phases) }));
+  /** Whether both phases of a line can be made in one go. */
+  const ravels = phases === 2 && size % 2 === 0 && size * bytes >= 32 && spatialSteps[last] === bytes;
   const apart = x.strides.with(-1, x.strides[last + 2] * phases);
   return {
     image: frameImage,
@@ -110,11 +112,17 @@ export function frameOf(
     at: (image, count, channel, by) => {
       const some = Math.min(channels, x.shape[1] - channel);
       plan.deal(by ?? null, 4 * count * some * product(inner), some, (run, from, to) => {
-        for (const { i, count: length } of firsts) {
-          const line = inside - zeros + inLine(zeros + i);
-          const start = address(image, channel + from) + i * spatialSteps[last];
-          const move = mover(plan, 'put', x.dtype, [count, to - from, ...inner.with(last, length)], strides, apart);
-          move(run, frame + line * bytes + from * frameChannel, start);
+        const lines = firsts.map(({ i }) => {
+          return frame + (inside - zeros + inLine(zeros + i)) * bytes + from * frameChannel;
+        });
+        const start = address(image, channel + from);
+        const moverOf = (manner: Manner, length: number): Mover =>
+          mover(plan, manner, x.dtype, [count, to - from, ...inner.with(last, length)], strides, apart);
+        if (ravels) moverOf('ravel', size / 2)(run, lines[0], start, lines[1]);
+        else {
+          for (const { i, count: length } of firsts) {
+            moverOf('put', length)(run, lines[i], start + i * spatialSteps[last]);
+          }
         }
       });
       return frame;

@@ -8,8 +8,12 @@ import { instantiate, type WasmFunction } from '../module.ts';
 import type { Plan } from '../plan.ts';
 import type { Run } from '../threads/share.ts';
 
-/** `put`: to ← from; `add`: to ← to + from; `weave`: places two apart ← from, and those behind them ← a second one. */
-export type Manner = 'put' | 'add' | 'weave';
+/**
+ * `put`: to ← from; `add`: to ← to + from; `weave`: places two apart ← from, and those behind them ← a second one;
+ * `ravel`, its reverse: to ← places two apart, and a second one ← those behind them, at
+ * least a vector of each.
+ */
+export type Manner = 'put' | 'add' | 'weave' | 'ravel';
 
 const ADD: Readonly<Record<DType, readonly [PlainOp, PlainOp]>> = {
   bool: ['i32.or', 'v128.or'],
@@ -22,10 +26,10 @@ const ADD: Readonly<Record<DType, readonly [PlainOp, PlainOp]>> = {
 const kernels = new Map<string, WasmFunction>();
 
 /** How elements of the innermost loop follow each other: side by side, every second one to places side by side, or woven. */
-type Steps = 'along' | 'from second' | 'weave' | 'any';
+type Steps = 'along' | 'from second' | 'weave' | 'ravel' | 'any';
 
 function stepsOf(manner: Manner, dtype: DType, to: number, from: number): Steps {
-  if (manner === 'weave') return manner;
+  if (manner === 'weave' || manner === 'ravel') return manner;
   if (to === 1 && from === 1) return 'along';
   if (manner !== 'put' || dtypeInfo(dtype).bytes === 1) return 'any';
   return to === 1 && from === 2 ? 'from second' : 'any';
@@ -67,14 +71,14 @@ export const everySecond = (bytes: number): number[] => {
 };
 
 function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): FunctionBody {
-  // (nest, to, from, second): the loops, and where what they write and read begins; the second one only to weave.
-  const woven = how === 'weave';
-  const b = new FunctionBody('move', new Array(woven ? 4 : 3).fill('i32'), []);
+  // (nest, to, from, second): the loops, and where what they write and read begins; the second one only to weave and to ravel.
+  const [woven, raveled] = [how === 'weave', how === 'ravel'];
+  const b = new FunctionBody('move', new Array(woven || raveled ? 4 : 3).fill('i32'), []);
   const starts = b.params.slice(1);
   const { bytes } = dtypeInfo(dtype);
   const moves = elementMoves(b, manner, dtype);
   emitNest(b, 0, 2, depth, ({ count, places, steps }: Innermost) => {
-    const all = starts.map((_, i) => copyOf(b, places[Math.min(i, 1)]));
+    const all = starts.map((_, i) => copyOf(b, places[i < 2 ? i : Number(woven)]));
     all.forEach((place, i) => void advance(b, place, starts[i]!));
     const [to, from, second] = all;
     const element = (): void => {
@@ -99,6 +103,23 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
           b.mem('v128.store', 2 * half);
         }
       },
+      ravel: () => {
+        const halves = [0, 16].map((offset) => {
+          const half = b.local('v128');
+          b.get(from).mem('v128.load', offset).set(half);
+          return half;
+        });
+        for (const [place, first] of [
+          [to, 0],
+          [second, bytes],
+        ] as const) {
+          b.get(place);
+          for (const half of halves) b.get(half);
+          b.shuffle(Array.from({ length: 16 }, (_, i) => first + (i % bytes) + 2 * bytes * Math.floor(i / bytes)));
+          b.mem('v128.store');
+        }
+        b.release(...halves);
+      },
     };
     if (how !== 'any') {
       emitRun(
@@ -108,7 +129,7 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
         bytes,
         vectors[how],
         element,
-        [woven ? 2 : 1, how === 'from second' ? 2 : 1, 1],
+        [woven ? 2 : 1, raveled || how === 'from second' ? 2 : 1, 1],
         manner !== 'add',
       );
     } else {

@@ -4,6 +4,7 @@
  * alone, so that no bit depends on who computes them.
  */
 import type { DType } from '../../../core/dtype.ts';
+import { WORTH_WIDE } from '../blas/onednn.ts';
 import type { NativeGemm } from '../blas/product.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
 import type { Plan } from '../plan.ts';
@@ -15,7 +16,9 @@ import type { Part, Products, Task } from './products.ts';
 import { perCount, steps, sums } from './tables.ts';
 
 /** With fewer rows than this, laying windows out costs more than a library saves. */
-const FEWEST_ROWS = 16;
+const FEWEST_ROWS = 12;
+/** The same for one with wider vectors, and the multiplications of a product that it takes. */
+const FEWEST_WIDE = 6;
 /** Sums shorter than this are not worth a call. */
 const SHORTEST_SUMS = 16;
 /** Multiplications of a whole convolution from which on a library is looked for. */
@@ -103,8 +106,14 @@ export function matrixOf(plan: Plan, gemm: GemmKernels, rows: Int32Array, column
         return [base + at + first * row + from * column, (transposed ? column : row) / bytes, transposed];
       }
       const pitch = pitchOf(to - from, bytes);
-      const [xs, ks] = [columnTable + 4 * from, rowTable + 4 * first];
-      run(convKernels(gemm).spread, base, xs, ks, room, end - first, Math.ceil((to - from) / width), pitch);
+      const spread = (x: number, blocks: number): void => {
+        const [xs, ks] = [columnTable + 4 * x, rowTable + 4 * first];
+        run(convKernels(gemm).spread, base, xs, ks, room + (x - from) * bytes, end - first, blocks, pitch);
+      };
+      const whole = Math.floor((to - from) / width);
+      if (whole > 0) spread(from, whole);
+      // A last block goes over the one before.
+      if ((to - from) % width > 0) spread(Math.max(from, to - width), 1);
       return [room, pitch / bytes, false];
     },
   };
@@ -191,6 +200,7 @@ export function nativeFor(
   count: number,
 ): NativeGemm | null {
   const steps = rows * k * columns * count;
-  if (rows < FEWEST_ROWS || Math.min(k, columns) < SHORTEST_SUMS || steps < WORTH_CALLS) return null;
-  return plan.native(dtype, steps);
+  if (rows < FEWEST_WIDE || Math.min(k, columns) < SHORTEST_SUMS || steps < WORTH_CALLS) return null;
+  const native = plan.native(dtype, steps);
+  return rows >= FEWEST_ROWS || (native?.wide && rows * k * columns >= WORTH_WIDE) ? native : null;
 }

@@ -83,6 +83,31 @@ export function placesOf(
   });
 }
 
+/**
+ * Whether four table entries are those of elements that lie side by side up to one of them and from there on, as at the
+ * end of a line; `mask` then has the lanes of the former.
+ */
+function inTwo(b: FunctionBody, table: Local, entry: number, mask: Local): void {
+  const from = (lane: number): void => {
+    b.get(table).mem('v128.load', 4 * entry);
+    b.get(table)
+      .mem('v128.load32_splat', 4 * (entry + lane))
+      .op('i32x4.sub');
+    b.v128(new Uint8Array(Int32Array.from([0, 1, 2, 3], (i) => 4 * (i - lane)).buffer)).op('i32x4.eq');
+  };
+  from(0);
+  b.tee(mask);
+  from(3);
+  b.op('v128.or').op('i32x4.all_true');
+  b.get(table).mem('i32.load', 4 * (entry + 3));
+  b.get(table)
+    .mem('i32.load', 4 * entry)
+    .op('i32.sub')
+    .i32(12)
+    .op('i32.ge_s')
+    .op('i32.and');
+}
+
 /** Columns of a plain matrix that are written at a time: those of a line of the cache. */
 export const spreadColumns = (lanes: Lanes): number => 4 * lanes.count;
 
@@ -128,6 +153,9 @@ export function emitSpread(lanes: Lanes): FunctionBody {
   // Every second element: those in even lanes, and from the last of these on those in odd lanes.
   const behind = (lanes.count - 1) * lanes.bytes;
   const alternate = everySecond(lanes.bytes);
+  // Vectors that end with an element begin three before it.
+  const before = b.local('i32');
+  b.get(base).i32(12).op('i32.sub').set(before);
   times(b, columns, () => {
     regular(1);
     b.if(
@@ -140,9 +168,24 @@ export function emitSpread(lanes: Lanes): FunctionBody {
               b.get(place).mem('v128.load').get(place).mem('v128.load', behind).shuffle(alternate);
             }),
           () => {
-            const places = placesOf(b, base, xs, width);
-            overK((v) => gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset));
-            b.release(...places);
+            const masks = vectors.map(() => b.local('v128'));
+            const [places, ends] = [base, before].map((from) => placesOf(b, from, xs, width)) as [Local[], Local[]];
+            b.i32(Number(lanes.count === 4));
+            vectors.forEach((v) => {
+              inTwo(b, xs, lanes.count * v, masks[v]!);
+              b.op('i32.and');
+            });
+            b.if(
+              () =>
+                overK((v) => {
+                  for (const place of [places[lanes.count * v]!, ends[lanes.count * (v + 1) - 1]!]) {
+                    b.get(place).get(offset).op('i32.add').mem('v128.load');
+                  }
+                  b.get(masks[v]!).op('v128.bitselect');
+                }),
+              () => overK((v) => gatherLanes(b, lanes, places.slice(v * lanes.count, (v + 1) * lanes.count), offset)),
+            );
+            b.release(...masks, ...places, ...ends);
           },
         );
       },

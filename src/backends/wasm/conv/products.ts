@@ -253,7 +253,7 @@ function partProducts(
   const channels = source.shape[1] / groups;
   const offsets = placesIn(frame, { channels }, part.reach);
   const places = product(part.sizes);
-  const spansGroups = rows < FEW_ROWS;
+  const spansGroups = native === null && rows < FEW_ROWS;
   const results = roomsOf(plan);
 
   const columnsOf = perCount((images): Columns => {

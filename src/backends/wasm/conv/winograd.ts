@@ -93,7 +93,10 @@ export function tilingOf(task: Task, parts: readonly Part[]): Tiling | null {
     (source.strides.at(-1) === 1 || before.some((n) => n > 0));
   if (!fits) return null;
   const blocks = blocksOf(task, lie);
-  return worthLeaving(...size, nativeForParts(task, parts, images), blocks.native) ? { ...lie, blocks } : null;
+  const whole = nativeForParts(task, parts, images);
+  // Where each transform serves few products, a library with wide vectors is quicker without.
+  if (whole?.wide && blocks.native === null) return null;
+  return worthLeaving(...size, whole, blocks.native) ? { ...lie, blocks } : null;
 }
 
 /** What the products of a convolution are summed over, how its tiles go in blocks, rows at a time, and the library for them. */
