@@ -415,18 +415,21 @@ describe('short rows folded four at a time', () => {
 
 describe('folds of a few elements, made as maps', () => {
   const cases: readonly (readonly [readonly number[], readonly number[]])[] = [
-    [[40, 2, 16], [1]],
-    [[3, 500], [0]],
-    [[500, 4], [1]],
+    [[40, 2, 113], [1]],
+    [[3, 2800], [0]],
+    [[2100, 4], [1]],
     [
-      [2, 300, 2],
+      [2, 2100, 2],
       [0, 2],
     ],
     [
-      [7, 2, 90, 1, 2],
+      [7, 2, 301, 1, 2],
       [4, 1],
     ],
-    [[5, 1, 300], [1]],
+    [[5, 1, 1800], [1]],
+    [[6, 5501], [0]],
+    [[10, 8, 413], [1]],
+    [[4200, 8], [1]],
   ];
   it('are those of their outputs, whatever lies in them and wherever they lie', () => {
     for (const [shape, axes] of cases)
@@ -441,8 +444,9 @@ describe('folds of a few elements, made as maps', () => {
   });
 
   it('take numbers, masks and operands that repeat', () => {
-    const xs = plainNumbers(1200, 'float32');
-    const x = lay('float32', [300, 4], xs);
+    const rows = 2100;
+    const xs = plainNumbers(4 * rows, 'float32');
+    const x = lay('float32', [rows, 4], xs);
     const spread = new ReduceKernel({
       name: 'spread',
       fold: 'sum',
@@ -453,9 +457,9 @@ describe('folds of a few elements, made as maps', () => {
       out: 'float32',
       postScalars: 1,
     });
-    const out = room('float32', [300]);
-    spread.run(out, [x, lay('float32', [4], [1, 2, 3, 4]), 0.5], [300, 4], [1], [8]);
-    expect(values(out)).toEqual(groups([300, 4], [1], xs).map((g) => (reference('sum', g) - 10) / 16));
+    const out = room('float32', [rows]);
+    spread.run(out, [x, lay('float32', [4], [1, 2, 3, 4]), 0.5], [rows, 4], [1], [8]);
+    expect(values(out)).toEqual(groups([rows, 4], [1], xs).map((g) => (reference('sum', g) - 10) / 16));
     for (const [fold, dtype] of [
       ['sum', 'int32'],
       ['any', 'bool'],
@@ -470,10 +474,10 @@ describe('folds of a few elements, made as maps', () => {
         ins: ['float32', 'scalar'],
         out: dtype,
       });
-      const held = room(dtype, [300]);
-      kernel.run(held, [x, 1], [300, 4], [1]);
+      const held = room(dtype, [rows]);
+      kernel.run(held, [x, 1], [rows, 4], [1]);
       const truths = xs.map((v) => Number(v > 1));
-      expect(values(held)).toEqual(groups([300, 4], [1], truths).map((g) => reference(fold, g)));
+      expect(values(held)).toEqual(groups([rows, 4], [1], truths).map((g) => reference(fold, g)));
     }
   });
 });

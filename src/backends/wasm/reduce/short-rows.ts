@@ -32,7 +32,7 @@ export function shortRowsFunction(spec: MapSpec, code: FoldCode): FunctionBody {
   const block = each(() => reader.copy(batch));
   const accs = each(() => b.local('v128'));
   const wides = Array.from({ length: OUTPUTS / lanes }, () => wideLocals(b, code));
-  const [sum, nan] = [b.local('v128'), b.local('v128')];
+  const [sum, all, nan] = [b.local('v128'), b.local('v128'), b.local('v128')];
   const [outputsLeft, outerLeft] = [b.local('i32'), b.local('i32')];
   const [left, steps, blockSteps] = [b.local('i32'), b.local('i32'), b.local('i32')];
 
@@ -101,19 +101,19 @@ export function shortRowsFunction(spec: MapSpec, code: FoldCode): FunctionBody {
       b.i32x4(0).set(sum).get(steps).set(blockSteps);
       move(block, rows);
     }
-    times(b, steps, () =>
+    times(b, steps, () => {
       take(DEPTH, (k, [x, y]) => {
-        const both = b.local('v128');
+        // A sum of the step, or all of its terms would wait for each other.
         if (code.marksNaN) {
-          b.get(x).set(both);
-          code.watch(b, both, y);
-          code.watch(b, sum, both);
+          if (k === 0) b.get(x).set(all);
+          else code.watch(b, all, x);
+          code.watch(b, all, y);
         }
         code.step(b, x, y);
         code.step(b, accs[k], x);
-        b.release(both);
-      }),
-    );
+      });
+      if (code.marksNaN) code.watch(b, sum, all);
+    });
     if (code.marksNaN) lookAgain();
     close();
   };

@@ -1,22 +1,27 @@
 /** Folds of a few elements each: maps of as many operands, which need no states and no turns for every output. */
 import { contiguousStrides, numel } from '../../../core/shape.ts';
 import { substitute } from '../../../kernels/dag.ts';
-import { arg, binary, compare, type Expr, logic, select } from '../../../kernels/expr.ts';
+import { arg, binary, type Expr, logic } from '../../../kernels/expr.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { stridesOver } from '../loops.ts';
 import { MapKernel } from '../map.ts';
+import { weight } from '../weight.ts';
 import type { Fold } from './fold.ts';
 import { asMask, asValue, type ReduceSpec } from './kernels.ts';
 
 /** Terms of a fold that is made as a map, and elements of its inputs from which on it is worth that. */
 const MOST_TERMS = 4;
-const FEWEST_ELEMENTS = 1024;
+const FEWEST_ELEMENTS = 2 ** 13;
+/** The same where terms do not lie side by side, and take a few instructions. */
+const MOST_APART = 8;
+const MOST_WEIGHT = 8;
+const FEWEST_APART = 2 ** 15;
 
 const JOINED: Readonly<Record<Exclude<Fold, 'argmax' | 'argmin'>, (a: Expr, b: Expr) => Expr>> = {
   sum: (a, b) => binary('add', a, b),
   prod: (a, b) => binary('mul', a, b),
-  max: (a, b) => select(logic('or', compare('lt', a, b), compare('ne', b, b)), b, a),
-  min: (a, b) => select(logic('or', compare('gt', a, b), compare('ne', b, b)), b, a),
+  max: (a, b) => binary('max', a, b),
+  min: (a, b) => binary('min', a, b),
   any: (a, b) => logic('or', a, b),
   all: (a, b) => logic('and', a, b),
 };
@@ -40,9 +45,13 @@ export class Terms {
   ): boolean {
     let terms = 1;
     for (let i = 0; i < axes.length; i++) terms *= inShape[axes[i]];
-    const { fold } = this.#spec;
-    if (terms < 2 || terms > MOST_TERMS || fold === 'argmax' || fold === 'argmin') return false;
-    if (numel(inShape) < FEWEST_ELEMENTS) return false;
+    const { fold, pre } = this.#spec;
+    if (terms < 2 || terms > MOST_APART || fold === 'argmax' || fold === 'argmin') return false;
+    const many = terms > MOST_TERMS;
+    if (numel(inShape) < (many ? FEWEST_APART : FEWEST_ELEMENTS)) return false;
+    const sideBySide = (x: Strided | number): boolean =>
+      typeof x !== 'number' && axes.some((d) => inShape[d] > 1 && stridesOver(x, inShape)[d] === 1);
+    if (many && (weight([pre]) > MOST_WEIGHT || ins.some(sideBySide))) return false;
     const kept = (list: readonly number[]): number[] => list.filter((_, d) => !axes.includes(d));
     const shape = kept(inShape);
     const step = (strides: readonly number[], term: number): number => {
