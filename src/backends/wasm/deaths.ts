@@ -104,14 +104,9 @@ export class Deaths {
     body.ticket = null;
   }
 
-  /** Gives back bodies that have died young, if so many wait that it is worth looking; whether there were any. */
-  reap(): boolean {
-    return this.#isTold() && this.#young >= this.#next && this.#look();
-  }
-
-  /** The same in any case. */
-  reapNow(): void {
-    if (this.#isTold()) this.#look();
+  /** Gives back bodies that have died young, if so many wait that it is worth looking, or in any case; whether there were any. */
+  reap(inAnyCase = false): boolean {
+    return this.#isTold() && (inAnyCase || this.#young >= this.#next) && this.#look();
   }
 
   /** Whether the host tells of deaths. */
@@ -213,6 +208,8 @@ export class Deaths {
     waiting.length = left;
     this.#granules = granules;
     if (2 * left < WAITING_BODIES && 2 * granules < WAITING_GRANULES) return;
+    // First, for a loop that never yields is told nothing of those that are registered.
+    this.#isTold();
     for (const body of waiting) if (body.owner !== null) this.#settle(body, body.owner);
     waiting.length = 0;
     this.#granules = 0;

@@ -132,7 +132,7 @@ export function recall(body: Body): void {
 /** To be called before what a lease is for changes: of the bodies that need it those go that are dead. */
 export function detach(lease: Lease): void {
   if (lease.bytes > 0 && owed >= dear) {
-    deaths.reapNow();
+    deaths.reap(true);
     dear = Math.max(DEAR, 2 * owed);
   }
   if (lease.needed > 0) {
