@@ -34,12 +34,11 @@ export function contiguousStrides(shape: Shape): readonly number[] {
   return strides;
 }
 
-/** Whether elements lie in row-major order without gaps (sizes of 1 may have any stride). */
+/** Whether elements, if there are any, lie in row-major order without gaps (sizes of 1 may have any stride). */
 export function isContiguous(shape: Shape, strides: readonly number[]): boolean {
   let step = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
-    if (shape[i] === 0) return true;
-    if (shape[i] !== 1 && strides[i] !== step) return false;
+    if (shape[i] !== 1 && strides[i] !== step) return shape.includes(0);
     step *= shape[i];
   }
   return true;

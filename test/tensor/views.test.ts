@@ -180,6 +180,17 @@ describe('contiguity', () => {
     const t = m();
     expect(t.contiguous()).toBe(t);
   });
+
+  it('is that of any tensor without elements', () => {
+    for (const t of [
+      zeros([2, 0, 3]).transpose(0, 2),
+      zeros([0, 4]).slice(1, 0, 4, 2),
+      zeros([2, 3, 0]).transpose(0, 1),
+    ]) {
+      expect(t.isContiguous()).toBe(true);
+      expect(t.contiguous()).toBe(t);
+    }
+  });
 });
 
 describe('in place between overlapping views', () => {
