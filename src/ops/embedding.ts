@@ -41,7 +41,7 @@ function lookupGradient(g: TensorBase, index: TensorBase, shape: readonly number
     const counts = indexAdd(zeros([shape[0]], g.dtype), 0, places, ones);
     rows = div(rows, unsqueeze(indexSelect(counts, 0, places), 1));
   }
-  return onZeros(indexAddOp, shape, [places, rows], { dim: 0 });
+  return onZeros(indexAddOp, shape, [places, rows], { dim: 0, sure: true });
 }
 
 // y[i, …] = w[index[i], …]        w̄ = indexAdd(0, index, ȳ), without the padding row, by frequency if asked

@@ -32,6 +32,11 @@ interface DimAttrs {
   readonly dim: number;
 }
 
+interface AddAttrs extends DimAttrs {
+  /** The index has been looked up with before. */
+  readonly sure?: boolean;
+}
+
 interface ValueAttrs extends DimAttrs {
   readonly value: number;
 }
@@ -262,7 +267,7 @@ const indexSelectOp: Op<DimAttrs> = defineOp({
     indexSelectKernel(y, x, dim, index);
     return y;
   },
-  vjp: { x: [['index'], (g, [index], c) => onZeros(indexAddOp, c.shape(0), [index, g], c.attrs)] },
+  vjp: { x: [['index'], (g, [index], c) => onZeros(indexAddOp, c.shape(0), [index, g], { ...c.attrs, sure: true })] },
   jvp: linearBut(() => indexSelectOp, 1),
   vmap: ([x, index], [inX, inI], { dim }, size) => {
     if (!inI) return apply1(indexSelectOp, [x, index], { dim: dim + 1 });
@@ -302,11 +307,11 @@ function slicesBatch<A extends DimAttrs>(op: () => Op<A>, ofElements: () => Op<A
 }
 
 // y = x,  y[…, index[k], …] += src[…, k, …]        x̄ = ȳ,  src̄ = indexSelect(ȳ, index)
-export const indexAddOp: WritingOp<DimAttrs> = defineWriting({
+export const indexAddOp: WritingOp<AddAttrs> = defineWriting({
   name: 'indexAdd',
   cheap: true,
   inputs: ['x', 'index', 'src'],
-  write: (y, [index, src], { dim }) => indexAddKernel(y, dim, index, src),
+  write: (y, [index, src], { dim, sure }) => indexAddKernel(y, dim, index, src, 1, sure),
   vjp: {
     x: [[], (g) => g],
     src: [['index'], (g, [index], c) => indexSelect(g, c.attrs.dim, index)],

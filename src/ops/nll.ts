@@ -1,4 +1,4 @@
-import { type Classes, pickClasses, spreadClasses } from '../backends/wasm/indexing.ts';
+import { type Classes, countClasses, pickClasses, spreadClasses } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import type { DType } from '../core/dtype.ts';
 import { internally } from '../core/internally.ts';
@@ -55,8 +55,10 @@ const pickOp: Op<PickAttrs> = defineOp({
   inputs: ['x', 'target'],
   forward: ([x, target], { ignoreIndex, reduction }) =>
     internally(() => {
+      const [targets, classes] = [inOrder(target), classesOf(x.shape, ignoreIndex)];
+      const counted = countClasses(targets, classes);
       const losses = fresh(target.shape, x.dtype);
-      const counted = pickClasses(losses, inOrder(x), inOrder(target), classesOf(x.shape, ignoreIndex));
+      pickClasses(losses, inOrder(x), targets, classes);
       return reduction === 'none' ? losses : total(losses, reduction === 'mean' ? counted : null);
     }),
   vjp: { x: [['target'], (g, [t], c) => apply1(spreadOp, [g, t], { ...c.attrs, shape: c.shape(0) })] },

@@ -293,6 +293,34 @@ describe('the queue', () => {
     expect(kept.sum().item()).toBe(40_000);
   });
 
+  it('looks at classes at once and picks their scores in turn, unless what is queued makes them', () => {
+    const scores = randn([64, 10], { requiresGrad: true });
+    const rows = randn([7, 5], { requiresGrad: true });
+    const classes = tensor(Int32Array.from({ length: 64 }, (_, i) => (i * 3) % 10));
+    const places = tensor(Int32Array.from({ length: 64 }, (_, i) => (i * i) % 7));
+    const step = (targets: () => Tensor): [boolean, ArrayLike<number>, ArrayLike<number>] => {
+      const looked = F.embedding(places, rows);
+      joinWorkers();
+      beginLaunchBeside();
+      occupy(50_000_000);
+      const loss = F.nllLoss(scores, targets());
+      const left = hasLeft();
+      loss.add(looked.square().sum()).backward();
+      const all = [left, scores.grad!.toTypedArray(), rows.grad!.toTypedArray()] as const;
+      scores.grad = null;
+      rows.grad = null;
+      return [...all];
+    };
+    setNumThreads(1);
+    const [, ...expected] = step(() => classes);
+    setNumThreads(2);
+    expect(step(() => classes)).toEqual([true, ...expected]);
+    expect(step(() => classes.add(0))).toEqual([false, ...expected]);
+    occupy();
+    expect(() => F.nllLoss(scores, places.add(6))).toThrow(/Target 10 is out of bounds/);
+    setNumThreads(3);
+  });
+
   it('goes on after the number of threads has changed', async () => {
     for (const n of [1, 2, 3]) {
       occupy();

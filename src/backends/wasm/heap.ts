@@ -10,7 +10,7 @@
  */
 import type { DType } from '../../core/dtype.ts';
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
-import { Body, CLASS_GRANULES, Lease } from './body.ts';
+import { Body, CLASS_GRANULES, Lease, launchesBetween } from './body.ts';
 import { clock } from './clock.ts';
 import { scratchBytes } from './launch.ts';
 import { copyOut, memoryLimits, u8 } from './linear-memory.ts';
@@ -49,6 +49,8 @@ import {
   unexpect,
 } from './rings.ts';
 import { GRANULE, LINE, settle } from './room.ts';
+import { hasLeft } from './threads/pending.ts';
+import { leftAt } from './threads/queue.ts';
 
 export { beginLaunch, beginLaunchBeside, scratch } from './launch.ts';
 export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
@@ -157,6 +159,10 @@ export function address(s: Storage): number {
   if (s.body.stamp !== clock) touch(s);
   return ((s.body.place + s.place) << 4) >>> 0;
 }
+
+/** Whether nothing that is queued reads or writes `s`. */
+export const isSettled = ({ body }: Storage): boolean =>
+  !hasLeft() || (body.span !== null && launchesBetween(body.stamp, clock) > launchesBetween(leftAt, clock));
 
 function touch(s: Storage): void {
   const body = s.body;

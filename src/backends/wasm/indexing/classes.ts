@@ -8,8 +8,11 @@ import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
 import { advance, copyOf, timesOrNever } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
-import { beginLaunch, i32 } from '../heap.ts';
+import { beginLaunchBeside, i32, isSettled, scratch } from '../heap.ts';
+import { parameterDoubles } from '../linear-memory.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
+import { joinWorkers } from '../threads/pending.ts';
+import { callInTurn } from '../threads/queue.ts';
 import { startOf } from './nest.ts';
 
 /** How scores lie, and which target picks nothing. */
@@ -23,11 +26,11 @@ export interface Classes {
 /** What a walk gives back where a target is no class. */
 const NO_CLASS = -1;
 
-/** Parameters: scores, the other operand and its step in bytes, a divisor, targets, outer, classes, inner, ignored. */
-const PARAMS = ['i32', 'i32', 'i32', 'f64', 'i32', 'i32', 'i32', 'i32', 'i32'] as const;
+/** Parameters: scores, the other operand and its step in bytes, where a divisor is, targets, outer, classes, inner, ignored. */
+const PARAMS = ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'] as const;
 
 interface Visit {
-  /** Where the score of the target is, the other operand's element, and what that is divided by. */
+  /** Where the score of the target is, the other operand's element, and what that is divided by, a float64. */
   readonly score: Local;
   readonly other: Local;
   readonly divisor: Local;
@@ -68,6 +71,7 @@ function walk(
     b.op('i32.mul', 'i32.add').set(scores);
     b.release(left);
   });
+  if (name === 'count') b.get(divisor).get(counted).op('f64.convert_i32_s').mem('f64.store');
   b.get(counted);
   return b;
 }
@@ -96,7 +100,7 @@ function compile(float: 'f32' | 'f64'): Kernels {
     'spread',
     bytes,
     (b, { score, other, divisor }) => {
-      b.get(score).get(other).mem(`${float}.load`).get(divisor);
+      b.get(score).get(other).mem(`${float}.load`).get(divisor).mem('f64.load');
       if (float === 'f32') b.op('f32.demote_f64');
       b.op(`${float}.div`, `${float}.neg`).mem(`${float}.store`);
     },
@@ -109,30 +113,37 @@ function compile(float: 'f32' | 'f64'): Kernels {
 
 const compiled: { f32?: Kernels; f64?: Kernels } = {};
 
+/** Calls a kernel, behind what is queued unless it is to be at once, and gives back what one called at once does. */
 function run(
   which: keyof Kernels,
-  scores: Strided,
+  scores: Strided | null,
   other: Strided | null,
   divisor: number,
   targets: Strided,
   c: Classes,
+  atOnce = false,
 ): number {
-  const float = scores.dtype === 'float64' ? 'f64' : 'f32';
+  const float = scores?.dtype === 'float64' ? 'f64' : 'f32';
   compiled[float] ??= compile(float);
+  const kernel = compiled[float][which];
   const step = other === null || other.shape.length === 0 ? 0 : dtypeInfo(other.dtype).bytes;
-  const [toScores, toOther, toTargets] = [startOf(scores), other === null ? 0 : startOf(other), startOf(targets)];
-  const counted = compiled[float][which](
-    toScores,
-    toOther,
-    step,
-    divisor,
-    toTargets,
-    c.outer,
-    c.classes,
-    c.inner,
-    c.ignored,
-  );
-  if (counted === NO_CLASS) refuse(toTargets, c);
+  const start = (t: Strided | null): number => (t === null ? 0 : startOf(t));
+  const args = [start(scores), start(other), step, divisor, startOf(targets), c.outer, c.classes, c.inner, c.ignored];
+  if (atOnce) return kernel(...args);
+  callInTurn(0, kernel, ...args);
+  return 0;
+}
+
+/**
+ * How many targets are not ignored.
+ *
+ * @throws {IndexError} if a target is no class.
+ */
+export function countClasses(targets: Strided, c: Classes): number {
+  beginLaunchBeside();
+  if (!isSettled(targets.storage)) joinWorkers();
+  const counted = run('count', null, null, scratch(8), targets, c, true);
+  if (counted === NO_CLASS) refuse(startOf(targets), c);
   return counted;
 }
 
@@ -142,25 +153,21 @@ function refuse(targets: number, { outer, classes, inner, ignored }: Classes): n
   throw new IndexError(`nllLoss: Target ${bad} is out of bounds: there are ${classes} classes`);
 }
 
-/**
- * out[o, i] = −scores[o, targets[o, i], i], 0 where the target is ignored. Gives back how many are not.
- *
- * @throws {IndexError} if a target is no class.
- */
-export function pickClasses(out: Strided, scores: Strided, targets: Strided, c: Classes): number {
-  beginLaunch();
-  return run('pick', scores, out, 1, targets, c);
+/** out[o, i] = −scores[o, targets[o, i], i], 0 where the target is ignored; all others are classes (`countClasses`). */
+export function pickClasses(out: Strided, scores: Strided, targets: Strided, c: Classes): void {
+  beginLaunchBeside();
+  run('pick', scores, out, 0, targets, c);
 }
 
 /**
- * out[o, targets[o, i], i] = −g[o, i] and 0 elsewhere. `g` may be one number (of rank 0) for all; with
- * `mean` it is divided by how many targets count.
- *
- * @throws {IndexError} if a target is no class.
+ * out[o, targets[o, i], i] = −g[o, i] and 0 elsewhere, for targets as above. `g` may be one number (of rank 0) for all;
+ * with `mean` it is divided by how many targets count.
  */
 export function spreadClasses(out: Strided, g: Strided, targets: Strided, c: Classes, mean: boolean): void {
-  beginLaunch();
+  beginLaunchBeside();
   clear(startOf(out), c.outer * c.classes * c.inner * dtypeInfo(out.dtype).bytes);
-  const divisor = mean ? run('count', out, null, 1, targets, c) : 1;
+  const divisor = scratch(8);
+  if (mean) run('count', out, null, divisor, targets, c);
+  else parameterDoubles()[divisor >>> 3] = 1;
   run('spread', out, g, divisor, targets, c);
 }

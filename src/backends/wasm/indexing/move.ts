@@ -7,9 +7,10 @@ import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { IndexError } from '../../../core/errors.ts';
 import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { beginLaunch, f32, f64, i32, scratch, u8 } from '../heap.ts';
+import { beginLaunch, beginLaunchBeside, f32, f64, i32, scratch, u8 } from '../heap.ts';
+import { parameterWords } from '../linear-memory.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder } from '../loops.ts';
-import { inTasks, shareOf, tasksFor } from '../threads/share.ts';
+import { type Body, inTasks, leaveInTasks, shareOf, tasksFor } from '../threads/share.ts';
 import { asVectors, HEAD, headWords, type Inner, type Join, kernelFor, type Move } from './move-code.ts';
 import { startOf, writeNest } from './nest.ts';
 
@@ -32,13 +33,16 @@ interface Task {
   readonly indexedStrides?: readonly number[];
   readonly wraps?: boolean;
   readonly alpha?: number;
+  /** All indices are known to be in range: what is queued before this need not be done to see it. */
+  readonly sure?: boolean;
   /** Goes before the message about an index out of range: PyTorch's words for this move. */
   readonly complaint?: (index: number, size: number) => string;
 }
 
 function run(move: Move, task: Task): void {
-  const { shape, to, from, index, indexStrides, rowStep = 0, dims, wraps = false, alpha = 1 } = task;
-  beginLaunch();
+  const { shape, to, from, index, indexStrides, rowStep = 0, dims, wraps = false, alpha = 1, sure = false } = task;
+  if (sure) beginLaunchBeside();
+  else beginLaunch();
   if (shape.includes(0)) return;
   const indexed = move === 'take' ? (from as Strided) : to;
   const apart = task.indexedStrides ?? indexed.strides.map((step, d) => (dims.includes(d) ? 0 : step));
@@ -58,7 +62,7 @@ function run(move: Move, task: Task): void {
   });
   const block = (some: readonly Loop[], at: readonly number[]): number => {
     const params = writeNest(headWords(dims.length), some, at, [bytes, bytes, 4]);
-    const words = i32();
+    const words = parameterWords();
     const w = params >>> 2;
     words[w + HEAD.bad] = 0;
     words[w + HEAD.rowStep] = 4 * rowStep;
@@ -72,9 +76,10 @@ function run(move: Move, task: Task): void {
   // Turns of the outermost loop that write to places of their own may be dealt out.
   const [outermost, ...within] = loops;
   const apartAll = outermost !== undefined && outermost.steps[0] !== 0;
-  const tasks = apartAll ? tasksFor(MOVE_STEPS * numel(shape), outermost.size) : 1;
+  const steps = MOVE_STEPS * numel(shape);
+  const tasks = apartAll ? tasksFor(steps, outermost.size) : 1;
   const blocks: number[] = [];
-  inTasks(tasks, (t, later) => {
+  const body: Body = (t, later) => {
     if (tasks === 1 || outermost === undefined) blocks.push(block(loops, starts));
     else {
       const [first, end] = shareOf(t, tasks, outermost.size);
@@ -82,7 +87,12 @@ function run(move: Move, task: Task): void {
       blocks.push(block([{ ...outermost, size: end - first }, ...within], begin));
     }
     later(kernel, blocks[t]);
-  });
+  };
+  if (sure) {
+    leaveInTasks(tasks, steps, body);
+    return;
+  }
+  inTasks(tasks, body);
   const failed = blocks.find((at) => i32()[(at >>> 2) + HEAD.bad] !== 0);
   if (failed === undefined) return;
   const words = i32();
@@ -148,12 +158,22 @@ export function indexSelect(out: Strided, input: Strided, dim: number, index: St
   run('take', { shape: out.shape, to: out, from: input, index, indexStrides, dims: [dim], complaint: sliceComplaint });
 }
 
-/** out[…, index[k], …] += alpha · src[…, k, …] */
-export function indexAdd(out: Strided, dim: number, index: Strided, src: Strided, alpha = 1): void {
+/** out[…, index[k], …] += alpha · src[…, k, …]; `sure` where all indices are known to be in range. */
+export function indexAdd(out: Strided, dim: number, index: Strided, src: Strided, alpha = 1, sure = false): void {
   const indexStrides = along(index, src.shape.length, dim);
   const move = alpha === 1 ? 'add' : 'scaled';
   const dims = [dim];
-  run(move, { shape: src.shape, to: out, from: src, index, indexStrides, dims, alpha, complaint: sliceComplaint });
+  run(move, {
+    shape: src.shape,
+    to: out,
+    from: src,
+    index,
+    indexStrides,
+    dims,
+    alpha,
+    sure,
+    complaint: sliceComplaint,
+  });
 }
 
 /** out[…, index[k], …] = src[…, k, …] */

@@ -9,6 +9,7 @@
  * Nothing here changes what is computed: a job's tasks are the same for any number of threads.
  */
 import { DeviceError } from '../../../core/errors.ts';
+import { clock } from '../clock.ts';
 import type { WasmFunction } from '../module.ts';
 import { now } from './clock.ts';
 import { forsake, hasLeft, joinWorkers, launching, leave } from './pending.ts';
@@ -46,6 +47,8 @@ const NAP = 50;
 /** Jobs published so far, and where the program of the next one goes. */
 let published = 0;
 let place = 0;
+/** The launch that left the first of what is queued. */
+export let leftAt = 0;
 /** Steps of all jobs so far, and of those up to each one in the queue. */
 let steps = 0;
 const stepsTo = new Float64Array(MOST_JOBS);
@@ -98,7 +101,10 @@ const finished = (): number => Atomics.load(controlBlock(), CONTROL.finished);
 /** Puts a job into the queue; false if workers could not run it. */
 function enqueue(tasks: readonly Task[], of: number, own: Own | null = null): boolean {
   if (shared === null || tasks.length > MOST_TASKS) return false;
-  if (!hasLeft()) place = 0;
+  if (!hasLeft()) {
+    place = 0;
+    leftAt = clock;
+  }
   let end = write(tasks, shared);
   if (end < 0 && place > 0) {
     joinWorkers();

@@ -89,7 +89,7 @@ export function inTasks(count: number, body: Body): void {
 }
 
 /** The same, of so many steps, without waiting: `body` must not write where anything queued may still read. */
-function leaveInTasks(count: number, steps: number, body: Body): void {
+export function leaveInTasks(count: number, steps: number, body: Body): void {
   if (count === 1 && !isBusy()) body(0, now);
   else leaveTasks(noted(count, body), steps);
 }
