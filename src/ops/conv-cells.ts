@@ -1,3 +1,4 @@
+import { isWide } from '../backends/wasm/blas/product.ts';
 import type { Shape } from '../core/shape.ts';
 import { contiguousStrides } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
@@ -33,9 +34,10 @@ const isPadded = ({ pads }: Cells): boolean => pads.some((pair) => pair.some((n)
 
 /** Fewest channels, on both sides, for which dense windows are worth two copies. */
 const FEWEST_CHANNELS = 32;
-/** Places of a tile along each dimension, and how much of all tiles must lie in images. */
+/** Places of a tile along each dimension, and how much of all tiles must lie in images: more beside a library with wide vectors. */
 const TILE = 4;
 const LEAST_USED = 0.4;
+const LEAST_BESIDE = 0.5;
 
 /** The convolution, its adjoint, or its gradient by the weights. */
 type Wanted = 'y' | 'x' | 'w';
@@ -67,8 +69,8 @@ export function formOf(w: TensorBase, attrs: ConvAttrs, wanted: Wanted, biased =
     kernel.length === 2 &&
     w.dtype === 'float32' &&
     kernel.every((n, d) => n >= 3 && stride[d] === 1) &&
-    used >= LEAST_USED &&
-    Math.min(w.shape[0] / groups, w.shape[1]) >= FEWEST_CHANNELS;
+    Math.min(w.shape[0] / groups, w.shape[1]) >= FEWEST_CHANNELS &&
+    used >= (isWide() ? LEAST_BESIDE : LEAST_USED);
   if (!isSparse) return null;
   // Zeros in front are as many cells as they fill, and what is left of them.
   const inner = { ...plain(), padding: padding.map((n, d) => Math.floor(n / dilation[d])) };

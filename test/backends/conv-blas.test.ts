@@ -40,6 +40,8 @@ const work: Readonly<Record<string, Run>> = {
   'lines shorter than a vector': operation(F.conv2d, [9, 40, 5, 3], [24, 40, 3, 3], { padding: [1, 0] }),
   'groups of twelve channels': operation(F.conv2d, [3, 60, 28, 27], [60, 12, 3, 3], { padding: 1, groups: 5 }),
   'groups of eight channels': operation(F.conv2d, [2, 64, 29, 30], [64, 8, 3, 3], { padding: 1, groups: 8, stride: 2 }),
+  'one channel': operation(F.conv2d, [4, 1, 28, 27], [32, 1, 3, 3], { padding: 1 }),
+  'taps far apart': operation(F.conv2d, [2, 32, 32, 31], [40, 32, 3, 3], { padding: 6, dilation: 6 }),
   'eight rows': operation(F.conv2d, [4, 12, 28, 27], [8, 12, 3, 3], { padding: 1 }),
   'images in several waves': operation(F.conv2d, [41, 32, 28, 28], [24, 32, 3, 3], { stride: 2, padding: 1 }),
   '1 × 1, channels last': operation(

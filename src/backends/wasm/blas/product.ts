@@ -102,6 +102,9 @@ const nothing = (): void => undefined;
 /** The library in force, if there is one. */
 export const currentBlas = (): Blas | null => (wanted ? current() : null);
 
+/** Whether larger products of float32 matrices go to one with wider vectors than its own. */
+export const isWide = (): boolean => typeof currentBlas()?.wide === 'string';
+
 /** The address that offsets in the linear memory count from. */
 export function originOf(blas: Blas): number {
   const view = parameterWords();
@@ -206,7 +209,7 @@ export function nativeGemm(dtype: string, steps: number): NativeGemm | null {
     gemm,
     origin,
     shared,
-    wide: dtype === 'float32' && typeof blas.wide === 'string',
+    wide: dtype === 'float32' && isWide(),
     multiply: (run, [m, n, k], [a, lda, across], [b, ldb, transposed], [c, ldc, accumulate]) => {
       const [layA, layB] = [across, transposed].map((is) => (is ? TRANSPOSE : NO_TRANSPOSE));
       const operands = [origin + a, lda, origin + b, ldb, Number(accumulate), origin + c, ldc];

@@ -17,10 +17,11 @@ import { perCount, steps, sums } from './tables.ts';
 
 /** With fewer rows than this, laying windows out costs more than a library saves. */
 const FEWEST_ROWS = 12;
-/** The same for one with wider vectors, and the multiplications of a product that it takes. */
-const FEWEST_WIDE = 6;
 /** Sums shorter than this are not worth a call. */
 const SHORTEST_SUMS = 16;
+/** The same for one with wider vectors, and the multiplications of a product that it takes. */
+const FEWEST_WIDE = 6;
+const SHORTEST_WIDE = 8;
 /** Multiplications of a whole convolution from which on a library is looked for. */
 const WORTH_CALLS = 2 ** 19;
 /** Bytes of windows that are laid out at a time. */
@@ -200,7 +201,8 @@ export function nativeFor(
   count: number,
 ): NativeGemm | null {
   const steps = rows * k * columns * count;
-  if (rows < FEWEST_WIDE || Math.min(k, columns) < SHORTEST_SUMS || steps < WORTH_CALLS) return null;
+  if (rows < FEWEST_WIDE || k < SHORTEST_WIDE || columns < SHORTEST_SUMS || steps < WORTH_CALLS) return null;
   const native = plan.native(dtype, steps);
-  return rows >= FEWEST_ROWS || (native?.wide && rows * k * columns >= WORTH_WIDE) ? native : null;
+  const suits = rows >= FEWEST_ROWS && k >= SHORTEST_SUMS;
+  return suits || (native?.wide && rows * k * columns >= WORTH_WIDE) ? native : null;
 }
