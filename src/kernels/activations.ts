@@ -71,9 +71,9 @@ export const selu = of1('selu', () => m.mul(SELU_SCALE, call(elu, x, SELU_ALPHA)
 /** x where x > 0, else α (e^(x/α) − 1) */
 export const celu = of2(
   'celu',
-  () => m.select(m.le(x, 0), m.mul(y, m.expm1(m.div(x, y))), x),
+  () => m.select(m.le(x, 0), m.mul(y, m.expm1(m.mul(x, m.div(1, y)))), x),
   (t, [a, alpha]) => {
-    const u = m.div(a, alpha);
+    const u = m.mul(a, m.div(1, alpha));
     const byAlpha = m.select(m.le(a, 0), m.mul(t, m.sub(m.expm1(u), m.mul(u, m.exp(u)))), 0);
     return [sloped(t, a, m.exp(u), 1), byAlpha];
   },
