@@ -1,5 +1,5 @@
 /** GradBench's protocol: one message in, one response out. */
-import { modules } from './evals/index.ts';
+import { modules, preparations } from './evals/index.ts';
 import { betweenRuns } from './garbage.ts';
 
 export interface Timing {
@@ -56,10 +56,12 @@ export async function respond(message: Message): Promise<Response> {
   switch (kind) {
     case 'start':
       return { id, tool: 'nabla' };
-    case 'define':
-      return modules.has(String(message.module))
-        ? { id, success: true }
-        : { id, success: false, error: `unknown module: ${String(message.module)}` };
+    case 'define': {
+      const module = String(message.module);
+      if (!modules.has(module)) return { id, success: false, error: `unknown module: ${module}` };
+      preparations.get(module)?.();
+      return { id, success: true };
+    }
     case 'evaluate':
       try {
         return { id, success: true, ...(await evaluate(message.module, message.function, message.input)) };

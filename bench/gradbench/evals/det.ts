@@ -2,8 +2,8 @@
  * The determinant by expansion in minors: along the first row, then each minor along its first row,
  * and so on. Minors of the last rows that the expansion meets again and again are computed once.
  */
-import { grad, type Tensor, tensor } from 'nabla';
-import { defined, type Fields, float64, int32, list, type Module, value } from './eval.ts';
+import { type Tensor, tensor } from 'nabla';
+import { defined, type Fields, float64, gradientAt, int32, list, type Module, value } from './eval.ts';
 
 /** The expansion of all minors of the last m rows. */
 interface Level {
@@ -77,7 +77,7 @@ function prepare(input: Fields): Input {
   return { a: input.tensor('A', 1), ...expansion(input.integer('ell')) };
 }
 
-const gradient = (input: Input): Tensor => grad((a: Tensor) => determinant({ ...input, a }))(input.a);
+const gradient = (input: Input): Tensor => gradientAt((a) => determinant({ ...input, a }), input.a);
 
 export const det: Module = {
   primal: defined(prepare, determinant, value),

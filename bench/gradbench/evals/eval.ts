@@ -1,5 +1,5 @@
 /** What an eval of GradBench is here, and how its inputs and outputs become tensors and numbers. */
-import { type Tensor, tensor } from 'nabla';
+import { autograd, type Tensor, tensor } from 'nabla';
 
 /** The numbers of GradBench are doubles. */
 export const float64 = { dtype: 'float64' } as const;
@@ -92,6 +92,12 @@ export class Fields {
     if (!fits(value, rank)) throw new Error(`${this.#name}.${name}: expected ${kind} in lists nested ${rank} deep`);
     return value;
   }
+}
+
+/** The gradient of `f` at x, by a graph that is dropped as the pass goes, where `grad` keeps it. */
+export function gradientAt(f: (leaf: Tensor) => Tensor, x: Tensor): Tensor {
+  const leaf = x.detach().requiresGrad_();
+  return autograd.grad(f(leaf), [leaf])[0];
 }
 
 /** The value of a scalar tensor. */

@@ -1,6 +1,6 @@
 /** Half the squared error of a polynomial with coefficients x, fitted to the sign function at n points of [−1, 1]. */
-import { arange, cat, elementwise, functional, grad, onesLike, type Tensor } from 'nabla';
-import { defined, type Fields, float64, list, type Module, value } from './eval.ts';
+import { arange, cat, elementwise, functional, onesLike, type Tensor } from 'nabla';
+import { defined, type Fields, float64, gradientAt, list, type Module, value } from './eval.ts';
 
 interface Input {
   readonly x: Tensor;
@@ -36,7 +36,7 @@ function objective({ x, n }: Input): Tensor {
 }
 
 const prepare = (input: Fields): Input => ({ x: input.tensor('x', 1), n: input.integer('n') });
-const gradient = ({ x, n }: Input): Tensor => grad((y: Tensor) => objective({ x: y, n }))(x);
+const gradient = ({ x, n }: Input): Tensor => gradientAt((y) => objective({ x: y, n }), x);
 
 export const llsq: Module = {
   primal: defined(prepare, objective, value),

@@ -1,6 +1,6 @@
 /** Runge–Kutta steps of a chain of equations, y₀′ = x₀ and yᵢ′ = xᵢ yᵢ₋₁ from y = 0, up to time 2. */
-import { cat, elementwise, functional, grad, type Scalar, type Tensor, zeros } from 'nabla';
-import { defined, type Fields, float64, list, type Module } from './eval.ts';
+import { cat, elementwise, functional, type Scalar, type Tensor, zeros } from 'nabla';
+import { defined, type Fields, float64, gradientAt, list, type Module } from './eval.ts';
 
 interface Input {
   readonly x: Tensor;
@@ -47,7 +47,7 @@ function solution({ x, s }: Input): Tensor {
 }
 
 /** The gradient of the last component. */
-const gradient = ({ x, s }: Input): Tensor => grad((z: Tensor) => solution({ x: z, s }).select(0, -1))(x);
+const gradient = ({ x, s }: Input): Tensor => gradientAt((z) => solution({ x: z, s }).select(0, -1), x);
 
 const prepare = (input: Fields): Input => ({ x: input.tensor('x', 1), s: input.integer('s') });
 
