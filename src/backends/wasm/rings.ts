@@ -133,7 +133,7 @@ export function recall(body: Body): void {
 export function detach(lease: Lease): void {
   if (lease.bytes > 0 && owed >= dear) {
     deaths.reap(true);
-    dear = Math.max(DEAR, 2 * owed);
+    dear = Math.max(DEAR, 8 * owed);
   }
   if (lease.needed > 0) {
     owed -= lease.bytes;
