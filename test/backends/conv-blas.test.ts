@@ -1,5 +1,5 @@
 /** Convolutions by the system's BLAS. Where there is none, the generated kernels stand in for it. */
-import { autograd, functional as F, manualSeed, randn, setNumThreads, type Tensor } from 'nabla';
+import { autograd, functional as F, manualSeed, randn, setDeterministic, setNumThreads, type Tensor } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { generated, systemBlas, useBlas, workersHave } from '../support/blas.ts';
 import { withThreads } from '../support/worker.ts';
@@ -128,6 +128,16 @@ describe.each(Object.keys(work))('%s', (name) => {
           (1 + +(same[i] as Tensor).abs().max());
         expect(error).toBeLessThan(dtype === 'float64' ? 1e-13 : 2e-6);
       });
+    }
+  });
+
+  it('is left to the generated kernels where results are to be the same on every host', () => {
+    setNumThreads(1);
+    setDeterministic(true);
+    try {
+      expect(bits(f('float32')) === generated(() => bits(f('float32')))).toBe(true);
+    } finally {
+      setDeterministic(false);
     }
   });
 

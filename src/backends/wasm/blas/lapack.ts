@@ -4,7 +4,6 @@
  */
 import { scratch } from '../heap.ts';
 import { f32, f64, i32, u8 } from '../linear-memory.ts';
-import { isDeterministic } from '../relaxed.ts';
 import { currentBlas, originOf } from './product.ts';
 import { lendThreads } from './threads.ts';
 
@@ -16,7 +15,7 @@ export type Lapack = (...args: readonly Argument[]) => void;
 
 /** The routine `name` with so many arguments, for numbers of a dtype; null if there is none. To be called within the current launch. */
 export function lapack(dtype: string, name: string, count: number): Lapack | null {
-  const blas = isDeterministic() ? null : currentBlas();
+  const blas = currentBlas();
   const native = blas?.routine?.(`${dtype === 'float64' ? 'd' : 's'}${name}_`, count) ?? null;
   if (blas === null || native === null) return null;
   lendThreads(blas);
@@ -57,5 +56,5 @@ export function lapackWithRoom(
 
 /** Whether matrices are so large that a library is faster, and there is one. */
 export function hasLapack(smallest: number, least: number): boolean {
-  return smallest >= least && !isDeterministic() && currentBlas()?.routine?.('dgesdd_', 14) != null;
+  return smallest >= least && currentBlas()?.routine?.('dgesdd_', 14) != null;
 }

@@ -2,6 +2,7 @@
 import { ArgumentError } from '../../../core/errors.ts';
 import { parameterWords } from '../linear-memory.ts';
 import type { WasmFunction } from '../module.ts';
+import { isDeterministic } from '../relaxed.ts';
 import { canShareNative } from '../threads/pool.ts';
 import { type Call, isBusy } from '../threads/queue.ts';
 import { NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './cblas.ts';
@@ -99,8 +100,8 @@ interface Plan {
 
 const nothing = (): void => undefined;
 
-/** The library in force, if there is one. */
-export const currentBlas = (): Blas | null => (wanted ? current() : null);
+/** The library in force, if there is one: none where results are to be the same on every host. */
+export const currentBlas = (): Blas | null => (wanted && !isDeterministic() ? current() : null);
 
 /** Whether larger products of float32 matrices go to one with wider vectors than its own. */
 export const isWide = (): boolean => typeof currentBlas()?.wide === 'string';
@@ -199,8 +200,7 @@ export interface NativeGemm {
 
 /** The system's BLAS for operations that lay out operands of their own, for so many multiplications in all; null if there is none. */
 export function nativeGemm(dtype: string, steps: number): NativeGemm | null {
-  if (!wanted || dtype === 'int32') return null;
-  const blas = current();
+  const blas = dtype === 'int32' ? null : currentBlas();
   if (blas === null) return null;
   const gemm = callable(dtype === 'float64' ? blas.dgemm : blas.sgemm);
   const shared = cutsProducts(blas, steps) && canShareNative(callable(blas.sgemm)) === true;
