@@ -1,4 +1,6 @@
 /** What oneDNN does beside an OpenBLAS of narrower vectors, and when it is left alone. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it, test } from 'vitest';
 import { type Gemm, NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from '../../src/backends/wasm/blas/cblas.ts';
 import { describe as describeBlas, functionsOf } from '../../src/backends/wasm/blas/library.ts';
@@ -21,20 +23,29 @@ const koffiOf = (libraries: Readonly<Record<string, Library>>): Koffi => ({
     if (found === undefined) throw new Error(`no ${path}`);
     return found;
   },
-  address: () => 0n,
+  address: () => 5000n,
   config: () => undefined,
 });
+
+const without = (functions: Readonly<Record<string, Native>>, name: string): Readonly<Record<string, Native>> =>
+  Object.fromEntries(Object.entries(functions).filter(([other]) => other !== name));
 
 const openBlas = (kernels: string): Library => libraryOf({ openblas_get_corename: () => kernels });
 const AVX2 = 0x7;
 const AVX512 = 0x27;
 
 describe('whether it is there', () => {
-  const functions = { dnnl_get_effective_cpu_isa: () => AVX512, omp_set_num_threads: () => 0, dnnl_sgemm: () => 0 };
+  const functions = {
+    dnnl_get_effective_cpu_isa: () => AVX512,
+    omp_set_num_threads: () => 0,
+    pthread_sigmask: () => 0,
+    dnnl_sgemm: () => 0,
+  };
   const koffi = koffiOf({
     whole: libraryOf(functions),
     narrow: libraryOf({ ...functions, dnnl_get_effective_cpu_isa: () => AVX2 }),
-    threaded: libraryOf({ dnnl_get_effective_cpu_isa: () => AVX512, dnnl_sgemm: () => 0 }),
+    threaded: libraryOf(without(functions, 'omp_set_num_threads')),
+    disturbed: libraryOf(without(functions, 'pthread_sigmask')),
   });
 
   test('beside narrow kernels on a processor with wide vectors', () => {
@@ -50,34 +61,40 @@ describe('whether it is there', () => {
     expect(findOneDnn(koffi, ['whole'], libraryOf({}))).toBeNull();
   });
 
-  test('not where the processor has no wide vectors, or its threads could not be held to one', () => {
+  test('not where the processor has no wide vectors, its threads could not be held to one, or signals be held off', () => {
     expect(findOneDnn(koffi, ['narrow'], openBlas('Haswell'))).toBeNull();
     expect(findOneDnn(koffi, ['threaded'], openBlas('Haswell'))).toBeNull();
+    expect(findOneDnn(koffi, ['disturbed'], openBlas('Haswell'))).toBeNull();
     expect(findOneDnn(koffi, ['absent'], openBlas('Haswell'))).toBeNull();
     expect(findOneDnn(koffi, ['threaded', 'narrow', 'whole'], openBlas('Zen'))?.path).toBe('whole');
   });
 });
 
 test("larger products are its own, small ones and those of a few columns the other library's", () => {
-  const calls: (readonly number[])[] = [];
+  const calls: (readonly (number | string)[])[] = [];
   const others: (readonly number[])[] = [];
   const told: number[] = [];
   const functions: Readonly<Record<string, Native>> = {
     dnnl_get_effective_cpu_isa: () => AVX512,
     omp_set_num_threads: (n) => told.push(n as number),
+    pthread_sigmask: (how, set) => calls.push(['mask', how as number, set as number]),
     dnnl_sgemm: (...args) => calls.push(args),
   };
   const found = findOneDnn(koffiOf({ whole: libraryOf(functions) }), ['whole'], openBlas('Haswell'));
   const gemm = found?.beside((...args) => void others.push(args)) as Gemm;
-  gemm(ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, 64, 32, 32, 1, 1000, 40, 2000, 41, 1, 3000, 42);
+  gemm(ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, 64, 32, 64, 1, 1000, 40, 2000, 41, 1, 3000, 42);
   gemm(ROW_MAJOR, TRANSPOSE, NO_TRANSPOSE, 640, 8, 320, 1, 1000, 640, 2000, 8, 0, 3000, 8);
-  gemm(ROW_MAJOR, TRANSPOSE, NO_TRANSPOSE, 32, 32, 63, 1, 1000, 32, 2000, 32, 0, 3000, 32);
+  gemm(ROW_MAJOR, TRANSPOSE, NO_TRANSPOSE, 64, 32, 63, 1, 1000, 32, 2000, 32, 0, 3000, 32);
   expect(told).toEqual([1]);
   const [n, t] = [...'NT'].map((letter) => letter.charCodeAt(0));
-  expect(calls).toEqual([[n, t, 64, 32, 32, 1, 1000, 40, 2000, 41, 1, 3000, 42]]);
+  expect(calls).toEqual([
+    ['mask', 2, 5000],
+    [n, t, 64, 32, 64, 1, 1000, 40, 2000, 41, 1, 3000, 42],
+    ['mask', 2, 5128],
+  ]);
   expect(others.map((args) => args.slice(1, 6))).toEqual([
     [TRANSPOSE, NO_TRANSPOSE, 640, 8, 320],
-    [TRANSPOSE, NO_TRANSPOSE, 32, 32, 63],
+    [TRANSPOSE, NO_TRANSPOSE, 64, 32, 63],
   ]);
 });
 
@@ -127,6 +144,39 @@ describe('products of the libraries that are here', () => {
     [300, 70, 5],
     [65, 257, 700],
   ] as const;
+
+  test('handlers of signals that arrive meanwhile overwrite nothing', async () => {
+    if (typeof blas === 'string' || process.platform === 'win32') return;
+    const [m, n, k] = [128, 512, 784];
+    const [a, b] = [float(m * k), float(k * n)];
+    const at = (x: Float32Array): number => blas.addressOf(new Uint8Array(x.buffer));
+    const product = (): Buffer => {
+      const c = new Float32Array(m * n);
+      blas.sgemm(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, m, n, k, 1, at(a), k, at(b), n, 0, at(c), n);
+      return Buffer.from(c.buffer);
+    };
+    const expected = product();
+    let seen = 0;
+    const see = (): void => void seen++;
+    process.on('SIGUSR2', see);
+    // What it corrupted would end the process when the library gives its block back.
+    const sender = new Worker(
+      "const { parentPort } = require('node:worker_threads');" +
+        "parentPort.postMessage(0); setInterval(() => process.kill(process.pid, 'SIGUSR2'), 1);",
+      { eval: true },
+    );
+    try {
+      await once(sender, 'message');
+      for (let rounds = 0; rounds < 1000 && (rounds < 20 || seen < 20); rounds++) {
+        for (let i = 0; i < 20; i++) expect(product().equals(expected)).toBe(true);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      await sender.terminate();
+      process.off('SIGUSR2', see);
+    }
+    expect(seen).toBeGreaterThan(0);
+  });
 
   it.each(sizes)('%i × %i, sums of %i', (m, n, k) => {
     if (typeof blas === 'string') return;

@@ -6,10 +6,12 @@
 import { ADDRESS, type Koffi, type Library } from '../native.ts';
 import { type Gemm, TRANSPOSE } from './cblas.ts';
 
-/** Names of the library; there are none for macOS, whose Accelerate knows its processors. */
+/**
+ * Names of the library. There are none for macOS, whose Accelerate knows its processors, nor for Windows, where
+ * a library does not tell of functions of those that it needs, OpenMP's among them.
+ */
 export const ONEDNN: Readonly<Record<string, readonly string[]>> = {
   linux: ['libdnnl.so.3', 'libdnnl.so.2'],
-  win32: ['dnnl.dll'],
 };
 
 /** OpenBLAS's kernels with vectors of 512 bits, by the names it has for them. */
@@ -19,13 +21,30 @@ const WIDE_KERNELS = /skylakex|cooperlake|sapphirerapids/i;
 const AVX512 = 0x27;
 
 /** Multiplications, and columns, from which on oneDNN's products are faster than OpenBLAS's. */
-export const WORTH_WIDE = 2 ** 16;
+export const WORTH_WIDE = 2 ** 17;
 const COLUMNS = 8;
 
 export interface OneDnn {
   readonly path: string;
   /** Products of float32 matrices: small ones by `other`, larger ones here. */
   beside(other: Gemm): Gemm;
+}
+
+/** What `pthread_sigmask` is asked to do, and the bytes of a set of signals, on Linux. */
+const SET_MASK = 2;
+const SET_BYTES = 128;
+
+/**
+ * What keeps signals away from the calling thread, and what lets them arrive again. For while oneDNN's kernels work
+ * they point the stack's register into a block of malloc's: a handler that runs then, as a profiler's does
+ * a thousand times a second, writes over what lies in front of that block.
+ */
+function signalsOf(koffi: Koffi, library: Library): { readonly sets: Uint8Array; hold(): void; release(): void } {
+  const setMask = library.func('pthread_sigmask', 'int', ['int', ADDRESS, ADDRESS]);
+  const sets = new Uint8Array(2 * SET_BYTES).fill(0xff, 0, SET_BYTES);
+  const all = Number(koffi.address(sets));
+  const before = all + SET_BYTES;
+  return { sets, hold: () => void setMask(SET_MASK, all, before), release: () => void setMask(SET_MASK, before, 0) };
 }
 
 const [PLAIN, TRANSPOSED] = ['N', 'T'].map((letter) => letter.charCodeAt(0)) as [number, number];
@@ -41,6 +60,7 @@ function open(koffi: Koffi, path: string): OneDnn | null {
   const matrix = [ADDRESS, 'int64'];
   const parameters = ['int8', 'int8', 'int64', 'int64', 'int64', 'float', ...matrix, ...matrix, 'float', ...matrix];
   const sgemm = library.func('dnnl_sgemm', 'int', parameters);
+  const signals = signalsOf(koffi, library);
   const letter = (transpose: number): number => (transpose === TRANSPOSE ? TRANSPOSED : PLAIN);
   return {
     path,
@@ -48,7 +68,9 @@ function open(koffi: Koffi, path: string): OneDnn | null {
       if (n <= COLUMNS || m * n * k < WORTH_WIDE) {
         other(order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
       } else {
+        signals.hold();
         sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        signals.release();
       }
     },
   };
