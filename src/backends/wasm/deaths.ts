@@ -83,9 +83,12 @@ export class Deaths {
     if (this.#waiting.length >= WAITING_BODIES || this.#granules >= WAITING_GRANULES) this.#settleWaiting();
   }
 
-  /** Goes on waiting for the death of an owner whose body is about to be forgotten, where hosts tell of it. */
+  /**
+   * Goes on waiting for the death of an owner whose body is about to be forgotten, where hosts tell of it. What is
+   * registered does not: a loop that never yields would keep the registration of everyone who has died.
+   */
   follow(body: Body): void {
-    if (this.#living == null) {
+    if (this.#living == null || !body.waits) {
       this.cancel(body);
       return;
     }
@@ -153,8 +156,10 @@ export class Deaths {
       if (owner === undefined && body.stamp !== clock) {
         dead += body.used;
         this.#bury(body);
-      } else if (owner !== undefined && body.aged) this.#register(body, owner);
-      else {
+      } else if (owner !== undefined && body.aged) {
+        if (body.forgotten) this.cancel(body);
+        else this.#register(body, owner);
+      } else {
         body.aged = true;
         this.#weak.push(ticket);
         if (owner !== undefined) this.#owners.add(owner);
