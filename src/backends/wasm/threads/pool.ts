@@ -8,7 +8,7 @@ import { codeOf, type WasmFunction } from '../module.ts';
 import { joinWorkers } from './pending.ts';
 import { encodeProbe } from './probe.ts';
 import { CODE_BYTES, CONTROL, KERNEL_WORDS, MOST_KERNELS, PROGRAM_LENGTH, type SharedByAll } from './protocol.ts';
-import { setWorkerUrl, startWorker } from './start.ts';
+import { beforeTheEnd, setWorkerUrl, startWorker } from './start.ts';
 
 interface Host {
   readonly navigator?: { readonly hardwareConcurrency?: number };
@@ -107,6 +107,7 @@ export function useWorker(url: URL): void {
 
 function startWorkers(): void {
   try {
+    if (startedFor === 0) beforeTheEnd(joinWorkers);
     shared ??= {
       memory,
       control: new Int32Array(new SharedArrayBuffer(4 * CONTROL.words)),

@@ -17,6 +17,8 @@ interface Host {
     readonly getBuiltinModule?: (name: string) => unknown;
     readonly versions?: { readonly node?: string };
   };
+  readonly Deno?: unknown;
+  readonly addEventListener?: (event: string, listener: () => void) => void;
 }
 
 /** The worker is a file of the built package; who runs the library from its sources builds one and says where it is. */
@@ -45,4 +47,14 @@ export function startWorker(shared: Shared, failed: (reason: string) => void): v
   const worker = new Worker(new URL('./thread.js', import.meta.url), { type: 'module' });
   worker.onerror = (event) => failed(event.message ?? 'the worker did not start');
   worker.postMessage(shared);
+}
+
+/**
+ * Has `join` called before the program ends, where that matters: Deno gives the memory back while a worker may be
+ * in the middle of a library's product, which nothing stops.
+ */
+export function beforeTheEnd(join: () => void): void {
+  const { Deno, addEventListener } = globalThis as Host;
+  if (Deno === undefined) return;
+  for (const event of ['unload', 'error', 'unhandledrejection']) addEventListener?.(event, join);
 }
