@@ -19,7 +19,14 @@ async function anew(): Promise<typeof import('../../src/backends/wasm/huge-pages
   return await import('../../src/backends/wasm/huge-pages.ts');
 }
 
-const view = (mib: number): Uint8Array => new Uint8Array(new WebAssembly.Memory({ initial: 16 * mib }).buffer);
+/** Memories are held to the end: one that was collected between two looks would be missing from the second. */
+const held: Uint8Array[] = [];
+
+function view(mib: number): Uint8Array {
+  const made = new Uint8Array(new WebAssembly.Memory({ initial: 16 * mib }).buffer);
+  held.push(made);
+  return made;
+}
 
 afterEach(() => {
   vi.unstubAllEnvs();
