@@ -1,4 +1,5 @@
 import {
+  autograd,
   cat,
   functional as F,
   getNumThreads,
@@ -26,6 +27,7 @@ import { callInTurn, isBusy, leaveTasks } from '../../src/backends/wasm/threads/
 import { noted, type Run } from '../../src/backends/wasm/threads/share.ts';
 import { withThreads } from '../support/worker.ts';
 
+const { graph } = autograd;
 const threads = getNumThreads();
 afterAll(() => setNumThreads(threads));
 
@@ -320,6 +322,44 @@ describe('the queue', () => {
     expect(() => F.nllLoss(scores, places.add(6))).toThrow(/Target 10 is out of bounds/);
     setNumThreads(3);
   });
+
+  it.each([1, 2, 3])(
+    'does not pass over classes and indices that are others than in the forward pass (%i threads)',
+    (n) => {
+      setNumThreads(n);
+      const leaf = (): Tensor => randn([64, 10], { requiresGrad: true });
+      const places = tensor(Int32Array.from({ length: 64 }, (_, i) => i % 10));
+      const forwards: Readonly<Record<string, (x: Tensor, index: Tensor) => Tensor>> = {
+        nllLoss: (x, index) => F.nllLoss(x, index),
+        'nllLoss, summed': (x, index) => F.nllLoss(x, index, { reduction: 'sum' }),
+        embedding: (x, index) => F.embedding(index, x).sum(),
+        indexSelect: (x, index) => x.indexSelect(1, index).sum(),
+      };
+      for (const [name, forward] of Object.entries(forwards)) {
+        for (const busy of [false, true]) {
+          const x = leaf();
+          const index = places.clone();
+          // What went through hooks is not looked at for changes in place.
+          const y = graph.savedTensorsHooks(
+            (t) => t,
+            (t) => t,
+            () => forward(x, index),
+          );
+          index.fill_(99);
+          const pass = (): void => {
+            joinWorkers();
+            beginLaunchBeside();
+            if (busy) occupy();
+            y.backward();
+            joinWorkers();
+          };
+          expect(pass, `${name}, ${busy}`).toThrow(n === 1 ? /out of bounds/ : /out of bounds|a kernel failed/);
+          joinWorkers();
+        }
+      }
+      setNumThreads(3);
+    },
+  );
 
   it('goes on after the number of threads has changed', async () => {
     for (const n of [1, 2, 3]) {

@@ -14,11 +14,9 @@ import { advance, copyOf, times, timesOrNever, whilst } from './control.ts';
 import { emitAbreast, emitExprs, lanesOf, mathImports, mathProvided } from './emit.ts';
 import { FunctionBody, type Local, type ValType } from './encoder.ts';
 import { loadFirst, loadSplat, loadVector, storeFirst, storeLane, storeVector } from './lanes.ts';
+import { Folding, foldOf } from './lines-fold.ts';
 import { instantiate, type WasmFunction } from './module.ts';
-import { type FoldCode, foldCode } from './reduce/fold.ts';
-import { keepFirst } from './reduce/reader.ts';
 import { BLOCK_STEPS } from './reduce/rows.ts';
-import { wideLocals } from './reduce/state.ts';
 
 /** What an operand has for a line: an element for each of its places, one for all of them, or (an input) the same elements for every line. */
 export type Extent = 'each' | 'line' | 'shared';
@@ -57,9 +55,6 @@ export interface LineProgram {
 function argumentsOf(e: Expr): ReadonlySet<number> {
   return new Set(topological([e], operands).flatMap((node) => (node.op === 'arg' ? [node.index] : [])));
 }
-
-const foldOf = (fold: 'sum' | 'greatest', compute: Compute): FoldCode =>
-  fold === 'sum' ? foldCode('sum', compute) : { ...foldCode('max', compute), marksNaN: false };
 
 /** Vectors that go side by side. */
 const WIDTH = 4;
@@ -359,70 +354,5 @@ class LineCode {
     }
     if (this.#apart === null) foldings.at(0)?.take(acc, x, count);
     else foldings.at(acc)?.take(0, x);
-  }
-}
-
-/** The fold of a line under construction: accumulators side by side, and the wide one that takes up their blocks. */
-class Folding {
-  readonly #b: FunctionBody;
-  readonly #code: FoldCode;
-  readonly #compute: Compute;
-  readonly #accs: readonly Local[];
-  readonly #nan: Local;
-  readonly #wide: readonly Local[];
-
-  constructor(b: FunctionBody, code: FoldCode, compute: Compute, width: number) {
-    this.#b = b;
-    this.#code = code;
-    this.#compute = compute;
-    this.#accs = Array.from({ length: width }, () => b.local('v128'));
-    this.#nan = b.local('v128');
-    this.#wide = wideLocals(b, code);
-  }
-
-  begin(): void {
-    this.#code.begin(this.#b, this.#wide);
-  }
-
-  open(count: number): void {
-    for (const acc of this.#accs.slice(0, count)) {
-      this.#code.identity(this.#b);
-      this.#b.set(acc);
-    }
-    if (this.#code.marksNaN) this.#b.i32x4(0).set(this.#nan);
-  }
-
-  take(acc: number, x: Local, count?: Local): void {
-    const code = this.#code;
-    if (count !== undefined) keepFirst(this.#b, this.#compute, x, count, () => code.identity(this.#b));
-    if (code.marksNaN) code.mark(this.#b, this.#nan, x);
-    code.step(this.#b, this.#accs[acc], x);
-  }
-
-  close(count: number): void {
-    for (let half = count >> 1; half > 0; half >>= 1) {
-      for (let i = 0; i < half; i++) this.#code.step(this.#b, this.#accs[i], this.#accs[i + half]);
-    }
-    // All ones are a NaN.
-    if (this.#code.marksNaN) this.#b.get(this.#accs[0]).get(this.#nan).op('v128.or').set(this.#accs[0]);
-    this.#code.absorb(this.#b, this.#wide, this.#accs[0]);
-  }
-
-  /** The folded values, or that of all lanes in every lane; the local is the caller's, and all others are released. */
-  result(ofAllLanes: boolean): Local {
-    const b = this.#b;
-    if (ofAllLanes) this.#code.collapse(b, this.#wide);
-    this.#code.result(b, this.#wide);
-    const value = b.local('v128');
-    b.set(value);
-    if (ofAllLanes) {
-      const { bytes } = dtypeInfo(this.#compute === 'f32' ? 'float32' : 'float64');
-      b.get(value)
-        .get(value)
-        .shuffle(Array.from({ length: 16 }, (_, i) => i % bytes))
-        .set(value);
-    }
-    b.release(...this.#accs, this.#nan, ...this.#wide);
-    return value;
   }
 }

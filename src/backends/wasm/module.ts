@@ -47,3 +47,14 @@ export function instantiate(
   }
   return exports;
 }
+
+/** Whether a kernel that was called at once came upon what its code says cannot be; one that is queued fails where it is joined. */
+export function trapped(call: () => void): boolean {
+  try {
+    call();
+    return false;
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError && /unreachable/i.test(error.message)) return true;
+    throw error;
+  }
+}

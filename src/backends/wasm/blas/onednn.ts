@@ -69,8 +69,11 @@ function open(koffi: Koffi, path: string): OneDnn | null {
         other(order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
       } else {
         signals.hold();
-        sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-        signals.release();
+        try {
+          sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        } finally {
+          signals.release();
+        }
       }
     },
   };

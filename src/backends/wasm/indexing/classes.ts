@@ -10,7 +10,7 @@ import { advance, copyOf, timesOrNever } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
 import { beginLaunchBeside, i32, isSettled, scratch } from '../heap.ts';
 import { parameterDoubles } from '../linear-memory.ts';
-import { instantiate, type WasmFunction } from '../module.ts';
+import { instantiate, trapped, type WasmFunction } from '../module.ts';
 import { joinWorkers } from '../threads/pending.ts';
 import { callInTurn } from '../threads/queue.ts';
 import { startOf } from './nest.ts';
@@ -23,7 +23,7 @@ export interface Classes {
   readonly ignored: number;
 }
 
-/** What a walk gives back where a target is no class. */
+/** What a count gives back where a target is no class; the others are called with what was counted, and trap. */
 const NO_CLASS = -1;
 
 /** Parameters: scores, the other operand and its step in bytes, where a divisor is, targets, outer, classes, inner, ignored. */
@@ -56,7 +56,7 @@ function walk(
         () => ignored(b, at),
         () => {
           b.get(target).get(classes).op('i32.ge_u');
-          b.if(() => b.i32(NO_CLASS).op('return'));
+          b.if(() => (name === 'count' ? b.i32(NO_CLASS).op('return') : b.op('unreachable')));
           b.get(scores).get(target).get(inner).op('i32.mul').i32(bytes).op('i32.mul', 'i32.add').set(at.score);
           found(b, at);
           advance(b, counted, 1);
@@ -130,7 +130,7 @@ function run(
   const start = (t: Strided | null): number => (t === null ? 0 : startOf(t));
   const args = [start(scores), start(other), step, divisor, startOf(targets), c.outer, c.classes, c.inner, c.ignored];
   if (atOnce) return kernel(...args);
-  callInTurn(0, kernel, ...args);
+  if (trapped(() => callInTurn(0, kernel, ...args))) refuse(startOf(targets), c);
   return 0;
 }
 
@@ -153,7 +153,10 @@ function refuse(targets: number, { outer, classes, inner, ignored }: Classes): n
   throw new IndexError(`nllLoss: Target ${bad} is out of bounds: there are ${classes} classes`);
 }
 
-/** out[o, i] = −scores[o, targets[o, i], i], 0 where the target is ignored; all others are classes (`countClasses`). */
+/**
+ * out[o, i] = −scores[o, targets[o, i], i], 0 where the target is ignored; all others were classes when they were counted
+ * (`countClasses`). If one no longer is, that is an error where the work is done, which may be later.
+ */
 export function pickClasses(out: Strided, scores: Strided, targets: Strided, c: Classes): void {
   beginLaunchBeside();
   run('pick', scores, out, 0, targets, c);

@@ -34,10 +34,12 @@ export interface MoveKind {
 }
 
 /**
- * Words of the head: an offending index and the row it stood in (from 1 on, 0 for none), α, bytes from
- * row to row of the index; then, for every row, size and byte stride of the dimension it indexes.
+ * Words of the head: an offending index and the row it stood in (from 1 on, 0 for none, and `UNSEEN` where nobody is
+ * going to look: then it is a trap), α, bytes from row to row of the index; then, for every row, size and byte stride of
+ * the dimension it indexes.
  */
 export const HEAD = { badValue: 0, bad: 1, alpha: 2, rowStep: 4, dims: 5 } as const;
+export const UNSEEN = -1;
 export const headWords = (rows: number): number => HEAD.dims + 2 * rows;
 
 /** How elements of one kind are read, put together and written. */
@@ -189,12 +191,17 @@ function moveFunction({ move, dtype, depth, inner: innermost, rows, wraps }: Mov
       b.get(sizes[k]).op('i32.ge_u');
       b.if(() => {
         b.get(block)
+          .mem('i32.load', 4 * HEAD.bad)
+          .set(index);
+        b.get(block)
           .get(from)
           .mem('i32.load', offset)
           .mem('i32.store', 4 * HEAD.badValue);
         b.get(block)
           .i32(k + 1)
           .mem('i32.store', 4 * HEAD.bad);
+        b.get(index).i32(UNSEEN).op('i32.eq');
+        b.if(() => b.op('unreachable'));
         b.op('return');
       });
       b.get(index).get(strides[k]).op('i32.mul');

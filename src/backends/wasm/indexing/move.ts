@@ -10,8 +10,9 @@ import type { Strided } from '../../../kernels/strided.ts';
 import { beginLaunch, beginLaunchBeside, f32, f64, i32, scratch, u8 } from '../heap.ts';
 import { parameterWords } from '../linear-memory.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder } from '../loops.ts';
+import { trapped } from '../module.ts';
 import { type Body, inTasks, leaveInTasks, shareOf, tasksFor } from '../threads/share.ts';
-import { asVectors, HEAD, headWords, type Inner, type Join, kernelFor, type Move } from './move-code.ts';
+import { asVectors, HEAD, headWords, type Inner, type Join, kernelFor, type Move, UNSEEN } from './move-code.ts';
 import { startOf, writeNest } from './nest.ts';
 
 /** What moving an element takes, in steps of `tasksFor`. */
@@ -33,7 +34,10 @@ interface Task {
   readonly indexedStrides?: readonly number[];
   readonly wraps?: boolean;
   readonly alpha?: number;
-  /** All indices are known to be in range: what is queued before this need not be done to see it. */
+  /**
+   * All indices have been in range before: what is queued before this need not be done to see it. One that is not is an
+   * error where the work is done, which may be later.
+   */
   readonly sure?: boolean;
   /** Goes before the message about an index out of range: PyTorch's words for this move. */
   readonly complaint?: (index: number, size: number) => string;
@@ -64,7 +68,7 @@ function run(move: Move, task: Task): void {
     const params = writeNest(headWords(dims.length), some, at, [bytes, bytes, 4]);
     const words = parameterWords();
     const w = params >>> 2;
-    words[w + HEAD.bad] = 0;
+    words[w + HEAD.bad] = sure ? UNSEEN : 0;
     words[w + HEAD.rowStep] = 4 * rowStep;
     for (const [k, d] of dims.entries()) {
       words[w + HEAD.dims + 2 * k] = indexed.shape[d];
@@ -88,12 +92,9 @@ function run(move: Move, task: Task): void {
     }
     later(kernel, blocks[t]);
   };
-  if (sure) {
-    leaveInTasks(tasks, steps, body);
-    return;
-  }
-  inTasks(tasks, body);
-  const failed = blocks.find((at) => i32()[(at >>> 2) + HEAD.bad] !== 0);
+  if (!sure) inTasks(tasks, body);
+  else if (!trapped(() => leaveInTasks(tasks, steps, body))) return;
+  const failed = blocks.find((at) => i32()[(at >>> 2) + HEAD.bad] > 0);
   if (failed === undefined) return;
   const words = i32();
   const dim = dims[words[(failed >>> 2) + HEAD.bad] - 1];
@@ -158,7 +159,7 @@ export function indexSelect(out: Strided, input: Strided, dim: number, index: St
   run('take', { shape: out.shape, to: out, from: input, index, indexStrides, dims: [dim], complaint: sliceComplaint });
 }
 
-/** out[…, index[k], …] += alpha · src[…, k, …]; `sure` where all indices are known to be in range. */
+/** out[…, index[k], …] += alpha · src[…, k, …]; `sure` where all indices have been in range before. */
 export function indexAdd(out: Strided, dim: number, index: Strided, src: Strided, alpha = 1, sure = false): void {
   const indexStrides = along(index, src.shape.length, dim);
   const move = alpha === 1 ? 'add' : 'scaled';
