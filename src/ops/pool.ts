@@ -105,7 +105,7 @@ export function maxUnpoolNd(
 
 function unpooledSize(op: string, given: Shape, usual: Shape, stride: Shape): Shape {
   const dims = usual.length;
-  const size = given.length === dims + 2 ? given.slice(2) : given;
+  const size = given.slice(given.length === dims + 2 ? 2 : 0);
   if (!Array.isArray(given) || size.length !== dims)
     throw new ArgumentError(
       `${op}: output_size (outputSize) should be a sequence containing ${dims} or ${dims + 2} elements, but it has a length of '${given.length}'`,

@@ -7,8 +7,8 @@ import { shapeText } from '../core/shape.ts';
 export type PerDim = number | readonly number[];
 
 /**
- * An argument as one whole number for each of `dims` dimensions; a single number (or a list of one)
- * stands for all.
+ * An argument as one whole number for each of `dims` dimensions, in a list of its own: rules read it later. A single
+ * number (or a list of one) stands for all.
  */
 export function perDim(op: string, name: string, value: PerDim, dims: number): readonly number[] {
   const list = typeof value === 'number' ? [value] : value;
@@ -21,5 +21,5 @@ export function perDim(op: string, name: string, value: PerDim, dims: number): r
   for (const n of list) {
     if (!Number.isInteger(n)) throw new ArgumentError(`${op}: ${name} must be of whole numbers, got ${String(n)}`);
   }
-  return list.length === dims ? list : new Array<number>(dims).fill(list[0] as number);
+  return list.length === dims ? [...list] : new Array<number>(dims).fill(list[0] as number);
 }

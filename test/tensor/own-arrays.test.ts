@@ -1,4 +1,4 @@
-import { arange, empty, full, ones, rand, randint, randn, type Tensor, tensor, zeros } from 'nabla';
+import { arange, empty, functional as F, full, ones, rand, randint, randn, type Tensor, tensor, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 
 /* Arrays that a caller hands over stay the caller's: other numbers written into them later change nothing. */
@@ -73,4 +73,35 @@ it('dimensions, shifts and repeats that are written over before backward', () =>
     };
     expect(gradient(true)).toEqual(gradient(false));
   }
+});
+
+describe('what windows are like, written over before backward', () => {
+  const image = arange(72, { dtype: 'float32' }).reshape([1, 2, 6, 6]);
+  const weight = arange(16, { dtype: 'float32' }).reshape([2, 2, 2, 2]);
+  const calls: Readonly<Record<string, (t: Tensor, list: number[]) => Tensor>> = {
+    stride: (t, stride) => F.conv2d(t, weight, null, { stride }) as Tensor,
+    padding: (t, padding) => F.conv2d(t, weight, null, { padding }) as Tensor,
+    dilation: (t, dilation) => F.conv2d(t, weight, null, { dilation }) as Tensor,
+    'stride of a transposed one': (t, stride) => F.convTranspose2d(t, weight, null, { stride }) as Tensor,
+    'padding of a transposed one': (t, padding) => F.convTranspose2d(t, weight, null, { padding }) as Tensor,
+    'pooled windows': (t, size) => F.maxPool2d(t, size) as Tensor,
+    'windows of means': (t, size) => F.avgPool2d(t, size) as Tensor,
+    blocks: (t, size) => F.unfold(t, size) as Tensor,
+    'unpooled size': (t, outputSize) => {
+      const [y, places] = F.maxPool2d(t, 2, { returnIndices: true });
+      return F.maxUnpool2d(y as Tensor, places as Tensor, 2, { outputSize }) as Tensor;
+    },
+  };
+  it.each(Object.entries(calls))('%s', (name, f) => {
+    const gradient = (write: boolean): ArrayLike<number> => {
+      const t = image.clone().requiresGrad_();
+      const list = name === 'unpooled size' ? [6, 7] : [1, 2];
+      const y = f(t, list);
+      if (write) list.reverse();
+      const weights = arange(y.numel(), { dtype: 'float32' }).reshape(y.shape as number[]);
+      y.mul(weights).sum().backward();
+      return (t.grad as Tensor).toTypedArray();
+    };
+    expect(gradient(true)).toEqual(gradient(false));
+  });
 });
