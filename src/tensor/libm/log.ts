@@ -5,25 +5,18 @@ const float64 = new Float64Array(1);
 // Little-endian like every host that runs WebAssembly: the high word is the second.
 const words = new Int32Array(float64.buffer);
 
-// 1/c for a c near the centre of each of 128 intervals of [0.6875, 1.375), chosen by its authors so that
-// log(c) is almost a multiple of 2⁻⁴³: significands in hexadecimal, the first 80 in [1, 2), the others in [½, 1).
+// 1/c for a c near the centre of each of 128 intervals of [0.6875, 1.375), chosen by its authors so that log(c) is
+// almost a multiple of 2⁻⁴³: how many units of the last place it lies above that of the centre, with 36 digits.
 const RECIPROCALS =
-  '734f0c3e0de9f 713786a2ce91f 6f26008fab5a0 6d1a61f138c7d 6b1490bc5b4d1 69147332f0cba 6719f18224223 6524f99a51ed9 ' +
-  '63356aa8f24c4 614b36b9ddc14 5f66452c65c4c 5d867b5912c4f 5babccb5b90de 59d61f2d91a78 5805612465687 56397cee76bd3 ' +
-  '54725e2a77f93 52aff42064583 50f22dbb2bddf 4f38f4734ded7 4d843cfde2840 4bd3ec078a3c8 4a27fc3e0258a 4880524d48434 ' +
-  '46dce1b192d0b 453d9d3391854 43a2744b4845a 420b54115f8fb 40782da3ef4b1 3ee8f5d57fe8f 3d5d9a00b4ce9 3bd60c010c12b ' +
-  '3a5242b75dab8 38d22cd9fd002 3755bc5847a1c 35dce49ad36e2 34679984dd440 32f5cceffcb24 3187775a10d49 301c8373e3990 ' +
-  '2eb4ebb95f841 2d50a0219a9d1 2bef9a8b7fd2a 2a91c7a0c1bab 293726014b530 27dfa5757a1f5 268b39b1d3bbf 2539d838ff5bd ' +
-  '23eb7aac9083b 22a012ba940b6 2157996cc4132 201201dd2fc9b 1ecf4494d480b 1d8f5528f6569 1c52311577e7c 1b17c74cb26e9 ' +
-  '19e010c2c1ab6 18ab07bb670bd 1778a25efbcb6 1648d354c31da 151b990275fdd 13f0ea432d24c 12c8b7210f9da 11a3028ecb531 ' +
-  '107fbda8434af 0f5ee0f4e6bb3 0e4065d2a9fce 0d244632ca521 0c0a77ce2981a 0af2f83c636d1 09ddb98a01339 08cabaf52e7df ' +
-  '07b9f2f4e28fb 06ab58c358f19 059eea5ecf92c 04949cdd12c90 038c6c6f0ada9 02865137932a9 0182427ea7348 008040614b195 ' +
-  'fe01ff726fa1a fa11cc261ea74 f6310b081992e f25f63ceeadcd ee9c8039113e7 eae8078cbb1ab e741aa29d0c9b e3a91830a99b5 ' +
-  'e01e009609a56 dca01e577bb98 d92f20b7c9103 d5cac66fb5cce d272caa5ede9d cf26e3e6b2ccd cbe6da2a77902 c8b266d37086d ' +
-  'c5894bd5d5804 c26b533bb9f8c bf583eeece73f bc4fd75db96c1 b951e0c864a28 b65e2c5ef3e2c b374867c9888b b094b211d304a ' +
-  'adbe885f2ef7e aaf1d31603da2 a82e63fd358a7 a5740ef09738b a2c2a90ab4b27 a01a01393f2d1 9d79f24db3c1b 9ae2505c7b190 ' +
-  '9852ef297ce2f 95cbaeea44b75 934c69de74838 90d4f2f6752e6 8e6528effd79d 8bfce9fcc007c 899c0dabec30e 87427aa2317fb ' +
-  '84f00acb39a08 82a49e8653e55 8060195f40260 7e22563e0a329 7beb377dcb5ad 79baa679725c2 77907f2170657 756cadbd6130c';
+  '-ds0ry -ybi7e -3vilx3 -227zz8 bc784 -21f8xy -8ado1j 5nwj7a -3vo5cq y6qgw 8hslsg -3zf51y 1ephe5 h29ji 4p49bb ' +
+  '5nybch -14qhkb -5q32yw -1hng86 -7o9mf8 4pvvuc -83gqah 67w5s0 s7wdw -708123 -4bdw1i 5k3xu5 7evdey 2jsk0b 7enwqw ' +
+  '3zmcdf -6yfpd6 -3m1n56 -1loej0 -3ejrgy -637c46 -5phb0m -8ft61i 7ytv9v 3gmss0 73m60m 97zn5 7bd5w9 -6wrn16 17kknf ' +
+  '8ir82w 8efvdk 1dvuob 5gpty8 2i98r0 68wdak 3a2bgp 3jvven -5pz2ok 5w1t7n 3kb4li -3svieg -26ezvi 3k4rw2 -7ok9bb ' +
+  '-5i5j3g 6dom5k -6mcs0i 48jfgr 7wsu9b 5ptzip 24hhod 3li487 -2oh9av 4vplwc -3wg013 -15atqb 1jrlsp -4igc82 1iq27a ' +
+  'h9yh7 4a4zal 6dtio0 -3zv17z 14q1at 6e0mwq 6rh0ma 12qgs9 -1zypk8 34tm91 -jace8 -tqq89 2jpnpe -5q2evc 2gbmby ' +
+  '-6k24cn -72hc6c 1rrxxf -8a5ud5 3ibuhn 5249bf -5gnfcy -1ific0 3zrn8 4j2kp2 -8hdw57 -89rye1 813v7h -4n5i6y 1rm4gw ' +
+  'ifg6d -4tghbm -6rftmn 2gw2vb -1s7mfd 3q7svi 7m61ti -7hcbm8 -844ym1 8emq1e 85n5sh 5kcfa6 8pqwqq -7kau1a -55xwam ' +
+  '-61fdos -6yv58r 5zj8t6 551dl8 -7avmxb -15611l -8qsh4m 760i3j';
 
 // log(1 + r) - r on |r| < 1/256, and on the wider interval around 1 that has no table.
 const A0 = -0.5000000000000001;
@@ -51,7 +44,8 @@ let logTable: Float64Array | undefined;
 function buildLogTable(): Float64Array {
   const table = new Float64Array(256);
   for (const [i, digits] of RECIPROCALS.split(' ').entries()) {
-    const reciprocal = (1 + Number.parseInt(digits, 16) * 2 ** -52) * (i < 80 ? 1 : 0.5);
+    const [centre, unit] = i < 80 ? [(i + 176.5) / 256, 2 ** -52] : [(i + 48.5) / 128, 2 ** -53];
+    const reciprocal = 1 / centre + Number.parseInt(digits, 36) * unit;
     table[2 * i] = reciprocal;
     // The logarithm is so near a multiple of 2⁻⁴³ that any engine's Math.log finds it.
     table[2 * i + 1] = -Math.round(Math.log(reciprocal) * 2 ** 43) * 2 ** -43;
