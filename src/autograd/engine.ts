@@ -213,8 +213,6 @@ class BackwardPass extends Ownership implements Pass {
     if (attached !== null) callPrehooks(attached, g, this);
     if (g[0] !== null) {
       this.accumulate(metaOf(leaf), leaf, leaf.wrapped !== null, g[0], attached === null || attached.post.length === 0);
-      // What hooks of the node are about to see is not the tensor's to free when a hook forgets it before.
-      if (attached !== null && attached.post.length > 0) this.keep(g[0]);
       if (attached !== null) callAccumulateHooks(attached, leaf);
     }
     if (attached !== null) callPosthooks(attached, [], g, this);

@@ -112,7 +112,8 @@ export abstract class Ownership extends Reach implements Ledger {
       if (meta.grad === null) {
         // What is recorded may be in more hands: the caller's gradient, or that of another leaf.
         if (this.records) meta.grad = named(clone(g), 'CopyBackwards');
-        else if (liesLike(g, like) && this.owns(g) && g.storage.holds === 1) meta.grad = unseen(noView(g), meta);
+        else if (last && liesLike(g, like) && this.owns(g) && g.storage.holds === 1)
+          meta.grad = unseen(noView(g), meta);
         else if (g.wrapped === null && !inTransform && forwardLevel === null)
           meta.grad = unseen(copyLike(g, like), meta);
         else meta.grad = clone(g);

@@ -1,4 +1,4 @@
-import { autograd, memoryStats, noGrad, randn, setCacheLimit, type Tensor, tensor } from 'nabla';
+import { autograd, enableGrad, memoryStats, noGrad, randn, setCacheLimit, type Tensor, tensor } from 'nabla';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 
 /*
@@ -114,6 +114,26 @@ describe('a gradient that was dropped', () => {
     x.grad = null;
     crowd();
     expectBits(g, expected);
+  });
+
+  it.each([
+    ['changed', true],
+    ['dropped', false],
+  ])('keeps them for the pass that goes on when what a result retained is %s', (_, changes) => {
+    const { x, expected } = halfSquares(1);
+    const v: Tensor = randn([N], { requiresGrad: true });
+    const a = x.mul(1);
+    // Runs between what keeps its gradient and what that was made of.
+    const between = v.sin();
+    const y = a.view([3, -1]);
+    y.retainGrad();
+    between.registerHook(() => {
+      if (changes) y.grad?.zero_();
+      y.grad = null;
+      enableGrad(crowd);
+    });
+    y.square().sum().add(between.sum()).backward();
+    expectBits(x.grad, expected);
   });
 
   it('keeps them where it is part of a graph', () => {
