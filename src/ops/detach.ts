@@ -1,4 +1,4 @@
-import { twin } from '../backends/wasm/heap.ts';
+import { succeed, twin } from '../backends/wasm/heap.ts';
 import { leaveGraph, renewAccumulator, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
@@ -44,8 +44,7 @@ export function setData(x: TensorBase, values: TensorBase): void {
   if (x === values) return;
   const before = x.storage;
   x.storage = twin(values.storage);
-  x.storage.version = before.version;
-  before.counter = x.storage;
+  succeed(x.storage, before);
   setPlace(x, values);
   renewAccumulator(x);
   if (x.meta !== null) x.meta.base = null;

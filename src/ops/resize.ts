@@ -1,3 +1,4 @@
+import { succeed } from '../backends/wasm/heap.ts';
 import { noteChange } from '../core/changes.ts';
 import { dtypeInfo } from '../core/dtype.ts';
 import { AutogradError } from '../core/errors.ts';
@@ -32,7 +33,6 @@ function grown(x: TensorBase, room: number, needed: number): TensorBase {
   const old = alias(x, [room], [1], 0);
   x.storage = storage;
   copyKernel(x.dtype, x.dtype).run([alias(x, [room], [1], 0)], [old]);
-  storage.version = before.version;
-  before.counter = storage;
+  succeed(storage, before);
   return x;
 }

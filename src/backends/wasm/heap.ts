@@ -65,7 +65,7 @@ export class Storage {
   readonly nbytes: number;
   /** In-place writes so far, unless another storage counts them. (No private name, which V8 takes longer to define.) */
   private writes = 0;
-  /** The storage that counts the writes to this one; itself, but for `x.setData`. @internal */
+  /** What counts the writes to this one; itself, unless they count together with those to another. @internal */
   counter: Storage = this;
   /** The method that wrote last, and where it was called if anomaly mode was on. @internal */
   lastChange: string | Change | null = null;
@@ -107,6 +107,17 @@ export class Storage {
     if (this.counter === this) this.writes = count;
     else this.counter.version = count;
   }
+}
+
+/** Has writes to `next` count together with those to `s`, in whose place it stands from now on. Neither keeps the other. */
+export function succeed(next: Storage, s: Storage): void {
+  if (s.counter === s) {
+    const counter = new Storage(0, FREED, 0, null);
+    counter.version = s.version;
+    counter.lastChange = s.lastChange;
+    s.counter = counter;
+  }
+  next.counter = s.counter;
 }
 
 /** An in-place change of a storage, and a stack that leads to whoever asked for it. */

@@ -139,6 +139,14 @@ describe('versions', () => {
     expectValues(x.grad, [2], [20, 40]);
   });
 
+  it('of which there were many, for a view of the first', () => {
+    const x = leaf(1, 2);
+    const view = noGrad(() => x.slice(0, 0, 1));
+    for (let i = 0; i < 20_000; i++) x.setData(plain(i, i));
+    noGrad(() => x.add_(1));
+    expect([x.version, view.version, view.item()]).toEqual([1, 1, 1]);
+  });
+
   it('of another shape: what is recorded from then on has gradients of that shape, what was recorded before of the old', () => {
     const x = leaf(1, 2, 3);
     const seen: (readonly number[])[] = [];
