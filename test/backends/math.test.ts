@@ -202,6 +202,20 @@ describe('functions against JavaScript over many arguments', () => {
     expect(worst).toBeLessThanOrEqual(bounds[op][1] + 1);
   });
 
+  it('keeps its digits beside multiples of π/2', () => {
+    const xs = Float64Array.from({ length: 20_000 }, (_, i) => ((1 + 25 * i) * Math.PI) / 2);
+    for (const strict of [false, true]) {
+      setDeterministic(strict);
+      for (const [op, slow] of [
+        ['sin', slowSin],
+        ['cos', slowCos],
+      ] as const) {
+        const wrong = evaluate(op, 'f64', [xs]).filter((y, i) => ulps(y, slow(xs[i]), 'f64') > 2);
+        expect(wrong).toEqual([]);
+      }
+    }
+  });
+
   it('reduces huge angles exactly', () => {
     // Known to many digits: the double nearest to a multiple of π/2 (Muller, Elementary Functions, ch. 11), and 10²².
     const close = 6381956970095103 * 2 ** 797;

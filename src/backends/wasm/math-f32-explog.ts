@@ -64,7 +64,12 @@ export function expScaled(f: Float, x: Vec, shift = 0): Vec {
   return scale(f, expKernel(f, r), shift === 0 ? shifted : f.add(shifted, shift));
 }
 
-export const exp = (f: Float, x: Vec): Vec => expScaled(f, x);
+/** One power of two is enough where it is a normal number. */
+export function exp(f: Float, x: Vec): Vec {
+  const { r, shifted } = reduce(f, x, BIAS);
+  const y = f.mul(expKernel(f, r), f.shl(shifted, 23));
+  return f.rarely('exp', f.gt(f.abs(x), 87), y, [x], (h, [v]) => expScaled(h, v));
+}
 
 /** e^r for |r| ≤ 0.3475: relative error 2⁻²³·². */
 const DECAY = [1, 1, 0.499992311000824, 0.16667115688323975, 0.041890256106853485, 0.008312467485666275];

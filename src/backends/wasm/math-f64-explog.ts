@@ -1,7 +1,7 @@
 /**
  * Exponentials and logarithms on f64x2. The exponentials are 2ⁿ times a polynomial, fused multiply-adds
  * rounding once where they may; the other approximations are those of fdlibm (Sun Microsystems,
- * s_expm1.c, e_log.c) and FreeBSD's e_log2.c and e_log10.c, put without branches.
+ * e_log.c) and FreeBSD's e_log2.c and e_log10.c, put without branches.
  */
 import type { Float } from './float.ts';
 import type { Vec } from './vector.ts';
@@ -47,10 +47,10 @@ export const scaleNormal = (f: Float, x: Vec, shifted: Vec): Vec => f.mul(x, f.s
 export const scaleByPower = (f: Float, x: Vec, n: Vec): Vec => scale(f, x, f.add(n, MAGIC + TWO_BIASES));
 
 /** x = n ln 2 + r, and n + MAGIC + bias. */
-function reduce(f: Float, x: Vec, bias: number): { r: Vec; shifted: Vec } {
+function reduce(f: Float, x: Vec, bias: number): { r: Vec; n: Vec; shifted: Vec } {
   const shifted = f.madd(x, LOG2E, MAGIC + bias);
   const n = f.sub(shifted, MAGIC + bias);
-  return { r: f.nmadd(n, LN2_LO, f.nmadd(n, LN2_HI, x)), shifted };
+  return { r: f.nmadd(n, LN2_LO, f.nmadd(n, LN2_HI, x)), n, shifted };
 }
 
 /** e^(x + tail) · 2^shift, for a tail much smaller than x. */
@@ -61,7 +61,12 @@ export function expScaled(f: Float, x: Vec, tail?: Vec, shift = 0): Vec {
   return scale(f, y, shift === 0 ? shifted : f.add(shifted, shift));
 }
 
-export const exp = (f: Float, x: Vec): Vec => expScaled(f, x);
+/** One power of two is enough where it is a normal number. */
+export function exp(f: Float, x: Vec): Vec {
+  const { r, shifted } = reduce(f, x, BIAS);
+  const y = scaleNormal(f, expKernel(f, r), shifted);
+  return f.rarely('exp', f.gt(f.abs(x), 708), y, [x], (h, [v]) => expScaled(h, v));
+}
 
 /** e^x for x ≤ 0, and 0 for what is no normal number. */
 export function decay(f: Float, x: Vec): Vec {
@@ -76,31 +81,15 @@ export function exp2(f: Float, x: Vec): Vec {
   return scale(f, expKernel(f, r), shifted);
 }
 
-const EXPM1_Q = [
-  1, -3.33333333333331316428e-2, 1.58730158725481460165e-3, -7.93650757867487942473e-5, 4.00821782732936239552e-6,
-  -2.01099218183624371326e-7,
-];
-
-/** 2ᵏ ((1 − 2⁻ᵏ) + (e^r − 1)), the bracket summed with its rounding error so that it may cancel. */
+/** 2ⁿ ((1 − 2⁻ⁿ) + r + r² Q(r)), the first sum with its rounding error so that it may cancel. */
 export function expm1(f: Float, x: Vec): Vec {
-  const bounded = f.pmin(f.pmax(x, -40), 712);
-  const k = f.sub(f.add(f.mul(bounded, LOG2E), MAGIC), MAGIC);
-  const hi = f.sub(bounded, f.mul(k, LN2_HI));
-  const lo = f.mul(k, LN2_LO);
-  const r = f.sub(hi, lo);
-  const tail = f.sub(f.sub(hi, r), lo);
-  const halfR = f.mul(r, 0.5);
-  const halfSquare = f.mul(r, halfR);
-  const r1 = f.poly(halfSquare, EXPM1_Q);
-  const t = f.sub(3, f.mul(r1, halfR));
-  const q = f.mul(halfSquare, f.div(f.sub(r1, t), f.sub(6, f.mul(r, t))));
-  // e^r − 1 = r − e
-  const e = f.sub(f.sub(f.mul(r, f.sub(q, tail)), tail), halfSquare);
-  const offset = f.sub(1, f.shl(f.sub(MAGIC_EXPONENT, f.pmin(k, 60)), 52));
+  const { r, n, shifted } = reduce(f, f.pmin(f.pmax(x, -40), 710), BIAS - 1);
+  const offset = f.sub(1, f.shl(f.sub(MAGIC_EXPONENT, f.pmin(n, 60)), 52));
   const sum = f.add(offset, r);
   const lost = f.sub(r, f.sub(sum, offset));
-  const y = scaleByPower(f, f.sub(sum, f.sub(e, lost)), k);
-  return f.or(y, f.sign(x));
+  const y = f.add(sum, f.madd(f.mul(r, r), f.poly(r, EXP_Q), lost));
+  // 2ⁿ⁻¹ is in range where 2ⁿ is not.
+  return f.or(scaleNormal(f, f.add(y, y), shifted), f.sign(x));
 }
 
 const SQRT_HALF_BITS = 0x3fe6a09e667f3bcdn;

@@ -10,47 +10,56 @@ export const LARGE = 8e5;
 export const PIO2_1 = 1.57079632673412561417;
 const PIO2_2 = 6.0771005063039659766e-11;
 const PIO2_3 = 2.02226624879595063154e-21;
+/** The same in parts of 53 bits. */
+const PIO2_HI = 1.570796326794896558;
+const PIO2_LO = 6.12323399573676603587e-17;
+const PIO2_LEAST = -1.4973849048591833e-33;
 export const TWO_OVER_PI = 6.36619772367581382433e-1;
 
 interface Reduced {
-  /** x − n π/2 as an unevaluated sum. */
+  /** x − n π/2 = hi − over, not evaluated; `over` is +0 at −0. */
   readonly hi: Vec;
-  readonly lo: Vec;
+  readonly over: Vec;
   /** n in the low bits. */
   readonly n: Vec;
 }
 
 function reduce(f: Float, x: Vec): Reduced {
-  const shifted = f.add(f.mul(x, TWO_OVER_PI), MAGIC);
+  const shifted = f.madd(x, TWO_OVER_PI, MAGIC);
   const n = f.sub(shifted, MAGIC);
+  if (f.fused) {
+    // The first difference is exact, and so is what rounding the product took off it.
+    const first = f.nmadd(n, PIO2_HI, x);
+    const part = f.mul(n, PIO2_LO);
+    const hi = f.sub(first, part);
+    const over = f.sub(f.sub(part, f.sub(first, hi)), f.nmadd(n, PIO2_LO, part));
+    return { hi, over: f.madd(n, PIO2_LEAST, over), n: shifted };
+  }
   const first = f.sub(x, f.mul(n, PIO2_1));
   const part = f.mul(n, PIO2_2);
   const second = f.sub(first, part);
   const lost = f.sub(f.sub(first, second), part);
   const tail = f.sub(f.mul(n, PIO2_3), lost);
   const hi = f.sub(second, tail);
-  return { hi, lo: f.sub(f.sub(second, hi), tail), n: shifted };
+  return { hi, over: f.sub(tail, f.sub(second, hi)), n: shifted };
 }
 
 const SIN_S = [
-  8.33333333332248946124e-3, -1.98412698298579493134e-4, 2.75573137070700676789e-6, -2.50507602534068634195e-8,
-  1.58969099521155010221e-10,
+  -1.66666666666666324348e-1, 8.33333333332248946124e-3, -1.98412698298579493134e-4, 2.75573137070700676789e-6,
+  -2.50507602534068634195e-8, 1.58969099521155010221e-10,
 ];
 const COS_C = [
   4.16666666666666019037e-2, -1.38888888888741095749e-3, 2.48015872894767294178e-5, -2.75573143513906633035e-7,
   2.0875723212981748279e-9, -1.13596475577881948265e-11,
 ];
 
-/** sin and cos of hi + lo in [−π/4, π/4]. */
-function kernels(f: Float, { hi, lo }: Reduced): { sin: Vec; cos: Vec } {
+/** sin and cos of hi − over in [−π/4, π/4]. */
+function kernels(f: Float, { hi, over }: Reduced): { sin: Vec; cos: Vec } {
   const z = f.mul(hi, hi);
-  const v = f.mul(z, hi);
-  const bend = f.sub(f.mul(z, f.sub(f.mul(lo, 0.5), f.mul(v, f.poly(z, SIN_S)))), lo);
-  const sin = f.sub(hi, f.sub(bend, f.mul(v, -1.66666666666666324348e-1)));
-  const half = f.mul(z, 0.5);
-  const w = f.sub(1, half);
-  const rest = f.sub(f.mul(z, f.mul(z, f.poly(z, COS_C))), f.mul(hi, lo));
-  const cos = f.add(w, f.add(f.sub(f.sub(1, w), half), rest));
+  const sin = f.sub(hi, f.nmadd(f.mul(z, hi), f.poly(z, SIN_S), over));
+  const w = f.nmadd(z, 0.5, 1);
+  const lost = f.nmadd(z, 0.5, f.sub(1, w));
+  const cos = f.add(w, f.madd(f.mul(z, z), f.poly(z, COS_C), f.madd(hi, over, lost)));
   return { sin, cos };
 }
 
@@ -88,8 +97,6 @@ const ASIN_P = [
 const ASIN_Q = [
   1, -2.40339491173441421878, 2.02094576023350569471, -6.8828397160545329303e-1, 7.70381505559019352791e-2,
 ];
-const PIO2_HI = 1.570796326794896558;
-const PIO2_LO = 6.12323399573676603587e-17;
 const PIO4_HI = 7.85398163397448278999e-1;
 
 /** What the inverses share: for a = |x| ≥ ½ they work on √((1 − a)/2), and (arcsin t − t) / t is R. */

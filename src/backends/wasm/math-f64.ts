@@ -23,7 +23,7 @@ function tanh(f: Float, x: Vec): Vec {
 
 const normal = (f: Float, x: Vec): Vec => f.mul(erf(f, f.mul(x, Math.SQRT1_2)), 0.5);
 
-const sigmoid = (f: Float, x: Vec): Vec => f.div(1, f.add(exp(f, f.neg(x)), 1));
+const sigmoid = (f: Float, x: Vec): Vec => f.div(1, f.add(expScaled(f, f.neg(x)), 1));
 
 /**
  * C's fmod. With the divisor split in two halves the products with a quotient below 2²⁶ are exact, and
