@@ -74,11 +74,15 @@ test("larger products are its own, small ones and those of a few columns the oth
   const calls: (readonly (number | string)[])[] = [];
   const others: (readonly number[])[] = [];
   const told: number[] = [];
+  let status = 0;
   const functions: Readonly<Record<string, Native>> = {
     dnnl_get_effective_cpu_isa: () => AVX512,
     omp_set_num_threads: (n) => told.push(n as number),
     pthread_sigmask: (how, set) => calls.push(['mask', how as number, set as number]),
-    dnnl_sgemm: (...args) => calls.push(args),
+    dnnl_sgemm: (...args) => {
+      calls.push(args);
+      return status;
+    },
   };
   const found = findOneDnn(koffiOf({ whole: libraryOf(functions) }), ['whole'], openBlas('Haswell'));
   const gemm = found?.beside((...args) => void others.push(args)) as Gemm;
@@ -96,6 +100,10 @@ test("larger products are its own, small ones and those of a few columns the oth
     [TRANSPOSE, NO_TRANSPOSE, 640, 8, 320],
     [TRANSPOSE, NO_TRANSPOSE, 64, 32, 63],
   ]);
+  // What it says it could not make is the other's, too.
+  status = 1;
+  gemm(ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, 65, 32, 64, 1, 1000, 40, 2000, 41, 1, 3000, 42);
+  expect(others.at(-1)).toEqual([ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, 65, 32, 64, 1, 1000, 40, 2000, 41, 1, 3000, 42]);
 });
 
 describe('products of the libraries that are here', () => {

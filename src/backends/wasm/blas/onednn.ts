@@ -65,16 +65,17 @@ function open(koffi: Koffi, path: string): OneDnn | null {
   return {
     path,
     beside: (other) => (order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) => {
-      if (n <= COLUMNS || m * n * k < WORTH_WIDE) {
-        other(order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      } else {
+      let status: unknown = null;
+      if (n > COLUMNS && m * n * k >= WORTH_WIDE) {
         signals.hold();
         try {
-          sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+          status = sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
         } finally {
           signals.release();
         }
       }
+      // It may lack memory for its kernels or for what it packs; then it has computed nothing.
+      if (status !== 0) other(order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     },
   };
 }
