@@ -36,7 +36,7 @@ const SCRATCH_BYTES = 64 * 1024;
 /** To where it grows while launches are queued. */
 const SCRATCH_QUEUED_BYTES = 2 ** 23;
 /** A larger scratch than this is returned after the launch that asked for it. */
-const SCRATCH_KEPT_BYTES = 8 * 2 ** 20;
+const SCRATCH_KEPT_BYTES = 12 * 2 ** 20;
 
 let scratchSpan = reserve(SCRATCH_BYTES / LINE);
 let scratchUsed = 0;

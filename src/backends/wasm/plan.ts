@@ -58,6 +58,8 @@ export class Plan {
   readonly #words: Int32Array;
   #room = 0;
   #odd = -1;
+  /** Steps of all jobs that threads can share. */
+  readonly #shared: number;
   /** Arguments that are addresses, their places, and what these belong to. */
   readonly #moved: (readonly [args: number[], place: number, owner: number])[] = [];
   /** Where each owner's addresses begin now. */
@@ -73,6 +75,7 @@ export class Plan {
       return { dtype, shape, strides, at: this.#bases[OPERANDS + i] };
     });
     make(this, known);
+    this.#shared = this.#jobs.reduce((sum, { tasks, steps }) => sum + (tasks.length > 1 ? steps : 0), 0);
     for (const { args } of this.#jobs.flatMap(({ tasks }) => tasks.flat())) {
       args.forEach((arg, i) => {
         const owner = ownerOf(arg);
@@ -177,10 +180,12 @@ export class Plan {
     const by = bases.map((base, owner) => base - this.#bases[owner]);
     this.#bases = bases;
     for (const [args, place, owner] of this.#moved) args[place] += by[owner];
+    // The whole is worth waking a worker, where its first job may not be.
+    const shares = this.#shared > 0 && canShare(this.#shared);
     for (const { tasks, steps, own } of this.#jobs) {
       if (steps === 0) joinWorkers();
       const at = own && { at: own.at - baseOf(ROOM) + room, bytes: own.bytes };
-      leaveTasks(tasks.length > 1 && !canShare(steps) ? [tasks.flat()] : tasks, steps, at);
+      leaveTasks(tasks.length > 1 && !shares ? [tasks.flat()] : tasks, steps, at);
     }
     return this.#odd < 0 || i32()[(tables + this.#odd) >>> 2] === 0;
   }
