@@ -2,11 +2,20 @@ import { apply, apply1 } from '../core/apply.ts';
 import { ArgumentError, IndexError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { numel, shapeText } from '../core/shape.ts';
-import type { TensorBase } from '../core/tensor.ts';
+import { fresh, type TensorBase } from '../core/tensor.ts';
 import { defineSelection, type Found, foundOf } from './along.ts';
 import { toDType } from './copy.ts';
 import { div, eq, isnan, logicalAnd, logicalOr, mul } from './elementwise.ts';
-import { type Dims, keepdims, type ReduceAttrs, reduce, reduceAttrs, shifted, sumOver } from './reduce.ts';
+import {
+  type Dims,
+  keepdims,
+  type ReduceAttrs,
+  reduce,
+  reduceAttrs,
+  reducedShape,
+  shifted,
+  sumOver,
+} from './reduce.ts';
 import { reshape } from './view.ts';
 
 type Extreme = 'max' | 'min';
@@ -64,8 +73,8 @@ const aminOp = defineExtreme('amin', 'min', 'AminBackward0');
 const maxAllOp = defineExtreme('max', 'max', 'MaxBackward1');
 const minAllOp = defineExtreme('min', 'min', 'MinBackward1');
 
-function argExtreme(fold: Extreme, x: TensorBase, attrs: ReduceAttrs): TensorBase {
-  return reduce({ name: `arg${fold}`, fold: `arg${fold}` }, x, 'int32', x.dtype, attrs);
+function argExtreme(fold: Extreme, x: TensorBase, attrs: ReduceAttrs, values?: TensorBase): TensorBase {
+  return reduce({ name: `arg${fold}`, fold: `arg${fold}` }, x, 'int32', x.dtype, attrs, [], [], values);
 }
 
 interface ArgAttrs extends ReduceAttrs {
@@ -92,10 +101,10 @@ const alongOp: Op<ArgAttrs> = defineSelection({
   name: 'extremeAlong',
   cheap: true,
   node: ({ fold }) => (fold === 'max' ? 'MaxBackward0' : 'MinBackward0'),
-  find: (x, attrs) => [
-    reduce({ name: attrs.fold, fold: attrs.fold }, x, x.dtype, x.dtype, attrs),
-    argExtreme(attrs.fold, x, attrs),
-  ],
+  find: (x, attrs) => {
+    const values = fresh(reducedShape(x.shape, attrs), x.dtype);
+    return [values, argExtreme(attrs.fold, x, attrs, values)];
+  },
 });
 
 function along(fold: Extreme, x: TensorBase, dim: number, keepdim: boolean): Found {

@@ -67,7 +67,7 @@ export interface ReduceSpec {
   readonly scalars?: number;
 }
 
-/** Runs the reduction kernel of a spec, compiled once per pair of dtypes. */
+/** Runs the reduction kernel of a spec, compiled once per pair of dtypes. A fold that finds places gives the `values` there as well. */
 export function reduce(
   spec: ReduceSpec,
   x: TensorBase,
@@ -76,6 +76,7 @@ export function reduce(
   attrs: ReduceAttrs,
   postScalars: readonly number[] = [],
   scalars: readonly number[] = [],
+  values?: TensorBase,
 ): TensorBase {
   const key = `${spec.name} ${x.dtype} ${compute} ${out}`;
   let kernel = kernels.get(key);
@@ -93,7 +94,7 @@ export function reduce(
     kernels.set(key, kernel);
   }
   const y = fresh(reducedShape(x.shape, attrs), out);
-  kernel.run(y, scalars.length === 0 ? [x] : [x, ...scalars], x.shape, attrs.dims, postScalars);
+  kernel.run(y, scalars.length === 0 ? [x] : [x, ...scalars], x.shape, attrs.dims, postScalars, values);
   return y;
 }
 

@@ -130,6 +130,7 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'norm of a transposed tensor': () => tall.T.norm(2, 0),
   largest: () => cat([long.max().reshape([1]), tall.amax(1).float()]),
   'where the largest is': () => cat([long.argmax().reshape([1]), tall.argmax(1)]),
+  'where the largest is, and what': () => cat([tall, tall.T].flatMap((x) => Object.values(x.max(1)))),
   softmax: () => tall.softmax(1),
   'softmax of columns': () => tall.softmax(0),
   'lines side by side': () => {

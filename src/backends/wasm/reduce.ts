@@ -9,6 +9,7 @@ import { dtypeInfo } from '../../core/dtype.ts';
 import { isContiguous, numel, sameShape } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { address, beginLaunchBeside, scratch } from './heap.ts';
+import { startOf } from './indexing/nest.ts';
 import { parameterWords } from './linear-memory.ts';
 import { Walk } from './loops.ts';
 import { Calls } from './reduce/calls.ts';
@@ -65,7 +66,8 @@ export class ReduceKernel {
   /**
    * out ← post(fold(pre(ins))), folded over `axes` of `inShape`, to which the inputs broadcast. `out`
    * is contiguous, row-major over the dimensions that are kept. An empty max, min, argmax or argmin has
-   * no meaning and is the caller's to refuse.
+   * no meaning and is the caller's to refuse. `values`, laid out as `out`, receives what is at the places that
+   * these two find.
    */
   run(
     out: Strided,
@@ -73,15 +75,19 @@ export class ReduceKernel {
     inShape: readonly number[],
     axes: readonly number[],
     postScalars: readonly number[] = [],
+    values?: Strided,
   ): void {
     beginLaunchBeside();
+    const outs = values === undefined ? [out] : [out, values];
+    // Whatever else needs room, they stay where they are.
+    for (const t of outs) address(t.storage);
     const [only] = ins;
     if (ins.length === 1 && typeof only !== 'number' && axes.length === inShape.length) {
       const n = numel(inShape);
       const flat = sameShape(only.shape, inShape) && isContiguous(inShape, only.strides);
       if (flat && n > 0 && n < 2 * PART_ELEMENTS) {
         const calls = this.#calls(isBusy());
-        this.#runFlat(out, only, n, postScalars, calls);
+        this.#runFlat(outs, only, n, postScalars, calls);
         calls.leave(n);
         return;
       }
@@ -101,7 +107,7 @@ export class ReduceKernel {
     const shares = n >= SHARED_ELEMENTS && canShare(n);
     const notes = shares || isBusy();
     const calls = this.#calls(notes);
-    const run = new Run(this.#kernels, planned, out, tensors, scalars, postScalars, calls);
+    const run = new Run(this.#kernels, planned, outs, tensors, scalars, postScalars, calls);
     if (shares) run.shared();
     else {
       if (notes && run.calls > MOST_NOTED) {
@@ -146,11 +152,10 @@ export class ReduceKernel {
   }
 
   /** Everything of one contiguous tensor in one part: no plan to make. */
-  #runFlat(out: Strided, input: Strided, n: number, postScalars: readonly number[], calls: Calls): void {
+  #runFlat(outs: readonly Strided[], input: Strided, n: number, postScalars: readonly number[], calls: Calls): void {
     const kernels = this.#kernels;
     const { bytes } = dtypeInfo(input.dtype);
-    const from = address(input.storage) + input.offset * bytes;
-    const at = address(out.storage) + out.offset * dtypeInfo(out.dtype).bytes;
+    const from = startOf(input);
     const params = calls.block();
     const state = scratch(slotBytes(kernels.code));
     const words = parameterWords();
@@ -170,6 +175,6 @@ export class ReduceKernel {
     // Along the one dimension there is.
     words[w + HEAD.words + 4] = bytes;
     calls.call(kernels.row(abreast ? 'abreast' : 'rows'), params);
-    kernels.finish(calls, state, { batches: 1, outputs: 1, at, batchStep: 0, step: 0 }, postScalars);
+    kernels.finish(calls, state, { batches: 1, outputs: 1, first: 0, batchStep: 0, step: 0 }, outs, postScalars);
   }
 }

@@ -1,8 +1,10 @@
 /** The compiled functions of one reduction: folds by how its inputs lie, and what becomes of their states. */
-import type { Compute, DType } from '../../../core/dtype.ts';
+import { type Compute, type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { compare, type Expr, select } from '../../../kernels/expr.ts';
+import type { Strided } from '../../../kernels/strided.ts';
 import { mathImports, mathProvided } from '../emit.ts';
 import type { FunctionBody } from '../encoder.ts';
+import { startOf } from '../indexing/nest.ts';
 import { parameterDoubles, parameterFloats, parameterWords } from '../linear-memory.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { fusing } from '../relaxed.ts';
@@ -29,11 +31,11 @@ export interface ReduceSpec {
   readonly postScalars?: number;
 }
 
-/** Results of one `finish`: batches of outputs, and how far apart these are in bytes. */
+/** Results of one `finish`: batches of outputs, which of a tensor's elements is the first, and how far apart they are. */
 export interface Outputs {
   readonly batches: number;
   readonly outputs: number;
-  readonly at: number;
+  readonly first: number;
   readonly batchStep: number;
   readonly step: number;
 }
@@ -56,7 +58,8 @@ class Compiled {
   /** Those for one contiguous row, which need not be looked up. */
   rows: WasmFunction | null = null;
   abreast: WasmFunction | null = null;
-  finish: WasmFunction | null = null;
+  /** One for each output. */
+  readonly finish: WasmFunction[] = [];
 }
 
 export class FoldKernels {
@@ -142,31 +145,34 @@ export class FoldKernels {
     calls.call(this.#merge, params);
   }
 
-  /** States become results. */
-  finish(calls: Calls, state: number, to: Outputs, postScalars: readonly number[]): void {
+  /** States become results; those of places also the values that were found there, where there is a tensor for them. */
+  finish(calls: Calls, state: number, to: Outputs, outs: readonly Strided[], postScalars: readonly number[]): void {
     const compiled = this.#current;
-    compiled.finish ??= this.#makeFinish();
-    const params = calls.block();
-    const words = parameterWords();
-    const w = params >>> 2;
-    words[w + FINISH.state] = state;
-    words[w + FINISH.batches] = to.batches;
-    words[w + FINISH.outputs] = to.outputs;
-    words[w + FINISH.out] = to.at;
-    words[w + FINISH.batchStep] = to.batchStep;
-    words[w + FINISH.outStep] = to.step;
-    this.writeScalars(params + 4 * FINISH.words, postScalars);
-    calls.call(compiled.finish, params);
+    for (let i = 0; i < outs.length; i++) {
+      const { bytes } = dtypeInfo(outs[i].dtype);
+      compiled.finish[i] ??= this.#makeFinish(i > 0);
+      const params = calls.block();
+      const words = parameterWords();
+      const w = params >>> 2;
+      words[w + FINISH.state] = state;
+      words[w + FINISH.batches] = to.batches;
+      words[w + FINISH.outputs] = to.outputs;
+      words[w + FINISH.out] = startOf(outs[i]) + to.first * bytes;
+      words[w + FINISH.batchStep] = to.batchStep * bytes;
+      words[w + FINISH.outStep] = to.step * bytes;
+      this.writeScalars(params + 4 * FINISH.words, postScalars);
+      calls.call(compiled.finish[i], params);
+    }
   }
 
-  #makeFinish(): WasmFunction {
-    const { fold, compute, post, postScalars = 0, out } = this.#spec;
+  #makeFinish(values: boolean): WasmFunction {
+    const { fold, compute, post, postScalars = 0, out, ins } = this.#spec;
     const body = finishFunction({
-      code: this.code,
+      code: values ? { ...this.code, result: (b, [value]) => void b.get(value) } : this.code,
       post,
       postScalars,
-      out,
-      compute: this.ordered ? 'i32' : compute,
+      out: values ? (ins[0] as DType) : out,
+      compute: this.ordered && !values ? 'i32' : compute,
       sort: fold === 'any' || fold === 'all' ? 'mask' : 'value',
     });
     return instantiate([body], mathImports, mathProvided).finish;

@@ -1,7 +1,8 @@
 /** One reduction under way: which outputs and which parts of their folds every call of a kernel takes. */
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
-import { address, scratch } from '../heap.ts';
+import { scratch } from '../heap.ts';
+import { startOf } from '../indexing/nest.ts';
 import { parameterWords } from '../linear-memory.ts';
 import type { Walk } from '../loops.ts';
 import type { WasmFunction } from '../module.ts';
@@ -54,15 +55,14 @@ export class Run {
   /** Addresses of the inputs' first elements, and how many bytes an element has. */
   readonly #starts: number[] = [];
   readonly #bytes: number[] = [];
-  readonly #out: number;
-  readonly #outBytes: number;
+  readonly #outs: readonly Strided[];
   readonly #scalars: readonly number[];
   readonly #postScalars: readonly number[];
 
   constructor(
     kernels: FoldKernels,
     plan: Planned,
-    out: Strided,
+    outs: readonly Strided[],
     tensors: readonly Strided[],
     scalars: readonly number[],
     postScalars: readonly number[],
@@ -75,10 +75,9 @@ export class Run {
       const t = tensors[i];
       const { bytes } = dtypeInfo(t.dtype);
       this.#bytes.push(bytes);
-      this.#starts.push(address(t.storage) + t.offset * bytes);
+      this.#starts.push(startOf(t));
     }
-    this.#outBytes = dtypeInfo(out.dtype).bytes;
-    this.#out = address(out.storage) + out.offset * this.#outBytes;
+    this.#outs = outs;
     this.#scalars = scalars;
     this.#postScalars = postScalars;
     this.#slotBytes = slotBytes(kernels.code);
@@ -104,7 +103,7 @@ export class Run {
         this.#join(this.#state, state, group, part);
         first = false;
       });
-      this.#kernels.finish(this.#calls, this.#state, this.#outputs(group), this.#postScalars);
+      this.#kernels.finish(this.#calls, this.#state, this.#outputs(group), this.#outs, this.#postScalars);
     });
   }
 
@@ -140,13 +139,7 @@ export class Run {
     const { batch, outputs } = this.#plan;
     const tensors = this.#starts.length;
     const [batchStep, step] = [batch.steps[tensors], outputs.steps[tensors]];
-    return {
-      batches,
-      outputs: count,
-      at: this.#out + (places[tensors] + at * batchStep + first * step) * this.#outBytes,
-      batchStep: batchStep * this.#outBytes,
-      step: step * this.#outBytes,
-    };
+    return { batches, outputs: count, first: places[tensors] + at * batchStep + first * step, batchStep, step };
   }
 
   /** The states of a part, or of equal parts side by side, join the states `into`, unless they are these. */
@@ -189,7 +182,7 @@ export class Run {
       });
       bundle.release(state);
       bundle.afterwards(() => {
-        this.#kernels.finish(this.#calls, into, to, this.#postScalars);
+        this.#kernels.finish(this.#calls, into, to, this.#outs, this.#postScalars);
         bundle.release(into);
       });
     });
