@@ -1,69 +1,14 @@
 /**
  * One product of two matrices, as calls of the kernels: blocks, packing, and what goes without.
  */
-import type { GemmKernels, InnerKernels } from './gemm-kernels.ts';
+import type { GemmKernels } from './gemm-kernels.ts';
+import { blockLength, FOR_A, FOR_B, inTask, leaveRooms, room, SMALL_BYTES } from './gemm-room.ts';
 import { TILE_ROWS } from './gemm-tile.ts';
-import { beginLaunchBeside, f32, f64, i32, scratch } from './heap.ts';
-import type { WasmFunction } from './module.ts';
+import { inner, rowsOf, vectorTimesMatrix } from './gemm-vector.ts';
 import { canShare, getNumThreads } from './threads/pool.ts';
 import { type Call, leaveTasks } from './threads/queue.ts';
 import { inTurn, now, shareOf } from './threads/share.ts';
 
-// ─── packing room ────────────────────────────────────────────────────────────────────────────────
-
-/** Two pieces of scratch, which all products of a batch share: for b's panels and sums, and for a's panels. */
-const FOR_B = 0;
-const FOR_A = 1;
-const rooms: [number, number] = [0, 0];
-const roomBytes: [number, number] = [0, 0];
-
-/** Begins a launch beside those that are queued: what was room in the last one is no more. */
-export function openLaunch(): void {
-  beginLaunchBeside();
-  leaveRooms();
-}
-
-/** Products that run side by side pack in rooms of their own. */
-export function leaveRooms(): void {
-  roomBytes[FOR_B] = 0;
-  roomBytes[FOR_A] = 0;
-}
-
-function room(which: typeof FOR_A | typeof FOR_B, bytes: number): number {
-  if (roomBytes[which] < bytes) {
-    rooms[which] = scratch(bytes);
-    roomBytes[which] = bytes;
-  }
-  return rooms[which];
-}
-
-/** Kernels that are not run but noted, for a new task. */
-export function inTask(kernels: GemmKernels, tasks: Call[][]): GemmKernels {
-  const calls: Call[] = [];
-  tasks.push(calls);
-  const noting =
-    (kernel: WasmFunction): WasmFunction =>
-    (...args) => {
-      calls.push({ kernel, args });
-      return 0;
-    };
-  const { strided, packed, packA, packB, rows, add, gather } = kernels;
-  return {
-    ...kernels,
-    strided: noting(strided),
-    packed: noting(packed),
-    packA: noting(packA),
-    packB: noting(packB),
-    rows: noting(rows),
-    add: noting(add),
-    gather: noting(gather),
-  };
-}
-
-// ─── one product ─────────────────────────────────────────────────────────────────────────────────
-
-/** Bytes of a small operand, which stays in the first-level cache however it is read. */
-const SMALL_BYTES = 16384;
 /** Rows of a that are packed at a time; with blocks of k they fill an eighth of the second-level cache. */
 export const BLOCK_ROWS = 128;
 /** Columns of b that convolutions pack at a time, and bytes of those that products do: b's panels pass by once for all these rows. */
@@ -74,19 +19,10 @@ const FEW_ROWS = 16;
 const FEW_COLUMNS = 32;
 /** With no more rows than this, each is a vector times b. */
 const ROWS_ALONE = 4;
-export const LONGEST_K = 384;
-const BLOCK_K = 256;
 /** Multiplications from which on a product is shared between threads: some forty microseconds of work. */
 export const SHARED_PRODUCT = 2 ** 20;
 /** Multiplications from which on there are two pieces for each thread, so that none waits long for another. */
 const MANY_PIECES = 2 ** 26;
-
-/** Blocks of k are of about equal length, and depend on nothing else. */
-export function blockLength(k: number): number {
-  if (k <= LONGEST_K) return k;
-  const blocks = Math.ceil(k / BLOCK_K);
-  return Math.ceil(k / blocks / 8) * 8;
-}
 
 /** The product of one pair of matrices, or with `into` its sum with what c holds (see `addsUp`); strides are in bytes. */
 export function product(
@@ -333,99 +269,4 @@ function blocks(
       }
     }
   }
-}
-
-/** Columns of a matrix whose rows are read whole, so that what is added to stays in the cache. */
-const ROW_CHUNK = 2048;
-/** Columns of a matrix that are packed at a time for a vector, few enough that each is read as a stream. */
-const PACKED_CHUNK = 16;
-
-/** `c[j] = Σ_k x[k] b[k, j]`, for b of any strides. */
-function vectorTimesMatrix(
-  kernels: GemmKernels,
-  c: number,
-  x: number,
-  xK: number,
-  b: number,
-  bK: number,
-  bN: number,
-  n: number,
-  k: number,
-): void {
-  const { bytes, columns } = kernels;
-  const step = blockLength(k);
-  if (bN === bytes && n * k * bytes <= SMALL_BYTES) {
-    for (let at = 0; at < k; at += step) {
-      const length = Math.min(step, k - at);
-      kernels.strided(x + at * xK, 0, xK, 0, b + at * bK, bK, columns * bytes, c, 0, 1, n, length, at);
-    }
-  } else if (bN === bytes) {
-    for (let j = 0; j < n; j += ROW_CHUNK) {
-      rowsOf(kernels, c + j * bytes, x, xK, b + j * bytes, bK, Math.min(ROW_CHUNK, n - j), k);
-    }
-  } else {
-    const chunk = Math.min(n, PACKED_CHUNK);
-    const panels = room(FOR_B, Math.ceil(chunk / columns) * columns * step * bytes);
-    for (let j = 0; j < n; j += chunk) {
-      const width = Math.min(chunk, n - j);
-      for (let at = 0; at < k; at += step) {
-        const length = Math.min(step, k - at);
-        kernels.packB(b + at * bK + j * bN, bK, bN, panels, length, width);
-        const bPanel = columns * length * bytes;
-        kernels.strided(x + at * xK, 0, xK, 0, panels, columns * bytes, bPanel, c + j * bytes, 0, 1, width, length, at);
-      }
-    }
-  }
-}
-
-/** The same for a matrix with rows without gaps, read row by row; c and a block of sums fit the first-level cache. */
-function rowsOf(
-  kernels: GemmKernels,
-  c: number,
-  x: number,
-  xK: number,
-  b: number,
-  bK: number,
-  n: number,
-  k: number,
-): void {
-  const step = blockLength(k);
-  kernels.rows(x, 0, xK, b, bK, c, 0, 1, n, Math.min(step, k));
-  if (k <= step) return;
-  const sums = room(FOR_B, n * kernels.bytes);
-  for (let at = step; at < k; at += step) {
-    kernels.rows(x + at * xK, 0, xK, b + at * bK, bK, sums, 0, 1, n, Math.min(step, k - at));
-    kernels.add(sums, c, n);
-  }
-}
-
-/** `c = Σ a b`. */
-export function inner(
-  kernels: InnerKernels,
-  c: number,
-  a: number,
-  aStep: number,
-  b: number,
-  bStep: number,
-  k: number,
-): void {
-  const { bytes } = kernels;
-  const left = aStep === bytes ? a : gathered(kernels, FOR_A, a, aStep, k);
-  const right = bStep === bytes ? b : gathered(kernels, FOR_B, b, bStep, k);
-  const sum = kernels.dot(left, right, k);
-  if (kernels.dtype === 'float32') f32()[c >>> 2] = sum;
-  else if (kernels.dtype === 'float64') f64()[c >>> 3] = sum;
-  else i32()[c >>> 2] = sum;
-}
-
-function gathered(
-  kernels: InnerKernels,
-  which: typeof FOR_A | typeof FOR_B,
-  from: number,
-  step: number,
-  k: number,
-): number {
-  const to = room(which, k * kernels.bytes);
-  kernels.gather(from, step, to, k);
-  return to;
 }

@@ -12,17 +12,10 @@ import { isContiguous } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { planBlas } from './blas/product.ts';
 import { clear } from './clear.ts';
-import {
-  inner,
-  inTask,
-  isShortSum,
-  leaveRooms,
-  openLaunch,
-  product,
-  SHARED_PRODUCT,
-  sharesRows,
-} from './gemm-product.ts';
+import { isShortSum, product, SHARED_PRODUCT, sharesRows } from './gemm-product.ts';
+import { inTask, leaveRooms, openLaunch } from './gemm-room.ts';
 import { innerKernelsFor, kernelsFor } from './gemm-select.ts';
+import { inner } from './gemm-vector.ts';
 import { address } from './heap.ts';
 import { multiplySmall } from './linalg/small.ts';
 import { isDeterministic } from './relaxed.ts';

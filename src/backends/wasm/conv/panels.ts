@@ -1,6 +1,6 @@
 /** The weights of a convolution, as the panels of rows that tiles of its result read. */
 import type { GemmKernels } from '../gemm-kernels.ts';
-import { blockLength } from '../gemm-product.ts';
+import { blockLength } from '../gemm-room.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { convKernels } from './kernels.ts';
 import type { Part, Task } from './products.ts';

@@ -5,7 +5,8 @@
 
 import type { NativeGemm } from '../blas/product.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
-import { BLOCK_COLUMNS, BLOCK_ROWS, blockLength, LONGEST_K } from '../gemm-product.ts';
+import { BLOCK_COLUMNS, BLOCK_ROWS } from '../gemm-product.ts';
+import { blockLength, LONGEST_K } from '../gemm-room.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import type { Operand, Plan } from '../plan.ts';

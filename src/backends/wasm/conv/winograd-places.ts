@@ -5,7 +5,8 @@
 import type { NativeGemm } from '../blas/product.ts';
 import type { FunctionBody } from '../encoder.ts';
 import type { GemmKernels } from '../gemm-kernels.ts';
-import { BLOCK_ROWS, blockLength } from '../gemm-product.ts';
+import { BLOCK_ROWS } from '../gemm-product.ts';
+import { blockLength } from '../gemm-room.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import type { Operand, Plan } from '../plan.ts';
