@@ -403,6 +403,7 @@ const special: Readonly<Partial<Record<Op, readonly (readonly number[])[]>>> = {
     [1, 0],
     [0.5, nan],
     [-inf, nan],
+    ...[-1, -1e3, -1e4, -1e5, -1e8, -1e10, -1e20, -1e30].map((x): readonly number[] => [x, nan]),
     [inf, inf],
   ],
   atanh: [
@@ -410,7 +411,10 @@ const special: Readonly<Partial<Record<Op, readonly (readonly number[])[]>>> = {
     [-0, -0],
     [1, inf],
     [-1, -inf],
-    [2, nan],
+    ...[1.001, 2, 1e3, 1e5, 1e8, 1e10, 1e20, 1e30].flatMap((x): readonly number[][] => [
+      [x, nan],
+      [-x, nan],
+    ]),
     [-inf, nan],
   ],
   sigmoid: [

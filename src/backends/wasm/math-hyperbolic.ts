@@ -48,16 +48,19 @@ export function hyperbolic({ halfExp, log1p, terms, huge }: Hyperbolic): Functio
       const y = f.add(a, f.div(z, f.add(f.sqrt(f.add(z, 1)), 1)));
       return f.or(logOf(f, a, y), f.sign(x));
     },
-    /** ln(1 + t + √(2t + t²)), t = x − 1 */
+    /** ln(1 + t + √(2t + t²)), t = x − 1; as 2t + t|t|, of which there is no root below 1. */
     acosh(f, x) {
       const t = f.sub(x, 1);
-      return logOf(f, x, f.add(t, f.sqrt(f.add(f.add(t, t), f.mul(t, t)))));
+      return logOf(f, x, f.add(t, f.sqrt(f.add(f.add(t, t), f.mul(t, f.abs(t))))));
     },
-    /** ½ ln(1 + 2a/(1 − a)), the argument as 2a + 2a²/(1 − a) so that small a are not rounded twice. */
+    /**
+     * ½ ln(1 + 2a/(1 − a)), the argument as 2a + 2a²/(1 − a) so that small a are not rounded twice. Above 1 the sum
+     * would cancel, and must stay below −1: there is no logarithm.
+     */
     atanh(f, x) {
       const a = f.abs(x);
       const twice = f.add(a, a);
-      const y = f.add(twice, f.div(f.mul(twice, a), f.sub(1, a)));
+      const y = f.add(f.pmin(2, twice), f.div(f.mul(twice, a), f.sub(1, a)));
       return f.or(f.mul(log1p(f, y), 0.5), f.sign(x));
     },
   };
