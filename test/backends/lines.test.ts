@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { LineKernel } from '../../src/backends/wasm/lines.ts';
 import { setDeterministic } from '../../src/backends/wasm/relaxed.ts';
 import { arg, binary, constant, unary } from '../../src/kernels/expr.ts';
+import type { Strided } from '../../src/kernels/strided.ts';
 import { fill, room, values } from './strided.ts';
 
 const lengths = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 64, 100, 255, 256, 257, 1000, 1030];
@@ -56,6 +57,29 @@ describe.each(['float32', 'float64'] as const)('line kernels of %s', (dtype) => 
         expect(means[r]).toBeCloseTo(mean, digits);
         for (let i = 0; i < n; i++) expect(shares[r * n + i]).toBeCloseTo(weighed[i] / sum, digits);
       }
+    }
+  });
+
+  it.each([false, true])('short lines that go together have the same bits, deterministic: %s', (strict) => {
+    setDeterministic(strict);
+    const rows = 131;
+    for (const n of [1, 3, 16, 21, 64, 100, 256]) {
+      const ins = [room(dtype, [rows, n]), room(dtype, [n]), room(dtype, [rows])];
+      [numbers(rows * n, n), numbers(n, 1).map(Math.abs), numbers(rows, 2).map(Math.abs)].forEach((v, i) => {
+        fill(ins[i], v);
+      });
+      const run = (...counts: readonly number[]): number[][] => {
+        const outs = [room(dtype, [rows, n]), room(dtype, [rows])];
+        let first = 0;
+        for (const count of counts) {
+          const part = (t: Strided, each: number): Strided => ({ ...t, offset: t.offset + first * each });
+          const [xs, ws, cs] = ins;
+          kernel.run(count, n, [part(outs[0], n), part(outs[1], 1)], [part(xs, n), ws, part(cs, 1)], [n]);
+          first += count;
+        }
+        return outs.map(values);
+      };
+      expect(run(rows)).toEqual(run(100, 31));
     }
   });
 

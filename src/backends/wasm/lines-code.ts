@@ -17,6 +17,7 @@ import { loadFirst, loadSplat, loadVector, storeFirst, storeLane, storeVector } 
 import { Folding, foldOf } from './lines-fold.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { BLOCK_STEPS } from './reduce/rows.ts';
+import { LOW_HALVES } from './shuffles.ts';
 
 /** What an operand has for a line: an element for each of its places, one for all of them, or (an input) the same elements for every line. */
 export type Extent = 'each' | 'line' | 'shared';
@@ -59,6 +60,14 @@ function argumentsOf(e: Expr): ReadonlySet<number> {
 /** Vectors that go side by side. */
 const WIDTH = 4;
 
+/** How lines go: one after the other, short ones several at a time, or side by side where their elements stand so. */
+export type LineKind = 'alone' | 'together' | 'across';
+
+/** Byte shuffles: by lanes of 4 or 8 bytes, the first of two vectors in turn; one lane everywhere. */
+const TURNS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
+const everywhere = (lane: number, bytes: number): number[] =>
+  Array.from({ length: 16 }, (_, i) => lane * bytes + (i % bytes));
+
 /** Moves an address by as many elements as are pushed. */
 function move(b: FunctionBody, address: Local, dtype: DType, push: () => void): void {
   push();
@@ -70,12 +79,13 @@ function move(b: FunctionBody, address: Local, dtype: DType, push: () => void): 
  * by side (`across`) the first is how many groups of them there are, and before the addresses come the lines of a group
  * and how far apart elements of one are.
  */
-export function compileLines(program: LineProgram, across: boolean): WasmFunction {
+export function compileLines(program: LineProgram, kind: LineKind): WasmFunction {
   const { outs, ins, scalars } = program;
+  const across = kind === 'across';
   const params = new Array<ValType>((across ? 4 : 2) + outs.length + ins.length).fill('i32');
   for (let i = 0; i < scalars; i++) params.push('f64');
   const body = new FunctionBody('lines', params, []);
-  new LineCode(body, program, across).emit();
+  new LineCode(body, program, kind).emit();
   return instantiate([body], mathImports, mathProvided).lines;
 }
 
@@ -97,18 +107,24 @@ class LineCode {
   readonly #scalars: readonly Local[];
   /** How far apart elements of a line are, where every lane is another line. */
   readonly #apart: Local | null;
-  /** Inputs of one element per line, in every lane. */
-  readonly #splats = new Map<Placed, Local>();
-  /** The values of a line; or of several vectors of lines. */
-  #values: Local[][] = [[]];
+  /** How many lines go together at most. */
+  readonly #most: number;
+  /** Inputs of one element per line, in every lane: of every line that goes together. */
+  readonly #splats = new Map<Placed, Local[]>();
+  /** The values of every line that goes together; or of several vectors of lines. */
+  #values: Local[][] = [];
+  /** Which of them is at work. */
+  #line = 0;
 
-  constructor(b: FunctionBody, program: LineProgram, across: boolean) {
+  constructor(b: FunctionBody, program: LineProgram, kind: LineKind) {
     const { compute, outs, ins, scalars } = program;
+    const across = kind === 'across';
     this.#b = b;
     this.#program = program;
     this.#apart = across ? b.params[3] : null;
     this.#compute = compute;
     this.#lanes = lanesOf(compute);
+    this.#most = kind === 'together' ? this.#lanes : 1;
     this.#length = b.params[1];
     const addresses = b.params.slice(across ? 4 : 2);
     const placed = (o: LineOperand, i: number): Placed => ({ ...o, start: addresses[i], place: b.local('i32') });
@@ -126,25 +142,50 @@ class LineCode {
 
   emit(): void {
     const b = this.#b;
-    timesOrNever(b, b.params[0], () => {
-      if (this.#apart !== null) {
-        this.#sideBySide(b.params[2], this.#apart);
-        return;
+    const [lines] = b.params;
+    const apart = this.#apart;
+    if (apart !== null) {
+      timesOrNever(b, lines, () => this.#sideBySide(b.params[2], apart));
+      return;
+    }
+    for (const o of this.#ins)
+      if (o.extent === 'line')
+        this.#splats.set(
+          o,
+          Array.from({ length: this.#most }, () => b.local('v128')),
+        );
+    for (const some of new Set([this.#most, 1]))
+      whilst(
+        b,
+        () => void b.get(lines).i32(some).op('i32.ge_s'),
+        () => {
+          this.#together(some);
+          advance(b, lines, -some);
+        },
+      );
+  }
+
+  /** So many lines, pass by pass. */
+  #together(lines: number): void {
+    const b = this.#b;
+    this.#values = Array.from({ length: lines }, () => []);
+    for (const [o, splats] of this.#splats)
+      for (let line = 0; line < lines; line++) {
+        loadSplat(b, o.dtype, this.#compute, o.start, line * dtypeInfo(o.dtype).bytes);
+        b.set(splats[line]);
       }
-      for (const o of this.#ins) {
-        if (o.extent !== 'line') continue;
-        const l = this.#splats.get(o) ?? b.local('v128');
-        this.#splats.set(o, l);
-        loadSplat(b, o.dtype, this.#compute, o.start);
-        b.set(l);
-      }
-      for (const pass of this.#program.passes) this.#pass(pass, 1);
-      for (const { dtype, extent, start } of [...this.#outs, ...this.#ins]) {
-        const { bytes } = dtypeInfo(dtype);
-        if (extent === 'line') advance(b, start, bytes);
-        else if (extent === 'each') b.get(start).get(this.#length).i32(bytes).op('i32.mul', 'i32.add').set(start);
-      }
-    });
+    for (const pass of this.#program.passes) this.#pass(pass, 1);
+    b.release(...this.#values.flat());
+    for (const { dtype, extent, start } of [...this.#outs, ...this.#ins]) {
+      if (extent === 'line') advance(b, start, lines * dtypeInfo(dtype).bytes);
+      else if (extent === 'each') move(b, start, dtype, () => this.#ahead(lines));
+    }
+  }
+
+  /** Pushes the elements of so many lines. */
+  #ahead(lines: number): void {
+    this.#b.get(this.#length);
+    if (lines > 1) this.#b.i32(lines).op('i32.mul');
   }
 
   /** A group of lines, some vectors of them at a time. */
@@ -193,27 +234,44 @@ class LineCode {
     b.release(left);
   }
 
-  /** Of a line, or of so many vectors of lines side by side, with `count` of only so many lines. */
+  /** Of the lines that go together, or of so many vectors of lines side by side, with `count` of only so many lines. */
   #pass(pass: Pass, vectors: number, count?: Local): void {
-    const b = this.#b;
     const { map, store, fold, post } = pass;
-    const apart = this.#apart;
-    const evaluate = (e: Expr, v: number, ...folded: Local[]): Local =>
-      emitExprs(b, this.#compute, [e], [...this.#fixed(v), ...folded])[0];
-    const keep = (value: (v: number) => Local): void => {
-      for (let v = 0; v < vectors; v++) this.#keep(pass, value(v), v, count);
-    };
     if (store === undefined && fold === undefined) {
-      keep((v) => evaluate(map, v));
+      this.#give(pass, map, [], count);
       return;
     }
     const code = fold === undefined ? null : foldOf(fold, this.#compute);
-    const width = apart === null ? WIDTH : 1;
-    const foldings = code === null ? [] : this.#values.map(() => new Folding(b, code, this.#compute, width));
+    const folding = (width: number): Folding[] =>
+      code === null ? [] : [new Folding(this.#b, code, this.#compute, width)];
+    let folded: Local[];
+    if (this.#apart === null)
+      folded = this.#values.flatMap((_, line) => {
+        this.#line = line;
+        const foldings = folding(WIDTH);
+        this.#run(pass, foldings, 1);
+        return foldings.map((f) => f.result(true));
+      });
+    else {
+      const foldings = this.#values.flatMap(() => folding(1));
+      this.#run(pass, foldings, vectors, count);
+      folded = foldings.map((f) => f.result(false));
+    }
+    if (code !== null) this.#give(pass, post, folded, count);
+  }
+
+  /** The elements of a line, or of vectors of lines side by side. */
+  #run(pass: Pass, foldings: readonly Folding[], vectors: number, count?: Local): void {
+    const b = this.#b;
+    const apart = this.#apart;
     const left = copyOf(b, this.#length);
     const steps = b.local('i32');
     const moving = [...this.#outs, ...this.#ins].filter((o) => o.extent !== 'line');
-    for (const o of moving) b.get(o.start).set(o.place);
+    for (const o of moving) {
+      b.get(o.start).set(o.place);
+      const line = this.#line;
+      if (line > 0 && o.extent === 'each') move(b, o.place, o.dtype, () => this.#ahead(line));
+    }
     const step = (ahead: number): void => {
       for (const o of moving) {
         if (apart === null) advance(b, o.place, ahead * this.#vectorBytes(o));
@@ -260,19 +318,69 @@ class LineCode {
       });
     }
     b.release(left, steps);
-    if (code === null) return;
-    keep((v) => {
-      const folded = foldings[v].result(apart === null);
-      return post === undefined ? folded : evaluate(post, v, folded);
-    });
   }
 
-  #keep({ keep }: Pass, value: Local, v: number, count?: Local): void {
-    this.#values[v].push(value);
-    if (keep === undefined) return;
-    const out = this.#outs[keep];
-    if (this.#apart !== null) this.#store(out, value, out.start, v, count);
-    else storeLane(this.#b, out.dtype, this.#compute, 'value', value, 0, out.start);
+  /** A pass gives every line a value: what was folded, or what an expression makes of it and of the others. */
+  #give({ keep }: Pass, e: Expr | undefined, folded: readonly Local[], count?: Local): void {
+    const b = this.#b;
+    const lines = this.#values.length;
+    const together = this.#apart === null && lines > 1;
+    if (together && e === undefined && keep === undefined) {
+      folded.forEach((value, line) => void this.#values[line].push(value));
+      return;
+    }
+    const used = e === undefined ? [] : [...argumentsOf(e)];
+    for (let v = 0; v < (together ? 1 : lines); v++) {
+      const rows = Array.from({ length: together ? lines : 1 }, (_, line) => {
+        this.#line = line;
+        return [
+          ...this.#args((o) => this.#splats.get(o)?.[line] ?? o.start, v),
+          ...folded.slice(v + line, v + line + 1),
+        ];
+      });
+      const [args] = rows;
+      const joined: Local[] = [];
+      const join = (i: number): void => {
+        const column = rows.map((row) => row[i]);
+        if (column.every((x) => x === column[0])) return;
+        args[i] = this.#join(column);
+        joined.push(args[i]);
+      };
+      for (const i of e === undefined ? [args.length - 1] : used) join(i);
+      const value = e === undefined ? args[args.length - 1] : emitExprs(b, this.#compute, [e], args)[0];
+      if (keep !== undefined) {
+        const out = this.#outs[keep];
+        if (together || this.#apart !== null) this.#store(out, value, out.start, v, count);
+        else storeLane(b, out.dtype, this.#compute, 'value', value, 0, out.start);
+      }
+      if (!together) {
+        this.#values[v].push(value);
+        if (e !== undefined) b.release(...folded.slice(v, v + 1));
+      } else {
+        for (const [line, values] of this.#values.entries()) {
+          const splat = b.local('v128');
+          b.get(value)
+            .get(value)
+            .shuffle(everywhere(line, 16 / this.#lanes))
+            .set(splat);
+          values.push(splat);
+        }
+        b.release(...folded, ...joined, ...(e === undefined ? [] : [value]));
+      }
+    }
+  }
+
+  /** A lane of each, in turn. */
+  #join(xs: readonly Local[]): Local {
+    const b = this.#b;
+    const joined = b.local('v128');
+    const [first, second, ...others] = xs;
+    b.get(first)
+      .get(second)
+      .shuffle(others.length > 0 ? TURNS : LOW_HALVES);
+    if (others.length > 0) b.get(others[0]).get(others[1]).shuffle(TURNS).shuffle(LOW_HALVES);
+    b.set(joined);
+    return joined;
   }
 
   #vectorBytes({ dtype }: LineOperand): number {
@@ -284,13 +392,8 @@ class LineCode {
     else storeVector(this.#b, o.dtype, this.#compute, 'value', x, place, ahead * this.#vectorBytes(o));
   }
 
-  /** Arguments that are elements have no meaning for the line; their places are taken by anything. */
-  #fixed(v: number): Local[] {
-    return this.#args((o) => this.#splats.get(o) ?? o.start, v);
-  }
-
   #args(element: (o: Placed) => Local, v: number): Local[] {
-    const values = this.#values[this.#apart === null ? 0 : v];
+    const values = this.#values[this.#apart === null ? this.#line : v];
     return [...this.#ins.map(element), ...this.#scalars, ...this.#outs.map(element), ...values];
   }
 
@@ -305,8 +408,8 @@ class LineCode {
       number.set(o, this.#ins.length + this.#scalars.length + i);
     });
     return this.#args((o) => {
-      const splat = this.#splats.get(o);
-      if (splat !== undefined) return splat;
+      const splats = this.#splats.get(o);
+      if (splats !== undefined) return splats[this.#line];
       if (!used.has(number.get(o) as number)) return o.start;
       if (count === undefined) loadVector(b, o.dtype, this.#compute, o.place, ahead * this.#vectorBytes(o));
       else loadFirst(b, o.dtype, this.#compute, count, o.place);

@@ -5,7 +5,7 @@
 import { dtypeInfo } from '../../core/dtype.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { address, beginLaunchBeside } from './heap.ts';
-import { compileLines, type LineProgram } from './lines-code.ts';
+import { compileLines, type LineKind, type LineProgram } from './lines-code.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
@@ -23,10 +23,15 @@ const BESIDE = 16;
 /** Lines longer than this do not stay in the cache, and are worth being shared between threads: they are not for these kernels. */
 export const LONGEST_LINE = 2 ** 16;
 
+/** Lines that go together, which is five times the code: elements of one at most, and how many there must be. */
+const SHORT_LINE = 2 ** 8;
+const MANY_LINES = 2 ** 7;
+const TOGETHER = 4;
+
 export class LineKernel {
   readonly #program: LineProgram;
-  /** What was compiled, without fused multiply-adds and with them; then the same for lines side by side. */
-  readonly #compiled: (WasmFunction | undefined)[] = [];
+  /** What was compiled, without fused multiply-adds and with them. */
+  readonly #compiled: readonly Partial<Record<LineKind, WasmFunction>>[] = [{}, {}];
 
   constructor(program: LineProgram) {
     this.#program = program;
@@ -48,14 +53,15 @@ export class LineKernel {
     const all = lines * beside;
     if (all === 0 || length === 0) return;
     const across = beside > 1;
-    const which = (fusing() ? 1 : 0) + (across ? 2 : 0);
-    this.#compiled[which] ??= compileLines(this.#program, across);
-    const kernel = this.#compiled[which];
+    const kind = across ? 'across' : length <= SHORT_LINE && lines >= MANY_LINES ? 'together' : 'alone';
+    const compiled = this.#compiled[fusing() ? 1 : 0];
+    compiled[kind] ??= compileLines(this.#program, kind);
+    const kernel = compiled[kind];
     const starts = [...outs, ...ins].map((t) => address(t.storage) + t.offset * dtypeInfo(t.dtype).bytes);
     // Few groups are cut between lines, all of them alike.
     const between = lines < beside / BESIDE;
     const units = between ? beside : lines;
-    const multiple = between ? BESIDE : 1;
+    const multiple = between ? BESIDE : kind === 'together' ? TOGETHER : 1;
     const steps = (ELEMENT_STEPS * length * all) / units;
     const piece = pieceOf(units, steps, multiple);
     const counts = (count: number): number[] =>
