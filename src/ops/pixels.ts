@@ -1,6 +1,7 @@
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { clone } from './copy.ts';
 import { named } from './named.ts';
 import { permute, reshape } from './view.ts';
 
@@ -17,6 +18,12 @@ function checkImages(op: string, words: string, x: TensorBase, factor: number): 
     throw new ArgumentError(`${op}: ${words} expects a positive ${name}, but got ${String(factor)}`);
 }
 
+/** The elements of a view of `x` in such a shape, always in memory of their own. */
+function inOrder(x: TensorBase, view: TensorBase, shape: readonly number[]): TensorBase {
+  const y = reshape(view, shape);
+  return y.storage === x.storage ? clone(y) : y;
+}
+
 /** [… C r², H, W] → [… C, H r, W r] */
 export function pixelShuffle(x: TensorBase, r: number): TensorBase {
   checkImages('pixelShuffle', 'pixel_shuffle', x, r);
@@ -29,7 +36,7 @@ export function pixelShuffle(x: TensorBase, r: number): TensorBase {
   const n = lead.length;
   const order = [...lead.keys(), n, n + 3, n + 1, n + 4, n + 2];
   const fine = permute(reshape(x, [...lead, c / (r * r), r, r, h, w]), order);
-  return named(reshape(fine, [...lead, c / (r * r), h * r, w * r]), 'PixelShuffleBackward0');
+  return named(inOrder(x, fine, [...lead, c / (r * r), h * r, w * r]), 'PixelShuffleBackward0');
 }
 
 /** [… C, H r, W r] → [… C r², H, W] */
@@ -48,5 +55,5 @@ export function pixelUnshuffle(x: TensorBase, r: number): TensorBase {
   const n = lead.length;
   const order = [...lead.keys(), n, n + 2, n + 4, n + 1, n + 3];
   const coarse = permute(reshape(x, [...lead, c, h / r, r, w / r, r]), order);
-  return named(reshape(coarse, [...lead, c * r * r, h / r, w / r]), 'PixelUnshuffleBackward0');
+  return named(inOrder(x, coarse, [...lead, c * r * r, h / r, w / r]), 'PixelUnshuffleBackward0');
 }

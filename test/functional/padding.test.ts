@@ -56,6 +56,14 @@ describe('pixelShuffle', () => {
       ],
     ]);
   });
+
+  it('has memory of its own, also where the order stays', () => {
+    const x = arange(8).reshape([2, 4, 1, 1]) as Tensor;
+    const once = arange(4).reshape([1, 2, 2]) as Tensor;
+    for (const y of [F.pixelShuffle(x, 2), F.pixelShuffle(x, 1), F.pixelUnshuffle(x, 1)]) y.zero_();
+    F.pixelUnshuffle(once.view([2, 2, 1]), 1).zero_();
+    expect([x.sum().item(), once.sum().item()]).toEqual([28, 6]);
+  });
 });
 
 describe('segmentReduce', () => {
