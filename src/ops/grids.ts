@@ -3,7 +3,7 @@ import { shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { contiguous } from './copy.ts';
 import { full, integers } from './create.ts';
-import { indexSelect } from './indexing.ts';
+import { indexSelect } from './index-slices.ts';
 import { stack } from './join.ts';
 import { nonzero } from './mask.ts';
 import { named } from './named.ts';

@@ -4,7 +4,7 @@ import { type Shape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import type { Taps } from '../kernels/taps.ts';
 import { vectorOf } from './create.ts';
-import { indexSelect } from './indexing.ts';
+import { indexSelect } from './index-slices.ts';
 import { named } from './named.ts';
 import { adaptiveAvgPoolNd } from './pool.ts';
 import { resample } from './resample.ts';

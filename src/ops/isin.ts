@@ -8,7 +8,7 @@ import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tens
 import { contiguous, toDType } from './copy.ts';
 import { full, zeros } from './create.ts';
 import { clamp, eq, logicalNot, minimum, sub } from './elementwise.ts';
-import { indexFill, indexSelect } from './indexing.ts';
+import { indexFill, indexSelect } from './index-slices.ts';
 import { any } from './reduce.ts';
 import { flatten, reshape, unsqueeze } from './view.ts';
 

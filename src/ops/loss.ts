@@ -5,7 +5,7 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { full } from './create.ts';
 import { add, div, eq, mul, neg, where } from './elementwise.ts';
-import { indexSelect } from './indexing.ts';
+import { indexSelect } from './index-slices.ts';
 import { named } from './named.ts';
 import { pickLoss, type Reduction } from './nll.ts';
 import { sum } from './reduce.ts';

@@ -5,7 +5,7 @@ import { shapeText } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { clone, copyKernel } from './copy.ts';
 import { integers, zeros } from './create.ts';
-import { indexAdd } from './indexing.ts';
+import { indexAdd } from './index-slices.ts';
 import { named } from './named.ts';
 import { constantPad, type Pad } from './pad.ts';
 import { narrow } from './slices.ts';

@@ -9,7 +9,7 @@ import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { clone, contiguous, toDType } from './copy.ts';
 import { counting, full } from './create.ts';
 import { ne } from './elementwise.ts';
-import { indexSelect } from './indexing.ts';
+import { indexSelect } from './index-slices.ts';
 import { cat } from './join.ts';
 import { maskedSelect } from './mask.ts';
 import { narrow, select } from './slices.ts';

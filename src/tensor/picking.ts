@@ -1,5 +1,6 @@
 import type { TensorBase } from '../core/tensor.ts';
 import * as brackets from '../ops/brackets.ts';
+import * as slices from '../ops/index-slices.ts';
 import * as indexing from '../ops/indexing.ts';
 import { isin } from '../ops/isin.ts';
 import * as mask from '../ops/mask.ts';
@@ -66,7 +67,7 @@ export abstract class TensorPicking<S extends Shape = Untyped> extends TensorRea
     dim: FitDim<T, D>,
     index: FitIndexSelect<T, D, X>,
   ): Tensor<IndexSelectOf<T, D, X>> {
-    return as(indexing.indexSelect(this, dim as number, index as Tensor));
+    return as(slices.indexSelect(this, dim as number, index as Tensor));
   }
 
   /** One element along `dim` for every element of `index` (int32). */

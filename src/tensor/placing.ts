@@ -1,6 +1,7 @@
 import type { TensorBase } from '../core/tensor.ts';
 import * as brackets from '../ops/brackets.ts';
 import { ops } from '../ops/elementwise.ts';
+import * as slices from '../ops/index-slices.ts';
 import * as indexing from '../ops/indexing.ts';
 import { inPlace, inPlaceOf, writeInPlace } from '../ops/inplace.ts';
 import * as mask from '../ops/mask.ts';
@@ -179,32 +180,32 @@ export abstract class TensorPlacing<S extends Shape = Untyped> extends TensorPic
   /** The slices of `src`, times `alpha`, added at the places in `index` (int32) along `dim`. */
   indexAdd(dim: number, index: Tensor, src: Tensor, options?: { readonly alpha?: number }): Tensor<S> {
     checkOptions('indexAdd', options, ['alpha']);
-    return as(indexing.indexAdd(this, dim, index, src, options?.alpha));
+    return as(slices.indexAdd(this, dim, index, src, options?.alpha));
   }
 
   indexAdd_(dim: number, index: Tensor, src: Tensor, options?: { readonly alpha?: number }): this {
     checkOptions('indexAdd_', options, ['alpha']);
-    writeInPlace('indexAdd', this, indexing.indexAddCall(this, dim, index, src, options?.alpha));
+    writeInPlace('indexAdd', this, slices.indexAddCall(this, dim, index, src, options?.alpha));
     return this;
   }
 
   /** The slices of `src` written at the places in `index` (int32) along `dim`. */
   indexCopy(dim: number, index: Tensor, src: Tensor): Tensor<S> {
-    return as(indexing.indexCopy(this, dim, index, src));
+    return as(slices.indexCopy(this, dim, index, src));
   }
 
   indexCopy_(dim: number, index: Tensor, src: Tensor): this {
-    writeInPlace('indexCopy', this, indexing.indexCopyCall(this, dim, index, src));
+    writeInPlace('indexCopy', this, slices.indexCopyCall(this, dim, index, src));
     return this;
   }
 
   /** A number, or the value of a scalar tensor, written at the places in `index` (int32) along `dim`. */
   indexFill(dim: number, index: Tensor, value: Operand): Tensor<S> {
-    return as(indexing.indexFill(this, dim, index, value));
+    return as(slices.indexFill(this, dim, index, value));
   }
 
   indexFill_(dim: number, index: Tensor, value: Operand): this {
-    indexing.indexFill_(this, dim, index, value);
+    slices.indexFill_(this, dim, index, value);
     return this;
   }
 
