@@ -22,7 +22,7 @@ import { i32, parameterWords } from '../../src/backends/wasm/linear-memory.ts';
 import { instantiate } from '../../src/backends/wasm/module.ts';
 import { OwnRooms } from '../../src/backends/wasm/threads/own.ts';
 import { hasLeft, joinWorkers } from '../../src/backends/wasm/threads/pending.ts';
-import { MOST_JOBS, PROGRAM_LENGTH } from '../../src/backends/wasm/threads/protocol.ts';
+import { CONTROL, finish, MOST_JOBS, PROGRAM_LENGTH, publish, take } from '../../src/backends/wasm/threads/protocol.ts';
 import { callInTurn, isBusy, leaveTasks } from '../../src/backends/wasm/threads/queue.ts';
 import { noted, type Run } from '../../src/backends/wasm/threads/share.ts';
 import { withThreads } from '../support/worker.ts';
@@ -61,6 +61,19 @@ function listOf(length: number): { readonly at: number; read(): number[] } {
     },
   };
 }
+
+it('gives the first tasks of a job to the calling thread and the last to workers, each once', () => {
+  const control = new Int32Array(CONTROL.words);
+  // Jobs have had every place of the queue before.
+  for (let job = 0; job < 2 * MOST_JOBS; job++) {
+    publish(control, job, 5, 0, null);
+    expect([false, true, true, false, false, true, false].map((w) => take(control, job, w))).toEqual([
+      0, 4, 3, 1, 2, -1, -1,
+    ]);
+    for (let task = 0; task < 5; task++) finish(control, job);
+    expect(control[CONTROL.finished]).toBe(job + 1);
+  }
+});
 
 describe('rooms of the threads', () => {
   const fill = new FunctionBody('fill', ['i32', 'i32'], []);

@@ -24,7 +24,10 @@ export const JOB = {
   /** Where threads have rooms of their own, if its tasks use any, and the bytes of one (`own.ts`). */
   room: 4,
   roomBytes: 5,
-  words: 6,
+  /** Tasks that the calling thread has taken, from the first on, and those that workers have, from the last. */
+  first: 6,
+  last: 7,
+  words: 8,
 } as const;
 
 /** Words of the control block. */
@@ -117,20 +120,27 @@ export function publish(control: Int32Array, job: number, tasks: number, program
   control[slot + JOB.program] = program;
   control[slot + JOB.room] = own?.at ?? 0;
   control[slot + JOB.roomBytes] = own?.bytes ?? 0;
+  control[slot + JOB.first] = 0;
+  control[slot + JOB.last] = 0;
   Atomics.store(control, slot + JOB.ticket, (job << TICKET_BITS) | tasks);
   Atomics.store(control, CONTROL.published, (job + 1) | 0);
   Atomics.add(control, CONTROL.news, 1);
   if (Atomics.load(control, CONTROL.asleep) > 0) Atomics.notify(control, CONTROL.news);
 }
 
-/** Takes a task of the oldest job, of which this is the number; −1 when there is none. */
-export function take(control: Int32Array, job: number): number {
+/**
+ * Takes a task of the oldest job, of which this is the number; −1 when there is none. The calling thread begins with
+ * the first and workers with the last: jobs mostly cut the same rows, so that a core reads what it has written itself.
+ */
+export function take(control: Int32Array, job: number, isWorker: boolean): number {
   const slot = slotOf(job);
   for (;;) {
     const ticket = Atomics.load(control, slot + JOB.ticket);
     const left = ticket & TICKET_MASK;
     if (left === 0 || (ticket ^ (job << TICKET_BITS)) >> TICKET_BITS !== 0) return -1;
-    if (Atomics.compareExchange(control, slot + JOB.ticket, ticket, ticket - 1) === ticket) return left - 1;
+    if (Atomics.compareExchange(control, slot + JOB.ticket, ticket, ticket - 1) !== ticket) continue;
+    if (!isWorker) return Atomics.add(control, slot + JOB.first, 1);
+    return control[slot + JOB.tasks] - 1 - Atomics.add(control, slot + JOB.last, 1);
   }
 }
 

@@ -152,7 +152,7 @@ function takePart(): boolean {
   const { control } = shared as SharedByAll;
   const job = Atomics.load(control, CONTROL.finished);
   if (job === published) return false;
-  const task = take(control, job);
+  const task = take(control, job, false);
   if (task < 0) return false;
   try {
     runTask(shared as SharedByAll, job, task, kernelOf, 0);

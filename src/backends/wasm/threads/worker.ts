@@ -75,7 +75,7 @@ function serve(shared: Shared): void {
       continue;
     }
     Atomics.store(holds, 0, 1);
-    const task = take(control, job);
+    const task = take(control, job, true);
     if (task < 0) {
       Atomics.store(holds, 0, 0);
       // Others are at the last tasks of a job that the next one waits for.
