@@ -3,7 +3,7 @@ import { dtypeAt, indexAt, levelAt, nodeAt, type Place, shapeAt } from '../core/
 import { AutogradError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
 import type { Attached } from '../core/hooks.ts';
-import { type GradScope, scopeOf } from '../core/levels.ts';
+import { baseScope, type GradScope, scopeOf } from '../core/levels.ts';
 import { type Node, nulls } from '../core/node.ts';
 import type { Backward } from '../core/op.ts';
 import { sameShape } from '../core/shape.ts';
@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly inputs: readonly Place[] | null;
   /** Add gradients to `.grad` (backward) instead of returning them (grad). */
   readonly accumulate: boolean;
+  /** For roots of a transform: nothing that the pass computes is recorded or wrapped further down. */
+  readonly alone?: boolean;
 }
 
 function nothing(node: Node): Gradients {
@@ -143,6 +145,8 @@ class BackwardPass extends Ownership implements Pass {
   }
 
   private deliver(node: Node, index: number, g: TensorBase): void {
+    // A rule or a hook of the user's may bring in what the tape below this one records.
+    if (g.tracked && baseScope.enabled) this.releases = false;
     if (node.pending === null) node.pending = nothing(node);
     const { pending } = node;
     const before = pending[index];
@@ -339,7 +343,7 @@ export function runBackward(
   let plain = forwardLevel === null;
   for (let i = 0; plain && i < roots.length; i++) {
     const g = cotangents[i];
-    plain = levelAt(roots[i]) === null && (g === null || g.wrapped === null);
+    plain = (options.alone || levelAt(roots[i]) === null) && (g === null || g.wrapped === null);
   }
   const pass = new BackwardPass(options, plain && !options.createGraph);
   if (options.accumulate && mustWait()) {

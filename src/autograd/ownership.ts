@@ -27,8 +27,8 @@ function unseen(grad: TensorBase, meta: AutogradMeta): TensorBase {
  * it, which no user can notice.
  */
 export abstract class Ownership extends Reach implements Ledger {
-  /** Whether this pass frees anything: not if everything becomes part of a graph. */
-  protected readonly releases: boolean;
+  /** Whether this pass frees anything: not if everything becomes part of a graph, nor from the moment on when something does. */
+  protected releases: boolean;
   /** Whether the pass itself is recorded. */
   protected readonly records: boolean;
 
@@ -46,7 +46,10 @@ export abstract class Ownership extends Reach implements Ledger {
   /** Whether `t` is the whole of a storage that this pass made, in whatever order. */
   protected owns(t: TensorBase): boolean {
     return (
-      t.storage.owner === this && t.count * dtypeInfo(t.dtype).bytes === t.storage.nbytes && (t.flat || isDense(t))
+      this.releases &&
+      t.storage.owner === this &&
+      t.count * dtypeInfo(t.dtype).bytes === t.storage.nbytes &&
+      (t.flat || isDense(t))
     );
   }
 
@@ -59,7 +62,7 @@ export abstract class Ownership extends Reach implements Ledger {
   private freeIfDone(storage: Storage): void {
     if (storage.owner === this && storage.holds === 0) {
       storage.owner = null;
-      free(storage);
+      if (this.releases) free(storage);
     }
   }
 

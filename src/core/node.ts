@@ -1,10 +1,10 @@
-import { awaitBytes, releaseBytes } from '../backends/wasm/heap.ts';
+import { awaitBytes, releaseBytes, type Storage } from '../backends/wasm/heap.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { DType } from './dtype.ts';
 import { ArgumentError, AutogradError } from './errors.ts';
 import { Attached, type HookHandle, type NodeHook, type NodePrehook } from './hooks.ts';
 import { savedInferenceError } from './inference.ts';
-import { type Level, scopeOf } from './levels.ts';
+import { type Level, scopeOf, type Wrapped } from './levels.ts';
 import type { Op } from './op.ts';
 import { type Packed, packer } from './packing.ts';
 import type { Shape } from './shape.ts';
@@ -254,7 +254,11 @@ export class Node {
         const t = saved[k];
         if (typeof t === 'number' || this.savedVersions[k] === PACKED) continue;
         const { wrapped, storage, meta } = t as TensorBase;
-        if (wrapped !== null) continue;
+        if (wrapped !== null) {
+          const inside = plainInside(wrapped);
+          if (inside !== null) releaseBytes(inside, isResult(this, this.plan[k]));
+          continue;
+        }
         const whole = meta?.base ?? (t as TensorBase);
         releaseBytes(storage, whole.node !== null || this.plan[k] < 0);
       }
@@ -272,11 +276,29 @@ function saveVersion(node: Node, k: number, version: number): void {
   node.savedVersions = withNumber(node.savedVersions, k, version);
 }
 
+/** The bytes of a tensor of the outermost tape. */
+function plainInside({ kind, value }: Wrapped): Storage | null {
+  return kind === 'grad' && value.wrapped === null ? value.storage : null;
+}
+
+/** Whether a saved value of a transform was computed there, and is no view of an argument. */
+function isResult(node: Node, planned: number): boolean {
+  if (planned < 0) return true;
+  // What an operation of the user's keeps beside its inputs has no edge.
+  let from = node.next[planned] ?? null;
+  while (from !== null && from.op.view !== undefined) [from] = from.next;
+  return from !== null && from.leaf === null;
+}
+
 /** What a node keeps of a tensor of a transform, or by the hooks in force. */
 function savedApart(node: Node, k: number, t: TensorBase): TensorBase | Packed {
   const version = versionOf(t);
   if (version !== 0) saveVersion(node, k, version);
-  if (packer === null) return frozen(t);
+  if (packer === null) {
+    const inside = t.wrapped === null ? null : plainInside(t.wrapped);
+    if (inside !== null) awaitBytes(inside);
+    return frozen(t);
+  }
   const packed = packer.pack(t, node);
   node.savedVersions = withNumber(node.savedVersions, k, PACKED);
   return packed;

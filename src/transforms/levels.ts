@@ -1,6 +1,14 @@
 import { apply, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
-import { currentScope, type GradScope, type Level, nextLevelId, type Wrapped } from '../core/levels.ts';
+import {
+  baseScope,
+  currentLevels,
+  currentScope,
+  type GradScope,
+  type Level,
+  nextLevelId,
+  type Wrapped,
+} from '../core/levels.ts';
 import type { Op } from '../core/op.ts';
 import { sameShape } from '../core/shape.ts';
 import { levelOf, metaOf, type Operand, type Outputs, shadowOf, type TensorBase, wrap } from '../core/tensor.ts';
@@ -44,8 +52,17 @@ export class GradLevel implements Level {
   readonly kind = 'grad';
   readonly scope: GradScope = { enabled: true };
   alive = true;
+  private readonly outermost = currentLevels().length === 0;
+  /** Whether the tape of plain tensors may have recorded something of what is inside. */
+  private recordedBelow = !baseScope.enabled;
+
+  /** Whether a pass over this tape that runs now does so among plain tensors, and nothing records it. */
+  get alone(): boolean {
+    return this.outermost && currentLevels().length === 0 && !(this.recordedBelow && baseScope.enabled);
+  }
 
   lift(value: TensorBase): TensorBase {
+    if (value.tracked) this.recordedBelow = true;
     return wrap({ kind: 'grad', level: this, value }, value.shape);
   }
 

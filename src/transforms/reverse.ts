@@ -13,8 +13,8 @@ import { type Argnums, select } from './positions.ts';
 /** The result of running a function on a tape of its own. */
 interface Taped {
   readonly result: unknown;
-  /** Cotangents of the result's tensors, in order → gradients of the arguments' tensors, in order. */
-  pullback(cotangents: readonly (TensorBase | null)[]): TensorBase[];
+  /** Cotangents of the result's tensors, in order → gradients of the arguments' tensors, in order. Without `retainGraph` for the last time. */
+  pullback(cotangents: readonly (TensorBase | null)[], retainGraph?: boolean): TensorBase[];
 }
 
 /**
@@ -45,7 +45,7 @@ export function tape(
   const lower = (t: TensorBase): TensorBase => level.lower(t);
   return {
     result: mapTree(result, lower),
-    pullback(cotangents) {
+    pullback(cotangents, retainGraph = true) {
       const roots: TensorBase[] = [];
       const seeds: TensorBase[] = [];
       outputs.forEach((y, i) => {
@@ -58,7 +58,13 @@ export function tape(
       const grads =
         roots.length === 0
           ? inputs.map(() => null)
-          : runBackward(roots, seeds, { retainGraph: true, createGraph: false, inputs, accumulate: false });
+          : runBackward(roots, seeds, {
+              retainGraph,
+              createGraph: false,
+              inputs,
+              accumulate: false,
+              alone: level.alone,
+            });
       return inputs.map((x, i) => {
         const g = grads[i];
         return g === null ? zeros(x.shape, x.dtype) : lower(g);
@@ -110,7 +116,7 @@ export function gradParts(
   );
   const [result, aux] = taped.result as readonly [unknown, unknown];
   const value = scalarResult(transform, result);
-  return { value, aux, grads: withLeaves(chosen, taped.pullback([onesLike(value)])) };
+  return { value, aux, grads: withLeaves(chosen, taped.pullback([onesLike(value)], false)) };
 }
 
 /** Checks cotangents against what the function returned, and gives them in the order of its tensors. */
