@@ -495,8 +495,10 @@ describe('operands that walk across the lines of the cache', () => {
     [2, 2 * 2048 + 256],
     [3, 5000],
     [17, 2049],
-    [5, 2304],
-  ])('are met in tiles: %i × %i', (rows, columns) => {
+    [8, 2304],
+    [12, 2 * 2048 + 256 + 3],
+    [15, 2049],
+  ])('are met in tiles, or transposed where there are many rows: %i × %i', (rows, columns) => {
     const shape = [rows, columns];
     const down = lay('float64', shape, range(rows * columns), { ...contiguous(2), order: [1, 0] });
     const over = lay(
@@ -510,6 +512,17 @@ describe('operands that walk across the lines of the cache', () => {
     expect(values(out)).toEqual(expected);
     sum.run([down], [down, over]);
     expect(values(down)).toEqual(expected);
+  });
+
+  it.each(['bool', 'uint8', 'float32'] as const)('are met in tiles where nothing is transposed: %s', (dtype) => {
+    const compute = computeFor(dtype, dtype);
+    const copy = new MapKernel(fn(1, arg(0)), compute, [dtype], [dtype]);
+    const shape = [70, 2304 + 5];
+    const xs = range(numel(shape)).map((i) => (dtype === 'bool' ? (i % 3) & 1 : i % 251));
+    const x = lay(dtype, shape, xs, { order: [1, 0], gaps: [2, 1], offset: 1 });
+    const out = room(dtype, shape);
+    copy.run([out], [x]);
+    expect(values(out)).toEqual(xs);
   });
 });
 
