@@ -9,6 +9,7 @@
 import type { Compute, DType } from '../../../core/dtype.ts';
 import type { FunctionBody, Local, PlainOp } from '../encoder.ts';
 import { lanesOf } from '../lanes.ts';
+import { fusing } from '../relaxed.ts';
 import { LOW_HALVES } from '../shuffles.ts';
 
 export type Fold = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all' | 'argmax' | 'argmin';
@@ -165,7 +166,11 @@ function extreme(fold: 'max' | 'min', compute: Compute): FoldCode {
       b.get(v).get(v).op(`${x}.ne`).get(nan).op('v128.or').set(nan);
     },
     watch: (b, sum, v) => {
-      b.get(sum).get(v).op(`${x}.add`).set(sum);
+      if (fusing()) {
+        b.get(v);
+        pushConstant(b, compute, 1);
+        b.get(sum).op(`${x}.relaxed_madd`).set(sum);
+      } else b.get(sum).get(v).op(`${x}.add`).set(sum);
     },
   };
 }
