@@ -82,6 +82,7 @@ const work: Readonly<Record<string, () => readonly Tensor[]>> = {
   'strips, strided, few rows': convolution([5, 40, 33, 35], [14, 40, 3, 3], { padding: 1, stride: 2 }),
   'depthwise, strided': convolution([3, 96, 51, 52], [96, 1, 3, 3], { padding: 1, stride: 2, groups: 96 }),
   depthwise: convolution([2, 96, 50, 52], [96, 1, 3, 3], { padding: 1, groups: 96 }),
+  'depthwise, images in several lots': convolution([6, 40, 130, 131], [40, 1, 3, 3], { padding: 1, groups: 40 }),
   'depthwise, larger windows': convolution([3, 70, 41, 43], [70, 1, 5, 7], { padding: 2, stride: [1, 2], groups: 70 }),
   'depthwise, few lines': convolution([5, 300, 9, 12], [300, 1, 3, 4], { padding: 1, groups: 300 }),
   'depthwise, windows of one column': convolution([4, 70, 41, 43], [70, 1, 5, 1], { padding: [2, 0], groups: 70 }),

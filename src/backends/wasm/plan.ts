@@ -15,6 +15,7 @@ import { startOf } from './indexing/nest.ts';
 import { parameterWords } from './linear-memory.ts';
 import { LINE } from './room.ts';
 import { settingsNow } from './settings.ts';
+import type { OwnRooms } from './threads/own.ts';
 import { joinWorkers } from './threads/pending.ts';
 import { canShare } from './threads/pool.ts';
 import { OWN, type Own } from './threads/protocol.ts';
@@ -133,20 +134,21 @@ export class Plan {
 
   /**
    * Work of so many steps in `units` that do not depend on each other: by `run`, which is part of a task, or, without
-   * one, dealt out to tasks. Work of no steps is not for workers.
+   * one, dealt out to tasks, which have rooms of the threads' own if there are some. Work of no steps is not for workers.
    */
   deal(
     run: Run | null,
     steps: number,
     units: number,
     work: (run: Run, from: number, to: number, task: number) => void,
+    rooms: OwnRooms | null = null,
   ): void {
     if (run !== null) {
       work(run, 0, units, 0);
       return;
     }
     const tasks = tasksAmong(steps, units);
-    this.inTasks(tasks, steps, (t, later) => work(later, ...shareOf(t, tasks, units), t));
+    this.inTasks(tasks, steps, (t, later) => work(later, ...shareOf(t, tasks, units), t), rooms?.laid);
   }
 
   #leave(all: Job['tasks'], steps: number, own: Own | null): void {

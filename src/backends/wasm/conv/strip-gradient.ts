@@ -4,10 +4,11 @@
  */
 import { kernelsFor } from '../gemm-select.ts';
 import { LINE } from '../room.ts';
+import type { Run } from '../threads/share.ts';
 import { frameOf, isFramed, phasesOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { gradientLines, gradientRows, TAPS_TOGETHER } from './strip-kernels.ts';
-import { LONGEST_SUMS, WAVE_BYTES } from './strips.ts';
+import { LONGEST_SUMS, lotsAmong, WAVE_BYTES } from './strips.ts';
 import { perCount, product, steps, sums } from './tables.ts';
 import { FEW_ROWS, PARTS, type WeightTask } from './weights.ts';
 
@@ -57,8 +58,14 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
   const places = product(sizes);
   const together = Math.min(images, Math.ceil(SUMMED_TOGETHER / places));
   const imageBytes = product(x.shape.slice(1)) * bytes;
-  const wave = Math.min(images, together * Math.max(1, Math.floor(WAVE_BYTES / (imageBytes * together))));
-  const frame = frameOf(plan, x, before, after, wave, x.shape[1], phasesOf(stride, taps));
+  const lots = Math.ceil(images / together);
+  const parts = Math.min(PARTS, lots);
+  const of = outputs * count * places;
+  const apart = lotsAmong(plan, groups, imageBytes * together, parts, of * images);
+  const { some: framed = groups, rooms = null } = apart ?? {};
+  const most = apart === null ? Math.max(1, Math.floor(WAVE_BYTES / (imageBytes * together))) : 1;
+  const wave = Math.min(images, together * most);
+  const frame = frameOf(plan, x, before, after, wave, framed * channels, phasesOf(stride, taps), rooms);
   const [imageStep, rowStep, ...spatial] = y.strides.map((s) => s * bytes) as [number, number, ...number[]];
 
   // Where lines of places begin: in y, and in the frame.
@@ -105,61 +112,80 @@ export function gradientByStrips({ plan, out, x, y, groups, before, after, strid
   const height = gradientRows(runs[0].length);
   const bands = Math.ceil(rows / height);
   const atOnce = Math.ceil(GROUP_BYTES / (imageBytes / groups));
-  const lots = Math.ceil(images / together);
-  const parts = Math.min(PARTS, lots);
   const sumBytes = outputs * count * bytes;
   const sumsOf = Array.from({ length: parts }, (_, part) => (part === 0 ? out.at : plan.room(sumBytes)));
 
-  for (let n = 0; n < images; n += wave) {
-    const several = Math.min(wave, images - n);
-    const base = frame.at(n, several, 0);
-    plan.deal(null, outputs * count * several * places, parts * groups * bands, (run, from, end) => {
-      for (let unit = from, some = 1; unit < end; unit += some) {
-        const part = Math.floor(unit / (groups * bands));
-        const group = Math.floor(unit / bands) % groups;
-        const r = (unit % bands) * height;
-        const row = group * rows + r;
-        const tall = Math.min(height, rows - r);
-        const blocks = blocksOf(tall);
-        some = bands > 1 ? 1 : Math.min(end - unit, groups - group, blocks.length === 1 ? groups : atOnce);
-        // Lots are dealt out to parts in turn.
-        const lot = n / together;
-        for (let i = lot + ((part + parts - (lot % parts)) % parts); i * together < n + several; i += parts) {
-          const image = i * together;
-          const imagesOfLot = Math.min(together, images - image);
-          const atY = y.at + image * imageStep + row * rowStep;
-          const atX = base + (image - n) * frame.image + group * channels * frame.channel;
-          const c = sumsOf[part] + row * count * bytes;
-          const more = Number(i >= parts);
-          for (const block of blocks) {
-            const columns = isPlane && block.lines > 1 && sizes[0] >= block.lines;
-            run(
-              columns
-                ? kernels.columnGradient(block.taps, block.lines)
-                : kernels.stripGradient(block.taps, tall, block.lines),
-              atY,
-              columns ? spatial[0] : rowStep,
-              atX,
-              lines,
-              columns ? imagesOfLot : imagesOfLot * linesOfImage,
-              vectors,
-              rest,
-              mask,
-              block.reach,
-              c,
-              count * bytes,
-              step * bytes,
-              more,
-              some,
-              rows * rowStep,
-              channels * frame.channel,
-              rows * count * bytes,
-              ...(columns ? [frame.spatial[0], linesOfImage, ahead] : []),
-            );
+  /** Bands `from` to `end` of some groups from `g` on, of a lot of images whose frame begins at `base`; of the first lot of a part, sums begin. */
+  const sumOf = (run: Run, base: number, lot: number, g: number, some: number, from: number, end: number): void => {
+    const image = lot * together;
+    const imagesOfLot = Math.min(together, images - image);
+    const more = Number(lot >= parts);
+    for (let unit = from, several = 1; unit < end; unit += several) {
+      const group = Math.floor(unit / bands);
+      const r = (unit % bands) * height;
+      const row = (g + group) * rows + r;
+      const tall = Math.min(height, rows - r);
+      const blocks = blocksOf(tall);
+      several = bands > 1 ? 1 : Math.min(end - unit, blocks.length === 1 ? some : atOnce);
+      const atY = y.at + image * imageStep + row * rowStep;
+      const atX = base + group * channels * frame.channel;
+      const c = sumsOf[lot % parts] + row * count * bytes;
+      for (const block of blocks) {
+        const columns = isPlane && block.lines > 1 && sizes[0] >= block.lines;
+        run(
+          columns
+            ? kernels.columnGradient(block.taps, block.lines)
+            : kernels.stripGradient(block.taps, tall, block.lines),
+          atY,
+          columns ? spatial[0] : rowStep,
+          atX,
+          lines,
+          columns ? imagesOfLot : imagesOfLot * linesOfImage,
+          vectors,
+          rest,
+          mask,
+          block.reach,
+          c,
+          count * bytes,
+          step * bytes,
+          more,
+          several,
+          rows * rowStep,
+          channels * frame.channel,
+          rows * count * bytes,
+          ...(columns ? [frame.spatial[0], linesOfImage, ahead] : []),
+        );
+      }
+    }
+  };
+  const perPart = Math.ceil(groups / framed);
+  const dealt = (run: Run, from: number, end: number): void => {
+    for (let unit = from; unit < end; unit++) {
+      const g = (unit % perPart) * framed;
+      const some = Math.min(framed, groups - g);
+      for (let lot = Math.floor(unit / perPart); lot < lots; lot += parts) {
+        const base = frame.at(lot * together, Math.min(together, images - lot * together), g * channels, run);
+        sumOf(run, base, lot, g, some, 0, some * bands);
+      }
+    }
+  };
+  if (apart !== null) plan.deal(null, of * images, parts * perPart, dealt, rooms);
+  else {
+    for (let n = 0; n < images; n += wave) {
+      const several = Math.min(wave, images - n);
+      const base = frame.at(n, several, 0);
+      plan.deal(null, of * several, parts * groups * bands, (run, from, end) => {
+        for (let unit = from, some = 1; unit < end; unit += some) {
+          const [part, first] = [Math.floor(unit / (groups * bands)), unit % (groups * bands)];
+          some = Math.min(end - unit, groups * bands - first);
+          // Lots are dealt out to parts in turn.
+          const lot = n / together;
+          for (let i = lot + ((part + parts - (lot % parts)) % parts); i * together < n + several; i += parts) {
+            sumOf(run, base + (i * together - n) * frame.image, i, 0, groups, first, first + some);
           }
         }
-      }
-    });
+      });
+    }
   }
   for (const more of sumsOf.slice(1)) plan.call(gemm.add, more, out.at, outputs * count);
 }

@@ -7,7 +7,8 @@ import type { GemmKernels } from '../gemm-kernels.ts';
 import { kernelsFor } from '../gemm-select.ts';
 import { TILE_ROWS } from '../gemm-tile.ts';
 import type { Operand, Plan } from '../plan.ts';
-import type { Run } from '../threads/share.ts';
+import { OwnRooms } from '../threads/own.ts';
+import { type Run, tasksAmong, tasksWanted } from '../threads/share.ts';
 import { BAND_LINES } from './band-kernels.ts';
 import { type Frame, frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
@@ -250,6 +251,23 @@ function woven(prepared: Prepared, first: Part, second: Part): Strips {
   };
 }
 
+/** Bytes of images that a thread frames at a time, at most: it is in less that they cease to come in the order of memory. */
+const LOT_BYTES = 1 << 21;
+
+/** Groups that are framed at a time, by the thread that reads them then, and where. */
+export interface Lots {
+  readonly some: number;
+  readonly rooms: OwnRooms | null;
+}
+
+/** The same for images of so many bytes and work of so many steps; null where there would be too few for all threads. */
+export function lotsAmong(plan: Plan, groups: number, imageBytes: number, images: number, steps: number): Lots | null {
+  const tasks = tasksAmong(steps, tasksWanted());
+  if (tasks === 1) return { some: groups, rooms: null };
+  const some = Math.ceil(groups / Math.ceil(Math.max(imageBytes / LOT_BYTES, tasks / images)));
+  return images * Math.ceil(groups / some) < tasks ? null : { some, rooms: new OwnRooms(plan.room) };
+}
+
 /** A convolution that suits, and `bias` [channels] added to it. */
 export function convolveStrips(task: Task, parts: readonly Part[], bias: Operand | null): void {
   const { plan, out, source, groups } = task;
@@ -258,8 +276,12 @@ export function convolveStrips(task: Task, parts: readonly Part[], bias: Operand
   const images = out.shape[0];
   const channels = source.shape[1] / groups;
   const imageBytes = product(source.shape.slice(1)) * bytes;
-  const wave = Math.min(images, Math.max(1, Math.floor(WAVE_BYTES / imageBytes)));
-  const frame = frameOf(plan, source, task.before, task.after, wave, source.shape[1], task.phases);
+  const k = parts.reduce((sum, { sizes, taps }) => sum + product(sizes) * product(taps.map((t) => t.length)), 0);
+  const of = out.shape[1] * channels * k;
+  const lots = lotsAmong(plan, groups, imageBytes, images, of * images);
+  const { some = groups, rooms = null } = lots ?? {};
+  const wave = lots === null ? Math.min(images, Math.max(1, Math.floor(WAVE_BYTES / imageBytes))) : 1;
+  const frame = frameOf(plan, source, task.before, task.after, wave, some * channels, task.phases, rooms);
   const rows = out.shape[1] / groups;
   const panels = Math.ceil(rows / TILE_ROWS);
   const starts = plan.room(Math.ceil(out.shape[1] / TILE_ROWS + 1) * TILE_ROWS * bytes);
@@ -278,20 +300,46 @@ export function convolveStrips(task: Task, parts: readonly Part[], bias: Operand
         });
   const lattice = product(parts[0].sizes) * rows * bytes;
   const atOnce = parts.length === 1 ? groups : Math.ceil(LATTICE_BYTES / lattice);
-  const k = parts.reduce((sum, { sizes, taps }) => sum + product(sizes) * product(taps.map((t) => t.length)), 0);
-  for (let n = 0; n < images; n += wave) {
-    const some = Math.min(wave, images - n);
-    const base = frame.at(n, some, 0);
-    const units = some * groups * panels;
-    plan.deal(null, out.shape[1] * channels * some * k, units, (run, first, end, t) => {
-      for (let unit = first, together = 1; unit < end; unit += together) {
-        const [image, group] = [Math.floor(unit / (groups * panels)), Math.floor(unit / panels) % groups];
-        const i = (unit % panels) * TILE_ROWS;
-        if (panels === 1) together = Math.min(end - unit, groups - group, atOnce);
-        const c = out.at + (n + image) * out.strides[0] * bytes + (group * rows + i) * row;
-        const height = Math.min(TILE_ROWS, rows - i);
-        for (const strips of all) strips(run, t, base + image * frame.image, c, group, together, i, height);
-      }
-    });
+
+  /** Panels `first` to `end` of some images, whose frame from group `g` on begins at `base`. */
+  const rowsOf = (
+    run: Run,
+    t: number,
+    base: number,
+    n: number,
+    g: number,
+    some: number,
+    first: number,
+    end: number,
+  ) => {
+    for (let unit = first, together = 1; unit < end; unit += together) {
+      const [image, group] = [Math.floor(unit / (some * panels)), Math.floor(unit / panels) % some];
+      const i = (unit % panels) * TILE_ROWS;
+      if (panels === 1) together = Math.min(end - unit, some - group, atOnce);
+      const c = out.at + (n + image) * out.strides[0] * bytes + ((g + group) * rows + i) * row;
+      const height = Math.min(TILE_ROWS, rows - i);
+      const from = base + image * frame.image - g * channels * frame.channel;
+      for (const strips of all) strips(run, t, from, c, g + group, together, i, height);
+    }
+  };
+
+  if (lots === null) {
+    for (let n = 0; n < images; n += wave) {
+      const several = Math.min(wave, images - n);
+      const base = frame.at(n, several, 0);
+      plan.deal(null, of * several, several * groups * panels, (run, first, end, t) => {
+        rowsOf(run, t, base, n, 0, groups, first, end);
+      });
+    }
+    return;
   }
+  const perImage = Math.ceil(groups / some);
+  const work = (run: Run, first: number, end: number, t: number): void => {
+    for (let lot = first; lot < end; lot++) {
+      const [n, g] = [Math.floor(lot / perImage), (lot % perImage) * some];
+      const count = Math.min(some, groups - g);
+      rowsOf(run, t, frame.at(n, 1, g * channels, run), n, g, count, 0, count * panels);
+    }
+  };
+  plan.deal(null, of * images, images * perImage, work, rooms);
 }
