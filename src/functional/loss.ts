@@ -10,7 +10,7 @@ import * as e from '../ops/elementwise.ts';
 import type { ElementwiseOp } from '../ops/elementwise-op.ts';
 import { amax, amin } from '../ops/extrema.ts';
 import { indexSelect } from '../ops/index-slices.ts';
-import { gather } from '../ops/indexing.ts';
+import { gather, scatter } from '../ops/indexing.ts';
 import { readElement } from '../ops/inspect.ts';
 import { checkReduction } from '../ops/loss.ts';
 import { totalLoss } from '../ops/loss-totals.ts';
@@ -19,7 +19,6 @@ import { mean, sum } from '../ops/reduce.ts';
 import { fused } from '../ops/user-elementwise.ts';
 import { vecdot } from '../ops/vecdot.ts';
 import { reshape, unsqueeze } from '../ops/view.ts';
-import { arange } from '../tensor/creation.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { Fit, Reduction } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -354,6 +353,15 @@ export function multilabelSoftMarginLoss(x: Tensor, target: Tensor, options?: We
   return reduced(mean(weight === null ? terms : e.mul(terms, weight), -1), reduction);
 }
 
+const lacking = fused(
+  'lacking',
+  (x, own, margin) => {
+    const z = x.sub(own).add(margin);
+    return z.gt(0).where(z, 0);
+  },
+  3,
+);
+
 /**
  * Σ_{j≠t} w_t max(0, margin − x_t + x_j)^p / C over the classes of each row of `x`, [C] or [N, C], with
  * target classes t (int32, [] or [N]).
@@ -381,11 +389,10 @@ export function multiMarginLoss(
     );
   const classOf = reshape(target, [n, 1]);
   const own = gather(rows, 1, classOf);
-  const short = e.clamp(e.add(e.sub(rows, own), margin), 0, null);
-  const powers = p === 1 ? short : e.square(short);
-  const others = e.where(e.eq(arange(classes), classOf), 0, powers);
+  const short = lacking(rows, own, margin);
+  const others = scatter(p === 1 ? short : e.square(short), 1, classOf, 0);
   const weighted =
     weight === null ? others : e.mul(others, reshape(indexSelect(weight, 0, reshape(target, [n])), [n, 1]));
-  const losses = e.div(sum(weighted, 1), classes);
-  return reduced(reshape(losses, target.ndim === 0 ? [] : [n]) as Tensor, reduction);
+  if (reduction === 'mean') return mean(weighted) as Tensor;
+  return reduced(reshape(mean(weighted, 1), target.ndim === 0 ? [] : [n]) as Tensor, reduction);
 }

@@ -1,10 +1,11 @@
+import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
-import { full, integers, zeros } from './create.ts';
+import { full, integers, vectorOf, zeros } from './create.ts';
 import { div, eq, logicalAnd, logicalNot, maximum, mul, where } from './elementwise.ts';
-import { checkTable, type EmbeddingOptions, embedding } from './embedding.ts';
+import { bagNumbers, checkTable, type EmbeddingOptions, embedding } from './embedding.ts';
 import { maxAlong } from './extrema.ts';
 import { indexAdd, indexSelect } from './index-slices.ts';
 import { checkIndex } from './indexing.ts';
@@ -65,20 +66,11 @@ function bagsOf(index: TensorBase, offsets: TensorBase | undefined, includeLast:
   return { starts, ends };
 }
 
-/** The number of its bag for every index. */
-function bagNumbers({ starts, ends }: Bags, count: number): Int32Array {
-  const numbers = new Int32Array(count);
-  starts.forEach((s, i) => {
-    numbers.fill(i, s, ends[i]);
-  });
-  return numbers;
-}
-
 /** What sums rows over each bag; those of one size lie side by side. */
 function totalsOf(index: TensorBase, bags: Bags): (rows: TensorBase) => TensorBase {
   if (index.shape.length === 2) return (rows) => sumOver(reshape(rows, [...index.shape, rows.shape[1]]), [1], false);
   const used = bags.ends.at(-1) ?? 0;
-  const numbers = integers(bagNumbers(bags, used));
+  const numbers = bagNumbers(bags.ends);
   return (rows) =>
     indexAdd(zeros([bags.starts.length, rows.shape[1]], rows.dtype), 0, numbers, narrow(rows, 0, 0, used));
 }
@@ -88,6 +80,8 @@ function largest(rows: TensorBase, counted: TensorBase | null, { starts, ends }:
   const [bags, width] = [starts.length, rows.shape[1]];
   const length = Math.max(0, ...starts.map((s, i) => ends[i] - s));
   if (bags === 0 || length === 0) return zeros([bags, width], rows.dtype);
+  if (counted === null && starts.every((s, i) => ends[i] - s === length) && rows.shape[0] === bags * length)
+    return maxAlong(reshape(rows, [bags, length, width]), 1, false).values;
   // Bags side by side, the shorter ones filled up with what does not count.
   const places = new Int32Array(bags * length);
   const inside = new Int32Array(bags * length);
@@ -135,6 +129,14 @@ export function embeddingBag(
   const { paddingIdx } = lookup;
   const padding = paddingIdx === undefined ? null : paddingIdx < 0 ? paddingIdx + weight.shape[0] : paddingIdx;
   const counted = padding === null ? null : logicalNot(eq(places, padding));
+  const simple = mode !== 'max' && counted === null && perSampleWeights === undefined && isFloat(weight.dtype);
+  if (simple && bags.ends.at(-1) === index.count) {
+    const sums = embedding(places, weight, lookup, bags.ends);
+    const sizes = bags.ends.map((end, i) => Math.max(1, end - bags.starts[i]));
+    const [size] = sizes;
+    const counts = sizes.every((n) => n === size) ? size : unsqueeze(vectorOf(sizes, sums.dtype), 1);
+    return named(mode === 'sum' ? sums : div(sums, counts), 'EmbeddingBagBackward0');
+  }
   let rows = embedding(places, weight, lookup);
   if (mode === 'max') return named(largest(rows, counted, bags), 'EmbeddingBagBackward0');
   if (perSampleWeights !== undefined) rows = mul(rows, unsqueeze(reshape(perSampleWeights, [index.count]), 1));
@@ -142,9 +144,6 @@ export function embeddingBag(
   const totals = totalsOf(index, bags);
   const sums = totals(rows);
   if (mode === 'sum') return named(sums, 'EmbeddingBagBackward0');
-  const counts =
-    counted === null && index.shape.length === 2
-      ? index.shape[1] || 1
-      : maximum(totals(unsqueeze(toDType(counted ?? full([index.count], 1, 'bool'), rows.dtype), 1)), 1);
+  const counts = maximum(totals(unsqueeze(toDType(counted ?? full([index.count], 1, 'bool'), rows.dtype), 1)), 1);
   return named(div(sums, counts), 'EmbeddingBagBackward0');
 }

@@ -1,4 +1,4 @@
-import { indexSelect as indexSelectKernel, integerRange } from '../backends/wasm/indexing.ts';
+import { indexSelect as indexSelectKernel, integerRange, sumBags } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
@@ -7,7 +7,7 @@ import { defineOp, type Op } from '../core/op.ts';
 import { shapeText } from '../core/shape.ts';
 import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { contiguous, toDType } from './copy.ts';
-import { counting, full, zeros } from './create.ts';
+import { counting, full, integers, zeros } from './create.ts';
 import { detach } from './detach.ts';
 import { add, div, eq, gt, mul, remainder, where } from './elementwise.ts';
 import { amax } from './extrema.ts';
@@ -27,6 +27,17 @@ interface EmbeddingAttrs {
   readonly scaleGradByFreq: boolean;
   /** Rows of one table: under vmap several stand one below the other. */
   readonly rows: number;
+  /** Where bags end in the row of all indices, whose rows are summed; null if each stands for itself. */
+  readonly ends: readonly number[] | null;
+}
+
+/** The number of its bag for every index. */
+export function bagNumbers(ends: readonly number[]): TensorBase {
+  const numbers = new Int32Array(ends.at(-1) ?? 0);
+  ends.forEach((end, i) => {
+    numbers.fill(i, ends[i - 1] ?? 0, end);
+  });
+  return integers(numbers);
 }
 
 /** Whether an index names the padding row of its table. */
@@ -45,25 +56,46 @@ function lookupGradient(g: TensorBase, index: TensorBase, shape: readonly number
   return onZeros(indexAddOp, shape, [places, rows], { dim: 0, sure: true });
 }
 
-// y[i, …] = w[index[i], …]        w̄ = indexAdd(0, index, ȳ), without the padding row, by frequency if asked
+// y[i, …] = w[index[i], …], or the sum over a bag        w̄ = indexAdd(0, index, ȳ), without the padding row, by frequency if asked
 const embeddingOp: Op<EmbeddingAttrs> = defineOp({
   name: 'embedding',
   cheap: true,
   inputs: ['weight', 'index'],
-  forward: ([weight, index]) =>
+  forward: ([weight, index], { ends }) =>
     internally(() => {
       const size = weight.shape[1];
-      const y = fresh([...index.shape, size], weight.dtype);
+      const y = fresh([...(ends === null ? index.shape : [ends.length]), size], weight.dtype);
       const places = contiguous(index);
+      if (ends !== null) {
+        if (y.count > 0) sumBags(y, contiguous(weight), places, integers(Int32Array.from(ends)));
+        return y;
+      }
       indexSelectKernel(alias(y, [index.count, size], [size, 1]), weight, 0, alias(places, [index.count], [1]));
       return y;
     }),
-  vjp: { weight: [['index'], (g, [index], c) => lookupGradient(g, index, c.shape(0), c.attrs)] },
+  vjp: {
+    weight: [
+      ['index'],
+      (g, [index], c) => {
+        const { ends } = c.attrs;
+        const each = ends === null ? g : indexSelect(g, 0, bagNumbers(ends));
+        return lookupGradient(each, index, c.shape(0), c.attrs);
+      },
+    ],
+  },
   // As in PyTorch, the padding row counts in a tangent.
   jvp: ({ inputs: [, index], tangents: [t], attrs }) =>
     t === null ? null : apply1(embeddingOp, [t, index as TensorBase], attrs),
   vmap: ([weight, index], [inW, inI], attrs, size) => {
-    if (!inW && !attrs.scaleGradByFreq) return apply1(embeddingOp, [weight, index], attrs);
+    const { ends } = attrs;
+    const look = (table: TensorBase, at: TensorBase): TensorBase => {
+      if (ends === null) return apply1(embeddingOp, [table, at], attrs);
+      const count = at.shape[1];
+      const all = Array.from({ length: size }, (_, i) => ends.map((end) => i * count + end)).flat();
+      const y = apply1(embeddingOp, [table, reshape(at, [size * count])], { ...attrs, ends: all });
+      return reshape(y, [size, ends.length, y.shape[1]]);
+    };
+    if (!inW && !attrs.scaleGradByFreq) return look(weight, index);
     const tables = batch(weight, inW, size);
     const [, rows, width] = tables.shape;
     const places = batch(index, inI, size);
@@ -71,7 +103,7 @@ const embeddingOp: Op<EmbeddingAttrs> = defineOp({
       mul(counting(size), rows),
       places.shape.map((n, d) => (d === 0 ? n : 1)),
     );
-    return apply1(embeddingOp, [reshape(tables, [size * rows, width]), add(places, first)], attrs);
+    return look(reshape(tables, [size * rows, width]), add(places, first));
   },
 });
 
@@ -110,14 +142,19 @@ function limitNorms(weight: TensorBase, index: TensorBase, limit: number, p: num
   copy_(table, indexCopy(table, 0, places, scaled));
 }
 
-/** The rows of `weight` at `index`, in the shape of the index. */
-export function embedding(index: TensorBase, weight: TensorBase, options: EmbeddingOptions = {}): TensorBase {
+/** The rows of `weight` at `index`, in the shape of the index; or of a vector of indices their sums over bags. */
+export function embedding(
+  index: TensorBase,
+  weight: TensorBase,
+  options: EmbeddingOptions = {},
+  ends: readonly number[] | null = null,
+): TensorBase {
   checkTable('embedding', index, weight);
   const { maxNorm, normType = 2, scaleGradByFreq = false } = options;
   const rows = weight.shape[0];
   const paddingIdx = paddingRow('embedding', options.paddingIdx, rows);
   if (maxNorm !== undefined) limitNorms(weight, index, maxNorm, normType);
-  return apply1(embeddingOp, [weight, index], { paddingIdx, scaleGradByFreq, rows });
+  return apply1(embeddingOp, [weight, index], { paddingIdx, scaleGradByFreq, rows, ends });
 }
 
 /** The least and the greatest number, of all examples where there are several. */

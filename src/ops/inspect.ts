@@ -74,10 +74,12 @@ export function integersOf(op: string, t: TensorBase): number[] {
   beginLaunch();
   const start = address(t.storage) / 4;
   const words = i32();
-  const out: number[] = [];
+  const out = new Array<number>(t.count);
+  let end = 0;
   const visit = (d: number, place: number): void => {
-    if (d === t.shape.length) out.push(words[place]);
-    else for (let i = 0; i < t.shape[d]; i++) visit(d + 1, place + i * t.strides[d]);
+    const [n, step] = [t.shape[d] ?? 1, t.strides[d] ?? 0];
+    if (d + 1 >= t.shape.length) for (let i = 0; i < n; i++) out[end++] = words[place + i * step];
+    else for (let i = 0; i < n; i++) visit(d + 1, place + i * step);
   };
   visit(0, start + t.offset);
   return out;

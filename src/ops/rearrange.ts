@@ -230,17 +230,26 @@ function countsOf(repeats: TensorBase): readonly number[] {
   return counts;
 }
 
-function checkRepeats(counts: readonly number[]): void {
-  const bad = counts.find((n) => !Number.isInteger(n) || n < 0);
-  if (bad !== undefined)
-    throw new ArgumentError(`repeatInterleave: repeats can not be negative, and must be whole numbers: got ${bad}`);
+/** How many there are in all. */
+function checkRepeats(counts: readonly number[]): number {
+  let total = 0;
+  for (const n of counts) {
+    if (!Number.isInteger(n) || n < 0)
+      throw new ArgumentError(`repeatInterleave: repeats can not be negative, and must be whole numbers: got ${n}`);
+    total += n;
+  }
+  return total;
 }
 
 function places(counts: readonly number[]): TensorBase {
-  const out = new Int32Array(counts.reduce((n, m) => n + m, 0));
+  const total = checkRepeats(counts);
+  // How many end at a place, added up: loops of a few turns for each would be guessed wrong.
+  const out = new Int32Array(total + 1);
   let end = 0;
-  counts.forEach((n, i) => {
-    for (let k = 0; k < n; k++) out[end++] = i;
-  });
-  return integers(out);
+  for (let i = 0; i < counts.length; i++) {
+    end += counts[i];
+    out[end]++;
+  }
+  for (let k = 1; k < total; k++) out[k] += out[k - 1];
+  return integers(out.subarray(0, total));
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import {
   ArgumentError,
+  arange,
   autograd,
   backendInfo,
   cat,
@@ -130,6 +131,11 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'norm of a transposed tensor': () => tall.T.norm(2, 0),
   largest: () => cat([long.max().reshape([1]), tall.amax(1).float()]),
   'where the largest is': () => cat([long.argmax().reshape([1]), tall.argmax(1)]),
+  'rows summed over bags': () => {
+    const index = whole.narrow(0, 0, 20_000).remainder(3001);
+    const bags = arange(50, { dtype: 'int32' }).square().mul(8);
+    return F.embeddingBag(index, tall, bags, { mode: 'sum' });
+  },
   'where the largest is, and what': () => cat([tall, tall.T].flatMap((x) => Object.values(x.max(1)))),
   softmax: () => tall.softmax(1),
   'softmax of columns': () => tall.softmax(0),

@@ -151,6 +151,55 @@ describe('embeddingBag', () => {
     ]);
   });
 
+  it('gives what rows looked up one by one give, however wide they are', () => {
+    const numbers = int([3, 0, 3, 1, 4, 2, 2, 0, 4, 4, 1]);
+    const ends = [0, 4, 5, 5, 11];
+    for (const dtype of ['float32', 'float64'] as const) {
+      for (const width of [0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 70]) {
+        const t = spreadTensor([5, width], -1, 1).to(dtype);
+        for (const table of [t, t.T.contiguous().T]) {
+          for (const mode of ['sum', 'mean'] as const) {
+            const bag = (x: Tensor): Tensor =>
+              F.embeddingBag(numbers, x, int([0, ...ends.slice(0, -1)]), { mode }) as Tensor;
+            const one = (x: Tensor): Tensor => {
+              const rows = F.embedding(numbers, x);
+              const bags = [0, ...ends].slice(0, -1).map((from, i) => {
+                const size = ends[i] - from;
+                return rows
+                  .narrow(0, from, size)
+                  .sum(0)
+                  .div(mode === 'sum' ? 1 : Math.max(size, 1));
+              });
+              return stack(bags);
+            };
+            const tol = { tol: dtype === 'float32' ? 1e-5 : 1e-12 };
+            expectClose(bag(table), one(table), tol);
+            const g = grad((x: Tensor) => bag(x).mul(bag(x)).sum());
+            expectClose(g(table), grad((x: Tensor) => one(x).mul(one(x)).sum())(table), tol);
+          }
+        }
+      }
+    }
+    expect(() => F.embeddingBag(int([0, 4, -1], [1, 3]), w, null, { mode: 'sum' })).toThrow(
+      /index -1 is out of bounds/,
+    );
+    expect(() => F.embeddingBag(int([0, 4, 1], [1, 3]), w, null, { mode: 'sum' })).toThrow(
+      /index out of range in self/,
+    );
+  });
+
+  it('keeps the bags of every example of a batch apart', () => {
+    const [tables, indices] = [spreadTensor([3, 4, 2], -1, 1), int([2, 0, 2, 1, 1, 2, 0, 3, 0], [3, 3])];
+    const from = int([0, 2]);
+    const of = (t: Tensor, i: Tensor): Tensor => F.embeddingBag(i, t, from, { mode: 'mean' }) as Tensor;
+    const at = (k: number): [Tensor, Tensor] => [tables.at(k) as Tensor, indices.at(k) as Tensor];
+    expectClose(vmap(of)(tables, indices), stack([0, 1, 2].map((k) => of(...at(k)))));
+    const shared = tables.at(0) as Tensor;
+    expectClose(vmap((i: Tensor) => of(shared, i))(indices), stack([0, 1, 2].map((k) => of(shared, at(k)[1]))));
+    const pull = (t: Tensor, i: Tensor): Tensor => grad((x: Tensor) => of(x, i).square().sum())(t);
+    expectClose(vmap(pull)(tables, indices), stack([0, 1, 2].map((k) => pull(...at(k)))));
+  });
+
   it('gives the gradient of a maximum to the first of equals', () => {
     const t = f64([5, 5, 5], [3, 1]).requiresGrad_();
     F.embeddingBag(int([2, 0, 1]), t, int([0]), { mode: 'max' })

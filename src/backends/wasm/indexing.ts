@@ -2,6 +2,7 @@
  * Kernels that move elements by index, or find the indices: gathers and scatters, selections, scans
  * and sorts. All take inputs in any layout.
  */
+export { sumBags } from './indexing/bags.ts';
 export { type Classes, countClasses, pickClasses, spreadClasses } from './indexing/classes.ts';
 export { countNonzero, maskedScatter, maskedSelect, nonzero } from './indexing/compact.ts';
 export { groupByTable, groupRuns, integerRange, settleTies, tally } from './indexing/groups.ts';
