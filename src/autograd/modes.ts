@@ -3,6 +3,7 @@ import { enterInference, inferring, isRecordingWished, swapWish } from '../core/
 import { currentScope } from '../core/levels.ts';
 import { decorated, type Enter, type Guard, hold, type MethodContext } from './hold.ts';
 
+/** A mode that is on until it is disposed of: `using _ = noGrad()`. */
 export type GradModeGuard = Guard;
 
 type Method<This, A extends readonly unknown[], R> = (this: This, ...args: A) => R;

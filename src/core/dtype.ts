@@ -7,6 +7,7 @@ export type DType = 'float32' | 'float64' | 'int32' | 'uint8' | 'bool';
 /** What arithmetic a dtype belongs to; promotion goes bool → int → float. */
 export type DTypeKind = 'bool' | 'int' | 'float';
 
+/** What `data()` and `toTypedArray()` give: a Float32Array for float32, and so on; a Uint8Array of 0 and 1 for bool. */
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** The type a kernel computes in: storage types narrower than a lane widen on load and narrow on store. */

@@ -62,6 +62,7 @@ export class HookHandle {
     this.#take = take;
   }
 
+  /** The hook is not called any more; a pass that is under way may still call it. */
   remove(): void {
     this.#take();
   }

@@ -39,6 +39,7 @@ export interface GradientRules<O> {
   ) => readonly (Tensor | null)[];
 }
 
+/** The call of an operation whose inputs move: what a `jvp` rule computes the tangents of the results from. */
 export interface TangentCall<O> {
   readonly inputs: readonly Tensor[];
   /** Null where nothing moves. */

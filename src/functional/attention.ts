@@ -11,6 +11,7 @@ import { checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { dropout } from './dropout.ts';
 
+/** Which keys a query attends to, and how. */
 export interface AttentionOptions {
   /** Of a shape that broadcasts to the scores […, L, S]: bool (true takes part), or numbers added to the scores. */
   readonly attnMask?: Tensor | null;

@@ -4,6 +4,7 @@ import { checkOptions } from '../tensor/options.ts';
 import type { Fit, ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+/** Which norm becomes 1, and along what. */
 export interface NormalizeOptions {
   /** The order of the norm, 2 by default. */
   readonly p?: number;

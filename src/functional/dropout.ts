@@ -8,6 +8,7 @@ import { defaultGenerator, drawn, type RandomOptions } from '../tensor/random.ts
 import type { ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+/** What is dropped, and with whose random numbers. */
 export interface DropoutOptions extends RandomOptions {
   /** The probability of an element to become 0. */
   readonly p?: number;

@@ -4,6 +4,7 @@ import { checkOptions } from '../tensor/options.ts';
 import type { LookupOf, OneHotOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+/** What is done with rows beside being looked up. */
 export interface EmbeddingOptions {
   /** The row that gets no gradient: it stands for padding. Negative ones count from the end. */
   readonly paddingIdx?: number;
@@ -31,6 +32,7 @@ export function embedding<X extends Tensor, W extends Tensor>(
   return ops.embedding(index, weight, options) as Tensor;
 }
 
+/** How the rows of a bag become one. */
 export interface EmbeddingBagOptions extends EmbeddingOptions {
   /** How a bag becomes one row; the mean by default. Of equal maxima the first gets the gradient. */
   readonly mode?: BagMode;

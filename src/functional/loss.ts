@@ -23,6 +23,7 @@ import { checkOptions } from '../tensor/options.ts';
 import type { Fit, Reduction } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+/** How the losses of the elements become one. */
 export interface LossOptions {
   /** What becomes of the losses of the elements: `mean` (the default), `sum`, or `none`. */
   readonly reduction?: Reduction;
@@ -103,6 +104,7 @@ export function huberLoss<X extends Tensor, Y extends Tensor>(
   return lossOf(lossTerms.huber, [x, target as Tensor, delta], reduction, 'HuberLossBackward0');
 }
 
+/** The same with a weight for each element. */
 export interface WeightedLossOptions extends LossOptions {
   /** Weights of the elements; broadcasts with them. */
   readonly weight?: Tensor | null;
@@ -228,6 +230,7 @@ export function gaussianNllLoss(
 // ── margins ──
 
 interface MarginOptions extends LossOptions {
+  /** How much farther apart the two must be to cost nothing. */
   readonly margin?: number;
 }
 
@@ -282,9 +285,11 @@ export function cosineEmbeddingLoss(x1: Tensor, x2: Tensor, target: Tensor, opti
   return reduced(e.add(e.where(e.eq(target, 1), e.sub(1, cosine), 0), e.where(e.eq(target, -1), apart, 0)), reduction);
 }
 
+/** The distance that triplets are compared by, and the margin between them. */
 export interface TripletOptions extends MarginOptions {
   /** The order of the norm. */
   readonly p?: number;
+  /** Added to every difference, 1e-6 by default. */
   readonly eps?: number;
   /** Takes the distance between positive and negative if that is smaller than that of the anchor. */
   readonly swap?: boolean;

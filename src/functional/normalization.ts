@@ -130,6 +130,7 @@ export function groupNorm<T extends Tensor>(x: T, groups: number, options?: Affi
   return named(reshape(y, shape), node) as Tensor;
 }
 
+/** Which statistics normalise, and the affine map behind that. */
 export interface BatchNormOptions extends Affine {
   /** Normalise with the statistics of the batch, and move the running ones; otherwise use the running ones. */
   readonly training?: boolean;
@@ -208,6 +209,7 @@ const coefficients = once(() =>
   ),
 );
 
+/** As in `BatchNormOptions`; running statistics are means over the examples. */
 export interface InstanceNormOptions extends Affine {
   readonly runningMean?: Tensor | null;
   readonly runningVar?: Tensor | null;

@@ -6,6 +6,7 @@ import type { Shape } from '../tensor/shapes.ts';
 import type { FitPad, FitShuffle, FitUnshuffle, PadOf, ShuffleOf, UnshuffleOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+/** What stands around the tensor. */
 export interface PadOptions {
   /**
    * `constant` puts `value` around; `reflect` mirrors at the first and last element, which are not

@@ -57,6 +57,7 @@ export interface GraphEdge extends GraphValue {
   readonly input: number;
 }
 
+/** A graph as plain data: nodes, edges between them, and what is at its ends. */
 export interface GraphData {
   /** Leaves first: an edge always leads to a later node. */
   readonly nodes: readonly GraphNode[];

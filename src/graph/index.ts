@@ -12,11 +12,13 @@ export type { GraphData, GraphEdge, GraphLabel, GraphNode, GraphSaved, GraphValu
 export type { View } from './dot.ts';
 export type { Graphviz } from './page.ts';
 
+/** What `graph` may be told of the tensors in a graph. */
 export interface GraphOptions {
   /** Names of leaves (parameters) and of results on the way, as they shall stand in the picture. */
   readonly names?: Names;
 }
 
+/** Which side of a graph is drawn. */
 export interface DrawOptions {
   /** Forward and backward side by side (the default), or one of them. */
   readonly view?: View;

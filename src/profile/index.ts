@@ -12,6 +12,7 @@ import { chromeTrace, type Trace, writeText } from './trace.ts';
 export type { Event as ProfileEvent, Phase, Row as ProfileRow } from './recorder.ts';
 export type { Trace } from './trace.ts';
 
+/** What becomes of the measurements. */
 export interface ProfileOptions {
   /** Print the table to the console when the profile ends; on by default. */
   readonly print?: boolean;
@@ -29,6 +30,7 @@ export class Profile<R = unknown> {
   readonly time: number;
   /** One row per operation and direction, the longest first. Time spent outside operations is in none. */
   readonly rows: readonly Row[];
+  /** Every call in the order of its end, at most `maxEvents`; what the trace is made of. */
   readonly events: readonly Event[];
   /** Events that there was no room for. */
   readonly dropped: number;

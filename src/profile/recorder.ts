@@ -18,6 +18,7 @@ export interface Event {
   readonly shapes: string;
 }
 
+/** All calls of one operation in one direction. */
 export interface Row {
   readonly name: string;
   readonly phase: Phase;
@@ -26,6 +27,7 @@ export interface Row {
   readonly time: number;
   /** Bytes of operands and results. */
   readonly bytes: number;
+  /** Floating-point operations by the operation's definition, whatever its kernel saves. */
   readonly flops: number;
 }
 

@@ -96,6 +96,10 @@ export class Generator {
     return state;
   }
 
+  /** Goes on from a state that `getState()` gave, or `torch.get_rng_state()`.
+   *
+   * @throws {ArgumentError} for anything else.
+   */
   setState(state: Uint8Array): this {
     if (!(state instanceof Uint8Array) || state.length !== STATE_BYTES) {
       throw new ArgumentError(

@@ -43,6 +43,7 @@ const BACKWARD = ['gradient', 'retainGraph', 'createGraph', 'inputs'] as const;
 
 /** What a tensor is, where it stands in the graph, and how its values come out. */
 export abstract class TensorState<S extends Shape = Untyped> extends TensorBase {
+  /** The sizes of the dimensions: [] for a single number. */
   declare readonly shape: Known<S>;
 
   // ── what it is ──
@@ -112,6 +113,10 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     setRequiresGrad(this, value);
   }
 
+  /** Says whether gradients flow to this leaf, and returns it.
+   *
+   * @throws {DTypeError} for a tensor that is not of floating point; {AutogradError} for a result of others that is to need none.
+   */
   requiresGrad_(value = true): this {
     setRequiresGrad(this, value);
     return this;
@@ -210,6 +215,10 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return as(detach(this));
   }
 
+  /** Takes this tensor out of the graph: it is a leaf without gradient from now on.
+   *
+   * @throws {AutogradError} for a view: `detach()` gives one outside the graph.
+   */
   detach_(): this {
     detach_(this);
     return this;

@@ -12,6 +12,7 @@ import { BatchLevel, type Randomness } from './levels.ts';
 /** A dimension, or null for none; in arrays and objects, for the parts of a tree that is built alike. */
 export type Dims = number | null | readonly Dims[] | { readonly [key: string]: Dims };
 
+/** Where the batch lies, and how it is worked on. */
 export interface VmapOptions {
   /** Where the batch lies in the arguments (null: not batched): for all, or an array with an entry for each. */
   readonly inDims?: number | null | readonly Dims[];

@@ -100,6 +100,7 @@ function isAuxOption(x: unknown): boolean {
   );
 }
 
+/** What `jvp` does with constants, and whether the function returns more than its value. */
 export interface JvpOptions {
   /** An error where a result does not depend on the primals; without it, its tangent is zero. */
   readonly strict?: boolean;

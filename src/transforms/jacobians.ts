@@ -13,6 +13,7 @@ import { type Argnums, select } from './positions.ts';
 import { differentiableLeaves, tape } from './reverse.ts';
 import { type Fn, untyped } from './untyped.ts';
 
+/** What a Jacobian is taken by, and how much of it at a time. */
 export interface JacobianOptions {
   /** Which argument (or arguments) to differentiate by; 0 by default. Negative counts from the end. */
   readonly argnums?: Argnums;

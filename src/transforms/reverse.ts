@@ -90,6 +90,7 @@ function scalarResult(transform: string, result: unknown): TensorBase {
   return y;
 }
 
+/** What `grad` and `valueAndGrad` differentiate by, and whether the function returns more than its value. */
 export interface GradOptions {
   /** Which argument (or arguments) to differentiate by; 0 by default. Negative counts from the end. */
   readonly argnums?: Argnums;

@@ -18,6 +18,7 @@ export {
 /** Runs a function in a context of some kind and returns what it returns, as `noGrad` does. */
 export type Around = <R>(body: () => R) => R;
 
+/** How a checkpoint runs its function the second time, and what of it is checked. */
 export interface CheckpointOptions {
   /** Run the function again with the random numbers it had (those of the default generator); true by default. */
   readonly preserveRngState?: boolean;

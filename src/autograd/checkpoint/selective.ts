@@ -14,6 +14,7 @@ export const CheckpointPolicy = {
 } as const;
 export type CheckpointPolicy = (typeof CheckpointPolicy)[keyof typeof CheckpointPolicy];
 
+/** What a policy may know of the call it decides about, besides the operation and its arguments. */
 export interface SelectiveCheckpointContext {
   /** A policy is asked while the function runs for the first time; what it said holds when it runs again. */
   readonly isRecompute: false;

@@ -373,6 +373,7 @@ export interface MemoryStats extends ResidencyStats {
   readonly scratchBytes: number;
 }
 
+/** Figures of the linear memory as it is now, and of what has moved since the program began. */
 export function memoryStats(): MemoryStats {
   let live = 0;
   let blocks = 0;

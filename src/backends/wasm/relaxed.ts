@@ -18,6 +18,7 @@ export function setDeterministic(on: boolean): void {
   fused = null;
 }
 
+/** Whether results have the same bits on every host: what `setDeterministic` said last, false at first. */
 export function isDeterministic(): boolean {
   return deterministic;
 }
