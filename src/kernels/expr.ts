@@ -38,10 +38,10 @@ export type UnaryOp =
   | 'erfc'
   /** eˣ for x ≤ 0 alone, 0 instead of a subnormal float32, to within a few units of the last place: takes less than `exp`. */
   | 'decay'
-  /** Φ(x) − ½ = ½ erf(x/√2) with an absolute error alone that is as small as a float allows: for sums with ½. */
-  | 'normal'
   /** x Φ(x), as exact as a sum of x and something as large is. */
-  | 'gelu';
+  | 'gelu'
+  /** Its derivative Φ(x) + x φ(x), as exact as a sum of ½ and something as large is. */
+  | 'geluSlope';
 
 /** `min` and `max` give NaN if either side is NaN; `rem` has the sign of the dividend (C's fmod). */
 export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'atan2' | 'rem';

@@ -31,19 +31,23 @@ function erf(f: Float, x: Vec): Vec {
 }
 
 /**
- * (Φ(x) − ½) / x = P(x²) / Q(x²) for |x| ≤ 5.8: a minimax fit whose error, times x, is below 2⁻²⁵; from 5.7
- * on it is above ½ / x.
+ * (Φ(x) + x φ(x) − ½) / x = 1 / (2 e) + (e² − x²) P(x²) / Q(x²) for |x| ≤ e: a minimax fit whose error, times x, is
+ * below 2⁻²⁶; at e, and beyond it, the sum is ½ / x to the bit.
  */
-const NORMAL_P = [
-  334661.20171442314, 29281.752323418747, 3981.2305645843176, 151.11654297034818, 5.437136895784763,
-  0.01865002355367243,
+const SLOPE_END = 6.25;
+const SLOPE_P = [
+  39388.3125, -971.0900268554688, 490.84051513671875, 15.839935302734375, 0.8745474219322205, 0.04908393695950508,
+  6.716537609463558e-5,
 ];
-const NORMAL_Q = [838871.5201369951, 213208.74964489482, 24545.148043235567, 1634.0231276606662, 65.06191542593642, 1];
+const SLOPE_Q = [2143250, 686320.75, 103677.796875, 9728.9794921875, 627.9126586914062, 26.983238220214844, 1];
 
-function normal(f: Float, x: Vec): Vec {
-  const z = f.pmin(f.mul(x, x), 5.8 ** 2);
-  const y = f.div(f.mul(x, f.horner(z, NORMAL_P)), f.horner(z, NORMAL_Q));
-  return f.pmin(f.pmax(y, -0.5), 0.5);
+function geluSlope(f: Float, x: Vec): Vec {
+  const bounded = f.pmax(f.pmin(x, SLOPE_END), -SLOPE_END);
+  const z = f.mul(bounded, bounded);
+  const quotient = f.div(f.horner(z, SLOPE_P), f.horner(z, SLOPE_Q));
+  const rest = f.madd(f.sub(SLOPE_END ** 2, z), quotient, 0.5 / SLOPE_END);
+  // At the end the product is ±½ because it is rounded.
+  return f.add(f.mul(bounded, rest), 0.5);
 }
 
 /**
@@ -95,8 +99,8 @@ export const mathF32: MathTable = {
   erf,
   erfc,
   decay,
-  normal,
   gelu,
+  geluSlope,
   pow,
   atan2,
   rem,

@@ -21,7 +21,15 @@ function tanh(f: Float, x: Vec): Vec {
   return f.or(f.select(f.lt(a, 0.625), near, far), f.sign(x));
 }
 
-const normal = (f: Float, x: Vec): Vec => f.mul(erf(f, f.mul(x, Math.SQRT1_2)), 0.5);
+/** The normal distribution Φ. */
+const normal = (f: Float, x: Vec): Vec => f.madd(erf(f, f.mul(x, Math.SQRT1_2)), 0.5, 0.5);
+
+/** Beyond the bounds the density is 0. */
+function geluSlope(f: Float, x: Vec): Vec {
+  const a = f.pmax(f.pmin(x, 40), -40);
+  const density = f.mul(decay(f, f.mul(f.mul(a, a), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return f.madd(a, density, normal(f, x));
+}
 
 const sigmoid = (f: Float, x: Vec): Vec => f.div(1, f.add(expScaled(f, f.neg(x)), 1));
 
@@ -59,8 +67,8 @@ export const mathF64: MathTable = {
   erf,
   erfc,
   decay,
-  normal,
-  gelu: (f, x) => f.mul(x, f.add(normal(f, x), 0.5)),
+  gelu: (f, x) => f.mul(x, normal(f, x)),
+  geluSlope,
   pow,
   atan2,
   rem,
