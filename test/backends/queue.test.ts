@@ -42,6 +42,11 @@ appendFunction.get(list).mem('i32.load').set(end).get(end).get(x).mem('i32.store
 appendFunction.get(list).get(end).i32(4).op('i32.add').mem('i32.store');
 const { count, append } = instantiate([countFunction, appendFunction]);
 
+/** Ends with an error if it is told to. */
+const trapFunction = new FunctionBody('trap', ['i32'], []);
+trapFunction.get(trapFunction.params[0]).if(() => trapFunction.op('unreachable'));
+const { trap } = instantiate([trapFunction]);
+
 /** Keeps all threads busy for some tenths of a millisecond, so that what follows has to wait for its turn. */
 function occupy(turns = 200_000): void {
   leaveTasks(Array.from({ length: 6 }, () => [{ kernel: count, args: [turns] }]));
@@ -292,12 +297,28 @@ describe('the queue', () => {
     beginLaunchBeside();
   });
 
+  it('lets what went wrong be known where something comes back, which it does all the same', () => {
+    const back = (t: Tensor): number => {
+      joinWorkers();
+      beginLaunchBeside();
+      leaveTasks([0, 1, 0].map((fails) => [{ kernel: trap, args: [fails] }]));
+      // When all is done, who asks whether anything is queued is told.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      expect(() => t.add(1)).toThrow(/unreachable|failed on another thread/);
+      return t.sum().item();
+    };
+    const cleared = tensor(new Float32Array(40_000).fill(1));
+    cleared.zero_();
+    expect(back(cleared)).toBe(0);
+    const moved = tensor(new Float32Array(40_000).fill(1));
+    setCacheLimit(0);
+    setCacheLimit(40 * 2 ** 20, 3072 * 2 ** 20);
+    expect(back(moved)).toBe(40_000);
+  });
+
   it('lets what went wrong be known where room is made by moving something out', () => {
     // Not made again, but moved out.
     const kept = tensor(new Float32Array(40_000).fill(1));
-    const body = new FunctionBody('trap', ['i32'], []);
-    body.get(body.params[0]).if(() => body.op('unreachable'));
-    const { trap } = instantiate([body]);
     beginLaunchBeside();
     leaveTasks([0, 1, 0].map((fails) => [{ kernel: trap, args: [fails] }]));
     try {

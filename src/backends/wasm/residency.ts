@@ -35,7 +35,7 @@ import {
   waiting,
   withdraw,
 } from './rings.ts';
-import { GRANULE, GRANULES_PER_LINE, LINE, missing, resident, settle, takeFree, takeNew } from './room.ts';
+import { GRANULE, GRANULES_PER_LINE, LINE, missing, resident, settle, takeFree, takeNew, vacate } from './room.ts';
 import { joinWorkers } from './threads/pending.ts';
 
 const MIB = 2 ** 20;
@@ -89,12 +89,23 @@ function outOfMemory(bytes: number): DeviceError {
   );
 }
 
+/** Gives a body room for so many bytes, which are written first: what goes wrong in a job may be thrown there. */
+function settleIn(body: Body, bytes: number, owner: Owner, write: (at: number) => void): void {
+  const span = reserve(Math.ceil(bytes / LINE));
+  try {
+    write(span.start * LINE);
+  } catch (error) {
+    vacate(span);
+    throw error;
+  }
+  settle(body, span);
+  enroll(body, owner);
+}
+
 /** Gives a body that has vanished room, and its zeros. */
 export function appear(body: Body, owner: Owner): void {
   const bytes = body.used * GRANULE;
-  settle(body, reserve(Math.ceil(bytes / LINE)));
-  clear(body.place * GRANULE, bytes);
-  enroll(body, owner);
+  settleIn(body, bytes, owner, (at) => clear(at, bytes));
 }
 
 /** How much longer unused a body must be to be copied while there is one that can be forgotten. */
@@ -155,14 +166,11 @@ function evict(body: Body): boolean {
 
 /** Brings a body back. */
 export function restore(body: Body, copy: ArrayBuffer, owner: Owner): void {
-  const lines = Math.ceil(copy.byteLength / LINE);
-  body.givenUpBy?.miss(lines, body.mark);
-  settle(body, reserve(lines));
-  u8().set(new Uint8Array(copy), body.place * GRANULE);
+  body.givenUpBy?.miss(Math.ceil(copy.byteLength / LINE), body.mark);
+  settleIn(body, copy.byteLength, owner, (at) => u8().set(new Uint8Array(copy), at));
   body.copy = null;
   restores++;
   restoredBytes += copy.byteLength;
-  enroll(body, owner);
 }
 
 /**
