@@ -309,7 +309,6 @@ export function separate(s: Storage): void {
   }
   const { source } = s;
   if (source === null) return;
-  s.source = null;
   const { lease } = source;
   detach(lease);
   if (lease.needed > 0 || lease.lines * LINE > 2 * s.nbytes) source.storage = apart(readBytes(s, 0, s.nbytes));
@@ -317,6 +316,8 @@ export function separate(s: Storage): void {
     lease.ended = true;
     source.storage = nothing;
   }
+  // Last, for what goes wrong in a job may be thrown where the bytes are read.
+  s.source = null;
 }
 
 /** A storage whose bytes are outside the linear memory, as if evicted. */

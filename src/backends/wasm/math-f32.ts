@@ -1,4 +1,4 @@
-/** Every function of the expression language on f32x4; the error functions are here. */
+/** Every function of the expression language on f32x4; the error functions are here. Constants have the digits that tell floats apart. */
 import type { MathTable } from './emit-float.ts';
 import type { Float } from './float.ts';
 import { inHalves } from './halves.ts';
