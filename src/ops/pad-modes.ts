@@ -6,6 +6,7 @@ import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { clone, copyKernel } from './copy.ts';
 import { integers, zeros } from './create.ts';
 import { indexAdd } from './index-slices.ts';
+import { cat } from './join.ts';
 import { named } from './named.ts';
 import { constantPad, type Pad } from './pad.ts';
 import { narrow } from './slices.ts';
@@ -42,6 +43,9 @@ interface BorderAttrs {
   /** For every dimension. */
   readonly pads: readonly Pad[];
 }
+
+/** Elements below which it takes longer to cut and join pieces than to add all of them. */
+const FEW = 2 ** 13;
 
 // y = x with elements of its own around it        x̄ = the same places of ȳ, each with what was taken from it
 const borderPadOp: Op<BorderAttrs> = defineOp({
@@ -83,8 +87,24 @@ const borderPadOp: Op<BorderAttrs> = defineOp({
         return pads.reduceRight((t, [before, after], d) => {
           if (before === 0 && after === 0) return t;
           const size = c.shape(0)[d];
-          const places = Int32Array.from({ length: size + before + after }, (_, i) => PLACES[mode](i - before, size));
-          return indexAdd(zeros(t.shape.with(d, size), t.dtype), d, integers(places), t);
+          // Borders come back to what lies between them; if that is little, all of it comes to zeros.
+          const few = t.count < FEW;
+          const parts = few
+            ? [[0, t.shape[d]]]
+            : [
+                [0, before],
+                [before + size, after],
+              ].filter(([, n]) => n > 0);
+          const places = parts.flatMap(([at, n]) =>
+            Array.from({ length: n }, (_, i) => PLACES[mode](at + i - before, size)),
+          );
+          const added = parts.map(([at, n]) => narrow(t, d, at, n));
+          return indexAdd(
+            few ? zeros(t.shape.with(d, size), t.dtype) : narrow(t, d, before, size),
+            d,
+            integers(Int32Array.from(places)),
+            added.length > 1 ? cat(added, d) : added[0],
+          );
         }, g);
       },
     ],

@@ -122,6 +122,37 @@ describe('conversions', () => {
     }
   });
 
+  it('compares and turns over truth values', () => {
+    const [equal, unequal] = [compare('eq', arg(0), arg(1)), compare('ne', arg(0), arg(1))];
+    for (const dtype of ['bool', 'uint8'] as const) {
+      const kernels = [fn(2, equal), fn(2, unequal), fn(1, compare('eq', arg(0), 0))].map(
+        (f) =>
+          new MapKernel(
+            f,
+            'i32',
+            f.args.map(() => dtype),
+            ['bool'],
+          ),
+      );
+      const some = dtype === 'bool' ? [0, 1, 1, 0, 1] : [0, 3, 1, 255, 2, 1];
+      for (let n = 0; n <= 70; n++) {
+        const [xs, ys] = [range(n).map((i) => some[i % some.length]), range(n).map((i) => some[(i * 3) % 4])];
+        const expected = [
+          xs.map((x, i) => Number(x === ys[i])),
+          xs.map((x, i) => Number(x !== ys[i])),
+          xs.map((x) => Number(x === 0)),
+        ];
+        kernels.forEach((kernel, k) => {
+          const out = lay('bool', [n], range(n), { order: [0], gaps: [1], offset: 3 });
+          const untouched = guard(out);
+          kernel.run([out], k < 2 ? [lay(dtype, [n], xs), lay(dtype, [n], ys)] : [lay(dtype, [n], xs)]);
+          expect(values(out)).toEqual(expected[k]);
+          expect(untouched()).toBe(true);
+        });
+      }
+    }
+  });
+
   it('takes NaN for true', () => {
     for (const [dtype, compute] of [
       ['float32', 'f32'],

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
-import { arange, functional as F, segmentReduce, type Tensor, tensor } from 'nabla';
+import { arange, functional as F, grad, randn, segmentReduce, type Tensor, tensor, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
+import { expectClose } from '../support/close.ts';
 
 const values = (t: Tensor): unknown => t.toArray();
 
@@ -27,6 +28,29 @@ describe('pad', () => {
       const x = arange(4).reshape([1, 4]) as Tensor;
       F.pad(x, [0, 0], { mode }).add_(1);
       expect(values(x)).toEqual([[0, 1, 2, 3]]);
+    }
+  });
+
+  it('gives every element the sum of the gradients of its places', () => {
+    for (const [rows, columns] of [
+      [5, 7],
+      [120, 90],
+    ]) {
+      const numbers = arange(rows * columns, { dtype: 'float64' }).reshape([1, rows, columns]) as Tensor;
+      for (const mode of ['reflect', 'replicate', 'circular'] as const) {
+        for (const pads of [
+          [2, 3, 1, 4],
+          [0, 3, 2, 0],
+          [5, 0, 0, 0],
+        ]) {
+          const places = F.pad(numbers, pads, { mode });
+          const weights = randn(places.shape as number[], { dtype: 'float64' });
+          const g = grad((x: Tensor) => F.pad(x, pads, { mode }).mul(weights).sum())(numbers);
+          const sums = zeros([rows * columns]).to('float64');
+          const expected = sums.indexAdd(0, places.flatten().to('int32'), weights.flatten());
+          expectClose(g.flatten(), expected);
+        }
+      }
     }
   });
 

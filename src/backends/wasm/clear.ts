@@ -67,11 +67,12 @@ export function byteCopy(): WasmFunction {
   return copying;
 }
 
-const telling: Partial<Record<LogicOp | 'truth', WasmFunction>> = {};
+const telling: Record<string, WasmFunction | undefined> = {};
 
-/** truths(bytes, to, from), the same for bytes that become 1 where they are not 0; with an operation, of two such operands. */
-export function byteTruths(op?: LogicOp): WasmFunction {
-  const known = telling[op ?? 'truth'];
+/** truths(bytes, to, from), the same for bytes that become 1 where they are not 0; with an operation, of two such operands; or what is not that. */
+export function byteTruths(op?: LogicOp, not = false): WasmFunction {
+  const key = `${op} ${not}`;
+  const known = telling[key];
   if (known !== undefined) return known;
   const body = new FunctionBody('truths', op === undefined ? ['i32', 'i32', 'i32'] : ['i32', 'i32', 'i32', 'i32'], []);
   const [left, ...places] = body.params;
@@ -84,13 +85,23 @@ export function byteTruths(op?: LogicOp): WasmFunction {
         body.get(to);
         from.forEach(truth);
         if (op !== undefined) body.op(`${width}.${op}`);
+        if (not) {
+          ones(width);
+          body.op(`${width}.xor`);
+        }
         body.mem(store, 0);
         for (const at of places) advance(body, at, bytes);
         advance(body, left, -bytes);
       },
     );
+  const ones = (width: 'v128' | 'i32'): void => {
+    body.i32(1);
+    if (width === 'v128') body.op('i8x16.splat');
+  };
   const many = (at: Local): void => {
-    body.get(at).mem('v128.load', 0).i32(1).op('i8x16.splat', 'i8x16.min_u');
+    body.get(at).mem('v128.load', 0);
+    ones('v128');
+    body.op('i8x16.min_u');
   };
   const one = (at: Local): void => {
     body.get(at).mem('i32.load8_u', 0).i32(0).op('i32.ne');
@@ -98,6 +109,6 @@ export function byteTruths(op?: LogicOp): WasmFunction {
   each(16, many, 'v128', 'v128.store');
   each(1, one, 'i32', 'i32.store8');
   const made = instantiate([body]).truths;
-  telling[op ?? 'truth'] = made;
+  telling[key] = made;
   return made;
 }

@@ -75,12 +75,16 @@ export const FEW = 1024;
 /** Inputs that a bit mask has room for. */
 export const MASKED = 30;
 
-/** How the truths of both arguments are joined, if that is all. */
-function joinedTruths(e: Expr): LogicOp | null {
-  if (e.op !== 'and' && e.op !== 'or' && e.op !== 'xor') return null;
-  const truthOf = (x: Expr): number =>
-    x.op === 'ne' && x.a.op === 'arg' && x.b.op === 'const' && x.b.value === 0 ? x.a.index : Number.NaN;
-  return truthOf(e.a) + truthOf(e.b) === 1 ? e.op : null;
+/** How the truths of all arguments are joined, if that is all, and whether the result is turned over. */
+function joinedTruths(e: Expr, ins: readonly unknown[]): readonly [op: LogicOp | undefined, not: boolean] | null {
+  const argument = (x: Expr): number => (x.op === 'arg' ? x.index : Number.NaN);
+  const isZero = (x: Expr): boolean => x.op === 'const' && x.value === 0;
+  const truthOf = (x: Expr): number => (x.op === 'ne' && isZero(x.b) ? argument(x.a) : Number.NaN);
+  if (e.op === 'and' || e.op === 'or' || e.op === 'xor')
+    return truthOf(e.a) + truthOf(e.b) === 1 ? [e.op, false] : null;
+  if (e.op !== 'eq' && e.op !== 'ne') return null;
+  if (ins.length === 1) return e.op === 'eq' && isZero(e.b) ? [undefined, true] : null;
+  return ins.every((d) => d === 'bool') && argument(e.a) + argument(e.b) === 1 ? ['xor', e.op === 'eq'] : null;
 }
 
 class Compiled {
@@ -116,9 +120,9 @@ export class MapKernel {
     this.#hasFunctions = hasFunctions(fn.outs);
     this.#moves = fn.outs[0].op === 'arg' && fn.args.length === 1;
     const stay = ins[0] === outs[0] || outs[0] === 'uint8';
-    const joins = this.#bytes === 3 ? joinedTruths(fn.outs[0]) : null;
+    const joins = this.#bytes === ins.length + 1 ? joinedTruths(fn.outs[0], ins) : null;
     this.#bytewise =
-      this.#moves && this.#bytes === 2 ? (stay ? byteCopy : byteTruths) : joins && (() => byteTruths(joins));
+      this.#moves && this.#bytes === 2 ? (stay ? byteCopy : byteTruths) : joins && (() => byteTruths(...joins));
     this.#steps = ELEMENT_STEPS + INSTRUCTION_STEPS * weight(fn.outs);
   }
 
