@@ -4,6 +4,7 @@ import {
   functional as F,
   getNumThreads,
   manualSeed,
+  memoryStats,
   noGrad,
   ones,
   randn,
@@ -46,6 +47,15 @@ const { count, append } = instantiate([countFunction, appendFunction]);
 const trapFunction = new FunctionBody('trap', ['i32'], []);
 trapFunction.get(trapFunction.params[0]).if(() => trapFunction.op('unreachable'));
 const { trap } = instantiate([trapFunction]);
+
+/** Leaves something in the queue that goes wrong: who asks whether anything is queued is told. */
+function leaveTrouble(): void {
+  joinWorkers();
+  beginLaunchBeside();
+  leaveTasks([0, 1, 0].map((fails) => [{ kernel: trap, args: [fails] }]));
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+}
+const trouble = /unreachable|failed on another thread/;
 
 /** Keeps all threads busy for some tenths of a millisecond, so that what follows has to wait for its turn. */
 function occupy(turns = 200_000): void {
@@ -299,12 +309,8 @@ describe('the queue', () => {
 
   it('lets what went wrong be known where something comes back, which it does all the same', () => {
     const back = (t: Tensor): number => {
-      joinWorkers();
-      beginLaunchBeside();
-      leaveTasks([0, 1, 0].map((fails) => [{ kernel: trap, args: [fails] }]));
-      // When all is done, who asks whether anything is queued is told.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
-      expect(() => t.add(1)).toThrow(/unreachable|failed on another thread/);
+      leaveTrouble();
+      expect(() => t.add(1)).toThrow(trouble);
       return t.sum().item();
     };
     const cleared = tensor(new Float32Array(40_000).fill(1));
@@ -316,13 +322,28 @@ describe('the queue', () => {
     expect(back(moved)).toBe(40_000);
   });
 
+  it('lets what went wrong be known where what results are made from is about to change, and keeps it', () => {
+    const x = tensor(new Float32Array(40_000).fill(1));
+    const y = x.add(1);
+    const { forgotten } = memoryStats();
+    beginLaunchBeside();
+    setCacheLimit(0);
+    setCacheLimit(40 * 2 ** 20, 3072 * 2 ** 20);
+    expect(x.sum().item()).toBe(40_000);
+    expect(memoryStats().forgotten).toBeGreaterThan(forgotten);
+    leaveTrouble();
+    expect(() => x.add_(1)).toThrow(trouble);
+    x.add_(1);
+    expect([x.sum().item(), y.sum().item()]).toEqual([80_000, 80_000]);
+  });
+
   it('lets what went wrong be known where room is made by moving something out', () => {
     // Not made again, but moved out.
     const kept = tensor(new Float32Array(40_000).fill(1));
     beginLaunchBeside();
     leaveTasks([0, 1, 0].map((fails) => [{ kernel: trap, args: [fails] }]));
     try {
-      expect(() => setCacheLimit(0)).toThrow(/unreachable|failed on another thread/);
+      expect(() => setCacheLimit(0)).toThrow(trouble);
     } finally {
       setCacheLimit(40 * 2 ** 20, 3072 * 2 ** 20);
     }
