@@ -290,7 +290,11 @@ class BackwardPass extends Ownership implements Pass {
       // After a change in place another node makes it.
       if (retained.meta.retained !== retained) continue;
       const gt = g[retained.index];
-      if (gt !== null) this.accumulate(retained.meta, retained.like, retained.inTransform, gt, false);
+      if (gt === null) continue;
+      const { meta } = retained;
+      // Unlike a leaf's, it is another tensor after every pass.
+      if (meta.grad === null) this.accumulate(meta, retained.like, retained.inTransform, gt, false);
+      else meta.grad = add(meta.grad, gt);
     }
   }
 

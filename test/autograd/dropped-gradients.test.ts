@@ -136,6 +136,21 @@ describe('a gradient that was dropped', () => {
     expectBits(x.grad, expected);
   });
 
+  it('keeps them when a later pass adds to it, where a result retained it', () => {
+    const { x, expected } = halfSquares(1);
+    const y = x.mul(1);
+    y.retainGrad();
+    const z = y.square().sum();
+    z.backward({ retainGraph: true });
+    const g = y.grad;
+    z.backward();
+    expectBits(g, expected);
+    expectBits(
+      y.grad,
+      expected.map((v) => v * 2),
+    );
+  });
+
   it('keeps them where it is part of a graph', () => {
     const { x, expected } = halfSquares(1);
     autograd.backward(x.pow(3).sum(), { createGraph: true });
