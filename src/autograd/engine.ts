@@ -138,8 +138,11 @@ class BackwardPass extends Ownership implements Pass {
   private seed(root: Place, given: TensorBase | null): TensorBase {
     const dtype = dtypeAt(root);
     if (given !== null && given.dtype === dtype) return given;
+    // In an arena of its own like sums, for the pass writes to it.
+    const outer = swapArena(this.releases ? [] : null);
     const seed =
       given !== null ? toDType(given, dtype) : isTensor(root) ? onesLike(root) : full(shapeAt(root), 1, dtype);
+    swapArena(outer);
     if (this.releases) seed.storage.owner = this;
     return seed;
   }

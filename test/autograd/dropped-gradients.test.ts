@@ -37,6 +37,17 @@ function expectBits(t: Tensor | null, expected: ArrayLike<number>): void {
   ).toBe(0);
 }
 
+describe('a cotangent of another dtype', () => {
+  it('that the pass converts and adds to keeps what was added', () => {
+    const x = randn([N], { dtype: 'float64', requiresGrad: true });
+    const u: Tensor = randn([N]);
+    const [g] = autograd.grad([x, x.mul(2)], [x], { gradOutputs: [u, u] });
+    crowd();
+    const values = u.toTypedArray();
+    expect(g.toTypedArray().every((v, i) => v === 3 * (values[i] as number))).toBe(true);
+  });
+});
+
 describe('a gradient that was dropped', () => {
   it('keeps its values for whoever read it before', () => {
     const { x, loss, expected } = halfSquares(0.5);
