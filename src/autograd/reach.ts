@@ -29,9 +29,11 @@ export abstract class Reach implements Visitor {
   /** Visits what the roots lead to and counts, per node, the deliveries it must wait for; of the way to `targets` only, if given. */
   discover(roots: readonly Place[], targets: ReadonlyMap<Node, unknown> | null): void {
     for (let i = 0; i < roots.length; i++) this.visit(nodeAt(roots[i]));
+    let others = false;
     // What a node leads to is put at the end of the list, where this walk will come by.
     for (let node = this.first; node !== null; node = node.following) {
       const { next } = node;
+      if (next.length === 0 && targets !== null && !targets.has(node)) others = true;
       for (let i = 0; i < next.length; i++) {
         const to = next[i];
         if (to === null) continue;
@@ -39,7 +41,8 @@ export abstract class Reach implements Visitor {
         to.dependencies += 1;
       }
     }
-    if (targets !== null) this.restrict(targets);
+    // Where every leaf is asked for, all nodes lead to one.
+    if (targets !== null && others) this.restrict(targets);
   }
 
   private visit(node: Node): void {

@@ -69,6 +69,11 @@ export function apply<A>(op: Op<A>, inputs: readonly Operand[], attrs: A): Outpu
   return outputs;
 }
 
+/** `apply` by the shortest way, for those that come from a level above. */
+export function applyBelow(op: Op, inputs: readonly Operand[], attrs: unknown): Outputs {
+  return op.invoke === undefined ? apply(op, inputs, attrs as never) : op.invoke(inputs);
+}
+
 /** Whether an operation on these is its kernel and nothing more: neither recorded nor transformed nor watched by anyone. */
 export function isBare(inputs: readonly TensorBase[]): boolean {
   if (forwardLevel !== null || detour) return false;

@@ -42,6 +42,8 @@ export interface Op<A = never> {
   nodeName(attrs: unknown, node: Node | null): string;
   /** Runs kernels on plain tensors. */
   forward(inputs: readonly Operand[], attrs: A): Outputs;
+  /** The short way to `apply`, if there is one. */
+  invoke?(inputs: readonly Operand[]): Outputs;
   /** null: gradients do not pass. */
   readonly backward: Backward | null;
   /** Whether the results are views of the (only) input. */

@@ -1,5 +1,5 @@
 import { ArgumentError } from './errors.ts';
-import { TensorBase } from './tensor.ts';
+import { isTensor, type TensorBase } from './tensor.ts';
 
 /** Arguments and results of transformed functions: tensors, and arrays or plain objects of them, nested. */
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> };
@@ -16,7 +16,7 @@ export function mapTree(
   f: (t: TensorBase) => unknown,
   other: (x: unknown) => unknown = (x) => x,
 ): unknown {
-  if (tree instanceof TensorBase) return f(tree);
+  if (isTensor(tree)) return f(tree);
   if (Array.isArray(tree)) return tree.map((x) => mapTree(x, f, other));
   if (isRecord(tree)) return Object.fromEntries(Object.entries(tree).map(([k, x]) => [k, mapTree(x, f, other)]));
   return other(tree);
@@ -70,7 +70,7 @@ function beside(a: unknown, b: unknown): (readonly [key: string, a: unknown, b: 
 
 /** Whether it is a tensor or holds further parts. */
 function isNode(x: unknown): boolean {
-  return x instanceof TensorBase || Array.isArray(x) || isRecord(x);
+  return isTensor(x) || Array.isArray(x) || isRecord(x);
 }
 
 /**
@@ -78,7 +78,7 @@ function isNode(x: unknown): boolean {
  * when the two are not built alike.
  */
 export function leavesLike(like: unknown, tree: unknown): TensorBase[] | null {
-  if (like instanceof TensorBase) return tree instanceof TensorBase ? [tree] : null;
+  if (isTensor(like)) return isTensor(tree) ? [tree] : null;
   const parts = beside(like, tree);
   if (parts === null) return isNode(like) || isNode(tree) ? null : [];
   const leaves = parts.map(([, a, b]) => leavesLike(a, b));

@@ -343,7 +343,7 @@ export class ElementwiseOp implements Op<undefined> {
       return missing === 0 ? x : insertOnes(x, missing);
     });
     const tensors = inputs.filter((x) => typeof x !== 'number');
-    if (this.kind === 'first' || tensors.every((x) => x.dtype === tensors[0].dtype)) return this.apply(aligned);
+    if (this.kind === 'first' || tensors.every((x) => x.dtype === tensors[0].dtype)) return this.invoke(aligned);
     // Examples of rank 0 count less where dtypes are promoted, though their batch has a dimension.
     const dtype = this.#plans.common(
       inputs.map((x, i) => (typeof x === 'number' || !batched[i] ? x : { shape: x.shape.slice(1), dtype: x.dtype })),

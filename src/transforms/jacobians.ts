@@ -58,7 +58,7 @@ export function jacrev<A extends readonly unknown[], R, const O extends Jacobian
   checkOptions('jacrev', options, OPTIONS);
   const hasAux = options?.hasAux ?? false;
   return (...args) => {
-    const { chosen, insert, chunked } = settings('jacrev', options ?? {}, args);
+    const { chosen, others, insert, chunked } = settings('jacrev', options ?? {}, args);
     const taped = tape(
       'jacrev',
       (free, all) => {
@@ -66,7 +66,7 @@ export function jacrev<A extends readonly unknown[], R, const O extends Jacobian
         return hasAux ? auxParts('jacrev', out) : [out];
       },
       chosen,
-      args,
+      others,
     );
     const [result, aux] = taped.result as readonly unknown[];
     const outputs = differentiableLeaves('jacrev', result);

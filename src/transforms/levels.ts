@@ -1,4 +1,4 @@
-import { apply, sync } from '../core/apply.ts';
+import { applyBelow, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
 import {
   baseScope,
@@ -72,18 +72,16 @@ export class GradLevel implements Level {
   }
 
   process(op: Op, inputs: readonly Operand[], attrs: unknown): Outputs {
-    const outputs = apply(
-      op,
-      inputs.map((x) => (typeof x === 'number' ? x : this.lower(x))),
-      attrs as never,
-    );
-    return noteViews(
-      this,
-      op,
-      mapOutputs(outputs, (t) => this.lift(t)),
-      inputs,
-      attrs,
-    );
+    const inner = new Array<Operand>(inputs.length);
+    for (let i = 0; i < inner.length; i++) {
+      const x = inputs[i];
+      inner[i] = typeof x === 'number' ? x : this.lower(x);
+    }
+    const outputs = applyBelow(op, inner, attrs);
+    const lifted = Array.isArray(outputs)
+      ? (outputs as readonly TensorBase[]).map((t) => this.lift(t))
+      : this.lift(outputs as TensorBase);
+    return noteViews(this, op, lifted, inputs, attrs);
   }
 }
 
@@ -151,7 +149,7 @@ export class DualLevel implements Level {
     const pairs = inputs.map((x) => (typeof x === 'number' ? ([x, null] as const) : this.lower(x)));
     const primals = pairs.map((p) => p[0]);
     const tangents = pairs.map((p) => p[1]);
-    const result = apply(op, primals, attrs as never);
+    const result = applyBelow(op, primals, attrs);
     const outputs = Array.isArray(result) ? (result as readonly TensorBase[]) : [result as TensorBase];
     const out = tangents.every((t) => t === null)
       ? outputs.map(() => null)

@@ -15,6 +15,8 @@ function position(transform: string, n: unknown, count: number): number {
 export interface Selection {
   /** The argument, or with several `argnums` an array of them. */
   readonly chosen: unknown;
+  /** The other arguments, in their places. */
+  readonly others: readonly unknown[];
   /** All arguments, with what is to stand for the chosen ones in their places. */
   insert(chosen: unknown, args: readonly unknown[]): unknown[];
 }
@@ -22,7 +24,7 @@ export interface Selection {
 export function select(transform: string, argnums: Argnums, args: readonly unknown[]): Selection {
   if (typeof argnums === 'number' && Number.isInteger(argnums)) {
     const at = position(transform, argnums, args.length);
-    return { chosen: args[at], insert: (chosen, all) => all.with(at, chosen) };
+    return { chosen: args[at], others: args.with(at, null), insert: (chosen, all) => all.with(at, chosen) };
   }
   if (!Array.isArray(argnums))
     throw new ArgumentError(`${transform}: argnums must be int or Tuple[int, ...], got: ${String(argnums)}`);
@@ -33,6 +35,7 @@ export function select(transform: string, argnums: Argnums, args: readonly unkno
     throw new ArgumentError(`${transform}: argnums elements must be unique, got (${list.join(', ')})`);
   return {
     chosen: places.map((at) => args[at]),
+    others: args.map((a, i) => (places.includes(i) ? null : a)),
     insert: (chosen, all) => all.map((a, i) => (places.includes(i) ? (chosen as unknown[])[places.indexOf(i)] : a)),
   };
 }

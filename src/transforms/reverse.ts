@@ -105,7 +105,7 @@ export function gradParts(
   args: readonly unknown[],
   options: GradOptions,
 ): { value: TensorBase; aux: unknown; grads: unknown } {
-  const { chosen, insert } = select(transform, options.argnums ?? 0, args);
+  const { chosen, others, insert } = select(transform, options.argnums ?? 0, args);
   const taped = tape(
     transform,
     (free, all) => {
@@ -113,7 +113,7 @@ export function gradParts(
       return options.hasAux ? auxParts(transform, out) : [out, []];
     },
     chosen,
-    args,
+    others,
   );
   const [result, aux] = taped.result as readonly [unknown, unknown];
   const value = scalarResult(transform, result);

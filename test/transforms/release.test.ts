@@ -197,8 +197,11 @@ describe('a tape below', () => {
     expectClose(g.detach(), k.detach());
     expectAll(autograd.grad(g.mul(Y).exp().sum(), p), autograd.grad(k.mul(Y).exp().sum(), q));
   };
-  const captured = (x: Tensor, p: Tensor): Tensor =>
-    x.mul(2).exp().sum().add(x.matmul(p).tanh().matmul(p).mul(x).sum()).add(x.select(0, 1).mul(p).sum());
+  // What comes last is the first to be passed, so that products with w find something to be added to.
+  const captured = (x: Tensor, p: Tensor): Tensor => {
+    const h = x.mul(p).sum().add(x.matmul(p).tanh().matmul(p).mul(x).sum()).add(x.select(0, 1).mul(p).sum());
+    return h.add(x.mul(2).exp().sum());
+  };
 
   it('records what is captured', () => second(captured, (f) => grad(f)));
 
