@@ -111,13 +111,18 @@ export function asVectors(move: Move, dtype: DType): boolean {
   return vector[move === 'scaled' ? 'mul' : move] !== null;
 }
 
-const kernels = new Map<string, WasmFunction>();
+const kernels = new Map<number, WasmFunction>();
+
+const MOVES: readonly Move[] = ['take', 'put', 'add', 'scaled', 'mul', 'max', 'min'];
+const INNERS: readonly Inner[] = ['each', 'packed', 'slice', 'run'];
 
 export function kernelFor(kind: MoveKind): WasmFunction {
   const { move, dtype, depth, inner, rows, wraps } = kind;
-  // What only moves is not looked at: one kernel per element size.
-  const of = isJoin(move) ? dtype : dtypeInfo(dtype).bytes;
-  const key = `${move} ${of} ${depth} ${inner} ${rows} ${wraps}`;
+  const { bytes, index } = dtypeInfo(dtype);
+  // What only moves is not looked at: one kernel per element size. Loops are of two turns at least, and so fewer than 64.
+  const of = isJoin(move) ? index : bytes;
+  const kernelOf = 8 * (16 * MOVES.indexOf(move) + of) + 2 * INNERS.indexOf(inner) + Number(wraps);
+  const key = 1024 * (64 * rows + depth) + kernelOf;
   let kernel = kernels.get(key);
   if (kernel === undefined) {
     kernel = instantiate([moveFunction(kind)]).move;

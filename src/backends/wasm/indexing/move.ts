@@ -127,7 +127,9 @@ function writeNumber(dtype: DType, at: number, value: number): void {
 
 /** The strides of a vector of indices laid along `dim`. */
 function along(index: Strided, rank: number, dim: number): number[] {
-  return Array.from({ length: rank }, (_, d) => (d === dim ? (index.strides[0] ?? 0) : 0));
+  const strides = new Array<number>(rank).fill(0);
+  strides[dim] = index.strides[0] ?? 0;
+  return strides;
 }
 
 /** What PyTorch says where whole slices are selected. */
