@@ -22,6 +22,10 @@ const SHORTEST_SUMS = 16;
 /** The same for one with wider vectors, and the multiplications of a product that it takes. */
 const FEWEST_WIDE = 6;
 const SHORTEST_WIDE = 8;
+/** With so many rows it takes fewer columns than `SHORTEST_SUMS`, and fewer still where sums are short. */
+const ROWS_OF_FEW = 64;
+const FEWEST_OF_LONG = 9;
+export const FEWEST_COLUMNS = 4;
 /** Multiplications of a whole convolution from which on a library is looked for. */
 const WORTH_CALLS = 2 ** 19;
 /** Bytes of windows that are laid out at a time. */
@@ -199,10 +203,12 @@ export function nativeFor(
   k: number,
   columns: number,
   count: number,
+  fewest: number = FEWEST_OF_LONG,
 ): NativeGemm | null {
   const steps = rows * k * columns * count;
-  if (rows < FEWEST_WIDE || k < SHORTEST_WIDE || columns < SHORTEST_SUMS || steps < WORTH_CALLS) return null;
+  const least = rows < ROWS_OF_FEW ? SHORTEST_SUMS : fewest;
+  if (rows < FEWEST_WIDE || k < SHORTEST_WIDE || columns < least || steps < WORTH_CALLS) return null;
   const native = plan.native(dtype, steps);
-  const suits = rows >= FEWEST_ROWS && k >= SHORTEST_SUMS;
+  const suits = rows >= FEWEST_ROWS && Math.min(k, columns) >= SHORTEST_SUMS;
   return suits || (native?.wide && rows * k * columns >= WORTH_WIDE) ? native : null;
 }

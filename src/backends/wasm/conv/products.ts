@@ -15,7 +15,7 @@ import { type Run, shareOf, tasksAmong } from '../threads/share.ts';
 import { type Frame, frameOf, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { type Mover, mover } from './move.ts';
-import { nativeFor, nativeProducts, roomsOf } from './native.ts';
+import { FEWEST_COLUMNS, nativeFor, nativeProducts, roomsOf } from './native.ts';
 import { weightPanels } from './panels.ts';
 import { areHonest, perCount, product } from './tables.ts';
 
@@ -127,7 +127,8 @@ export function nativeForParts(
     Math.max(...parts.map((part) => product(sizes(part))));
   const k = channels * most(({ taps }) => taps.map((t) => t.length));
   const columns = together * most(({ sizes }) => sizes);
-  return nativeFor(plan, out.dtype, rows, k, columns, (out.shape[0] * groups * parts.length) / together);
+  const count = (out.shape[0] * groups * parts.length) / together;
+  return nativeFor(plan, out.dtype, rows, k, columns, count, FEWEST_COLUMNS);
 }
 
 /** How many of some images go together, at most `most` or as many as make all lots alike. */
