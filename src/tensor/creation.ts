@@ -185,15 +185,15 @@ export function arange<
   B extends number | TensorOptions | undefined = undefined,
   C extends number | TensorOptions | undefined = undefined,
 >(first: A, second?: B, third?: C, fourth?: TensorOptions): Tensor<ArangeOf<A, B, C>> {
-  const numbers = [first, second, third].filter((x) => typeof x === 'number');
+  const numbers = [first, second, third].filter((x) => x !== undefined && typeof x !== 'object') as number[];
   const options = [second, third, fourth].find((x): x is TensorOptions => typeof x === 'object');
   checked('arange', options);
   const dtype = options?.dtype ?? 'float32';
   const given = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
   const [start, end, step] = isFloat(dtype) ? given : given.map(Math.trunc);
   if (step === 0) throw new ArgumentError('arange: step must be nonzero');
-  if (![start, end, step].every(Number.isFinite))
-    throw new ArgumentError(`arange: unsupported range: ${start} -> ${end} by ${step}`);
+  if (!given.every(Number.isFinite))
+    throw new ArgumentError(`arange: unsupported range: ${given[0]} -> ${given[1]} by ${given[2]}`);
   if ((end - start) / step < 0)
     throw new ArgumentError(
       `arange: upper bound and larger bound inconsistent with step sign: ${start} to ${end} by ${step}`,

@@ -90,7 +90,7 @@ export function flattenNested(data: NestedArray, shape: readonly number[]): (num
 }
 
 function describe(x: unknown): string {
-  return x === null ? 'null' : Array.isArray(x) ? 'an array' : `${typeof x} ${String(x)}`;
+  return x === null || x === undefined ? String(x) : Array.isArray(x) ? 'an array' : `${typeof x} ${String(x)}`;
 }
 
 function bad(x: unknown, path: string, shape: readonly number[]): Error {
