@@ -27,7 +27,7 @@ function noteViews(level: Level, op: Op, outputs: Outputs, inputs: readonly Oper
   const [x] = inputs;
   if (op.view === undefined || typeof x === 'number' || levelOf(x) !== level || !op.view(attrs as never))
     return outputs;
-  const seen = op.forward([shadowOf(x)], attrs as never);
+  const seen = insideOf(x, outputs) ?? op.forward([shadowOf(x)], attrs as never);
   const base = x.meta?.base ?? x;
   return mapOutputs(outputs, (y, i) => {
     const {
@@ -44,6 +44,14 @@ function noteViews(level: Level, op: Op, outputs: Outputs, inputs: readonly Oper
     meta.creation = !level.scope.enabled ? 'noGrad' : own === 'plain' && base !== x ? metaOf(x).creation : own;
     return y;
   });
+}
+
+/** Views of what is inside a tape's tensor, if they lie as those of the tensor itself would. */
+function insideOf({ wrapped, meta }: TensorBase, views: Outputs): Outputs | null {
+  const inside = wrapped?.kind === 'grad' && (meta?.place ?? null) === null ? wrapped.value : null;
+  // Of an inference tensor there are no views.
+  if (inside?.wrapped !== null || !inside.flat || inside.offset !== 0 || inside.storage.version < 0) return null;
+  return mapOutputs(views, (y) => (y.wrapped as Wrapped).value);
 }
 
 /** A tape of its own: operations on its tensors run on what is inside, and are recorded here. */
