@@ -258,6 +258,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
       ArgumentError,
       'q values must be in the range [0, 1]',
     ],
+    ['text as a quantile', () => z([2]).quantile(wrong('0.5')), ArgumentError, 'quantile: expected a Tensor'],
     ['no quantile', () => z([2]).quantile(tensor([Number.NaN])), ArgumentError, 'q values must be in the range [0, 1]'],
     ['a matrix of quantiles', () => z([2]).quantile(z([1, 1])), ShapeError, 'q must be a scalar or 1D tensor'],
     ['a quantile of nothing', () => z([0]).quantile(0.5), ShapeError, 'input tensor must be non-empty'],

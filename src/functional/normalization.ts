@@ -2,7 +2,7 @@ import { noGrad } from '../autograd/modes.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { once } from '../core/once.ts';
-import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
+import { checkShape, numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { detach } from '../ops/detach.ts';
 import { add, div, mul, ops } from '../ops/elementwise.ts';
@@ -82,26 +82,27 @@ function checkChannels(
 export function layerNorm<T extends Tensor>(x: T, normalizedShape: Shape, options?: Affine): Tensor<ShapeOf<T>> {
   checkOptions('layerNorm', options, ['weight', 'bias', 'eps']);
   checkFloat('layerNorm', x);
-  const lead = x.ndim - normalizedShape.length;
-  if (normalizedShape.length === 0) {
+  const own = checkShape('layerNorm', normalizedShape);
+  const lead = x.ndim - own.length;
+  if (own.length === 0) {
     throw new ShapeError(
-      'layerNorm: Expected normalized_shape (normalizedShape) to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []',
+      'layerNorm: Expected normalized_shape (normalizedShape) to be at least 1-dimensional, but got normalized_shape = []',
     );
   }
-  if (lead < 0 || !sameShape(x.shape.slice(lead), normalizedShape)) {
+  if (lead < 0 || !sameShape(x.shape.slice(lead), own)) {
     throw new ShapeError(
-      `layerNorm: Given normalized_shape=${shapeText(normalizedShape)}, expected input with shape [*, ${normalizedShape.join(', ')}], but got input of size${shapeText(x.shape)}`,
+      `layerNorm: Given normalized_shape=${shapeText(own)}, expected input with shape [*, ${own.join(', ')}], but got input of size${shapeText(x.shape)}`,
     );
   }
   for (const [name, t] of Object.entries({ weight: options?.weight, bias: options?.bias })) {
-    if (t && !sameShape(t.shape, normalizedShape)) {
+    if (t && !sameShape(t.shape, own)) {
       throw new ShapeError(
-        `layerNorm: Expected ${name} to be of same shape as normalized_shape, but got ${name} of shape ${shapeText(t.shape)} and normalized_shape = ${shapeText(normalizedShape)}`,
+        `layerNorm: Expected ${name} to be of same shape as normalized_shape, but got ${name} of shape ${shapeText(t.shape)} and normalized_shape = ${shapeText(own)}`,
       );
     }
   }
-  const dims = normalizedShape.map((_, i) => lead + i);
-  return normalized(x, dims, options ?? {}, normalizedShape, 'NativeLayerNormBackward0').y as Tensor;
+  const dims = own.map((_, i) => lead + i);
+  return normalized(x, dims, options ?? {}, own, 'NativeLayerNormBackward0').y as Tensor;
 }
 
 /**

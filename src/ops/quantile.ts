@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
-import type { TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { full } from './create.ts';
 import { add, ceil, floor, ge, isnan, le, logicalAnd, logicalNot, lt, mul, round, sub, where } from './elementwise.ts';
@@ -39,6 +39,7 @@ function checkQuantile(name: string, x: TensorBase, q: TensorBase | number, inte
     if (!(q >= 0 && q <= 1)) throw range(`, got ${q}`);
     return full([], q, x.dtype);
   }
+  checkTensors(name, q);
   if (q.shape.length > 1)
     throw new ShapeError(`${name}: ${name}() q must be a scalar or 1D tensor, got shape ${shapeText(q.shape)}`);
   if (q.dtype !== x.dtype)

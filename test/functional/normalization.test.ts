@@ -54,3 +54,14 @@ describe.each(Object.entries(functions))('%s', (name, f) => {
     }
   });
 });
+
+test('layerNorm says how a shape is written, and keeps its own', () => {
+  const x = randn([2, 3], f64);
+  const wrong: unknown = 3;
+  expect(() => F.layerNorm(x, wrong as number[])).toThrow('the number 3; write [3]');
+  const shape = [3];
+  const y = F.layerNorm(x, shape);
+  shape[0] = 7;
+  y.sum().backward();
+  expect(x.grad?.shape).toEqual([2, 3]);
+});
