@@ -78,7 +78,7 @@ function totalsOf(index: TensorBase, bags: Bags): (rows: TensorBase) => TensorBa
 /** The largest of every column over each bag, the first of equals; 0 for a bag of nothing. */
 function largest(rows: TensorBase, counted: TensorBase | null, { starts, ends }: Bags): TensorBase {
   const [bags, width] = [starts.length, rows.shape[1]];
-  const length = Math.max(0, ...starts.map((s, i) => ends[i] - s));
+  const length = starts.reduce((most, s, i) => Math.max(most, ends[i] - s), 0);
   if (bags === 0 || length === 0) return zeros([bags, width], rows.dtype);
   if (counted === null && starts.every((s, i) => ends[i] - s === length) && rows.shape[0] === bags * length)
     return maxAlong(reshape(rows, [bags, length, width]), 1, false).values;

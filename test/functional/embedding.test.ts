@@ -208,6 +208,17 @@ describe('embeddingBag', () => {
     expect(t.grad?.toArray()).toEqual([[0], [0], [1]]);
   });
 
+  it('takes as many bags as there are', () => {
+    const many = zeros([200_000, 1]).to('int32');
+    for (const mode of ['max', 'sum', 'mean'] as const) {
+      const y = F.embeddingBag(many, w, null, { mode });
+      expect([y.shape, y.sum(0).toArray()]).toEqual([
+        [200_000, 2],
+        [200_000, 2_000_000],
+      ]);
+    }
+  });
+
   it('takes rows of a matrix as bags', () => {
     const y = F.embeddingBag(int([1, 3, 0, 0], [2, 2]), w);
     expect(y.toArray()).toEqual([
