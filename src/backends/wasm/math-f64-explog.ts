@@ -74,6 +74,13 @@ export function decay(f: Float, x: Vec): Vec {
   return scaleNormal(f, expKernel(f, r), shifted);
 }
 
+/** 2⁻⁵³ / (2⁻⁵³ + 2⁻⁵³ e⁻ˣ), as in `math-f32-explog.ts`. */
+export function sigmoid(f: Float, x: Vec): Vec {
+  const unit = 2 ** -53;
+  const { r, shifted } = reduce(f, f.pmax(f.pmin(f.neg(x), 745.5), -100), BIAS - 53);
+  return f.div(unit, f.madd(expKernel(f, r), f.shl(shifted, 52), unit));
+}
+
 export function exp2(f: Float, x: Vec): Vec {
   const bounded = f.pmin(f.pmax(x, -1080), 1030);
   const shifted = f.add(bounded, MAGIC + TWO_BIASES);

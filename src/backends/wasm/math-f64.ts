@@ -1,8 +1,8 @@
-/** Every function of the expression language on f64x2, to within 2 ulp; tanh, sigmoid and the remainder are here. */
+/** Every function of the expression language on f64x2, to within 2 ulp; tanh, gelu and the remainder are here. */
 import type { MathTable } from './emit-float.ts';
 import type { Float } from './float.ts';
 import { erf, erfc } from './math-f64-erf.ts';
-import { decay, exp, exp2, expm1, expScaled, log, log1p, log2, log10 } from './math-f64-explog.ts';
+import { decay, exp, exp2, expm1, expScaled, log, log1p, log2, log10, sigmoid } from './math-f64-explog.ts';
 import { pow } from './math-f64-pow.ts';
 import { acos, asin, atan, atan2, cos, sin, tan } from './math-f64-trig.ts';
 import { hyperbolic } from './math-hyperbolic.ts';
@@ -30,8 +30,6 @@ function geluSlope(f: Float, x: Vec): Vec {
   const density = f.mul(decay(f, f.mul(f.mul(a, a), -0.5)), 1 / Math.sqrt(2 * Math.PI));
   return f.madd(a, density, normal(f, x));
 }
-
-const sigmoid = (f: Float, x: Vec): Vec => f.div(1, f.add(expScaled(f, f.neg(x)), 1));
 
 /**
  * C's fmod. With the divisor split in two halves the products with a quotient below 2²⁶ are exact, and
