@@ -55,6 +55,8 @@ const TIMES_CHANGED = 4;
 const DEEPEST = 64;
 const DEEPEST_LARGE = 16;
 const LONGEST_BYTES = 64 * 2 ** 20;
+/** And of the largest fewer still: with what the results are made from beside them, all must have room at once in 4 GiB. */
+const MOST_BYTES = 2 ** 30;
 
 /** What recipes need of an operation. */
 type Made = Pick<Op<never>, 'forward' | 'name'>;
@@ -225,7 +227,7 @@ function rememberOne(
     else needs += share;
   }
   const bytes = nbytes + longest;
-  if (depth > (bytes > LONGEST_BYTES ? DEEPEST_LARGE : DEEPEST)) return;
+  if (depth > (bytes > LONGEST_BYTES ? DEEPEST_LARGE : DEEPEST) || (depth > 1 && bytes > MOST_BYTES)) return;
   const beside = nbytes > SMALL_BYTES ? KEPT_BESIDE : Math.min(KEPT_BESIDE, KEPT_BESIDE_SMALL * nbytes);
   if (needs > KEPT * nbytes + beside) return;
   if (own > 0 && inherited > 0) own -= countedBefore(inputs, readings, more);

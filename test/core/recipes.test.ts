@@ -299,6 +299,8 @@ describe('recipes', () => {
     };
     expect(deepest([N], 300)).toBe(64);
     expect(deepest([2 ** 21], 40)).toBe(16);
+    // All of a chain must have room at once, which is one GiB.
+    expect(deepest([2 ** 25], 12)).toBe(8);
     let state = counts();
     for (let i = 0; i < 300; i++) state = state.add(1);
     giveUp();
