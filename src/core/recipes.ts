@@ -58,6 +58,9 @@ const LONGEST_BYTES = 64 * 2 ** 20;
 /** And of the largest fewer still: with what the results are made from beside them, all must have room at once in 4 GiB. */
 const MOST_BYTES = 2 ** 30;
 
+/** What makes nothing but zeros goes by this name. */
+export const ZEROS = 'zeros';
+
 /** What recipes need of an operation. */
 type Made = Pick<Op<never>, 'forward' | 'name'>;
 
@@ -94,6 +97,10 @@ class ResultRecipe implements Recipe {
     this.needs = needs;
     this.parameters = parameters;
     this.kind = kind;
+  }
+
+  get zeros(): boolean {
+    return this.op.name === ZEROS;
   }
 
   make(): Storage {
@@ -143,7 +150,7 @@ export function makeResults<A>(op: Op<A>, inputs: readonly Operand[], attrs: A):
 }
 
 /** A plain tensor that `make` makes from nothing, with a recipe: `make` always gives the same bits. */
-export function makeFromNothing(make: () => TensorBase): TensorBase {
+export function makeFromNothing(make: () => TensorBase, name = 'nothing'): TensorBase {
   if (inArena()) return make();
   const outer = swapMakingResults(true);
   let y: TensorBase;
@@ -152,7 +159,7 @@ export function makeFromNothing(make: () => TensorBase): TensorBase {
   } finally {
     swapMakingResults(outer);
   }
-  rememberOne({ name: 'nothing', forward: make }, [], undefined, y, -1, 0, false);
+  rememberOne({ name, forward: make }, [], undefined, y, -1, 0, false);
   return y;
 }
 

@@ -1,7 +1,7 @@
 import { setRequiresGrad } from '../autograd/api.ts';
 import { type DType, dtypeInfo, isFloat, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
-import { makeFromNothing } from '../core/recipes.ts';
+import { makeFromNothing, ZEROS } from '../core/recipes.ts';
 import { checkShape, numel, shapeText } from '../core/shape.ts';
 import { fresh, TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
@@ -30,8 +30,8 @@ function leaf(t: TensorBase, options: TensorOptions | undefined): Tensor {
 }
 
 /** A new tensor that can be made again; one that requires grad, a parameter, is going to be changed and cannot. */
-function constant(make: () => TensorBase, options: TensorOptions | undefined): Tensor {
-  return options?.requiresGrad ? leaf(make(), options) : (makeFromNothing(make) as Tensor);
+function constant(make: () => TensorBase, options: TensorOptions | undefined, name?: string): Tensor {
+  return options?.requiresGrad ? leaf(make(), options) : (makeFromNothing(make, name) as Tensor);
 }
 
 /** A copy of a shape that a user gave. */
@@ -133,7 +133,7 @@ export function zeros<const N extends Shape>(shape: N, options?: TensorOptions):
   checked('zeros', options);
   const sizes = checkSizes('zeros', shape);
   const dtype = options?.dtype ?? 'float32';
-  return constant(() => filled(sizes, 0, dtype), options);
+  return constant(() => filled(sizes, 0, dtype), options, ZEROS);
 }
 
 /** Ones in a shape. */

@@ -263,6 +263,22 @@ describe('the queue', () => {
     expect(isBusy()).toBe(false);
   });
 
+  it('zeros that were given up come back in their turn', () => {
+    const z = zeros([3000]);
+    // Kernels are made here, which takes longer than what is queued.
+    ones([3000]).add(1).sum().item();
+    setCacheLimit(0);
+    setCacheLimit(64 * 2 ** 20, 2 ** 31);
+    const { remakes } = memoryStats();
+    occupy(2_000_000);
+    const one = z.add(1);
+    expect(hasLeft()).toBe(true);
+    expect(memoryStats().remakes).toBe(remakes + 1);
+    expect(new Set(one.toTypedArray())).toEqual(new Set([1]));
+    z.add_(2);
+    expect(new Set(z.toTypedArray())).toEqual(new Set([2]));
+  });
+
   it('is found empty when the workers are through', async () => {
     occupy(10);
     expect(hasLeft()).toBe(true);

@@ -64,7 +64,7 @@ function touch(s: Storage): void {
   const body = s.body;
   if (body === FREED) throw new DeviceError('this storage has been freed: its memory may hold other data by now');
   if (body.copy !== null) restore(body, body.copy, s.page ?? s.origin ?? s);
-  else if (body.forgotten) followRecipe(s, body);
+  else if (body.forgotten && (s.page !== null || s.recipe?.zeros !== true)) followRecipe(s, body);
   else if (body.span === null) appear(body, s.page ?? s.origin ?? s);
   s.body.stamp = clock;
 }

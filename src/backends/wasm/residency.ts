@@ -102,9 +102,13 @@ function settleIn(body: Body, bytes: number, owner: Owner, write: (at: number) =
   enroll(body, owner);
 }
 
-/** Gives a body that has vanished room, and its zeros. */
+/** Gives a body that has vanished, or zeros that were forgotten, room and its zeros: in their turn, so that nobody waits. */
 export function appear(body: Body, owner: Owner): void {
   const bytes = body.used * GRANULE;
+  if (body.forgotten) {
+    noteRemade(body, Math.ceil(bytes / LINE));
+    recall(body);
+  }
   settleIn(body, bytes, owner, (at) => clear(at, bytes));
 }
 

@@ -82,6 +82,8 @@ export interface Recipe {
   readonly parameters: number;
   /** What it has in common with recipes whose results mostly share a fate. */
   readonly kind: number;
+  /** Whether all bytes are zero. */
+  readonly zeros: boolean;
   /** A new storage with the same bytes. */
   make(): Storage;
 }
