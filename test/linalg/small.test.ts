@@ -71,8 +71,10 @@ it('products, of matrices in rows or in columns', () => {
       [3, 3, 3],
       [4, 2, 5],
       [6, 6, 1],
+      [12, 8, 1],
+      [1, 9, 12],
     ])
-      for (const count of [8, 13]) {
+      for (const count of [8, 13, 17]) {
         const [a, b] = [randn([count, m, k], { dtype }), randn([count, k, n], { dtype })];
         const [turnedA, turnedB] = [a, b].map((t) => t.mT.contiguous().mT);
         for (const x of [a, turnedA, a.select(0, 2).expand(a.shape)])

@@ -119,7 +119,9 @@ export function multiplySmall(out: Strided, a: Strided, b: Strided): boolean {
   const [m, n] = out.shape.slice(-2);
   const k = a.shape[a.shape.length - 1];
   const products = new Items(out, 2);
-  if (out.dtype === 'int32' || m * n === 1 || !areSmall(products.count, m, k, n)) return false;
+  // Products with a vector have fewer multiplications, and pay with longer sides, from more of them on.
+  const by = m === 1 || n === 1 ? 2 : 1;
+  if (out.dtype === 'int32' || m * n === 1 || !areSmall(products.count / by, m / by, k / by, n / by)) return false;
   const [left, right] = [dense(a), dense(b)];
   if (left === null || right === null) return false;
   const fused = fusing();
