@@ -1,4 +1,5 @@
 import type { Reach } from '../backends/wasm/pool.ts';
+import { Recent } from '../backends/wasm/reduce/plan.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { type Shape, shapeText } from '../core/shape.ts';
 import { type PerDim, perDim } from './windows.ts';
@@ -14,15 +15,17 @@ export interface PoolOptions {
   readonly ceilMode?: boolean;
 }
 
-/** Windows over each of the last dimensions. */
-export interface PoolWindows {
-  readonly kernel: Shape;
-  readonly stride: Shape;
-  readonly padding: Shape;
-  readonly dilation: Shape;
-  readonly input: Shape;
-  readonly output: Shape;
+/** The windows over one of the last dimensions, and how many elements each counts that includes zeros at the sides. */
+export interface Windows extends Reach {
+  readonly withZeros: readonly number[];
 }
+
+/** To list windows takes longer than to pool a small tensor; lists for larger ones would only fill memory. */
+const LONGEST = 512;
+const recent = new Recent<readonly Windows[]>();
+
+const listed = (shape: Shape, key: Shape, dims: number, list: () => readonly Windows[]): readonly Windows[] =>
+  Math.max(...shape.slice(-dims)) > LONGEST ? list() : recent.get([], shape, key, list);
 
 function positive(op: string, what: string, name: string, list: Shape): void {
   if (list.every((n) => n > 0)) return;
@@ -41,38 +44,55 @@ function outputSize(op: string, n: number, k: number, s: number, pad: number, di
   return ceil && (size - 1) * s >= n + pad ? size - 1 : size;
 }
 
-/** Checks the arguments of a pooling over the last `dims` dimensions of `shape`. */
+/** Checks the arguments of a pooling over the last `dims` dimensions of `shape`, and lists its windows. */
 export function poolWindows(
   op: string,
   dims: number,
   shape: Shape,
   kernelSize: PerDim,
   options: PoolOptions,
-): PoolWindows {
+): readonly Windows[] {
   const kernel = perDim(op, 'kernel_size (kernelSize)', kernelSize, dims);
   const { stride: given } = options;
   const none = given === undefined || (Array.isArray(given) && given.length === 0);
   const stride = none ? kernel : perDim(op, 'stride', given, dims);
   const padding = perDim(op, 'padding', options.padding ?? 0, dims);
   const dilation = perDim(op, 'dilation', options.dilation ?? 1, dims);
-  positive(op, 'kernel size', 'kernelSize', kernel);
-  if (dims === 1 && stride[0] <= 0)
-    throw new ArgumentError(`${op}: ${op}() stride must be greater than zero, but got ${stride[0]}`);
-  if (stride.includes(0)) throw new ArgumentError(`${op}: stride should not be zero`);
-  positive(op, 'stride', 'stride', stride);
-  positive(op, 'dilation', 'dilation', dilation);
-  const input = shape.slice(Math.max(0, shape.length - dims));
   const ceil = options.ceilMode ?? false;
-  const output = input.map((n, d) => outputSize(op, n, kernel[d], stride[d], padding[d], dilation[d], ceil));
-  checkInput(op, dims, shape);
-  if (output.some((n) => n < 1)) {
-    const lead = shape[shape.length - dims - 1];
-    const [from, to] = [input, output].map((sizes) => `(${[lead, ...(dims === 1 ? [1] : []), ...sizes].join('x')})`);
-    throw new ShapeError(
-      `${op}: ${dims === 1 ? `${op}() Invalid computed output size: ${output[0]}. ` : ''}Given input size: ${from}. Calculated output size: ${to}. Output size is too small`,
-    );
-  }
-  return { kernel, stride, padding, dilation, input, output };
+  return listed(shape, [ceil ? 1 : 0, ...kernel, ...stride, ...padding, ...dilation], dims, () => {
+    positive(op, 'kernel size', 'kernelSize', kernel);
+    if (dims === 1 && stride[0] <= 0)
+      throw new ArgumentError(`${op}: ${op}() stride must be greater than zero, but got ${stride[0]}`);
+    if (stride.includes(0)) throw new ArgumentError(`${op}: stride should not be zero`);
+    positive(op, 'stride', 'stride', stride);
+    positive(op, 'dilation', 'dilation', dilation);
+    const input = shape.slice(Math.max(0, shape.length - dims));
+    const output = input.map((n, d) => outputSize(op, n, kernel[d], stride[d], padding[d], dilation[d], ceil));
+    checkInput(op, dims, shape);
+    if (output.some((n) => n < 1)) {
+      const lead = shape[shape.length - dims - 1];
+      const [from, to] = [input, output].map((sizes) => `(${[lead, ...(dims === 1 ? [1] : []), ...sizes].join('x')})`);
+      throw new ShapeError(
+        `${op}: ${dims === 1 ? `${op}() Invalid computed output size: ${output[0]}. ` : ''}Given input size: ${from}. Calculated output size: ${to}. Output size is too small`,
+      );
+    }
+    return output.map((n, d) => {
+      const [size, step] = [input[d], dilation[d]];
+      const places = Array.from({ length: n }, (_, o) => o * stride[d] - padding[d]);
+      const start = places.map((s) => (s >= 0 ? s : s + step * Math.ceil(-s / step)));
+      const count = places.map((s, o) => {
+        const end = Math.min(s + (kernel[d] - 1) * step + 1, size);
+        return Math.max(0, Math.ceil((end - start[o]) / step));
+      });
+      if (count.includes(0))
+        throw new ShapeError(
+          `${op}: a window lies beside the input: kernelSize ${kernel[d]}, padding ${padding[d]} and dilation ${step} over ${size} elements`,
+        );
+      // What lies further out than the zeros does not count.
+      const withZeros = places.map((s) => Math.min(s + kernel[d], size + padding[d]) - s);
+      return { size, start, count, step, withZeros };
+    });
+  });
 }
 
 /** A batch may be empty, nothing else. */
@@ -84,42 +104,16 @@ function checkInput(op: string, dims: number, shape: Shape): void {
   );
 }
 
-/** The elements of the input that each window holds. */
-export function reachOf(op: string, { kernel, stride, padding, dilation, input, output }: PoolWindows): Reach[] {
-  return output.map((n, d) => {
-    const step = dilation[d];
-    const places = Array.from({ length: n }, (_, o) => o * stride[d] - padding[d]);
-    const start = places.map((s) => (s >= 0 ? s : s + step * Math.ceil(-s / step)));
-    const count = places.map((s, o) => {
-      const end = Math.min(s + (kernel[d] - 1) * step + 1, input[d]);
-      return Math.max(0, Math.ceil((end - start[o]) / step));
-    });
-    if (count.includes(0))
-      throw new ShapeError(
-        `${op}: a window lies beside the input: kernelSize ${kernel[d]}, padding ${padding[d]} and dilation ${step} over ${input[d]} elements`,
-      );
-    return { size: input[d], start, count, step };
-  });
-}
-
-/** Along each dimension, how many elements a window counts that includes zeros at the sides, but not what lies further out. */
-export function countsWithZeros({ kernel, stride, padding, input, output }: PoolWindows): number[][] {
-  return output.map((n, d) =>
-    Array.from({ length: n }, (_, o) => {
-      const start = o * stride[d] - padding[d];
-      return Math.min(start + kernel[d], input[d] + padding[d]) - start;
+/** Windows of about equal size that cover everything: from ⌊o n / m⌋ to ⌈(o + 1) n / m⌉. */
+export function adaptiveWindows(input: Shape, output: Shape): readonly Windows[] {
+  return listed([...input, ...output], output, 0, () =>
+    output.map((m, d) => {
+      const size = input[d];
+      const start = Array.from({ length: m }, (_, o) => Math.floor((o * size) / m));
+      const count = start.map((s, o) => Math.ceil(((o + 1) * size) / m) - s);
+      return { size, start, count, step: 1, withZeros: count };
     }),
   );
-}
-
-/** Windows of about equal size that cover everything: from ⌊o n / m⌋ to ⌈(o + 1) n / m⌉. */
-export function adaptiveReach(input: Shape, output: Shape): Reach[] {
-  return output.map((m, d) => {
-    const n = input[d];
-    const start = Array.from({ length: m }, (_, o) => Math.floor((o * n) / m));
-    const count = start.map((s, o) => Math.ceil(((o + 1) * n) / m) - s);
-    return { size: n, start, count, step: 1 };
-  });
 }
 
 /** Checks the arguments of an adaptive pooling and gives the sizes of its result; null keeps a size. */

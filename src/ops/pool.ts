@@ -8,7 +8,7 @@ import { vectorOf } from './create.ts';
 import { add, div, mul, pow } from './elementwise.ts';
 import { maxPool, unpool } from './max-pool.ts';
 import { named } from './named.ts';
-import { adaptiveReach, adaptiveSizes, countsWithZeros, type PoolOptions, poolWindows, reachOf } from './pool-sizes.ts';
+import { adaptiveSizes, adaptiveWindows, type PoolOptions, poolWindows } from './pool-sizes.ts';
 import { mean } from './reduce.ts';
 import { resample } from './resample.ts';
 import { reshape, squeeze, unsqueeze } from './view.ts';
@@ -44,8 +44,8 @@ export function maxPoolNd(
   options: PoolOptions = {},
 ): readonly [TensorBase, TensorBase] {
   checkTensors(op, x);
-  const windows = poolWindows(op, dims, x.shape, kernelSize, options);
-  return maxima(op, (n) => `MaxPool${n}DWithIndicesBackward0`, x, reachOf(op, windows));
+  const reach = poolWindows(op, dims, x.shape, kernelSize, options);
+  return maxima(op, (n) => `MaxPool${n}DWithIndicesBackward0`, x, reach);
 }
 
 /** The maxima of as many windows as the result shall have places. */
@@ -57,7 +57,7 @@ export function adaptiveMaxPoolNd(
 ): readonly [TensorBase, TensorBase] {
   checkTensors(op, x);
   const sizes = adaptiveSizes(op, dims, x.shape, outputSize);
-  return maxima(op, (n) => `AdaptiveMaxPool${n}DBackward0`, x, adaptiveReach(x.shape.slice(-dims), sizes));
+  return maxima(op, (n) => `AdaptiveMaxPool${n}DBackward0`, x, adaptiveWindows(x.shape.slice(-dims), sizes));
 }
 
 export interface UnpoolOptions {
@@ -122,12 +122,24 @@ function unpooledSize(op: string, given: Shape, usual: Shape, stride: Shape): Sh
 
 // ---- means ---------------------------------------------------------------------------------------------------------
 
+/** The weights of windows, which are listed once for poolings that are often the same. */
+const weights = new WeakMap<Reach, Taps>();
+
+function tapsOf(reach: Reach): Taps {
+  let taps = weights.get(reach);
+  if (taps === undefined) {
+    taps = Taps.ofWindows(reach.size, reach.start, reach.count);
+    weights.set(reach, taps);
+  }
+  return taps;
+}
+
 /** Sums of windows over the last dimensions; null leaves one as it is. */
 function sums(op: string, x: TensorBase, reach: readonly (Reach | null)[]): TensorBase {
   return resample(
     op,
     x,
-    reach.map((r) => (r === null ? null : Taps.ofWindows(r.size, r.start, r.count))),
+    reach.map((r) => (r === null ? null : tapsOf(r))),
   );
 }
 
@@ -161,9 +173,8 @@ export function avgPoolNd(
   const { countIncludePad = true, divisorOverride = null } = options;
   const windows = poolWindows(op, dims, x.shape, kernelSize, options);
   if (divisorOverride === 0) throw new ArgumentError(`${op}: divisor must be not zero`);
-  const reach = reachOf(op, windows);
-  const counts = countIncludePad ? countsWithZeros(windows) : reach.map(({ count }) => count);
-  const y = overCounts(sums(op, x, reach), divisorOverride === null ? counts : [[divisorOverride]]);
+  const counts = windows.map(({ withZeros, count }) => (countIncludePad ? withZeros : count));
+  const y = overCounts(sums(op, x, windows), divisorOverride === null ? counts : [[divisorOverride]]);
   return named(y, dims === 1 ? 'SqueezeBackward1' : `AvgPool${dims}DBackward0`);
 }
 
@@ -180,7 +191,7 @@ export function adaptiveAvgPoolNd(
     throw new DTypeError(`${op}: "${op}" not implemented for '${x.dtype}'; convert with .to('float32')`);
   const spatial = Array.from({ length: dims }, (_, d) => d - dims);
   if (dims > 1 && sizes.every((n) => n === 1)) return mean(x, spatial, true);
-  const reach = adaptiveReach(x.shape.slice(-dims), sizes);
+  const reach = adaptiveWindows(x.shape.slice(-dims), sizes);
   const y = overCounts(
     sums(op, x, reach),
     reach.map(({ count }) => count),

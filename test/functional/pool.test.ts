@@ -10,6 +10,24 @@ const rows: Tensor = tensor([
   ],
 ]);
 
+it('tells windows apart that differ in one thing', () => {
+  const x = tensor([[[0, 1, 2, 3, 4]]]).expand([1, 5, 5]);
+  for (let turn = 0; turn < 2; turn++) {
+    const lines = (y: Tensor): unknown => (y.toArray() as number[][][])[0].at(-1);
+    expect(lines(F.avgPool2d(x, 2))).toEqual([0.5, 2.5]);
+    expect(lines(F.avgPool2d(x, 2, { ceilMode: true }))).toEqual([0.5, 2.5, 4]);
+    expect(lines(F.avgPool2d(x, [1, 2], { stride: [1, 3] }))).toEqual([0.5, 3.5]);
+    expect(lines(F.avgPool2d(x, [1, 3], { stride: [1, 2], padding: [0, 1] }))).toEqual(
+      [1 / 3, 2, 7 / 3].map(Math.fround),
+    );
+    expect(lines(F.maxPool2d(x, [1, 2], { stride: 1, dilation: [1, 3] }))).toEqual([3, 4]);
+    expect(lines(F.adaptiveAvgPool2d(x, [1, 2]))).toEqual([1, 3]);
+    expect(lines(F.adaptiveAvgPool2d(x.slice(2, 0, 4), [1, 2]))).toEqual([0.5, 2.5]);
+    expect(F.avgPool1d(x, 2).shape).toEqual([1, 5, 2]);
+    expectError(() => F.avgPool2d(x as Tensor, 6), ShapeError, 'avgPool2d: ');
+  }
+});
+
 describe('max pooling', () => {
   it('takes the largest of each window', () => {
     expectValues(F.maxPool2d(rows, 2), [1, 1, 2], [5, 7]);
