@@ -108,8 +108,8 @@ function argGatherer(b: FunctionBody, code: ArgCode, width: number, index: Local
 }
 
 /**
- * The kernel: states ← folds of columns. `width` vectors of columns are folded side by side; or, as long as there
- * are so many, `rowsTogether` rows.
+ * The kernel: states ← folds of columns. `width` vectors of columns are folded side by side; or `rowsTogether` rows,
+ * a power of two, and of what is left half as many, until none is.
  */
 export function columnsFunction(
   spec: MapSpec,
@@ -199,28 +199,29 @@ export function columnsFunction(
     timesOrNever(b, outerLeft, () => {
       b.get(inner).set(left).get(base).set(index);
       reader.assign(blockRow, row);
-      if (together !== null)
+      for (let rows = rowsTogether; together !== null && rows >= 1; rows >>= 1)
         whilst(
           b,
-          () => b.get(left).i32(rowsTogether).op('i32.ge_u'),
+          () => b.get(left).i32(rows).op('i32.ge_u'),
           () => {
-            together.fold(blockRow, states, outputs);
-            advance(b, left, -rowsTogether);
-            b.i32(rowsTogether).set(depth);
+            together.fold(blockRow, rows, states, outputs);
+            advance(b, left, -rows);
+            b.i32(rows).set(depth);
             reader.stepBy(blockRow, 'inner', depth);
           },
         );
-      whilst(
-        b,
-        () => b.get(left),
-        () => {
-          b.get(left).i32(BLOCK_ROWS).get(left).i32(BLOCK_ROWS).op('i32.lt_u', 'select').set(depth);
-          foldBlock();
-          b.get(left).get(depth).op('i32.sub').set(left);
-          advance(b, index, depth);
-          reader.stepBy(blockRow, 'inner', depth);
-        },
-      );
+      if (together === null)
+        whilst(
+          b,
+          () => b.get(left),
+          () => {
+            b.get(left).i32(BLOCK_ROWS).get(left).i32(BLOCK_ROWS).op('i32.lt_u', 'select').set(depth);
+            foldBlock();
+            b.get(left).get(depth).op('i32.sub').set(left);
+            advance(b, index, depth);
+            reader.stepBy(blockRow, 'inner', depth);
+          },
+        );
       reader.step(row, 'outer');
       advance(b, base, baseStep);
     });

@@ -42,8 +42,11 @@ export interface FoldCode extends StateCode {
   step(b: FunctionBody, acc: Local, x: Local): void;
   /** nan ← nan or "x is NaN". */
   mark(b: FunctionBody, nan: Local, x: Local): void;
-  /** Of folds that mark NaNs: sum ← sum + x, which is NaN if a NaN was among its terms, and hardly ever otherwise. */
-  watch(b: FunctionBody, sum: Local, x: Local): void;
+  /**
+   * Of folds that mark NaNs: sum ← sum + x, which is NaN if a NaN was among its terms, and hardly ever otherwise.
+   * `fused` where the host can.
+   */
+  watch(b: FunctionBody, sum: Local, x: Local, fused?: boolean): void;
   /** wide ← wide ⊕ acc. */
   absorb(b: FunctionBody, wide: readonly Local[], acc: Local): void;
   /** Folds the lanes of a wide accumulator; lane 0 then holds the state of one output. */
@@ -165,8 +168,8 @@ function extreme(fold: 'max' | 'min', compute: Compute): FoldCode {
     mark: (b, nan, v) => {
       b.get(v).get(v).op(`${x}.ne`).get(nan).op('v128.or').set(nan);
     },
-    watch: (b, sum, v) => {
-      if (fusing()) {
+    watch: (b, sum, v, fused = fusing()) => {
+      if (fused) {
         b.get(v);
         pushConstant(b, compute, 1);
         b.get(sum).op(`${x}.relaxed_madd`).set(sum);

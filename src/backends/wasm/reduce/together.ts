@@ -33,11 +33,11 @@ export class Together {
     this.#left = b.local('i32');
   }
 
-  /** The rows from `row` on. */
-  fold(row: Places, states: Local, outputs: Local): void {
+  /** The `rows` rows from `row` on, at most as many as there are at once. */
+  fold(row: Places, rows: number, states: Local, outputs: Local): void {
     const b = this.#b;
     if (this.#code.marksNaN) b.i32x4(0).set(this.#sum);
-    this.#pass(row, states, outputs, (xs) => this.#take(xs));
+    this.#pass(row, rows, states, outputs, (xs) => this.#take(xs));
     if (!this.#code.marksNaN) return;
     const nan = b.local('v128');
     b.i32x4(0).set(nan);
@@ -45,7 +45,7 @@ export class Together {
     b.get(nan)
       .op('v128.any_true')
       .if(() =>
-        this.#pass(row, states, outputs, (xs) => {
+        this.#pass(row, rows, states, outputs, (xs) => {
           for (const x of xs) this.#code.absorb(b, this.#wide, x);
         }),
       );
@@ -58,8 +58,9 @@ export class Together {
     if (code.marksNaN) {
       const sum = this.#b.local('v128');
       this.#b.get(xs[0]).set(sum);
-      for (const x of xs.slice(1)) code.watch(this.#b, sum, x);
-      code.watch(this.#b, this.#sum, sum);
+      // Vectors of columns wait for each other's sums, which fused are longer under way.
+      for (const x of xs.slice(1)) code.watch(this.#b, sum, x, false);
+      code.watch(this.#b, this.#sum, sum, false);
       this.#b.release(sum);
     }
     for (let apart = 1; apart < xs.length; apart *= 2) {
@@ -70,11 +71,12 @@ export class Together {
     else code.absorb(this.#b, this.#wide, xs[0]);
   }
 
-  #pass(row: Places, states: Local, outputs: Local, take: (xs: readonly Local[]) => void): void {
+  #pass(row: Places, count: number, states: Local, outputs: Local, take: (xs: readonly Local[]) => void): void {
     const b = this.#b;
     const { lanes, stateBytes } = this.#code;
-    this.#rows.forEach((places, k) => {
-      this.#reader.assign(places, this.#rows[k - 1] ?? row);
+    const rows = this.#rows.slice(0, count);
+    rows.forEach((places, k) => {
+      this.#reader.assign(places, rows[k - 1] ?? row);
       if (k > 0) this.#reader.step(places, 'inner');
     });
     b.get(states).set(this.#state).get(outputs).set(this.#left);
@@ -86,13 +88,13 @@ export class Together {
         () => b.get(this.#left).i32(least).op('i32.ge_s'),
         () => {
           for (let i = 0; i < vectors; i++) {
-            const xs = this.#rows.map((places) => this.#reader.element(places, i));
+            const xs = rows.map((places) => this.#reader.element(places, i));
             loadStates(b, this.#code, this.#wide, this.#state, i * lanes);
             take(xs);
             storeStates(b, this.#code, this.#wide, this.#state, i * lanes);
             b.release(...xs);
           }
-          for (const places of this.#rows) this.#reader.stepVectors(places, vectors);
+          for (const places of rows) this.#reader.stepVectors(places, vectors);
           advance(b, this.#state, vectors * lanes * stateBytes);
           advance(b, this.#left, -vectors * lanes);
         },
