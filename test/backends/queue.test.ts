@@ -270,7 +270,7 @@ describe('the queue', () => {
     setCacheLimit(0);
     setCacheLimit(64 * 2 ** 20, 2 ** 31);
     const { remakes } = memoryStats();
-    occupy(2_000_000);
+    occupy(20_000_000);
     const one = z.add(1);
     expect(hasLeft()).toBe(true);
     expect(memoryStats().remakes).toBe(remakes + 1);
