@@ -21,7 +21,7 @@ export function batchedGrad(
     const shape = shapeAt(roots[i]);
     if (g.shape.length === 0 || !sameShape(g.shape.slice(1), shape)) {
       throw new ShapeError(
-        `autograd.grad: If \`isGradsBatched: true\`, we interpret the first dimension of each grad_output as the batch dimension. The others must match the corresponding output: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(shape)}. To batch only some of them, use vmap.`,
+        `autograd.grad: If \`isGradsBatched: true\`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(shape)}. If you only want some tensors in \`gradOutputs\` to be considered batched, consider using vmap.`,
       );
     }
   });

@@ -37,7 +37,7 @@ export function checkDirty(name: string, b: Before, outputs: number): void {
     if (base.tracked && base.node === null) throw leaf('a view of a leaf');
     if (outputs > 1) {
       throw new AutogradError(
-        `${name}: If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than one Tensor. Clone the input, or split it into two Functions, of which the one that works inplace returns a single Tensor.`,
+        `${name}: If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than one Tensor. This is not supported by the current autograd engine. You should either make sure the input is not a view (using .clone() for example) or make your Function only return one Tensor (potentially splitting it into two Functions: one doing the inplace that returns a single Tensor and a second one that does the other operations).`,
       );
     }
   }

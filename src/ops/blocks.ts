@@ -97,7 +97,7 @@ export function fold(x: TensorBase, outputSize: PerDim, kernelSize: PerDim, opti
   const rank = x.shape.length;
   if ((rank !== 2 && rank !== 3) || x.shape.slice(rank - 2).includes(0)) {
     throw new ShapeError(
-      `fold: Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, but got: ${shapeText(x.shape)}.`,
+      `fold: Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, but got: ${shapeText(x.shape)}. Input Error: Only unbatched (2D) or batched (3D) input Tensors are supported`,
     );
   }
   const input = perDim('fold', 'output_size (outputSize)', outputSize, DIMS);

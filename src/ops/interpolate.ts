@@ -67,7 +67,7 @@ function each(op: string, what: string, value: number | readonly number[], x: Te
   if (typeof value === 'number') return spatial.map(() => value);
   if (Array.isArray(value) && value.length === spatial.length) return value;
   throw new ShapeError(
-    `${op}: Input and ${what} must have the same number of spatial dimensions, but got input with spatial dimensions of ${shapeText(spatial)} and ${what} of ${Array.isArray(value) ? shapeText(value) : String(value)}.`,
+    `${op}: Input and ${what} must have the same number of spatial dimensions, but got input with spatial dimensions of ${shapeText(spatial)} and ${what} of ${Array.isArray(value) ? shapeText(value) : String(value)}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and ${what} in ${what === 'output size' ? '(o1, o2, ...,oK)' : '(s1, s2, ...,sK)'} format.`,
   );
 }
 

@@ -122,7 +122,7 @@ function pairsOf(x: TensorBase, pad: readonly number[]): Pad[] {
   const rank = x.shape.length;
   if (pad.length > 2 * rank)
     throw new ArgumentError(
-      `pad: Padding length should be less than or equal to two times the input dimension but got padding length ${pad.length} and input of dimension ${rank}.`,
+      `pad: Padding length should be less than or equal to two times the input dimension but got padding length ${pad.length} and input of dimension ${rank}. Length of pad should be no more than twice the number of dimensions of the input.`,
     );
   return x.shape.map((_, d) => {
     const k = 2 * (rank - 1 - d);

@@ -29,7 +29,7 @@ export interface Settings extends Required<FunctionalOptions> {
 export function checkStrategy(strategy: unknown): asserts strategy is Strategy {
   if (strategy !== 'reverse-mode' && strategy !== 'forward-mode')
     throw new ArgumentError(
-      `Expected strategy to be either "forward-mode" or "reverse-mode", got ${JSON.stringify(strategy)}. With more outputs than inputs "forward-mode" tends to be faster.`,
+      `Expected strategy to be either "forward-mode" or "reverse-mode", got ${JSON.stringify(strategy)}. Hint: If your function has more outputs than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".`,
     );
 }
 

@@ -88,7 +88,7 @@ export function checkReentrant(a: ArrayLike<number>, b: ArrayLike<number>, { non
   for (let k = 0; k < a.length; k++) {
     if (Object.is(a[k], b[k]) || Math.abs(a[k] - b[k]) <= nondetTol) continue;
     throw new GradcheckError(
-      `Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different values. The tolerance for nondeterminism was ${nondetTol} (nondetTol).`,
+      `Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different values, although analytical gradient matches numerical gradient.The tolerance for nondeterminism was ${nondetTol}. (nondetTol allows for a difference.)`,
     );
   }
 }

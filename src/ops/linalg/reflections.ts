@@ -71,7 +71,7 @@ function checkReflections(op: string, a: TensorBase, tau: TensorBase): void {
   checkSameDType(op, a, tau, ['input', 'tau']);
   if (columnsOf(tau) > columnsOf(a)) {
     throw new ShapeError(
-      `${op}: input.shape[-1] must be greater than or equal to tau.shape[-1]; got shapes ${shapeText(tau.shape)} and ${shapeText(a.shape)}`,
+      `${op}: tau.shape[-1] must be less than or equal to input.shape[-1], that is, input.shape[-1] must be greater than or equal to tau.shape[-1]; got shapes ${shapeText(tau.shape)} and ${shapeText(a.shape)}`,
     );
   }
   if (tau.shape.length !== a.shape.length - 1) {
