@@ -17,7 +17,6 @@ import { loadFirst, loadSplat, loadVector, storeFirst, storeLane, storeVector } 
 import { Folding, foldOf } from './lines-fold.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { BLOCK_STEPS } from './reduce/rows.ts';
-import { LOW_HALVES } from './shuffles.ts';
 
 /** What an operand has for a line: an element for each of its places, one for all of them, or (an input) the same elements for every line. */
 export type Extent = 'each' | 'line' | 'shared';
@@ -63,10 +62,9 @@ const WIDTH = 4;
 /** How lines go: one after the other, short ones several at a time, or side by side where their elements stand so. */
 export type LineKind = 'alone' | 'together' | 'across';
 
-/** Byte shuffles: by lanes of 4 or 8 bytes, the first of two vectors in turn; one lane everywhere. */
-const TURNS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
-const everywhere = (lane: number, bytes: number): number[] =>
-  Array.from({ length: 16 }, (_, i) => lane * bytes + (i % bytes));
+/** Byte shuffles for lanes of so many bytes: the first one everywhere; all of them one on, with the first of another vector at the end. */
+const everywhere = (bytes: number): number[] => Array.from({ length: 16 }, (_, i) => i % bytes);
+const turn = (bytes: number): number[] => Array.from({ length: 16 }, (_, i) => i + bytes);
 
 /** Moves an address by as many elements as are pushed. */
 function move(b: FunctionBody, address: Local, dtype: DType, push: () => void): void {
@@ -109,12 +107,12 @@ class LineCode {
   readonly #apart: Local | null;
   /** How many lines go together at most. */
   readonly #most: number;
-  /** Inputs of one element per line, in every lane: of every line that goes together. */
-  readonly #splats = new Map<Placed, Local[]>();
-  /** The values of every line that goes together; or of several vectors of lines. */
+  /** Whether several do now: what they have one element of each stands in a lane for each, otherwise in every lane. */
+  #together = false;
+  /** Inputs of one element per line. */
+  readonly #ofLine = new Map<Placed, Local>();
+  /** The values of a line or of those that go together; or of several vectors of lines. */
   #values: Local[][] = [];
-  /** Which of them is at work. */
-  #line = 0;
 
   constructor(b: FunctionBody, program: LineProgram, kind: LineKind) {
     const { compute, outs, ins, scalars } = program;
@@ -148,44 +146,34 @@ class LineCode {
       timesOrNever(b, lines, () => this.#sideBySide(b.params[2], apart));
       return;
     }
-    for (const o of this.#ins)
-      if (o.extent === 'line')
-        this.#splats.set(
-          o,
-          Array.from({ length: this.#most }, () => b.local('v128')),
-        );
+    for (const o of this.#ins) if (o.extent === 'line') this.#ofLine.set(o, b.local('v128'));
     for (const some of new Set([this.#most, 1]))
       whilst(
         b,
         () => void b.get(lines).i32(some).op('i32.ge_s'),
         () => {
-          this.#together(some);
+          this.#some(some);
           advance(b, lines, -some);
         },
       );
   }
 
   /** So many lines, pass by pass. */
-  #together(lines: number): void {
+  #some(lines: number): void {
     const b = this.#b;
-    this.#values = Array.from({ length: lines }, () => []);
-    for (const [o, splats] of this.#splats)
-      for (let line = 0; line < lines; line++) {
-        loadSplat(b, o.dtype, this.#compute, o.start, line * dtypeInfo(o.dtype).bytes);
-        b.set(splats[line]);
-      }
+    this.#together = lines > 1;
+    this.#values = [[]];
+    for (const [o, x] of this.#ofLine) {
+      const load = this.#together ? loadVector : loadSplat;
+      load(b, o.dtype, this.#compute, o.start, 0);
+      b.set(x);
+    }
     for (const pass of this.#program.passes) this.#pass(pass, 1);
     b.release(...this.#values.flat());
     for (const { dtype, extent, start } of [...this.#outs, ...this.#ins]) {
       if (extent === 'line') advance(b, start, lines * dtypeInfo(dtype).bytes);
-      else if (extent === 'each') move(b, start, dtype, () => this.#ahead(lines));
+      else if (extent === 'each') move(b, start, dtype, () => b.get(this.#length).i32(lines).op('i32.mul'));
     }
-  }
-
-  /** Pushes the elements of so many lines. */
-  #ahead(lines: number): void {
-    this.#b.get(this.#length);
-    if (lines > 1) this.#b.i32(lines).op('i32.mul');
   }
 
   /** A group of lines, some vectors of them at a time. */
@@ -242,22 +230,55 @@ class LineCode {
       return;
     }
     const code = fold === undefined ? null : foldOf(fold, this.#compute);
-    const folding = (width: number): Folding[] =>
-      code === null ? [] : [new Folding(this.#b, code, this.#compute, width)];
-    let folded: Local[];
-    if (this.#apart === null)
-      folded = this.#values.flatMap((_, line) => {
-        this.#line = line;
-        const foldings = folding(WIDTH);
-        this.#run(pass, foldings, 1);
-        return foldings.map((f) => f.result(true));
-      });
+    const width = this.#apart === null ? WIDTH : 1;
+    const foldings = code === null ? [] : this.#values.map(() => new Folding(this.#b, code, this.#compute, width));
+    let folded: readonly Local[];
+    if (this.#together) folded = this.#inTurn(pass, foldings);
     else {
-      const foldings = this.#values.flatMap(() => folding(1));
       this.#run(pass, foldings, vectors, count);
-      folded = foldings.map((f) => f.result(false));
+      folded = foldings.map((f) => f.result(this.#apart === null));
     }
     if (code !== null) this.#give(pass, post, folded, count);
+  }
+
+  /** The lines that go together, one after the other. The lanes turn, so that the first one is that of the line at work. */
+  #inTurn(pass: Pass, foldings: readonly Folding[]): Local[] {
+    const b = this.#b;
+    const bytes = 16 / this.#lanes;
+    const used = argumentsOf(pass.map);
+    /** What stands for the line at work in place of what has all. */
+    const turning = new Map<Local, Local>();
+    const oneOf = (all: Local, number: number): Local => {
+      if (!used.has(number)) return all;
+      const one = turning.get(all) ?? b.local('v128');
+      turning.set(all, one);
+      return one;
+    };
+    const [values] = this.#values;
+    const ofLine = [...this.#ofLine];
+    for (const [o, all] of ofLine) this.#ofLine.set(o, oneOf(all, this.#ins.indexOf(o)));
+    const first = this.#ins.length + this.#scalars.length + this.#outs.length;
+    this.#values = [values.map((all, i) => oneOf(all, first + i))];
+    for (const o of this.#moving) if (o.extent === 'each') b.get(o.start).set(o.place);
+    const folded = foldings.map(() => b.local('v128'));
+    const left = b.local('i32');
+    b.i32(this.#lanes).set(left);
+    times(b, left, () => {
+      for (const [all, one] of turning) {
+        b.get(all).get(all).shuffle(everywhere(bytes)).set(one);
+        b.get(all).get(all).shuffle(turn(bytes)).set(all);
+      }
+      this.#run(pass, foldings, 1);
+      for (const [i, f] of foldings.entries()) {
+        const result = f.result(true);
+        b.get(folded[i]).get(result).shuffle(turn(bytes)).set(folded[i]);
+        b.release(result);
+      }
+    });
+    b.release(left, ...turning.values());
+    this.#values = [values];
+    for (const [o, all] of ofLine) this.#ofLine.set(o, all);
+    return folded;
   }
 
   /** The elements of a line, or of vectors of lines side by side. */
@@ -266,12 +287,8 @@ class LineCode {
     const apart = this.#apart;
     const left = copyOf(b, this.#length);
     const steps = b.local('i32');
-    const moving = [...this.#outs, ...this.#ins].filter((o) => o.extent !== 'line');
-    for (const o of moving) {
-      b.get(o.start).set(o.place);
-      const line = this.#line;
-      if (line > 0 && o.extent === 'each') move(b, o.place, o.dtype, () => this.#ahead(line));
-    }
+    const moving = this.#moving;
+    for (const o of moving) if (!this.#together || o.extent === 'shared') b.get(o.start).set(o.place);
     const step = (ahead: number): void => {
       for (const o of moving) {
         if (apart === null) advance(b, o.place, ahead * this.#vectorBytes(o));
@@ -313,7 +330,11 @@ class LineCode {
             advance(b, left, -this.#lanes);
           },
         );
-        b.get(left).if(() => this.#vector(pass, foldings, 0, 0, left));
+        b.get(left).if(() => {
+          this.#vector(pass, foldings, 0, 0, left);
+          // The next line begins here.
+          if (this.#together) for (const o of moving) move(b, o.place, o.dtype, () => b.get(left));
+        });
         for (const f of foldings) f.close(1);
       });
     }
@@ -323,64 +344,18 @@ class LineCode {
   /** A pass gives every line a value: what was folded, or what an expression makes of it and of the others. */
   #give({ keep }: Pass, e: Expr | undefined, folded: readonly Local[], count?: Local): void {
     const b = this.#b;
-    const lines = this.#values.length;
-    const together = this.#apart === null && lines > 1;
-    if (together && e === undefined && keep === undefined) {
-      folded.forEach((value, line) => void this.#values[line].push(value));
-      return;
-    }
-    const used = e === undefined ? [] : [...argumentsOf(e)];
-    for (let v = 0; v < (together ? 1 : lines); v++) {
-      const rows = Array.from({ length: together ? lines : 1 }, (_, line) => {
-        this.#line = line;
-        return [
-          ...this.#args((o) => this.#splats.get(o)?.[line] ?? o.start, v),
-          ...folded.slice(v + line, v + line + 1),
-        ];
-      });
-      const [args] = rows;
-      const joined: Local[] = [];
-      const join = (i: number): void => {
-        const column = rows.map((row) => row[i]);
-        if (column.every((x) => x === column[0])) return;
-        args[i] = this.#join(column);
-        joined.push(args[i]);
-      };
-      for (const i of e === undefined ? [args.length - 1] : used) join(i);
-      const value = e === undefined ? args[args.length - 1] : emitExprs(b, this.#compute, [e], args)[0];
+    for (const [v, values] of this.#values.entries()) {
+      const own = folded.slice(v, v + 1);
+      const args = [...this.#args((o) => this.#ofLine.get(o) ?? o.start, v), ...own];
+      const value = e === undefined ? folded[v] : emitExprs(b, this.#compute, [e], args)[0];
       if (keep !== undefined) {
         const out = this.#outs[keep];
-        if (together || this.#apart !== null) this.#store(out, value, out.start, v, count);
+        if (this.#together || this.#apart !== null) this.#store(out, value, out.start, v, count);
         else storeLane(b, out.dtype, this.#compute, 'value', value, 0, out.start);
       }
-      if (!together) {
-        this.#values[v].push(value);
-        if (e !== undefined) b.release(...folded.slice(v, v + 1));
-      } else {
-        for (const [line, values] of this.#values.entries()) {
-          const splat = b.local('v128');
-          b.get(value)
-            .get(value)
-            .shuffle(everywhere(line, 16 / this.#lanes))
-            .set(splat);
-          values.push(splat);
-        }
-        b.release(...folded, ...joined, ...(e === undefined ? [] : [value]));
-      }
+      values.push(value);
+      if (e !== undefined) b.release(...own);
     }
-  }
-
-  /** A lane of each, in turn. */
-  #join(xs: readonly Local[]): Local {
-    const b = this.#b;
-    const joined = b.local('v128');
-    const [first, second, ...others] = xs;
-    b.get(first)
-      .get(second)
-      .shuffle(others.length > 0 ? TURNS : LOW_HALVES);
-    if (others.length > 0) b.get(others[0]).get(others[1]).shuffle(TURNS).shuffle(LOW_HALVES);
-    b.set(joined);
-    return joined;
   }
 
   #vectorBytes({ dtype }: LineOperand): number {
@@ -393,8 +368,12 @@ class LineCode {
   }
 
   #args(element: (o: Placed) => Local, v: number): Local[] {
-    const values = this.#values[this.#apart === null ? this.#line : v];
+    const values = this.#values[this.#apart === null ? 0 : v];
     return [...this.#ins.map(element), ...this.#scalars, ...this.#outs.map(element), ...values];
+  }
+
+  get #moving(): Placed[] {
+    return [...this.#outs, ...this.#ins].filter((o) => o.extent !== 'line');
   }
 
   /** The arguments of a vector, number `ahead` from the places on; what was loaded for them is pushed to `loaded`. */
@@ -408,8 +387,8 @@ class LineCode {
       number.set(o, this.#ins.length + this.#scalars.length + i);
     });
     return this.#args((o) => {
-      const splats = this.#splats.get(o);
-      if (splats !== undefined) return splats[this.#line];
+      const ofLine = this.#ofLine.get(o);
+      if (ofLine !== undefined) return ofLine;
       if (!used.has(number.get(o) as number)) return o.start;
       if (count === undefined) loadVector(b, o.dtype, this.#compute, o.place, ahead * this.#vectorBytes(o));
       else loadFirst(b, o.dtype, this.#compute, count, o.place);

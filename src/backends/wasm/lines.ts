@@ -23,7 +23,7 @@ const BESIDE = 16;
 /** Lines longer than this do not stay in the cache, and are worth being shared between threads: they are not for these kernels. */
 export const LONGEST_LINE = 2 ** 16;
 
-/** Lines that go together, which is five times the code: elements of one at most, and how many there must be. */
+/** Lines that go together, in code of their own: elements of one at most, and how many there must be. */
 const SHORT_LINE = 2 ** 8;
 const MANY_LINES = 2 ** 7;
 const TOGETHER = 4;
