@@ -57,7 +57,7 @@ export const programs: readonly Scenario[] = [
   },
   {
     name: 'results of results',
-    steps: 20_000,
+    steps: 60_000,
     // What is alive grows for some thousands of steps before it varies about a mean: a short run ends before that.
     shortSteps: 500,
     limits,
