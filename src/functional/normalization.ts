@@ -86,7 +86,7 @@ export function layerNorm<T extends Tensor>(x: T, normalizedShape: Shape, option
   const lead = x.ndim - own.length;
   if (own.length === 0) {
     throw new ShapeError(
-      'layerNorm: Expected normalized_shape (normalizedShape) to be at least 1-dimensional, but got normalized_shape = []',
+      'layerNorm: Expected normalized_shape (normalizedShape) to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []',
     );
   }
   if (lead < 0 || !sameShape(x.shape.slice(lead), own)) {

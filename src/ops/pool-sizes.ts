@@ -1,5 +1,5 @@
 import type { Reach } from '../backends/wasm/pool.ts';
-import { Recent } from '../backends/wasm/reduce/plan.ts';
+import { Recent } from '../backends/wasm/recent.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { type Shape, shapeText } from '../core/shape.ts';
 import { type PerDim, perDim } from './windows.ts';

@@ -17,6 +17,7 @@ import { loadFirst, loadSplat, loadVector, storeFirst, storeLane, storeVector } 
 import { Folding, foldOf } from './lines-fold.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { BLOCK_STEPS } from './reduce/rows.ts';
+import { firstEverywhere } from './shuffles.ts';
 
 /** What an operand has for a line: an element for each of its places, one for all of them, or (an input) the same elements for every line. */
 export type Extent = 'each' | 'line' | 'shared';
@@ -62,8 +63,7 @@ const WIDTH = 4;
 /** How lines go: one after the other, short ones several at a time, or side by side where their elements stand so. */
 export type LineKind = 'alone' | 'together' | 'across';
 
-/** Byte shuffles for lanes of so many bytes: the first one everywhere; all of them one on, with the first of another vector at the end. */
-const everywhere = (bytes: number): number[] => Array.from({ length: 16 }, (_, i) => i % bytes);
+/** A shuffle: all lanes of so many bytes one on, with the first of another vector at the end. */
 const turn = (bytes: number): number[] => Array.from({ length: 16 }, (_, i) => i + bytes);
 
 /** Moves an address by as many elements as are pushed. */
@@ -265,7 +265,7 @@ class LineCode {
     b.i32(this.#lanes).set(left);
     times(b, left, () => {
       for (const [all, one] of turning) {
-        b.get(all).get(all).shuffle(everywhere(bytes)).set(one);
+        b.get(all).get(all).shuffle(firstEverywhere(bytes)).set(one);
         b.get(all).get(all).shuffle(turn(bytes)).set(all);
       }
       this.#run(pass, foldings, 1);

@@ -5,6 +5,7 @@ import type { FunctionBody, Local } from './encoder.ts';
 import { type FoldCode, foldCode } from './reduce/fold.ts';
 import { keepFirst } from './reduce/reader.ts';
 import { wideLocals } from './reduce/state.ts';
+import { firstEverywhere } from './shuffles.ts';
 
 /** NaNs of a maximum are marked beside it, which is left out here. */
 export const foldOf = (fold: 'sum' | 'greatest', compute: Compute): FoldCode =>
@@ -59,10 +60,7 @@ export class Folding {
     b.set(value);
     if (ofAllLanes) {
       const { bytes } = dtypeInfo(this.#compute === 'f32' ? 'float32' : 'float64');
-      b.get(value)
-        .get(value)
-        .shuffle(Array.from({ length: 16 }, (_, i) => i % bytes))
-        .set(value);
+      b.get(value).get(value).shuffle(firstEverywhere(bytes)).set(value);
     }
     b.release(...this.#accs, ...this.#wide);
     return value;

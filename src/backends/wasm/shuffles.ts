@@ -1,5 +1,8 @@
 /** Shuffles of bytes that several kernels need. */
 
+/** The first lane of so many bytes, everywhere. */
+export const firstEverywhere = (bytes: number): number[] => Array.from({ length: 16 }, (_, i) => i % bytes);
+
 /** The low halves of two vectors. */
 export const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23] as const;
 /** The high halves of two vectors. */

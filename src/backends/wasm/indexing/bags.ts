@@ -1,6 +1,5 @@
 /** Sums of a table's rows over bags of indices. */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
-import { IndexError } from '../../../core/errors.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, times, timesOrNever, whilst } from '../control.ts';
 import { FunctionBody, type Locals } from '../encoder.ts';
@@ -9,6 +8,7 @@ import { beginLaunch, i32 } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { deal } from '../threads/share.ts';
 import { integerRange } from './groups.ts';
+import { outOfBounds, sliceComplaint } from './move.ts';
 import { startOf } from './nest.ts';
 
 const kernels = new Map<DType, WasmFunction>();
@@ -77,10 +77,7 @@ export function sumBags(out: Strided, table: Strided, index: Strided, ends: Stri
   const [count] = index.shape;
   if (count > 0) {
     const bad = integerRange(index).find((i) => i < 0 || i >= rows);
-    if (bad !== undefined)
-      throw new IndexError(
-        `index out of range in self: index ${bad} is out of bounds for dimension 0 with size ${rows}`,
-      );
+    if (bad !== undefined) throw outOfBounds(bad, 0, rows, sliceComplaint);
   }
   let kernel = kernels.get(out.dtype);
   if (kernel === undefined) {

@@ -100,8 +100,12 @@ function run(move: Move, task: Task): void {
   const dim = dims[words[(failed >>> 2) + HEAD.bad] - 1];
   const size = indexed.shape[dim];
   const value = words[(failed >>> 2) + HEAD.badValue];
-  const complaint = task.complaint?.(value, size) ?? '';
-  throw new IndexError(`${complaint}index ${value} is out of bounds for dimension ${dim} with size ${size}`);
+  throw outOfBounds(value, dim, size, task.complaint);
+}
+
+export function outOfBounds(index: number, dim: number, size: number, complaint: Task['complaint']): IndexError {
+  const words = complaint?.(index, size) ?? '';
+  return new IndexError(`${words}index ${index} is out of bounds for dimension ${dim} with size ${size}`);
 }
 
 function innerOf(move: Move, dtype: DType, loop: Loop | undefined): Inner {
@@ -133,7 +137,7 @@ function along(index: Strided, rank: number, dim: number): number[] {
 }
 
 /** What PyTorch says where whole slices are selected. */
-const sliceComplaint = (): string => 'index out of range in self: ';
+export const sliceComplaint = (): string => 'index out of range in self: ';
 
 /** out[i, j] = input[index[i, j], j] for `dim` 0, and likewise along any dimension. */
 export function gather(out: Strided, input: Strided, index: Strided, dim: number): void {
