@@ -118,8 +118,9 @@ function startWorkers(): void {
     };
     while (startedFor < getNumThreads() - 1) {
       const holds = new Int32Array(new SharedArrayBuffer(4));
+      tasksHeld.push(holds);
       startWorker({ ...shared, index: startedFor, holds }, (reason) => {
-        if (Atomics.load(holds, 0) !== 0) lost = true;
+        if (Atomics.exchange(holds, 0, 0) !== 0) lost = true;
         giveUp(reason);
       });
       startedFor += 1;
@@ -134,9 +135,12 @@ function giveUp(reason: string): void {
   trouble ??= `threads could not be started, or not go on: ${reason}`;
 }
 
+/** A word of each worker, which is 1 while it has a task. */
+const tasksHeld: Int32Array[] = [];
 /** Whether a worker that has ended had a task, which nobody will finish. */
 let lost = false;
-export const hasLostTask = (): boolean => lost;
+/** Whether that is so, and nobody is at another task, who would write to memory that is given back. */
+export const hasLostTask = (): boolean => lost && tasksHeld.every((holds) => Atomics.load(holds, 0) === 0);
 
 /** Goes on without workers and without what is queued, after one was lost with a task. */
 export function dismissWorkers(): void {
