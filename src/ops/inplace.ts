@@ -22,7 +22,7 @@ import {
 } from '../core/tensor.ts';
 import { clone, copyKernel, toDType } from './copy.ts';
 import type { ElementwiseOp } from './elementwise-op.ts';
-import { applyToView, baseOf, changesGraph, rebase, rebaseInTransform, takePlace } from './rebase.ts';
+import { applyToView, baseOf, changesGraph, rebase, rebaseInTransform, regionOf, takePlace } from './rebase.ts';
 import { meets } from './region.ts';
 import { type Writing, written } from './writing.ts';
 
@@ -166,16 +166,17 @@ function changeToResult(
   const recorded = baseScope.enabled;
   const result = compute();
   checkResult(op, target, result);
+  const isNews = recorded && (changesGraph(target, others) || result.tracked);
+  const base = baseOf(target);
+  const region = isNews && base !== null ? regionOf(target, base) : null;
   willChange(target);
   copyKernel(result.dtype, target.dtype).run([target], [result]);
   noteChange(target, `${op}_`);
-  if (!recorded || !(changesGraph(target, others) || result.tracked)) return result;
-  if (baseOf(target) === null) standFor(target, result);
-  else {
+  if (region !== null) {
     const changed = alias(target);
     standFor(changed, result);
-    rebase(target, changed);
-  }
+    rebase(target, changed, region);
+  } else if (isNews) standFor(target, result);
   return result;
 }
 
@@ -195,17 +196,15 @@ export function writeInPlace(name: string, target: TensorBase, call: Writing): T
   const node = recorded
     ? openNode(op, [target, ...apart], attrs, null, (x) => (x === target ? clone(target) : x))
     : null;
+  const base = baseOf(target);
+  const region = recorded && base !== null ? regionOf(target, base) : null;
   willChange(target);
-  op.write(target, apart, attrs);
-  if (baseOf(target) === null || !recorded) {
-    noteChange(target, `${name}_`);
-    if (node !== null) closeNode(node, target);
-    return target;
-  }
-  const changed = alias(target);
+  // Counted first: an index out of range is found when what comes before it is written.
   noteChange(target, `${name}_`);
+  op.write(target, apart, attrs);
+  const changed = region === null ? target : alias(target);
   if (node !== null) closeNode(node, changed);
-  rebase(target, changed);
+  if (region !== null) rebase(target, changed, region);
   return target;
 }
 
@@ -243,15 +242,8 @@ function inTransform(
   others: readonly Operand[],
   f: (x: TensorBase) => TensorBase,
 ): TensorBase {
-  const level = topLevel(op, [target, ...others]);
   checkInPlace(op, target, others);
-  if (level !== levelOf(target)) {
-    throw new AutogradError(
-      level?.kind === 'batch'
-        ? `${op}_: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Write it out of place: y = x.${op}(…)`
-        : `${op}_: During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation (${op}_) that would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to explicitly accept the mutated Tensor(s) as inputs, or write it out of place: y = x.${op}(…)`,
-    );
-  }
+  checkLevel(op, target, others);
   if (target.meta?.creation === 'detached') {
     throw new NotImplementedError(
       `${op}_: a detached tensor inside a transformed function cannot be changed in place: what it was detached from would have to change and keep its gradient. Clone it first: x.detach().clone()`,
@@ -266,6 +258,18 @@ function inTransform(
     metaOf(target).baseVersion += 1;
   }
   return target;
+}
+
+/** Refuses to write what is inside a transform to what is not. */
+export function checkLevel(op: string, target: TensorBase, others: readonly Operand[]): void {
+  const level = topLevel(op, [target, ...others]);
+  if (level !== levelOf(target)) {
+    throw new AutogradError(
+      level?.kind === 'batch'
+        ? `${op}_: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Write it out of place: y = x.${op}(…)`
+        : `${op}_: During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation (${op}_) that would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to explicitly accept the mutated Tensor(s) as inputs, or write it out of place: y = x.${op}(…)`,
+    );
+  }
 }
 
 function checkResult(name: string, target: TensorBase, result: TensorBase): void {

@@ -28,7 +28,8 @@ export function baseOf(t: TensorBase): TensorBase | null {
   return t.meta === null ? null : t.meta.base;
 }
 
-function regionOf(view: TensorBase, base: TensorBase): Region {
+/** Which region of its base a view is; asked before it is changed, for it may be an error. */
+export function regionOf(view: TensorBase, base: TensorBase): Region {
   if (!sameMemory(view.storage, base.storage)) {
     throw new AutogradError(
       'a view cannot follow the tensor it views, which was given other memory (setData, resize_) since; take the view again',
@@ -54,6 +55,7 @@ export function changesGraph(view: TensorBase, others: readonly Operand[]): bool
 export function applyToView(op: ElementwiseOp, inputs: readonly [TensorBase, ...Operand[]]): TensorBase {
   const [view, ...others] = inputs;
   if (!changesGraph(view, others)) return op.applyInto(inputs);
+  const region = regionOf(view, baseOf(view) as TensorBase);
   // Hooks on the view as it was are not on the way from the change to the base.
   if (view.node !== null && view.node.attached !== null) metaOf(view).baseVersion = -1;
   sync(view);
@@ -65,14 +67,14 @@ export function applyToView(op: ElementwiseOp, inputs: readonly [TensorBase, ...
   if (forwardLevel !== null) metaOf(changed).forward = { level: forwardLevel, tangent: null, base: view };
   noteChange(view, op.inPlaceName);
   if (node !== null) closeNode(node, changed);
-  rebase(view, changed);
+  rebase(view, changed, region);
   return view;
 }
 
 /** Makes `changed`, which is what `view` holds now, part of the history of the base of `view`. */
-export function rebase(view: TensorBase, changed: TensorBase): void {
+export function rebase(view: TensorBase, changed: TensorBase, region?: Region): void {
   const base = baseOf(view) as TensorBase;
-  recordReplaced(base, changed, regionOf(view, base));
+  recordReplaced(base, changed, region ?? regionOf(view, base));
   metaOf(view).baseVersion = -1;
 }
 

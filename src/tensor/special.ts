@@ -2,7 +2,7 @@ import { isFloat } from '../core/dtype.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { ops } from '../ops/elementwise.ts';
 import type { ElementwiseOp } from '../ops/elementwise-op.ts';
-import { inPlace } from '../ops/inplace.ts';
+import { inPlace, inPlaceOf } from '../ops/inplace.ts';
 import { TensorArithmeticInPlace } from './arithmetic-inplace.ts';
 import { checkOptions } from './options.ts';
 import type { Shape, Untyped } from './shapes.ts';
@@ -75,8 +75,8 @@ export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorAri
   }
 
   logit_(eps?: number | null): this {
-    if (eps !== null && eps !== undefined) inPlace(ops.clamp, [this, eps, 1 - eps]);
-    inPlace(ops.logit, [this]);
+    if (eps === null || eps === undefined) inPlace(ops.logit, [this]);
+    else inPlaceOf('logit', this, [], (x) => logitOf(x, eps));
     return this;
   }
 

@@ -1,4 +1,15 @@
-import { AutogradError, autograd, DTypeError, noGrad, ShapeError, type Tensor, tensor, zeros } from 'nabla';
+import {
+  AutogradError,
+  autograd,
+  DTypeError,
+  IndexError,
+  NotImplementedError,
+  noGrad,
+  ShapeError,
+  type Tensor,
+  tensor,
+  zeros,
+} from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectError, expectValues } from '../support/close.ts';
 import { f64 } from '../support/numbers.ts';
@@ -219,6 +230,40 @@ describe('in-place operations', () => {
     expectError(() => x.add_(1), AutogradError, 'leaf');
     expect([x.version, y.version]).toEqual([0, 0]);
     expectValues(x.detach(), [2], [1, 2]);
+    const z = tensor([1, 2], { dtype: 'int32' });
+    expectError(() => z.logit_(0), DTypeError, "can't be cast");
+    expectValues(z, [2], [1, 2]);
+  });
+
+  it('leave nothing changed where a view cannot lead to its base', () => {
+    const factor = leaf([2, 2]);
+    const places = tensor([0], { dtype: 'int32' });
+    for (const change of [
+      (v: Tensor) => v.mul_(factor),
+      (v: Tensor) => v.cumsum_(0).mul_(factor),
+      (v: Tensor) => v.indexAdd_(0, places, factor.narrow(0, 0, 1)),
+      (v: Tensor) => v.lerp_(v, factor),
+    ]) {
+      const view = f64([1, 2], [2]).expand([2, 2]).detach().select(0, 1);
+      expectError(() => change(view), NotImplementedError, 'share memory');
+      expectValues(view, [2], view.version === 0 ? [1, 2] : [1, 3]);
+    }
+    const base = f64([1, 2], [2]);
+    const view = base.narrow(0, 0, 2);
+    base.setData(f64([5, 6], [2]));
+    expectError(() => view.mul_(factor), AutogradError, 'given other memory');
+    expectValues(view, [2], [1, 2]);
+    expectValues(base, [2], [5, 6]);
+  });
+
+  it('of places count as changes where an index is out of range, for those before it are written', () => {
+    const x = leaf([1, 2, 3]);
+    const y = x.mul(1);
+    const z = y.square().sum();
+    const places = tensor([0, 3], { dtype: 'int32' });
+    expect(() => noGrad(() => y.indexFill_(0, places, 7))).toThrow(IndexError);
+    expect(y.version).toBe(1);
+    expectError(() => z.backward(), AutogradError, modified);
   });
 });
 

@@ -10,7 +10,7 @@ import { alias, fresh, metaOf, type Operand, type Outputs, TensorBase, viewOf, w
 import { clone, copyKernel, toDType } from '../../ops/copy.ts';
 import { copy_, fill_ } from '../../ops/fill.ts';
 import { filled } from '../../ops/filled.ts';
-import { checkInPlace } from '../../ops/inplace.ts';
+import { checkInPlace, checkLevel } from '../../ops/inplace.ts';
 import { recordRegion, regionBetween } from '../../ops/region.ts';
 import { expand } from '../../ops/view.ts';
 
@@ -43,7 +43,7 @@ export class TangentLevel implements ForwardLevel {
     const own = this.#metaOf(t);
     if (own !== null && own.tangent !== null) return own.tangent;
     // Its base may have got a tangent since it was taken.
-    const base = own === null ? (t.meta?.base ?? null) : own.base;
+    const base = this.#baseOf(t);
     const whole = base === null ? null : (this.#metaOf(base)?.tangent ?? null);
     if (base === null || whole === null) return null;
     const tangent = partOf(whole, base, t);
@@ -57,10 +57,9 @@ export class TangentLevel implements ForwardLevel {
     if (tangents.every((t) => t === null)) return run(null);
     const [own] = tangents;
     if (target.wrapped !== null) return run(own);
-    if (own !== null) {
-      const given = tangents.filter((t) => t !== null);
-      checkInPlace(name, own, given);
-    }
+    const given = tangents.filter((t) => t !== null);
+    if (own !== null) checkInPlace(name, own, given);
+    if (own !== null || this.#baseOf(target) !== null) checkLevel(name, own ?? primalOf(target), given);
     // What lies in memory that is about to be overwritten is needed as it was, and may be saved for backward.
     const changes = (x: Operand): x is TensorBase =>
       typeof x !== 'number' && x.wrapped === null && sameMemory(x.storage, target.storage);
@@ -114,6 +113,12 @@ export class TangentLevel implements ForwardLevel {
     return forward !== null && forward.level === this ? forward : null;
   }
 
+  /** What a tensor views in forward mode. */
+  #baseOf(t: TensorBase): Maybe {
+    const own = this.#metaOf(t);
+    return own === null ? (t.meta?.base ?? null) : own.base;
+  }
+
   #tangentOfOperand(x: Operand): Maybe {
     // Whatever is no tensor is refused by the operation itself.
     return !(x instanceof TensorBase) || inferring ? null : this.tangentOf(x);
@@ -158,8 +163,7 @@ export class TangentLevel implements ForwardLevel {
       return;
     }
     if (t === null || !isFloat(target.dtype)) return;
-    const known = this.#metaOf(target);
-    const base = known === null ? (target.meta?.base ?? null) : known.base;
+    const base = this.#baseOf(target);
     if (base === null) {
       metaOf(target).forward = { level: this, tangent: inLayoutOf(clone(fitted(t, target)), target), base: null };
       return;

@@ -297,6 +297,26 @@ describe('in place and views', () => {
     });
   });
 
+  it('AG264 a tangent that cannot be written leaves the primal as it was', () => {
+    const words = 'vmap: inplace arithmetic';
+    const own = f64([1, 2]);
+    const untouched = f64([1, 2]);
+    const alongBatch = (t: Tensor): Tensor =>
+      dualLevel(() => {
+        const w = makeDual(f64([5, 6]), t);
+        const x = makeDual(own, f64([3, 4]));
+        expectError(() => x.mul_(w), AutogradError, words);
+        expectError(() => x.copy_(w), AutogradError, words);
+        expectError(() => untouched.narrow(0, 0, 2).add_(w), AutogradError, words);
+        expectValues(tangentOf(x), [2], [3, 4]);
+        expect(tangentOf(untouched)).toBe(null);
+        return t;
+      });
+    vmap(alongBatch)(f64([1, 2, 3, 4]).reshape([2, 2]));
+    expectValues(own, [2], [1, 2]);
+    expectValues(untouched, [2], [1, 2]);
+  });
+
   it('AG264 changes of shape in place, and writes by index', () => {
     dualLevel(() => {
       const v = f64([10, 20, 30, 40]);
