@@ -86,7 +86,8 @@ export const softplus = of3(
   (t, [u, beta, bound], r) => {
     const v = m.mul(u, beta);
     const linear = m.gt(v, bound);
-    const s = m.sigmoid(v);
+    // At the threshold, too, the slope does not depend on x.
+    const s = m.sigmoid(m.select(m.ge(v, bound), bound, v));
     return [m.select(linear, t, m.mul(t, s)), m.select(linear, 0, m.mul(t, m.div(m.sub(m.mul(u, s), r), beta))), null];
   },
 );
@@ -147,7 +148,13 @@ export const hardsigmoid = of1(
 export const hardswish = of1(
   'hardswish',
   () => m.div(m.mul(x, m.min(m.max(m.add(x, 3), 0), 6)), 6),
-  (t, [u]) => [m.select(m.lt(u, -3), 0, m.select(m.lt(u, 3), m.mul(t, m.add(m.div(u, 3), 0.5)), t))],
+  (t, [u]) => [
+    m.select(
+      m.le(u, -3),
+      m.select(m.lt(u, -3), 0, m.mul(t, -0.5)),
+      m.select(m.lt(u, 3), m.mul(t, m.add(m.div(u, 3), 0.5)), t),
+    ),
+  ],
 );
 /** x / (1 + |x|) */
 export const softsign = of1('softsign', () => m.div(x, m.add(m.abs(x), 1)));

@@ -87,4 +87,11 @@ export const binaryCrossEntropyWithLogits = of3(
 );
 
 /** log(1 + e^(−x y)) for targets of ±1. */
-export const softMargin = of2('softMargin', () => m.log1p(m.exp(m.neg(m.mul(x, y)))));
+export const softMargin = of2(
+  'softMargin',
+  () => m.log1p(m.exp(m.neg(m.mul(x, y)))),
+  (t, [a, b]) => {
+    const s = m.mul(m.neg(t), m.sigmoid(m.neg(m.mul(a, b))));
+    return [m.mul(s, b), m.mul(s, a)];
+  },
+);

@@ -1,4 +1,4 @@
-import { full, grad, hessian, jvp, type Tensor, tensor, where } from 'nabla';
+import { full, functional, grad, hessian, jvp, onesLike, type Tensor, tensor, where } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectValues } from '../support/close.ts';
 import { f64 } from '../support/numbers.ts';
@@ -48,6 +48,35 @@ describe('functions of one number', () => {
     slopes((x) => x.abs(), [0, -0, 2, -2], [0, 0, 1, -1]);
     slopes((x) => x.sign(), [0, 2], [0, 0]);
     slopes((x) => x.relu(), [0, -1, 1], [0, 0, 1]);
+  });
+
+  it('activations that are pieced together have at NaN the slope of their last piece', () => {
+    const { elu, celu, hardswish, relu6, hardtanh, hardshrink, softshrink, hardsigmoid, silu } = functional;
+    for (const f of [elu, celu, hardswish, relu6, hardtanh, hardshrink, softshrink])
+      slopes((x) => f(x), [Number.NaN], [1]);
+    slopes(hardsigmoid, [Number.NaN], [0]);
+    slopes(silu, [Number.NaN], [Number.NaN]);
+  });
+
+  it('slopes of activations do not change where they change over', () => {
+    const curvature = (f: (x: Tensor) => Tensor, at: readonly number[], expected: readonly number[]): void =>
+      slopes((x) => grad((t: Tensor) => f(t).sum())(x), at, expected);
+    slopes(functional.hardswish, [-3, 3], [-0.5, 1]);
+    curvature(functional.hardswish, [-3, -2.9, 3], [0, 1 / 3, 0]);
+    curvature((x) => functional.softplus(x, { beta: 2, threshold: 5 }), [2.5, 2.6], [0, 0]);
+    curvature((x) => functional.elu(x, { alpha: 2 }), [0, -0, 1], [0, 0, 0]);
+  });
+
+  it('the soft margin loss is straight where it is large', () => {
+    const loss = (x: Tensor): Tensor => functional.softMarginLoss(x, onesLike(x), { reduction: 'none' });
+    for (const at of [-50, -600, -1000]) {
+      slopes(loss, [at, at], [-1, -1]);
+      slopes(
+        (x) => grad((t: Tensor) => loss(t).sum())(x),
+        [at, at],
+        at === -50 ? [Math.exp(-50), Math.exp(-50)] : [0, 0],
+      );
+    }
   });
 
   it('steps are flat everywhere', () => {
