@@ -204,3 +204,26 @@ describe('searching', () => {
     expect(valuesOf(rows.T.T.searchsorted(f64([2, 20], [2, 1])))).toEqual([1, 1]);
   });
 });
+
+describe('zeros of either sign', () => {
+  it('are equal, and the value that is found is what is at its index', () => {
+    const signs = (t: Tensor): boolean[] => [...t.reshape([-1]).toTypedArray()].map((v) => Object.is(v, -0));
+    for (const dtype of ['float32', 'float64'] as const)
+      for (const n of [1, 2, 3, 4, 5, 8, 9, 64, 1000])
+        for (const last of [1, -1]) {
+          const x = tensor(
+            Array.from({ length: 3 * n }, (_, i) => (i % 7 === 6 ? last : ((i * i) % 11) % 2 === 0 ? 0 : -0)),
+            { dtype },
+          );
+          for (const [y, dim] of [
+            [x.reshape([3, n]), 1],
+            [x.reshape([n, 3]), 0],
+            [x.reshape([n, 3]).T, 1],
+          ] as const)
+            for (const found of [y.max(dim), y.min(dim), y.median(dim), y.kthvalue(1, dim), y.topk(1, dim)]) {
+              const at = found.indices.reshape(dim === 1 ? [3, 1] : [1, 3]);
+              expect(signs(found.values)).toEqual(signs(y.gather(dim, at)));
+            }
+        }
+  });
+});

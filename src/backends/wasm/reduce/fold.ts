@@ -58,8 +58,8 @@ export const STORED: Readonly<Record<Compute, DType>> = { f32: 'float32', f64: '
 
 const SHAPE = { f32: 'f32x4', f64: 'f64x2', i32: 'i32x4' } as const;
 
-const SWAP_HALVES = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
-const SWAP_PAIRS = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];
+export const SWAP_HALVES = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
+export const SWAP_PAIRS = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];
 
 /** Pushes a constant in every lane. */
 export function pushConstant(b: FunctionBody, compute: Compute, value: number): void {

@@ -7,7 +7,7 @@
 import { advance, loadWord, times, timesOrNever, whilst } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
 import type { ArgCode } from './arg.ts';
-import type { FoldCode } from './fold.ts';
+import { type FoldCode, SWAP_HALVES, SWAP_PAIRS } from './fold.ts';
 import { type Access, HEAD, keepFirst, type MapSpec, type Places, Reader } from './reader.ts';
 import { storeState, wideLocals } from './state.ts';
 
@@ -71,11 +71,13 @@ function argCollector(b: FunctionBody, code: ArgCode, reader: Reader): Collector
     },
     store: (state) => {
       const bits = b.local('i32');
+      const seen = b.local('v128');
       reader.loadRepeated(found.places);
       whilst(
         b,
         () => {
           const x = reader.element(found.places, 0, found.length);
+          b.get(x).set(seen);
           code.same(b, x, best);
           code.bits(b);
           b.tee(bits).op('i32.eqz').get(found.length).i32(code.lanes).op('i32.gt_s', 'i32.and');
@@ -87,11 +89,21 @@ function argCollector(b: FunctionBody, code: ArgCode, reader: Reader): Collector
           advance(b, found.length, -code.lanes);
         },
       );
-      b.get(found.at).get(bits).op('i32.ctz', 'i32.add').set(found.at);
+      b.get(bits).op('i32.ctz').set(bits).get(found.at).get(bits).op('i32.add').set(found.at);
       code.splat(b, found.at);
       b.set(index);
-      storeState(b, code, [best, index], state);
-      b.release(bits);
+      // What is there, for zeros that are equal may differ in their signs.
+      for (let bit = code.lanes >> 1; bit > 0; bit >>= 1)
+        b.get(seen)
+          .get(seen)
+          .shuffle(2 * bit === code.lanes ? SWAP_HALVES : SWAP_PAIRS)
+          .get(seen)
+          .get(bits)
+          .i32(bit)
+          .op('i32.and', 'select')
+          .set(seen);
+      storeState(b, code, [seen, index], state);
+      b.release(bits, seen);
     },
   };
 }
