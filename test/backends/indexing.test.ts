@@ -644,9 +644,34 @@ describe('sorting', () => {
     );
   });
 
+  it('takes rows of every length in vectors and what is left of them', () => {
+    const extremes: Partial<Record<DType, readonly number[]>> = {
+      float32: [Number.NaN, -0, 0, Infinity, -Infinity, 2 ** -149, -(2 ** -149)],
+      float64: [Number.NaN, -0, 0, Infinity, -Infinity, 5e-324, -5e-324],
+      int32: [-(2 ** 31), 2 ** 31 - 1, -1, 0],
+    };
+    for (const dtype of dtypes) {
+      const special = extremes[dtype] ?? [0, 1];
+      for (let n = 1; n <= 70; n += n < 20 ? 1 : 9) {
+        const xs = numbers(3 * n, dtype, n, 200).map((x, i) => ((i * 7) % 5 < 2 ? special[i % special.length] : x));
+        const rows = [0, n, 2 * n].map((from) => xs.slice(from, from + n));
+        for (const layout of [undefined, { order: [1, 0], gaps: [1, 1], offset: 1 }]) {
+          for (const k of [Math.min(n, 3), Math.min(n, 8), n]) {
+            const out = room(dtype, [3, k]);
+            const places = room('int32', [3, k]);
+            topk(out, places, lay(dtype, [3, n], xs, layout), 1, k, n % 2 === 0);
+            const wants = rows.map((row) => order(row, n % 2 === 0).slice(0, k));
+            expect(values(places)).toEqual(wants.flat());
+            expect(values(out)).toEqual(rows.flatMap((row, r) => wants[r].map((p) => row[p])));
+          }
+        }
+      }
+    }
+  });
+
   it('keeps the first of equals and orders NaN, for lists on either side of what is kept in order', () => {
     for (const dtype of dtypes) {
-      for (const k of [1, 2, 10, 23, 24, 25, 26, 64]) {
+      for (const k of [1, 2, 8, 9, 10, 23, 24, 25, 26, 64]) {
         for (const largest of [true, false]) {
           for (const shift of [0, 50]) {
             const xs = Array.from({ length: 100 }, (_, i) => {

@@ -5,17 +5,21 @@
  * and the greatest of two are one instruction each, and as no two are equal the order is stable.
  */
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
-import { advance, times, whilst } from '../control.ts';
+import { advance, times, timesOrNever, whilst } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
-import { pushKey, upTo } from './records.ts';
+import { pushKey, pushKeys, upTo } from './records.ts';
 
 const PLACE_BITS = 10;
 const EXPONENT = 0x433n << 52n;
 /** Bytes from a record of a row to the next; the other row's lie between. */
 export const RECORD_STEP = 16;
 const STEP = RECORD_STEP;
+/** Elements of a vector of 4 bytes each. */
+const LANES = 4;
 /** Places that are sorted in registers, of which the network is made. */
 const BASE = 8;
+/** The least records that can be had without sorting all. */
+export const TOP = BASE;
 
 /** Most places of a row that is sorted by itself, with nothing in the other lane, or whose keys have 64 bits. */
 const SHORTEST = 128;
@@ -33,8 +37,11 @@ const SORT_8 = '02 13 46 57 04 15 26 37 01 23 45 67 24 35 14 36 12 34 56';
 /** What sorts eight of which the first half rises and the second falls, or any rotation of that. */
 const MERGE_8 = '04 15 26 37 02 13 46 57 01 23 45 67';
 
-/** network(records, n): sorts both lanes of n = `networkSize(…)` places, upwards. */
-export function networkFunction(): FunctionBody {
+/**
+ * network(records, n): sorts both lanes of n = `networkSize(…)` places, upwards; or only puts the least `TOP` of all
+ * in order, at the front.
+ */
+export function networkFunction(top = false): FunctionBody {
   const b = new FunctionBody('network', ['i32', 'i32'], []);
   const [records, n] = b.params;
   const held = Array.from({ length: BASE }, () => b.local('v128'));
@@ -48,18 +55,27 @@ export function networkFunction(): FunctionBody {
     b.get(x).get(y).op('f64x2.pmin').set(lesser);
     b.get(x).get(y).op('f64x2.pmax').set(y).get(lesser).set(x);
   };
+  const load = (): void => {
+    for (const [i, v] of held.entries())
+      b.get(low)
+        .mem('v128.load', STEP * i)
+        .set(v);
+  };
+  const store = (): void => {
+    for (const [i, v] of held.entries())
+      b.get(low)
+        .get(v)
+        .mem('v128.store', STEP * i);
+  };
+  const compareAll = (comparisons: string): void => {
+    for (const [i, j] of comparisons.split(' ')) order(held[Number(i)], held[Number(j)]);
+  };
   const eights = (comparisons: string): void => {
     b.get(records).set(low).get(n).i32(BASE).op('i32.div_u').set(left);
     times(b, left, () => {
-      for (const [i, v] of held.entries())
-        b.get(low)
-          .mem('v128.load', STEP * i)
-          .set(v);
-      for (const [i, j] of comparisons.split(' ')) order(held[Number(i)], held[Number(j)]);
-      for (const [i, v] of held.entries())
-        b.get(low)
-          .get(v)
-          .mem('v128.store', STEP * i);
+      load();
+      compareAll(comparisons);
+      store();
       advance(b, low, STEP * BASE);
     });
   };
@@ -105,6 +121,24 @@ export function networkFunction(): FunctionBody {
     });
   };
   eights(SORT_8);
+  if (top) {
+    b.get(records).set(low).get(n).i32(BASE).op('i32.div_u').i32(1).op('i32.sub').set(left);
+    load();
+    timesOrNever(b, left, () => {
+      advance(b, low, STEP * BASE);
+      // Of what rises and what falls the lesser ones are the least of both, and rise and fall.
+      for (const [i, v] of held.entries())
+        b.get(v)
+          .get(low)
+          .mem('v128.load', STEP * (BASE - 1 - i))
+          .op('f64x2.pmin')
+          .set(v);
+      compareAll(MERGE_8);
+    });
+    b.get(records).set(low);
+    store();
+    return b;
+  }
   const run = b.local('i32');
   b.i32(BASE * STEP).set(run);
   whilst(
@@ -182,8 +216,52 @@ export function emitPairs(b: FunctionBody, size: Local, r: Rows, use: (first: Lo
       advance(b, lane, STEP / 2);
     });
   };
+  /** Whole vectors of elements that lie side by side. */
+  const collectVectors = (type: 'float32' | 'int32'): void => {
+    const x = b.local('v128');
+    const flip = b.local('v128');
+    const [low, high] = [0, 2].map((first) => {
+      const l = b.local('v128');
+      b.v128(new Uint8Array(new BigInt64Array([first, first + 1].map((k) => EXPONENT | BigInt(k))).buffer)).set(l);
+      return l;
+    });
+    if (r.flip === null) b.i32x4(0).set(flip);
+    else b.get(r.flip).op('i64x2.splat').set(flip);
+    whilst(
+      b,
+      () => b.get(i).i32(LANES).op('i32.add').get(n).op('i32.le_u'),
+      () => {
+        b.get(at).mem('v128.load').set(x);
+        pushKeys(b, type, x);
+        b.get(flip).op('v128.xor').set(x);
+        [low, high].forEach((places, half) => {
+          b.get(x)
+            .op(half === 0 ? 'i64x2.extend_low_i32x4_u' : 'i64x2.extend_high_i32x4_u')
+            .i32(PLACE_BITS)
+            .op('i64x2.shl')
+            .get(places)
+            .op('v128.or')
+            .set(key);
+          for (const k of [0, 1])
+            b.get(to)
+              .get(key)
+              .laneMem('v128.store64_lane', k, STEP * (2 * half + k));
+          b.get(places).i64(BigInt(LANES)).op('i64x2.splat', 'i64x2.add').set(places);
+        });
+        advance(b, i, LANES);
+        advance(b, at, 4 * LANES);
+        advance(b, to, LANES * STEP);
+      },
+    );
+    b.release(x, flip, low, high);
+  };
+  const key = b.local('v128');
   const collect = (): void => {
     b.get(input).set(at).get(lane).set(to).i32(0).set(i);
+    if (dtype === 'float32' || dtype === 'int32') {
+      b.get(r.inputStep).i32(4).op('i32.eq');
+      b.if(() => collectVectors(dtype));
+    }
     upTo(b, i, n, () => {
       b.get(to);
       pushKey(b, dtype, at);

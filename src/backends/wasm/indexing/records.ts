@@ -236,6 +236,22 @@ function radixSort(
   });
 }
 
+/** Pushes the keys of a vector of elements; zeros of it lose their sign. */
+export function pushKeys(b: FunctionBody, dtype: 'float32' | 'int32', x: Local): void {
+  b.get(x);
+  if (dtype === 'int32') {
+    b.i32x4(-(2 ** 31)).op('v128.xor');
+    return;
+  }
+  // Negative numbers order backwards by their bits, and after positive ones.
+  b.get(x).f32x4(0).op('f32x4.ne', 'v128.and').tee(x).get(x).i32(31).op('i32x4.shr_s');
+  b.i32x4(-(2 ** 31))
+    .op('v128.or', 'v128.xor')
+    .get(x)
+    .get(x)
+    .op('f32x4.ne', 'v128.or');
+}
+
 /** Pushes the key of the element at an address, in 64 bits, of 32-bit keys the low half. */
 export function pushKey(b: FunctionBody, dtype: DType, at: Local): void {
   switch (dtype) {
@@ -244,26 +260,12 @@ export function pushKey(b: FunctionBody, dtype: DType, at: Local): void {
       b.get(at).mem('i32.load8_u').op('i64.extend_i32_u');
       return;
     case 'int32':
-      b.get(at)
-        .mem('i32.load')
-        .i32(-(2 ** 31))
-        .op('i32.xor', 'i64.extend_i32_u');
-      return;
     case 'float32': {
-      const x = b.local('f32');
-      const bits = b.local('i32');
-      b.get(at).mem('f32.load').set(x);
-      // Negative numbers order backwards by their bits, and after positive ones.
-      b.i32(0).get(x).op('i32.reinterpret_f32').get(x).f32(0).op('f32.eq', 'select').set(bits);
-      b.i32(-1)
-        .get(bits)
-        .get(bits)
-        .i32(31)
-        .op('i32.shr_s')
-        .i32(-(2 ** 31))
-        .op('i32.or', 'i32.xor');
-      b.get(x).get(x).op('f32.ne', 'select', 'i64.extend_i32_u');
-      b.release(x, bits);
+      const x = b.local('v128');
+      b.get(at).mem('v128.load32_splat').set(x);
+      pushKeys(b, dtype, x);
+      b.lane('i32x4.extract_lane', 0).op('i64.extend_i32_u');
+      b.release(x);
       return;
     }
     default: {

@@ -225,7 +225,7 @@ function kernelFor(dtype: DType, choice: Choice, short: boolean): WasmFunction {
 }
 
 /** Rows up to this length are sorted as a whole, whatever is wanted of them. */
-const SHORT = 96;
+const SHORT = 128;
 /** Room of all tasks together. */
 const ROOM_BYTES = 64 << 20;
 /** What an element takes, in steps of `tasksFor`. */

@@ -22,6 +22,7 @@ import {
   pushElementAt,
   pushPlaceAt,
   RECORD_STEP,
+  TOP,
 } from './network.ts';
 import { type LongRow, sortLongRows } from './partition.ts';
 import {
@@ -276,12 +277,12 @@ function pairsFunction(dtype: DType): FunctionBody {
 
 const kernels = new Map<string, WasmFunction>();
 
-function kernelFor(dtype: DType, records: Records, short: boolean): WasmFunction {
-  const key = `${dtype} ${short}`;
+function kernelFor(dtype: DType, records: Records, short: boolean, top: boolean): WasmFunction {
+  const key = `${dtype} ${short} ${top}`;
   let kernel = kernels.get(key);
   if (kernel === undefined) {
     kernel = short
-      ? instantiate([networkFunction(), pairsFunction(dtype)]).pairs
+      ? instantiate([networkFunction(top), pairsFunction(dtype)]).pairs
       : instantiate([sortFunction(records), rowsFunction(dtype, records)]).rows;
     kernels.set(key, kernel);
   }
@@ -323,9 +324,11 @@ function run(values: Strided | null, indices: Strided, input: Strided, dim: numb
     sortLongRows({ dtype: input.dtype, n, down }, rows, getNumThreads());
     return;
   }
-  // A short list is kept in order; a full one of twice as many candidates is sorted and cut to k.
-  const short = (k === n || n <= 64) && isShort(n, input.dtype, lines.size);
-  const kernel = kernelFor(input.dtype, records, short);
+  // A short list is kept in order, but the network needs fewer steps where most of a row goes into it; a full one of
+  // twice as many candidates is sorted and cut to k.
+  const few = !records.wide && k <= TOP;
+  const short = (k === n || n <= (few ? 16 * (k + 3) : 64)) && isShort(n, input.dtype, lines.size);
+  const kernel = kernelFor(input.dtype, records, short, short && few);
   const capacity = short ? networkSize(n) : k <= ORDERED ? k : 8 * k < n ? Math.max(2 * k, INSERTION) : n + 1;
   const starts = tensors.map(startOf);
   const positions = loops.reduce((p, { size }) => p * size, 1);

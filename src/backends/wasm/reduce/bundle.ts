@@ -1,6 +1,7 @@
 import { scratch } from '../heap.ts';
 import { type Call, leaveTasks, type Task } from '../threads/queue.ts';
 import type { Calls } from './calls.ts';
+import { TILE_BYTES } from './fold.ts';
 
 /** Tasks handed out at a time: enough for all threads, and a bounded number of parameter blocks. */
 const TASKS_AT_ONCE = 128;
@@ -8,19 +9,17 @@ const TASKS_AT_ONCE = 128;
 /** Parts of a reduction that threads fold side by side, and what is to be done in order when they have. */
 export class Bundle {
   readonly #calls: Calls;
-  readonly #slotBytes: number;
   readonly #free: number[] = [];
   #tasks: Task[] = [];
   #after: (() => void)[] = [];
 
-  constructor(calls: Calls, slotBytes: number) {
+  constructor(calls: Calls) {
     this.#calls = calls;
-    this.#slotBytes = slotBytes;
   }
 
   /** Room for a state, until it is released. */
   state(): number {
-    return this.#free.pop() ?? scratch(this.#slotBytes);
+    return this.#free.pop() ?? scratch(TILE_BYTES);
   }
 
   release(state: number): void {

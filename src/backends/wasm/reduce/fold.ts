@@ -14,8 +14,8 @@ import { LOW_HALVES } from '../shuffles.ts';
 
 export type Fold = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all' | 'argmax' | 'argmin';
 
-/** The most outputs that one kernel call folds: their states lie in planes of this length. */
-export const TILE = 1024;
+/** Bytes of the states of all outputs that one kernel call folds: they stay in the first-level cache. */
+export const TILE_BYTES = 2 ** 14;
 
 /** What lies in memory between kernels, and how it is joined and read. */
 export interface StateCode {

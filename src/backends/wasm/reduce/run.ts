@@ -10,12 +10,12 @@ import { joinWorkers } from '../threads/pending.ts';
 import { tasksWanted } from '../threads/share.ts';
 import { Bundle } from './bundle.ts';
 import type { Calls } from './calls.ts';
-import { TILE } from './fold.ts';
+import { TILE_BYTES } from './fold.ts';
 import type { FoldKernels, Outputs } from './kernels.ts';
 import { eachPart, type Part } from './parts.ts';
 import type { ReductionPlan } from './plan.ts';
 import { HEAD, INPUT_WORDS, SCALAR_WORDS } from './reader.ts';
-import { slotBytes } from './state.ts';
+import { tileOf } from './state.ts';
 
 /** A plan, the kernel it calls for, and the walks around it, which are always at their start between runs. */
 export interface Planned extends ReductionPlan {
@@ -51,7 +51,8 @@ export class Run {
   /** Where the states of later parts go before they join the others. */
   readonly #slot: number;
   readonly #calls: Calls;
-  readonly #slotBytes: number;
+  /** The most outputs of a call. */
+  readonly #tile: number;
   /** Addresses of the inputs' first elements, and how many bytes an element has. */
   readonly #starts: number[] = [];
   readonly #bytes: number[] = [];
@@ -80,22 +81,22 @@ export class Run {
     this.#outs = outs;
     this.#scalars = scalars;
     this.#postScalars = postScalars;
-    this.#slotBytes = slotBytes(kernels.code);
-    this.#state = scratch(this.#slotBytes);
-    this.#slot = scratch(this.#slotBytes);
+    this.#tile = tileOf(kernels.code);
+    this.#state = scratch(TILE_BYTES);
+    this.#slot = scratch(TILE_BYTES);
   }
 
   /** The batches that a call has room for: the last states of each may reach beyond its outputs. */
   get #mostBatches(): number {
     const { batch, outputs } = this.#plan;
     const room = TILE_UNIT.rows * Math.ceil(outputs.size / TILE_UNIT.rows);
-    return Math.max(1, Math.min(batch.size, Math.floor(TILE / room)));
+    return Math.max(1, Math.min(batch.size, Math.floor(this.#tile / room)));
   }
 
   all(): void {
-    this.#eachGroup(TILE, this.#mostBatches, (group) => {
+    this.#eachGroup(this.#tile, this.#mostBatches, (group) => {
       let first = true;
-      this.#eachPart(group, TILE, (part) => {
+      this.#eachPart(group, this.#tile, (part) => {
         const state = first ? this.#state : this.#slot;
         const params = this.#calls.block();
         this.#part(params, group, part, state);
@@ -110,7 +111,7 @@ export class Run {
   /** Groups of outputs that `all` has, and parts of each, that are folded by calls of their own. */
   get calls(): number {
     const { batch, outputs } = this.#plan;
-    return this.#countParts() * Math.ceil(batch.size / this.#mostBatches) * Math.ceil(outputs.size / TILE);
+    return this.#countParts() * Math.ceil(batch.size / this.#mostBatches) * Math.ceil(outputs.size / this.#tile);
   }
 
   #eachGroup(tile: number, batches: number, visit: (group: Group) => void): void {
@@ -155,10 +156,13 @@ export class Run {
    */
   shared(): void {
     const { batch, outputs, kind } = this.#plan;
-    const bundle = new Bundle(this.#calls, this.#slotBytes);
+    const bundle = new Bundle(this.#calls);
     const parts = this.#countParts();
     const batches = Math.max(1, Math.min(this.#mostBatches, Math.floor((batch.size * parts) / tasksWanted())));
-    const tile = sharedTile(outputs.size, parts * Math.ceil(batch.size / batches), TILE_UNIT[kind]);
+    const tiles = Math.max(1, tasksWanted() / (parts * Math.ceil(batch.size / batches)));
+    const unit = TILE_UNIT[kind];
+    // A multiple of the unit, so that there are enough tasks for all threads.
+    const tile = Math.min(this.#tile, unit * Math.ceil(outputs.size / tiles / unit));
     const together = Math.max(1, Math.min(PARTS_OF_TASK, Math.floor(parts / tasksWanted())));
     this.#eachGroup(tile, batches, (group) => {
       const into = bundle.state();
@@ -227,13 +231,4 @@ export class Run {
       words[v + 4] = inner.steps[i] * bytes;
     }
   }
-}
-
-/**
- * How many outputs, a multiple of `unit`, are folded at a time where these are of so many parts, so that there
- * are enough tasks for all threads.
- */
-function sharedTile(outputs: number, parts: number, unit: number): number {
-  const tiles = Math.max(1, tasksWanted() / parts);
-  return Math.min(TILE, unit * Math.ceil(outputs / tiles / unit));
 }

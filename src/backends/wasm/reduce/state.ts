@@ -1,5 +1,5 @@
 /**
- * The states of up to `TILE` outputs between kernels: one or two planes, a row of numbers each. Also
+ * The states of a tile of outputs between kernels: one or two planes, a row of numbers each. Also
  * the two kernels that need nothing else: `merge` joins the states of two parts of a fold, `finish`
  * turns states into results.
  */
@@ -9,15 +9,15 @@ import type { Expr } from '../../../kernels/expr.ts';
 import { advance, copyOf, loadWord, times, whilst } from '../control.ts';
 import { emitExprs, lanesOf, loadSplat, storeStrided, storeVector } from '../emit.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
-import { STORED, type StateCode, TILE } from './fold.ts';
+import { STORED, type StateCode, TILE_BYTES } from './fold.ts';
 
-/** Bytes of the states of a tile. */
-export function slotBytes(code: StateCode): number {
-  return code.planes * TILE * code.stateBytes;
+/** The most outputs that one kernel call folds. */
+export function tileOf(code: StateCode): number {
+  return TILE_BYTES / (code.planes * code.stateBytes);
 }
 
 function planeOffset(code: StateCode, i: number): number {
-  return code.planes === 2 ? i * TILE * code.stateBytes : 16 * i;
+  return code.planes === 2 ? (i * TILE_BYTES) / 2 : 16 * i;
 }
 
 export function wideLocals(b: FunctionBody, code: StateCode): Local[] {
@@ -114,25 +114,39 @@ export function finishFunction({ code, compute, sort, post, postScalars, out }: 
     const state = copyOf(b, states);
     const left = copyOf(b, outputs);
     const place = copyOf(b, places);
-    whilst(
-      b,
-      () => b.get(left).i32(0).op('i32.gt_s'),
-      () => {
-        loadStates(b, code, wide, state);
-        code.result(b, wide);
-        b.set(folded);
-        const value = post === undefined ? folded : emitExprs(b, compute, [post], [folded, ...scalars])[0];
-        // Results may have more lanes than states (places of float64 extremes are int32): a full store needs room for all.
-        b.get(left).i32(lanesOf(compute)).op('i32.ge_s').get(step).i32(bytes).op('i32.eq', 'i32.and');
-        b.if(
-          () => storeVector(b, out, compute, sort, value, place),
-          () => storeStrided(b, out, compute, sort, value, place, step, left),
-        );
-        b.get(place).get(step).i32(code.lanes).op('i32.mul', 'i32.add').set(place);
-        advance(b, state, code.lanes * code.stateBytes);
-        advance(b, left, -code.lanes);
-      },
-    );
+    /** Stores the next vectors while there are so many results left. */
+    const whileLeft = (least: number, store: (value: Local) => void): void =>
+      whilst(
+        b,
+        () => b.get(left).i32(least).op('i32.ge_s'),
+        () => {
+          loadStates(b, code, wide, state);
+          code.result(b, wide);
+          b.set(folded);
+          if (post === undefined) store(folded);
+          else {
+            const [value] = emitExprs(b, compute, [post], [folded, ...scalars]);
+            store(value);
+            b.release(value);
+          }
+          advance(b, state, code.lanes * code.stateBytes);
+          advance(b, left, -code.lanes);
+        },
+      );
+    // Results may have more lanes than states (places of float64 extremes are int32): a full store needs room for all.
+    b.get(step)
+      .i32(bytes)
+      .op('i32.eq')
+      .if(() =>
+        whileLeft(lanesOf(compute), (value) => {
+          storeVector(b, out, compute, sort, value, place);
+          advance(b, place, code.lanes * bytes);
+        }),
+      );
+    whileLeft(1, (value) => {
+      storeStrided(b, out, compute, sort, value, place, step, left);
+      b.get(place).get(step).i32(code.lanes).op('i32.mul', 'i32.add').set(place);
+    });
     b.get(states).get(outputs).i32(code.stateBytes).op('i32.mul', 'i32.add').set(states);
     advance(b, places, batchStep);
     b.release(state, left, place);

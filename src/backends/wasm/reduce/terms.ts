@@ -13,7 +13,7 @@ import { asMask, asValue, type ReduceSpec } from './kernels.ts';
 const MOST_TERMS = 4;
 const FEWEST_ELEMENTS = 2 ** 13;
 /** The same where terms do not lie side by side, and take a few instructions. */
-const MOST_APART = 8;
+const MOST_APART = 16;
 const MOST_WEIGHT = 8;
 const FEWEST_APART = 2 ** 15;
 
@@ -99,9 +99,12 @@ export class Terms {
     };
     // A sum begins with 0: of zeros below zero it is one above.
     const first = fold === 'sum' ? binary('add', 0, term(0)) : term(0);
-    const folded = Array.from({ length: terms - 1 }, (_, k) => term(k + 1)).reduce(join, first);
+    let folded = [first, ...Array.from({ length: terms - 1 }, (_, k) => term(k + 1))];
+    // Neighbours join each other, so that errors are those of a few additions.
+    while (folded.length > 1)
+      folded = folded.flatMap((x, k) => (k % 2 > 0 ? [] : k + 1 < folded.length ? join(x, folded[k + 1]) : x));
     const further = Array.from({ length: postScalars }, (_, k) => arg(args + k));
-    const outs = substitute({ name, args: [], outs: [post ?? arg(0)] }, [folded, ...further]);
+    const outs = substitute({ name, args: [], outs: [post ?? arg(0)] }, [...folded, ...further]);
     const dtypes = [
       ...ins.flatMap((t) => (t === 'scalar' ? [t] : Array.from({ length: terms }, () => t))),
       ...further.map(() => 'scalar' as const),
