@@ -27,10 +27,12 @@ const catOp: Op<CatAttrs> = defineOp({
     for (const d of dims) shape[d] = inputs.reduce((total, x) => total + x.shape[d], 0);
     const y = (dims.length === 1 ? fresh : zeros)(shape, inputs[0].dtype);
     let start = 0;
-    for (const x of inputs) {
-      copyKernel(x.dtype, y.dtype).run([alias(y, x.shape, y.strides, start)], [x]);
+    const parts = inputs.map((x) => {
+      const part = alias(y, x.shape, y.strides, start);
       for (const d of dims) start += x.shape[d] * y.strides[d];
-    }
+      return part;
+    });
+    copyKernel(y.dtype, y.dtype).runEach(parts, inputs);
     return y;
   },
   vjp: {
@@ -118,9 +120,8 @@ const stackOp: Op<StackAttrs> = defineOp({
     const { shape, dtype } = inputs[0];
     const y = fresh(shape.toSpliced(dim, 0, inputs.length), dtype);
     const strides = y.strides.toSpliced(dim, 1);
-    inputs.forEach((x, i) => {
-      copyKernel(dtype, dtype).run([alias(y, shape, strides, i * y.strides[dim])], [x]);
-    });
+    const parts = inputs.map((_, i) => alias(y, shape, strides, i * y.strides[dim]));
+    copyKernel(dtype, dtype).runEach(parts, inputs);
     return y;
   },
   vjp: {

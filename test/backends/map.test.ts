@@ -285,6 +285,33 @@ describe('layouts', () => {
   });
 });
 
+describe('copies of several operands', () => {
+  const dims = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 3 });
+  const some = fc.array(
+    dims.chain((shape) =>
+      fc.record({ shape: fc.constant(shape), out: layoutOf(shape.length), x: layoutOf(shape.length) }),
+    ),
+    { minLength: 1, maxLength: 4 },
+  );
+  const copy = new MapKernel(fn(1, arg(0)), 'f32', ['float32'], ['float32']);
+
+  it('arrive at their places and touch nothing else, those that lie like the one before, too', () => {
+    fc.assert(
+      fc.property(some, (parts) => {
+        const all = parts.flatMap((part) => [part, part]);
+        const ins = all.map(({ shape, x }, i) => lay('float32', shape, range(numel(shape), 100_000 * i), x));
+        const outs = all.map(({ shape, out }) => lay('float32', shape, range(numel(shape)), out));
+        const untouched = outs.map(guard);
+        copy.runEach(outs, ins);
+        outs.forEach((out, i) => {
+          expect(values(out)).toEqual(values(ins[i]));
+          expect(untouched[i]()).toBe(true);
+        });
+      }),
+    );
+  });
+});
+
 describe('operands', () => {
   it('takes numbers for scalars', () => {
     for (const [dtype, compute, c] of [

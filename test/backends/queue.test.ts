@@ -10,6 +10,7 @@ import {
   randn,
   setCacheLimit,
   setNumThreads,
+  stack,
   type Tensor,
   tensor,
   zeros,
@@ -182,6 +183,7 @@ const programs: Readonly<Record<string, () => Tensor>> = {
   'an outer product': () => a.select(0, 0).outer(b.flatten()),
   lines: () => cat([a.softmax(1).flatten(), F.layerNorm(a, [23]).flatten(), a.logSoftmax(0).flatten()]),
   'moves along indices': () => a.indexSelect(0, a.argsort(0).select(1, 0)),
+  'parts of a join': () => cat([...a.chunk(3, 0), ...stack(a.slice(0, 0, 4).unbind(0)).split([1, 2, 1])]),
   'scans and sorts': () => cat([a.cumsum(1), a.sort(1).values]),
   'a convolution': () => F.maxPool2d(F.conv2d(image, filters, null, { padding: 1 }).relu(), 2),
   'changes in place': () => {

@@ -16,6 +16,7 @@ import {
   randn,
   setDeterministic,
   setNumThreads,
+  stack,
   type Tensor,
   tensor,
 } from 'nabla';
@@ -61,6 +62,11 @@ const work: Readonly<Record<string, () => Tensor>> = {
   'map of integers': () => whole.mul(3),
   'map with a negative zero': () => cat([long.mul(0).fill_(-0), long.square().mul(-0)]).reciprocal(),
   'map with truth values': () => long.gt(0.3).logicalNot(),
+  'many parts of a join': () => {
+    const parts = gates.split(7, 0);
+    const turned = gates.slice(0, 0, 300).reshape([302, 300]).T.split(50, 0) as Tensor[];
+    return cat([...parts.slice(0, -1), ...turned, ...stack(parts.slice(0, -1), 1).unbind(1), gates.slice(0, 0, 0)]);
+  },
   'map in place': () => long.clone().mul_(1.5),
   'map of two tensors in place': () => long.clone().mul_(long).sub_(long),
   'map in place over a part of its operand': () => {

@@ -29,7 +29,7 @@ import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
 import { callInTurn, isBusy } from './threads/queue.ts';
-import { deal, inPieces, pieceOf } from './threads/share.ts';
+import { deal, inPieces, isWorthCutting, pieceOf, type Run } from './threads/share.ts';
 import { transposeKernel } from './transpose.ts';
 import { hasFunctions, weight } from './weight.ts';
 
@@ -85,6 +85,32 @@ function joinedTruths(e: Expr, ins: readonly unknown[]): readonly [op: LogicOp |
   if (e.op !== 'eq' && e.op !== 'ne') return null;
   if (ins.length === 1) return e.op === 'eq' && isZero(e.b) ? [undefined, true] : null;
   return ins.every((d) => d === 'bool') && argument(e.a) + argument(e.b) === 1 ? ['xor', e.op === 'eq'] : null;
+}
+
+/** How elements that lie in some way are gone through by one call, which takes so many steps. */
+interface Way {
+  readonly kernel: WasmFunction;
+  readonly turns: number;
+  readonly block: number;
+  readonly of: number;
+}
+
+const lieAlike = (a: Strided, b: Strided): boolean => sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides);
+
+/** Copies operands from one to another in such ways. */
+function copyAll(
+  ways: readonly Way[],
+  outs: readonly Strided[],
+  ins: readonly Strided[],
+  run: Run | null = null,
+  from = 0,
+  end = outs.length,
+): void {
+  for (let i = from; i < end; i++) {
+    const { kernel, turns, block } = ways[i];
+    if (run === null) kernel(turns, place(outs[i]), place(ins[i]), block);
+    else run(kernel, turns, place(outs[i]), place(ins[i]), block);
+  }
 }
 
 class Compiled {
@@ -205,6 +231,44 @@ export class MapKernel {
       // A number stays as it is: −0 + 0 is 0.
       args: [count, ...starts.map((start, i) => (moves[i] === 0 ? start : start + at * moves[i]))],
     }));
+  }
+
+  /**
+   * Copies several operands to places that do not overlap, as one launch: what is found out about one is good for those
+   * behind it that lie alike.
+   */
+  runEach(outs: readonly Strided[], ins: readonly Strided[]): void {
+    beginLaunchBeside();
+    const ways: Way[] = [];
+    let of = 0;
+    for (let i = 0; i < outs.length; i++) {
+      const alike = i > 0 && lieAlike(outs[i], outs[i - 1]) && lieAlike(ins[i], ins[i - 1]);
+      const way = alike ? ways[i - 1] : this.#wayOf(outs[i], ins[i]);
+      if (way === null) {
+        for (let k = 0; k < outs.length; k++) this.run([outs[k]], [ins[k]]);
+        return;
+      }
+      ways.push(way);
+      of += way.of;
+    }
+    if (!isWorthCutting(of) && !isBusy()) copyAll(ways, outs, ins);
+    else deal(of, outs.length, (run, from, end) => copyAll(ways, outs, ins, run, from, end));
+  }
+
+  /** How to copy one by a single call; null where that is worth being cut, or takes more than one, or none. */
+  #wayOf(out: Strided, x: Strided): Way | null {
+    const n = numel(out.shape);
+    const of = n * this.#steps;
+    if (n === 0 || isWorthCutting(of)) return null;
+    const repeated = flatness([out], [x], n);
+    if (repeated >= 0) return { kernel: this.flat(repeated), turns: n, block: 0, of };
+    const tensors = [out, x];
+    for (const t of tensors) address(t.storage);
+    findLoops(out.shape, tensors);
+    if (loopAcross(tensors, 1, FEWEST_COPIED) >= 0 || innermostTile(2) > 0) return null;
+    const depth = Math.max(0, loopCount - 1);
+    const kernel = this.#variant(depth, tensors, 1);
+    return { kernel, turns: loopCount === 0 ? 1 : sizes[depth], block: this.#block(depth, 2, sizes[0]), of };
   }
 
   #runNested(outs: readonly Strided[], ins: readonly Input[]): void {

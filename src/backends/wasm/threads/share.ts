@@ -43,13 +43,16 @@ const MOST_PIECES = 256;
 /** Units of a call, at most: kernels count them in 32 bits, with a sign. */
 const MOST_UNITS = 2 ** 30;
 
+/** Whether a piece of work of so many steps may be shared. */
+export const isWorthCutting = (steps: number): boolean => steps >= 2 * FEWEST_STEPS;
+
 /**
  * How many units a piece of work has that is shared (a multiple of `multiple`), where a unit takes so many
  * steps; as many as there are (and one call counts) if it is not worth it, or nobody is there to share it with.
  */
 export function pieceOf(units: number, steps: number, multiple = 1): number {
   const all = units * steps;
-  if (all < 2 * FEWEST_STEPS || units < 2 * multiple || !canShare(all)) return Math.min(units, MOST_UNITS);
+  if (!isWorthCutting(all) || units < 2 * multiple || !canShare(all)) return Math.min(units, MOST_UNITS);
   const wanted = Math.max(tasksWanted(), all / MOST_STEPS);
   const most = Math.floor(Math.min(MOST_PIECES, wanted, all / FEWEST_STEPS, units / multiple));
   // As many for each thread, so that none stands by for the last.
