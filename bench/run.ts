@@ -6,7 +6,7 @@
  *     npm run bench -- --only 'sum 1k'     the case of this name; may be given several times
  *     npm run bench -- --quick             everything once and briefly, to see that it runs; nothing is written
  *     npm run bench -- types               what compile-time shapes cost the type checker
- *     npm run bench -- --threads 1         the cases on one thread
+ *     npm run bench -- --threads 2         the cases on so many threads; nothing is written
  *     npm run bench -- --rounds 5 --time 500 --no-peers
  */
 import { spawnSync } from 'node:child_process';
@@ -68,20 +68,22 @@ async function startPeers(versions: Record<string, string>): Promise<{ name: str
 }
 
 async function benchCases(): Promise<void> {
-  const chosen = ({ name }: { readonly name: string }): boolean =>
-    (words.length === 0 && options.only.length === 0) ||
-    words.some((word) => name.includes(word)) ||
-    options.only.includes(name);
-  const inProcess = cases.filter(
-    (c) => chosen(c) && (options.threads === undefined || Number(options.threads) === (c.threads ?? 1)),
-  );
+  const named = words.length > 0 || options.only.length > 0;
+  const chosen = ({ name, threads = 1 }: { readonly name: string; readonly threads?: number }): boolean =>
+    (!named || words.some((word) => name.includes(word)) || options.only.includes(name)) &&
+    (options.threads === undefined || Number(options.threads) === threads);
+  const inProcess = cases.filter(chosen);
   const atStart = startupCases.filter(chosen);
   const all = [...inProcess, ...atStart].map((c) => ({
     ...c,
     rounds: [] as number[][],
     peers: {} as Record<string, (readonly number[])[]>,
   })) satisfies Measured[];
-  if (all.length === 0) throw new Error(`no case is called ${[...words, ...options.only].join(' or ')}`);
+  if (all.length === 0) {
+    const called = named ? ` is called ${[...words, ...options.only].join(' or ')}` : '';
+    const on = options.threads === undefined ? '' : ` on ${options.threads} threads`;
+    throw new Error(`no case${called}${on}`);
+  }
   const loadBefore = loadNow();
   await buildAll();
 
@@ -120,7 +122,7 @@ async function benchCases(): Promise<void> {
   );
   console.log(text(table));
   console.log(`\n${summary(table)}`);
-  if (words.length === 0 && options.only.length === 0 && !options.quick) save(table, m);
+  if (!named && options.threads === undefined && !options.quick) save(table, m);
 }
 
 if (words.length === 1 && words[0] === 'types') await benchTypes(rounds);
