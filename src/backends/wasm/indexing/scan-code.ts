@@ -253,9 +253,11 @@ export function beginTurns(b: FunctionBody, compute: Compute, turn: Local, from?
   b.set(turn);
 }
 
-export function nextTurn(b: FunctionBody, compute: Compute, turn: Local): void {
-  if (compute === 'f64') b.get(turn).i64x2(1n).op('i64x2.add').set(turn);
-  else b.get(turn).i32x4(1).op('i32x4.add').set(turn);
+/** turn ← so many turns later. */
+export function nextTurn(b: FunctionBody, compute: Compute, turn: Local, turns = 1): void {
+  b.get(turn);
+  if (compute === 'f64') b.i64x2(BigInt(turns)).op('i64x2.add').set(turn);
+  else b.i32x4(turns).op('i32x4.add').set(turn);
 }
 
 export function codeOf(scan: Scan, compute: Compute): ScanCode {

@@ -135,9 +135,13 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
         b.get(unchanged);
       },
       () => {
-        for (const [k, place] of [to, toIndex].entries()) b.get(place).get(wide[k]).mem('v128.store');
-        for (const place of [to, at, toIndex]) advance(b, place, 16);
-        b.get(turn).i32x4(lanes).op('i32x4.add').set(turn);
+        b.get(to).get(wide[0]).mem('v128.store').get(toIndex);
+        pushIndices(b, compute, wide[1]);
+        if (compute === 'f64') b.laneMem('v128.store64_lane', 0);
+        else b.mem('v128.store');
+        for (const place of [to, at]) advance(b, place, 16);
+        advance(b, toIndex, 4 * lanes);
+        nextTurn(b, compute, turn, lanes);
         advance(b, left, -lanes);
       },
     );
@@ -146,7 +150,7 @@ function alongFunction({ scan, from, out }: ScanSpec, unit: boolean): FunctionBo
     beginOr(b, code, compute, begin, wide);
     beginTurns(b, compute, turn, first);
     times(b, left, () => {
-      if (unit && code.leaves !== undefined && compute !== 'f64' && dtypeInfo(from).bytes === 4) passOver(code.leaves);
+      if (unit && code.leaves !== undefined && dtypeInfo(from).bytes * lanes === 16) passOver(code.leaves);
       loadSplat(b, from, compute, at);
       b.set(x);
       if (code.takesSecond) {
