@@ -8,38 +8,40 @@ import { type Lanes, multiplyAdd } from '../gemm-tile.ts';
 import { LINE } from '../room.ts';
 import { putSums } from './strip-kernels.ts';
 
-/** How windows lie: taps down and across, and strides. */
+/** How windows lie: taps down, and across from a first place on, in one lattice of results or two that alternate; and strides. */
 export interface BandWindows {
-  readonly taps: readonly [down: number, across: number];
+  readonly down: number;
+  readonly across: readonly (readonly [first: number, taps: number])[];
   readonly stride: readonly [down: number, across: number];
 }
 
 /** Lines of the source that are loaded before a way out. */
 const TOGETHER = 3;
-/** Lines of a tile, at most. */
-export const BAND_LINES = 8;
+/** Vectors of a tile, at most. */
+export const BAND_VECTORS = 8;
 
 /**
  * `(panel, base, tiles, count, c, row, pitch, phase, line, bias, never, groups, aStep, baseStep)`: c[i][x] = bias +
  * Σ panel[k][l] · (source line s i + k, place x + l) for `count` tiles of so many lines by a vector of places: words for
  * where each begins, in the source from `base` on and in the result from `c` on. Lines are `pitch` bytes apart in the
  * source and `line` in the result; places that are alike modulo the stride lie side by side, those of the next kind
- * `phase` bytes on. `never` is zero. The same again for every group, whose operands are steps further on.
+ * `phase` bytes on. Of two lattices the weights follow each other, and results are woven. `never` is zero. The same again
+ * for every group, whose operands are steps further on.
  */
-export function emitBand(lanes: Lanes, { taps, stride }: BandWindows, height: number): FunctionBody {
+export function emitBand(lanes: Lanes, { down, across, stride }: BandWindows, height: number): FunctionBody {
   const b = new FunctionBody('band', new Array(14).fill('i32'), []);
   const [panel, base, allTiles, allCount, c, row, pitch, phase, line, bias, never, groups, aStep, baseStep] =
     b.params as Locals<14>;
-  const [down, across] = taps;
-  const acc = Array.from({ length: height }, () => b.local('v128'));
+  const lattices = across.map(() => Array.from({ length: height }, () => b.local('v128')));
   const weights = Array.from({ length: down }, () => b.local('v128'));
   const sources = Array.from({ length: (height - 1) * stride[0] + down }, () => b.local('i32'));
   const [tiles, count, to] = Array.from({ length: 3 }, () => b.local('i32')) as Locals<3>;
   const window = b.local('v128');
-  const tap = (across: number, place: number): void => {
+  /** Weights from the element `first` on, `pitch` apart. */
+  const tap = (acc: readonly Local[], first: number, pitch: number, place: number): void => {
     weights.forEach((weight, k) => {
       b.get(panel)
-        .mem(lanes.splat, (k * taps[1] + across) * lanes.bytes)
+        .mem(lanes.splat, (first + k * pitch) * lanes.bytes)
         .set(weight);
     });
     sources.forEach((source, i) => {
@@ -54,28 +56,53 @@ export function emitBand(lanes: Lanes, { taps, stride }: BandWindows, height: nu
       });
     });
   };
+  const halves = [0, lanes.count / 2].map((half) =>
+    Array.from({ length: 16 }, (_, i) => {
+      const lane = Math.floor(i / lanes.bytes);
+      return 16 * (lane % 2) + (half + Math.floor(lane / 2)) * lanes.bytes + (i % lanes.bytes);
+    }),
+  );
   times(b, groups, () => {
     b.get(allTiles).set(tiles).get(allCount).set(count);
     times(b, count, () => {
-      for (const sum of acc) b.get(bias).mem(lanes.splat).set(sum);
+      for (const sum of lattices.flat()) b.get(bias).mem(lanes.splat).set(sum);
       sources.forEach((source, i) => {
         if (i === 0) b.get(base).get(tiles).mem('i32.load');
         else b.get(sources[i - 1]!).get(pitch);
         b.op('i32.add').set(source);
       });
       b.block(() => {
-        for (let first = 0; first < Math.min(across, stride[1]); first++) {
-          if (first > 0) for (const source of sources) advance(b, source, phase);
-          for (let t = first; t < across; t += stride[1]) {
-            if (t > 0) b.get(never).i32(t).op('i32.eq').brIf(0);
-            tap(t, (t - first) / stride[1]);
+        let before = 0;
+        across.forEach(([from, taps], l) => {
+          for (let first = 0; first < Math.min(taps, stride[1]); first++) {
+            if (first > 0) for (const source of sources) advance(b, source, phase);
+            for (let t = first; t < taps; t += stride[1]) {
+              if (l + t > 0)
+                b.get(never)
+                  .i32(t + 1)
+                  .op('i32.eq')
+                  .brIf(0);
+              tap(lattices[l]!, before + t, taps, from + (t - first) / stride[1]);
+            }
           }
-        }
+          before += down * taps;
+        });
       });
       b.get(c).get(tiles).mem('i32.load', 4).op('i32.add').set(to);
-      acc.forEach((sum, i) => {
+      lattices[0]!.forEach((sum, i) => {
         if (i > 0) advance(b, to, line);
-        b.get(to).get(sum).mem('v128.store');
+        const other = lattices[1]?.[i];
+        if (other === undefined) b.get(to).get(sum).mem('v128.store');
+        else
+          halves.forEach(
+            (half, h) =>
+              void b
+                .get(to)
+                .get(sum)
+                .get(other)
+                .shuffle(half)
+                .mem('v128.store', 16 * h),
+          );
       });
       advance(b, tiles, 8);
     });

@@ -101,7 +101,7 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
       return (rows, pitch) => functions(stripName(rows, pitch));
     },
     band: (windows, height) =>
-      known(`${windows.taps} ${windows.stride} ${height}`, () => emitBand(lanes, windows, height)),
+      known(`${Object.values(windows).join(' ')} ${height}`, () => emitBand(lanes, windows, height)),
     stripGradient: (taps, rows, lines) => gradients(gradientName(taps, rows, lines)),
     columnGradient: (...of) => known(`${of}`, () => emitColumnGradient(lanes, ...of)),
   };

@@ -24,7 +24,7 @@ const FEW_ROWS = 16;
 /** With fewer places than this in an image, those of several images are columns of one product. */
 const FEW_PLACES = 32;
 const PLACES_TOGETHER = 256;
-/** The same for products by the system's BLAS, which packs its weights for each. */
+/** The same for products by the system's BLAS, which packs its weights for each; with wide vectors however few rows there are. */
 const NATIVE_FEW_PLACES = 100;
 /** Bytes of a frame that holds several groups. */
 const FRAME_BYTES = 1 << 22;
@@ -82,7 +82,8 @@ export function products(task: Task, parts: readonly Part[]): void {
   if (inner.length === 0 || images * outChannels === 0) return;
   const places = Math.max(...inner.map((part) => product(part.sizes)));
   const alone = nativeForParts(task, inner, 1);
-  const few = alone === null ? FEW_PLACES : Math.max(FEW_PLACES, Math.min(NATIVE_FEW_PLACES, outChannels / groups / 2));
+  const ofRows = alone?.wide ? NATIVE_FEW_PLACES : Math.min(NATIVE_FEW_PLACES, outChannels / groups / 2);
+  const few = alone === null ? FEW_PLACES : Math.max(FEW_PLACES, ofRows);
   const together = places < few ? evenLots(images, Math.ceil(PLACES_TOGETHER / places)) : 1;
   const wave = groupsTogether(groups, channels, source, together);
   const native = alone ?? nativeForParts(task, inner, together);

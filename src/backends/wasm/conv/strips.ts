@@ -9,7 +9,7 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import type { Operand, Plan } from '../plan.ts';
 import { OwnRooms } from '../threads/own.ts';
 import { type Run, tasksAmong, tasksWanted } from '../threads/share.ts';
-import { BAND_LINES } from './band-kernels.ts';
+import { BAND_VECTORS } from './band-kernels.ts';
 import { type Frame, frameOf, isFramed, placesIn } from './frame.ts';
 import { convKernels } from './kernels.ts';
 import { type Manner, mover } from './move.ts';
@@ -91,20 +91,26 @@ function tilesOf(
   return { table: plan.place(words), count: words.length / (2 * vectors) };
 }
 
-/** The weights of groups of one row for the taps of a part, one after the other. */
+/** The weights of groups of one row for the taps of parts, one after the other. */
 function loneWeights(
   gemm: GemmKernels,
   { plan, source, weight, groups, channelStep, groupStep }: Task,
-  { taps }: Part,
+  parts: readonly Part[],
 ): number {
   const channels = source.shape[1] / groups;
-  const shape = [groups, channels, ...taps.map((list) => list.length)];
-  const to = plan.room(product(shape) * gemm.bytes);
-  const strides = shape.map((_, d) => product(shape.slice(d + 1)));
-  const tapSteps = taps.map((list, d) => (list.length > 1 ? list[1] - list[0] : 1) * weight.strides[d + 2]);
-  const first = taps.reduce((sum, list, d) => sum + list[0] * weight.strides[d + 2], 0);
-  const move = mover(plan, 'put', weight.dtype, shape, strides, [groupStep, channelStep, ...tapSteps]);
-  move(plan.call, to, weight.at + first * gemm.bytes);
+  const counts = parts.map(({ taps }) => channels * product(taps.map((list) => list.length)));
+  const step = counts.reduce((sum, n) => sum + n, 0);
+  const to = plan.room(groups * step * gemm.bytes);
+  let behind = to;
+  parts.forEach(({ taps }, i) => {
+    const shape = [groups, channels, ...taps.map((list) => list.length)];
+    const strides = [step, ...shape.slice(1).map((_, d) => product(shape.slice(d + 2)))];
+    const tapSteps = taps.map((list, d) => (list.length > 1 ? list[1] - list[0] : 1) * weight.strides[d + 2]);
+    const first = taps.reduce((sum, list, d) => sum + list[0] * weight.strides[d + 2], 0);
+    const move = mover(plan, 'put', weight.dtype, shape, strides, [groupStep, channelStep, ...tapSteps]);
+    move(plan.call, behind, weight.at + first * gemm.bytes);
+    behind += counts[i] * gemm.bytes;
+  });
   return to;
 }
 
@@ -137,42 +143,54 @@ type Strips = (
   height: number,
 ) => void;
 
-/** By bands of lines, if it is of windows over a plane, with one channel on each side. */
-function bandsOf({ gemm, task, frame, starts }: Prepared, part: Part, pitch: number, row: number): Strips | null {
+/** By bands of lines, if it is of windows over a plane, with one channel on each side: a part, or two that alternate along lines. */
+function bandsOf(
+  { gemm, task, frame, starts }: Prepared,
+  parts: readonly Part[],
+  pitch: number,
+  row: number,
+): Strips | null {
   const { plan, out, source, groups, phases } = task;
   const { bytes, lanes } = gemm;
+  const [part, other] = parts;
   const [height, width] = part.sizes;
   const stride = (part.columns[0][1] ?? 0) - part.columns[0][0];
-  const lines = Math.ceil(height / Math.ceil(height / BAND_LINES));
-  const sorted = part.reach.every((list) => areApart(list, 1));
+  const lines = Math.ceil(height / Math.ceil((height * parts.length) / BAND_VECTORS));
   const fits =
     part.sizes.length === 2 &&
     out.shape[1] === groups &&
     source.shape[1] === groups &&
-    lines >= FEWEST_LINES &&
+    lines * parts.length >= FEWEST_LINES &&
     stride <= WIDEST_STRIDE &&
     phases <= WIDEST_STRIDE &&
-    product(part.taps.map((list) => list.length)) <= MOST_IN_BANDS &&
-    part.taps[0].length > 1 &&
-    (sorted || part.reach.every((list) => areApart(list, -1)));
+    (other === undefined ? part.taps[0].length > 1 : width === other.sizes[1]) &&
+    parts.every(
+      ({ taps, reach }) =>
+        product(taps.map((list) => list.length)) <= MOST_IN_BANDS &&
+        [1, -1].some((way) => reach.every((list) => areApart(list, way))),
+    );
   if (!fits) return null;
-  const [down, across] = part.taps.map((list) => list.length);
+  const corners = parts.map(({ columns, reach }) => reach.map((list, d) => columns[d][0] + Math.min(...list)));
+  const left = Math.min(...corners.map((corner) => corner[1]));
   const words: number[] = [];
-  const first = part.reach.map((list) => Math.min(...list));
   for (let y = 0; y < height; y += lines) {
     const i = Math.min(y, height - lines);
     for (let x = 0; x < width; x += lanes.count) {
       const j = Math.min(x, width - lanes.count);
-      const at = [i, j].reduce((sum, n, d) => sum + frame.offset(part.columns[d][n] + first[d], d), 0);
-      words.push(at, (i * pitch + j) * bytes);
+      const at = frame.offset(corners[0][0] + stride * i, 0) + frame.offset(left + phases * j, 1);
+      words.push(at, (i * pitch + j * parts.length) * bytes);
     }
   }
   const [tiles, count] = [plan.place(words), words.length / 2];
-  const ordered = sorted ? part : { ...part, taps: part.taps.map((list) => list.toReversed()) };
+  const isSorted = ({ reach }: Part): boolean => reach.every((list) => areApart(list, 1));
+  const ordered = parts.map((p) => (isSorted(p) ? p : { ...p, taps: p.taps.map((list) => list.toReversed()) }));
   const weights = loneWeights(gemm, task, ordered);
-  const kernel = convKernels(gemm).band({ taps: [down, across], stride: [stride, phases] }, lines);
+  const down = part.taps[0].length;
+  const across = parts.map(({ taps }, l) => [corners[l][1] - left, taps[1].length] as const);
+  const kernel = convKernels(gemm).band({ down, across, stride: [stride, phases] }, lines);
   const phase = phases > 1 ? frame.offset(1, 1) : 0;
-  const [step, channel] = [down * across * bytes, frame.channel];
+  const step = down * across.reduce((sum, [, taps]) => sum + taps, 0) * bytes;
+  const { channel } = frame;
   return (run, _t, base, c, group, some) => {
     const [a, from, bias] = [weights + group * step, base + group * channel, starts + group * bytes];
     run(kernel, a, from, tiles, count, c, row, frame.spatial[0], phase, pitch * bytes, bias, 0, some, step, channel);
@@ -181,14 +199,14 @@ function bandsOf({ gemm, task, frame, starts }: Prepared, part: Part, pitch: num
 
 /** A part with lines `pitch` places apart in rows of the result, of `row` bytes; results begin with what is at `starts`. */
 function stripsOf({ gemm, task, frame, starts }: Prepared, part: Part, pitch: number, row: number): Strips {
-  const bands = bandsOf({ gemm, task, frame, starts }, part, pitch, row);
+  const bands = bandsOf({ gemm, task, frame, starts }, [part], pitch, row);
   if (bands !== null) return bands;
   const { bytes, lanes } = gemm;
   const { plan, out, source, groups } = task;
   const [rows, channels] = [out.shape[1] / groups, source.shape[1] / groups];
   const k = channels * product(part.taps.map((t) => t.length));
   const weights = rows > 1 ? weightPanels(gemm, task, part, true) : null;
-  const lone = weights === null ? loneWeights(gemm, task, part) : 0;
+  const lone = weights === null ? loneWeights(gemm, task, [part]) : 0;
   const groupBytes = weights?.groupBytes ?? k * bytes;
   const d = part.reach.length - 1;
   const columns = placesIn(frame, {}, part.columns);
@@ -222,16 +240,18 @@ function stripsOf({ gemm, task, frame, starts }: Prepared, part: Part, pitch: nu
   };
 }
 
-/** Two lattices whose places alternate along lines: they are made apart, in room of each task, and then put together. */
+/** Two lattices whose places alternate along lines: as one band, or made apart, in room of each task, and then put together. */
 function woven(prepared: Prepared, first: Part, second: Part): Strips {
   const { plan, out } = prepared.task;
   const { bytes } = prepared.gemm;
   const { sizes, step } = first;
+  const start = first.start.reduce((sum, n, d) => sum + n * out.strides[d + 2] * bytes, 0);
+  const bands = bandsOf(prepared, [first, second], step[0] * out.strides[2], out.strides[1] * bytes);
+  if (bands !== null) return (run, t, base, c, ...rest) => bands(run, t, base, c + start, ...rest);
   const lines = sizes.slice(0, -1);
   const pitch = sizes.at(-1) as number;
   const row = product(lines) * pitch * bytes;
   const [one, other] = [first, second].map((part) => stripsOf(prepared, part, pitch, row));
-  const start = first.start.reduce((sum, n, d) => sum + n * out.strides[d + 2] * bytes, 0);
   const rooms = roomsOf(plan);
   const width = second.sizes.at(-1) as number;
   const to = out.strides.slice(1).map((stride, d) => stride * (d === 0 ? 1 : step[d - 1]));

@@ -131,7 +131,7 @@ export function weightProducts(task: WeightTask): void {
       sizes.map((n, d) => steps(n, stride[d])),
     ),
   };
-  const sum = sumsBy(plan, gemm, native, operands, parts);
+  const sum = sumsBy(plan, gemm, native, operands, parts > 1 ? NATIVE_PIECES : groups);
   /** A lot of images, numbered from the first one that lies in the frame at `base`; its sums go to those of its part. */
   const sumLot = (by: Run | null, t: number, first: number, lot: number, base: number, g: number): void => {
     const n = first + lot * together;
@@ -166,25 +166,25 @@ export function weightProducts(task: WeightTask): void {
   for (const more of sumsOf.slice(1)) plan.call(gemm.add, more, c, rows * count);
 }
 
-function sumsBy(plan: Plan, gemm: GemmKernels, native: NativeGemm | null, operands: Sums, parts: number): SumProducts {
-  if (native !== null) return nativeProducts(plan, gemm, native, operands, parts);
+function sumsBy(plan: Plan, gemm: GemmKernels, native: NativeGemm | null, operands: Sums, units: number): SumProducts {
+  if (native !== null) return nativeProducts(plan, gemm, native, operands, units);
   return operands.rows < FEW_ROWS ? innerProducts(plan, gemm, operands) : packedProducts(plan, gemm, operands);
 }
 
-/** Into how many pieces a product is cut for a library, and the fewest columns or rows of one. */
+/** Into how many pieces all products are cut for a library, about, and the fewest columns or rows of one. */
 const NATIVE_PIECES = 8;
 const NATIVE_FEWEST = 64;
 
 /**
  * By the system's BLAS: a stretch of places after the other is laid out, of some columns or rows at a time unless
- * there are parts for threads to share.
+ * threads have `units` enough to share.
  */
 function nativeProducts(
   plan: Plan,
   gemm: GemmKernels,
   native: NativeGemm,
   { rows, count, rowStep, ...of }: Sums,
-  parts: number,
+  units: number,
 ): SumProducts {
   const { bytes } = gemm;
   const resultRows = Int32Array.from(steps(rows, rowStep));
@@ -197,7 +197,7 @@ function nativeProducts(
   // Rows only where nothing is laid out again for each piece of them.
   const cutsRows = whole && rows > count;
   const cut = cutsRows ? rows : count;
-  const pieces = parts > 1 ? 1 : Math.max(1, Math.min(NATIVE_PIECES, Math.floor(cut / NATIVE_FEWEST)));
+  const pieces = Math.max(1, Math.min(Math.floor(NATIVE_PIECES / units), Math.floor(cut / NATIVE_FEWEST)));
   const widest = cutsRows ? count : UNIT * Math.ceil(count / UNIT / pieces);
   const together = columnsTogether(widest, bytes);
   const [roomsOfResults, roomsOfWindows] = [roomsOf(plan), roomsOf(plan)];
