@@ -1,5 +1,6 @@
 import { free, releaseHeld } from '../backends/wasm/heap.ts';
 import { gradientNode, isLost, retainAt, sync } from '../core/apply.ts';
+import { kindOf } from '../core/arguments.ts';
 import { isFloat } from '../core/dtype.ts';
 import { dtypeAt, GradientEdge, isTracked, levelAt, type Place, shapeAt } from '../core/edge.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
@@ -28,8 +29,6 @@ export const list = <T>(x: OneOrMany<T>): readonly T[] => (Array.isArray(x) ? (x
 function isPlace(x: unknown): x is Place {
   return isTensor(x) || x instanceof GradientEdge;
 }
-
-const kindOf = (x: unknown): string => (x === null ? 'null' : typeof x);
 
 function checkRoots(roots: readonly Place[]): void {
   if (roots.length === 0) throw new ArgumentError('backward: expected at least one tensor to differentiate');

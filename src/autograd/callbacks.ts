@@ -1,4 +1,5 @@
-import { ArgumentError, AutogradError } from '../core/errors.ts';
+import { checkTypes } from '../core/arguments.ts';
+import { AutogradError } from '../core/errors.ts';
 import { currentPass } from './nesting.ts';
 
 /**
@@ -8,8 +9,7 @@ import { currentPass } from './nesting.ts';
  * @throws {AutogradError} outside a backward pass.
  */
 export function queueCallback(callback: () => void): void {
-  if (typeof callback !== 'function')
-    throw new ArgumentError(`queueCallback: expected a function, got ${typeof callback}`);
+  checkTypes('queueCallback', 'function', { callback });
   const pass = currentPass();
   if (pass === null)
     throw new AutogradError(

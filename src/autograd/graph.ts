@@ -1,4 +1,5 @@
 import { gradientNode, sync } from '../core/apply.ts';
+import { kindOf } from '../core/arguments.ts';
 import { GradientEdge } from '../core/edge.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import { TensorBase } from '../core/tensor.ts';
@@ -20,7 +21,7 @@ export { saveInHalfPrecision, saveOnCpu } from './saved-policies.ts';
  */
 export function getGradientEdge(tensor: Tensor): GradientEdge {
   if (!(tensor instanceof TensorBase))
-    throw new ArgumentError(`getGradientEdge: expected a Tensor, got ${tensor === null ? 'null' : typeof tensor}`);
+    throw new ArgumentError(`getGradientEdge: expected a Tensor, got ${kindOf(tensor)}`);
   if (!sync(tensor).tracked)
     throw new AutogradError(
       'getGradientEdge: It is not possible to get the gradient edge for a Tensor that does not require gradients. Set requiresGrad on what it is computed from.',

@@ -1,3 +1,4 @@
+import { checkTypes } from '../core/arguments.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { enterInference, inferring, isRecordingWished, swapWish } from '../core/inference.ts';
 import { currentScope } from '../core/levels.ts';
@@ -67,6 +68,7 @@ export function enableGrad(body?: AnyMethod, context?: MethodContext): unknown {
 export function setGradEnabled(mode: boolean): GradModeGuard;
 export function setGradEnabled<R>(mode: boolean, body: () => R): R;
 export function setGradEnabled(mode: boolean, body?: () => unknown): unknown {
+  checkTypes('setGradEnabled', 'boolean', { mode });
   return hold('setGradEnabled', recording(mode), body);
 }
 

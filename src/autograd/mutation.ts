@@ -1,5 +1,6 @@
 import type { Storage } from '../backends/wasm/heap.ts';
 import { swapArena } from '../core/arena.ts';
+import { kindOf } from '../core/arguments.ts';
 import { noteChange, setBeforeChange } from '../core/changes.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import { sameShape } from '../core/shape.ts';
@@ -99,7 +100,7 @@ export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
   const list = tensors instanceof TensorBase ? [tensors] : [...tensors];
   for (const t of list) {
     if (!(t instanceof TensorBase))
-      throw new ArgumentError(`incrementVersion: expected a Tensor or several, got ${t === null ? 'null' : typeof t}`);
+      throw new ArgumentError(`incrementVersion: expected a Tensor or several, got ${kindOf(t)}`);
     if (t.wrapped !== null)
       throw new AutogradError('incrementVersion: tensors inside a transformed function have no memory of their own');
     if (isInference(t)) throw new AutogradError('incrementVersion: Inference tensors do not track version counter.');

@@ -1,5 +1,6 @@
 import { gradientNode } from '../core/apply.ts';
 import { swapArena } from '../core/arena.ts';
+import { checkTypes, kindOf } from '../core/arguments.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import type { ForwardMeta } from '../core/forward.ts';
 import { baseScope, type Wrapped } from '../core/levels.ts';
@@ -119,7 +120,7 @@ function unpackValues(hooks: SavedTensorHooks, packed: unknown, node: Node): Ten
   const t = hooks.temporary ? hooks.unpack(packed, node) : outsideArena(() => hooks.unpack(packed, node));
   if (!(t instanceof TensorBase)) {
     throw new ArgumentError(
-      `Output of saved tensor unpack_hook expected to be a Tensor but got result of type ${t === null ? 'null' : typeof t}`,
+      `Output of saved tensor unpack_hook expected to be a Tensor but got result of type ${kindOf(t)}`,
     );
   }
   if (t.wrapped !== null)
@@ -170,9 +171,7 @@ export function savedTensorsHooks<P>(
   unpack: (packed: P) => Tensor,
   body?: () => unknown,
 ): unknown {
-  for (const [name, hook] of Object.entries({ pack, unpack }))
-    if (typeof hook !== 'function')
-      throw new ArgumentError(`savedTensorsHooks: ${name} must be a function, got ${typeof hook}`);
+  checkTypes('savedTensorsHooks', 'function', { pack, unpack });
   const hooks: SavedTensorHooks = { pack: (t) => pack(t as Tensor), unpack: (packed) => unpack(packed as P) };
   return hold('savedTensorsHooks', () => enterHooks(hooks), body);
 }
@@ -186,8 +185,7 @@ export function savedTensorsHooks<P>(
 export function disableSavedTensorsHooks(message: string): Guard;
 export function disableSavedTensorsHooks<R>(message: string, body: () => R): R;
 export function disableSavedTensorsHooks(message: string, body?: () => unknown): unknown {
-  if (typeof message !== 'string')
-    throw new ArgumentError(`disableSavedTensorsHooks: expected a message, got ${typeof message}`);
+  checkTypes('disableSavedTensorsHooks', 'string', { message });
   return hold(
     'disableSavedTensorsHooks',
     () => {

@@ -1,4 +1,5 @@
 import { launching } from '../backends/wasm/threads/pending.ts';
+import { kindOf } from './arguments.ts';
 import { boundView } from './bound-view.ts';
 import { isFloat } from './dtype.ts';
 import { ArgumentError, AutogradError } from './errors.ts';
@@ -40,7 +41,7 @@ export function topLevel(op: string, inputs: readonly Operand[]): Level | null {
 
 function noOperand(op: string, x: unknown): ArgumentError {
   return new ArgumentError(
-    `${op}: expected a Tensor or a number, got ${x === null ? 'null' : Array.isArray(x) ? 'an array; make it a tensor: tensor([…])' : typeof x}`,
+    `${op}: expected a Tensor or a number, got ${kindOf(x)}${Array.isArray(x) ? '; make it a tensor: tensor([…])' : ''}`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { allocate, type Storage } from '../backends/wasm/heap.ts';
 import type { Strided } from '../kernels/strided.ts';
 import { keepInArena } from './arena.ts';
+import { kindOf } from './arguments.ts';
 import { type DType, dtypeInfo } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
 import type { ForwardMeta } from './forward.ts';
@@ -134,7 +135,7 @@ export function isTensor(x: unknown): x is TensorBase {
 /** Refuses arguments that must be tensors and are not. */
 export function checkTensors(op: string, ...xs: readonly unknown[]): void {
   for (const x of xs) {
-    if (!isTensor(x)) throw new ArgumentError(`${op}: expected a Tensor, got ${x === null ? 'null' : typeof x}`);
+    if (!isTensor(x)) throw new ArgumentError(`${op}: expected a Tensor, got ${kindOf(x)}`);
   }
 }
 

@@ -1,3 +1,5 @@
+import { checkTypes } from './arguments.ts';
+
 /**
  * The one channel for what is worth saying and no error. Every kind of warning is given once, as in
  * PyTorch, to the handler that was set or else to the host's console, where there is one.
@@ -34,6 +36,7 @@ export function warnAgain(kind: string, message: () => string): void {
  * given before will be given again to the new handler. Returns the handler that was set.
  */
 export function setWarningHandler(next: WarningHandler | null): WarningHandler | null {
+  if (next !== null) checkTypes('setWarningHandler', 'function', { next });
   const previous = handler;
   handler = next;
   given.clear();
@@ -42,5 +45,6 @@ export function setWarningHandler(next: WarningHandler | null): WarningHandler |
 
 /** Whether warnings are given every time instead of once a kind; off at first. */
 export function setWarnAlways(value: boolean): void {
+  checkTypes('setWarnAlways', 'boolean', { value });
   always = value;
 }

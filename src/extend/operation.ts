@@ -136,7 +136,7 @@ export function defineOperation<
     const given = args[inputs.length] as object | undefined;
     const known = Object.keys(defaults);
     if (given !== undefined && known.length === 0) throw new ArgumentError(`${name}: has no options`);
-    checkOptions(name, given, known);
+    checkOptions(name, given, known, new Map());
     return apply(op, tensors as readonly TensorBase[], { ...defaults, ...given }) as R;
   };
   Object.defineProperty(call, 'name', { value: name });

@@ -67,7 +67,8 @@ function channels<T extends Tensor>(
   lead: number,
   write: boolean,
 ): T {
-  return multiplied(x, factor(perChannel(x, lead), x, settings(op, x, options)), write);
+  const how = settings(op, x, options);
+  return multiplied(x, factor(perChannel(x, lead), x, how), write);
 }
 
 /** How many dimensions lead in a tensor of `rank` dimensions, or of one less without a batch. */

@@ -1,4 +1,5 @@
 /** From a user's function of scalars to a `ScalarFunction`: it is called once, with symbols. */
+import { kindOf } from '../core/arguments.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { arg, type ScalarFunction } from './expr.ts';
 import { Scalar, type ScalarLike, ScalarMask } from './scalar.ts';
@@ -48,5 +49,5 @@ function returned(result: unknown): string {
   if (result instanceof Promise) return 'a promise; the function must not be async';
   if (typeof result === 'number') return `the number ${result}; use the methods of Scalar, not operators or Math`;
   if (Array.isArray(result)) return 'an array without elements';
-  return `${result === null ? 'null' : typeof result}; use the methods of Scalar`;
+  return `${kindOf(result)}; use the methods of Scalar`;
 }

@@ -1,8 +1,8 @@
 import type { DType } from '../core/dtype.ts';
-import type { TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import * as norms from '../ops/linalg/matrix-norms.ts';
 import type { FitMatrix, PerMatrixOf } from '../tensor/matrix-signatures.ts';
-import { checkDType, checkOptions } from '../tensor/options.ts';
+import { checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 const as = (t: TensorBase): Tensor => t as Tensor;
@@ -16,7 +16,6 @@ export interface NormOptions {
 
 function normOptions(op: string, options: object | undefined, known: readonly string[]): void {
   checkOptions(op, options, known);
-  checkDType(op, (options as NormOptions | undefined)?.dtype);
 }
 
 /**
@@ -29,6 +28,7 @@ export function vectorNorm(
   dim?: number | readonly number[],
   options?: { readonly keepdim?: boolean; readonly dtype?: DType },
 ): Tensor {
+  checkTensors('vectorNorm', x);
   return x.norm(ord, dim, options);
 }
 

@@ -4,7 +4,7 @@ import { div, maximum, neg, ops } from '../ops/elementwise.ts';
 import { norm } from '../ops/norm.ts';
 import * as scans from '../ops/scans.ts';
 import * as soft from '../ops/softmax.ts';
-import { checkDType, checkOptions } from '../tensor/options.ts';
+import { checkOptions } from '../tensor/options.ts';
 import type { AllOf, Fit, FitDim, ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { fill, limitOf, type Masking, maskFor, maskOver } from './fill.ts';
@@ -81,7 +81,6 @@ export function logaddexp<X extends Tensor, Y extends Tensor>(
   const other: TensorBase = y as Tensor;
   checkTensors('logaddexp', x, other);
   checkOptions('logaddexp', options, ['inputMask', 'otherMask', 'dtype']);
-  checkDType('logaddexp', options?.dtype);
   const filled = (t: TensorBase, mask: TensorBase | null): TensorBase =>
     fill(t, maskOver('logaddexp', t, mask), limitOf(t.dtype, false));
   const sum = ops.logaddexp.call2(filled(x, options?.inputMask ?? null), filled(other, options?.otherMask ?? null));

@@ -5,7 +5,7 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
 import { where } from '../ops/elementwise.ts';
 import { expand } from '../ops/view.ts';
-import { checkDType, checkOptions } from '../tensor/options.ts';
+import { checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** Which elements take part: truth values that broadcast to the input's shape. All of them by default. */
@@ -24,7 +24,6 @@ export function maskFor(
 ): TensorBase | null {
   checkTensors(op, x);
   checkOptions(op, options, ['mask', 'dtype', ...known]);
-  checkDType(op, options?.dtype);
   return maskOver(op, x, options?.mask ?? null);
 }
 

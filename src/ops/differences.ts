@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
-import type { TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { clone, toDType } from './copy.ts';
 import { zeros } from './create.ts';
 import { add, div, logicalXor, mul, sub } from './elementwise.ts';
@@ -55,6 +55,7 @@ export function diff(
 
 /** Places of samples in the shape they broadcast from: of a vector, along `dim` alone. */
 function placesAlong(op: string, y: TensorBase, x: TensorBase, dim: number): TensorBase {
+  checkTensors(op, x);
   if (y.dtype === 'bool' || x.dtype === 'bool')
     throw new DTypeError(`${op}: received a bool input for \`x\` or \`y\`, but bool is not supported`);
   if (x.shape.length !== 1)

@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { numel, sameShape, shapeText } from '../core/shape.ts';
-import type { TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { contiguous, toDType } from './copy.ts';
 import { full } from './create.ts';
 import { diff } from './differences.ts';
@@ -48,6 +48,7 @@ function edgesOf(
   range: readonly [number, number] | null,
 ): TensorBase {
   if (typeof bins !== 'number') {
+    checkTensors(name, bins);
     if (bins.shape.length !== 1 || bins.count < 2 || bins.dtype !== x.dtype)
       throw new ArgumentError(
         `${name}: torch.histogramdd(): bins tensor should have one dimension, two or more edges and the dtype ${x.dtype} of the input, got shape ${shapeText(bins.shape)} and ${bins.dtype}`,

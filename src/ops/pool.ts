@@ -1,7 +1,7 @@
 import type { Reach } from '../backends/wasm/pool.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, IndexError, ShapeError } from '../core/errors.ts';
-import { type Shape, sameShape, shapeText } from '../core/shape.ts';
+import { checkList, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { Taps } from '../kernels/taps.ts';
 import { vectorOf } from './create.ts';
@@ -104,9 +104,10 @@ export function maxUnpoolNd(
 }
 
 function unpooledSize(op: string, given: Shape, usual: Shape, stride: Shape): Shape {
+  checkList(op, 'outputSize', given);
   const dims = usual.length;
   const size = given.slice(given.length === dims + 2 ? 2 : 0);
-  if (!Array.isArray(given) || size.length !== dims)
+  if (size.length !== dims)
     throw new ArgumentError(
       `${op}: output_size (outputSize) should be a sequence containing ${dims} or ${dims + 2} elements, but it has a length of '${given.length}'`,
     );

@@ -1,5 +1,6 @@
 import { flip as flipKernel, tril as trilKernel, triu as triuKernel } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
+import { checkTypes } from '../core/arguments.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
@@ -156,6 +157,7 @@ function rolled(x: TensorBase, shift: number, dim: number): TensorBase {
 /** Turned by `k` right angles in the plane of two dimensions, from the first towards the second. */
 export function rot90(x: TensorBase, k = 1, dims: readonly number[] = [0, 1]): TensorBase {
   checkTensors('rot90', x);
+  checkTypes('rot90', 'number', { k });
   checkList('rot90', 'dims', dims);
   const rank = x.shape.length;
   if (dims.length !== 2)
@@ -205,7 +207,7 @@ export function tile(x: TensorBase, dims: Shape): TensorBase {
 
 /** Each element as often as `repeats` says, one after the other: along `dim`, or as one row. */
 export function repeatInterleave(x: TensorBase, repeats: TensorBase | number, dim?: number): TensorBase {
-  checkTensors('repeatInterleave', x);
+  checkTensors('repeatInterleave', x, ...(typeof repeats === 'number' ? [] : [repeats]));
   const [from, d] = dim === undefined ? [flatten(x), 0] : [x, wrapDim('repeatInterleave', dim, x.shape.length)];
   const line = from.shape.length === 0 ? reshape(from, [1]) : from;
   const size = line.shape[d];

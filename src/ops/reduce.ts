@@ -27,10 +27,10 @@ export interface ReduceAttrs {
 /** As in PyTorch, an empty list of dimensions means all of them. */
 export function reduceAttrs(op: string, x: TensorBase, dim: Dims, keepdim = false): ReduceAttrs {
   const rank = x.shape.length;
-  const all = dim === undefined || (typeof dim !== 'number' && dim.length === 0);
+  const all = dim === undefined || (Array.isArray(dim) && dim.length === 0);
   const dims = all
     ? x.shape.map((_, d) => d)
-    : wrapDims(op, typeof dim === 'number' ? [dim] : dim, rank).sort((a, b) => a - b);
+    : wrapDims(op, typeof dim === 'number' ? [dim] : (dim as readonly number[]), rank).sort((a, b) => a - b);
   return { dims: rank === 0 ? [] : dims, keepdim, all: dim === undefined };
 }
 

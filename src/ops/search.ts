@@ -91,6 +91,7 @@ export function searchsorted(
 
 /** The number of boundaries (a sorted vector) below each element of `x`, or with `right` not above it. */
 export function bucketize(x: TensorBase, boundaries: TensorBase, right = false): TensorBase {
+  checkTensors('bucketize', boundaries);
   if (boundaries.shape.length !== 1)
     throw new ShapeError(
       `bucketize: boundaries tensor must be 1 dimension, but got dim(${boundaries.shape.length}), shape ${shapeText(boundaries.shape)}`,

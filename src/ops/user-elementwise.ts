@@ -1,4 +1,5 @@
 import { topLevel } from '../core/apply.ts';
+import { kindOf } from '../core/arguments.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
@@ -40,9 +41,7 @@ export function userElementwise<R extends ScalarResult>(
     if (!inputs.some(isTensor)) throw new ArgumentError(`${fn.name}: at least one argument must be a Tensor`);
     inputs.forEach((x, i) => {
       if (typeof x !== 'number' && !isTensor(x))
-        throw new ArgumentError(
-          `${fn.name}: argument ${i} must be a Tensor or a number, got ${x === null ? 'null' : typeof x}`,
-        );
+        throw new ArgumentError(`${fn.name}: argument ${i} must be a Tensor or a number, got ${kindOf(x)}`);
     });
   };
   const call = (inputs: readonly Operand[]): never => {

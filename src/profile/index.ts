@@ -1,7 +1,9 @@
 /** Where a program's time goes, operation by operation. */
+
 import { refusePromise } from '../autograd/hold.ts';
 import { now } from '../backends/wasm/threads/clock.ts';
 import { joinWorkers } from '../backends/wasm/threads/pending.ts';
+import { checkTypes } from '../core/arguments.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import { checkOptions } from '../tensor/options.ts';
 import { instrumented } from './instrument.ts';
@@ -84,6 +86,7 @@ interface Console {
  */
 export function profile<R>(body: () => R, options?: ProfileOptions): Profile<R> {
   checkOptions('profile', options, ['print', 'trace', 'maxEvents']);
+  checkTypes('profile', 'function', { body });
   const limit = options?.maxEvents ?? 100_000;
   if (!(limit >= 0)) throw new ArgumentError(`profile: maxEvents must be a number of events, got ${limit}`);
   if (running) throw new AutogradError('profile: a profile is running already; profile the outer function only');

@@ -1,16 +1,17 @@
 import { setRequiresGrad } from '../autograd/api.ts';
+import { checkTypes } from '../core/arguments.ts';
 import { type DType, dtypeInfo, isFloat, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { makeFromNothing, ZEROS } from '../core/recipes.ts';
 import { checkShape, numel, shapeText } from '../core/shape.ts';
-import { fresh, TensorBase } from '../core/tensor.ts';
+import { checkTensors, fresh, TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { clone, toDType } from '../ops/copy.ts';
 import { evenly, eyeMatrix, full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
 import { storable } from '../ops/storable.ts';
 import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
-import { checkDType, checkOptions, type TensorOptions } from './options.ts';
+import { checkOptions, type TensorOptions } from './options.ts';
 import { defaultGenerator, drawn, type RandomOptions } from './random.ts';
 import type { Shape } from './shapes.ts';
 import type { ArangeOf, CreatedOf, Data, DataOf, EyeOf, FitData, LinspaceOf } from './signatures.ts';
@@ -20,7 +21,6 @@ const CREATION = ['dtype', 'requiresGrad'] as const;
 
 function checked(op: string, options: object | undefined, known: readonly string[] = CREATION): void {
   checkOptions(op, options, known);
-  checkDType(op, (options as TensorOptions | undefined)?.dtype);
 }
 
 /** Finishes a new leaf. */
@@ -150,29 +150,36 @@ export function empty<const N extends Shape>(shape: N, options?: TensorOptions):
   return leaf(fresh(checkSizes('empty', shape), options?.dtype ?? 'float32'), options);
 }
 
-const like = <O extends TensorOptions>(t: TensorBase, options: O | undefined) => ({
-  ...options,
-  dtype: options?.dtype ?? t.dtype,
-});
+/** The shape of `t`, and options with its dtype. */
+function like<S extends Shape, O extends TensorOptions>(
+  op: string,
+  t: Tensor<S>,
+  options: O | undefined,
+): readonly [shape: Shape, options: O] {
+  checkTensors(op, t);
+  checked(op, options, RANDOM);
+  return [t.shape as Shape, { ...(options as O), dtype: options?.dtype ?? t.dtype }];
+}
 
 /** Zeros in the shape and dtype of `t`. */
 export function zerosLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
-  return zeros(t.shape as Shape, like(t, options));
+  return zeros(...like('zerosLike', t, options));
 }
 
 /** Ones in the shape and dtype of `t`. */
 export function onesLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
-  return ones(t.shape as Shape, like(t, options));
+  return ones(...like('onesLike', t, options));
 }
 
 /** One number in the shape and dtype of `t`. */
 export function fullLike<S extends Shape>(t: Tensor<S>, value: number | boolean, options?: TensorOptions): Tensor<S> {
-  return full(t.shape as Shape, value, like(t, options));
+  const [shape, settings] = like('fullLike', t, options);
+  return full(shape, value, settings);
 }
 
 /** Undefined values in the shape and dtype of `t`. */
 export function emptyLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
-  return empty(t.shape as Shape, like(t, options));
+  return empty(...like('emptyLike', t, options));
 }
 
 /**
@@ -185,8 +192,8 @@ export function arange<
   B extends number | TensorOptions | undefined = undefined,
   C extends number | TensorOptions | undefined = undefined,
 >(first: A, second?: B, third?: C, fourth?: TensorOptions): Tensor<ArangeOf<A, B, C>> {
-  const numbers = [first, second, third].filter((x) => x !== undefined && typeof x !== 'object') as number[];
-  const options = [second, third, fourth].find((x): x is TensorOptions => typeof x === 'object');
+  const numbers = [first, ...[second, third].filter((x) => x !== undefined && typeof x !== 'object')] as number[];
+  const options = [second, third].find((x): x is B & C & TensorOptions => typeof x === 'object') ?? fourth;
   checked('arange', options);
   const dtype = options?.dtype ?? 'float32';
   const given = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
@@ -210,6 +217,7 @@ export function linspace<N extends number>(
   options?: TensorOptions,
 ): Tensor<LinspaceOf<N>> {
   checked('linspace', options);
+  checkTypes('linspace', 'number', { start, end });
   if (!Number.isInteger(steps) || steps < 0)
     throw new ArgumentError(`linspace: number of steps must be non-negative, got ${steps}`);
   const dtype = options?.dtype ?? 'float32';
@@ -227,7 +235,7 @@ export function eye<N extends number, M extends number | TensorOptions | undefin
   options?: TensorOptions,
 ): Tensor<EyeOf<N, M>> {
   const opts = typeof m === 'object' ? m : options;
-  const columns = typeof m === 'number' ? m : n;
+  const columns = ((typeof m === 'object' ? undefined : m) ?? n) as number;
   checked('eye', opts);
   for (const [k, v] of [
     ['n', n],
@@ -276,12 +284,12 @@ export function randn<const N extends Shape>(shape: N, options?: RandomTensorOpt
 
 /** Uniform random numbers from [0, 1) in the shape and dtype of `t`. */
 export function randLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
-  return rand(t.shape as Shape, like(t, options));
+  return rand(...like('randLike', t, options));
 }
 
 /** Standard normal random numbers in the shape and dtype of `t`. */
 export function randnLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
-  return randn(t.shape as Shape, like(t, options));
+  return randn(...like('randnLike', t, options));
 }
 
 /** Integers uniform on [low, high), int32 by default; `randint(high, shape)` starts at 0. */
@@ -296,6 +304,7 @@ export function randint(
   const [low, high, shape, options] =
     typeof b === 'number' ? [a, b, c as readonly number[], d] : [0, a, b, c as RandomTensorOptions | undefined];
   checked('randint', options, RANDOM);
+  checkTypes('randint', 'number', { low, high });
   const sizes = checkSizes('randint', shape);
   return leaf(
     drawn(sizes, options?.dtype ?? 'int32', (out) =>
@@ -318,6 +327,7 @@ export function randperm(n: number, options?: RandomTensorOptions): Tensor {
 /** 1 with the probability given by each element of `p`, else 0. */
 export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
   checkOptions('bernoulli', options, ['generator']);
+  checkTensors('bernoulli', p);
   if (!isFloat(p.dtype)) throw new DTypeError(`bernoulli: probabilities must be floating point, got ${p.dtype}`);
   const probabilities = p.toTypedArray();
   return leaf(
@@ -334,6 +344,9 @@ export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
 /** Indices drawn in proportion to the weights of a vector, or of each row of a matrix; int32. */
 export function multinomial(weights: Tensor, n: number, replacement = false, options?: RandomOptions): Tensor {
   checkOptions('multinomial', options, ['generator']);
+  checkTensors('multinomial', weights);
+  checkTypes('multinomial', 'number', { n });
+  checkTypes('multinomial', 'boolean', { replacement });
   if (weights.shape.length < 1 || weights.shape.length > 2)
     throw new ShapeError(`multinomial: prob_dist must be 1 or 2 dim, got shape ${shapeText(weights.shape)}`);
   const generator = options?.generator ?? defaultGenerator;

@@ -92,6 +92,7 @@ export function softmax<T extends Tensor, D extends number>(
   dim: FitDim<T, D>,
   options?: { readonly dtype?: DType },
 ): Tensor<ShapeOf<T>> {
+  checkTensors('softmax', x);
   return (x as Tensor).softmax(dim as number, options);
 }
 
@@ -101,6 +102,7 @@ export function logSoftmax<T extends Tensor, D extends number>(
   dim: FitDim<T, D>,
   options?: { readonly dtype?: DType },
 ): Tensor<ShapeOf<T>> {
+  checkTensors('logSoftmax', x);
   return (x as Tensor).logSoftmax(dim as number, options);
 }
 

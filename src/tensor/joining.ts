@@ -9,7 +9,7 @@ import {
   segmentReduce as segmentReduceOp,
 } from '../ops/segment.ts';
 import { type Slice, Slice as SliceClass } from '../ops/subscript.ts';
-import { checkDType, checkOptions, type TensorOptions } from './options.ts';
+import { checkOptions, type TensorOptions } from './options.ts';
 import type {
   CatOf,
   FitCat,
@@ -108,7 +108,6 @@ function triangleIndices(
 ): Tensor<[2, number]> {
   const op = `${side}Indices`;
   checkOptions(op, options, ['offset', 'dtype']);
-  checkDType(op, options?.dtype);
   return toDType(grids.triangleIndices(side, rows, columns, options?.offset ?? 0), options?.dtype ?? 'int32') as Tensor;
 }
 

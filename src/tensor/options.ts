@@ -1,3 +1,4 @@
+import { checkType, kindOf, type TypeName } from '../core/arguments.ts';
 import { type DType, dtypes, isDType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { TensorBase } from '../core/tensor.ts';
@@ -7,8 +8,38 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
 }
 
-/** Refuses options that the function does not have: a misspelt one must not pass unnoticed. */
-export function checkOptions(op: string, options: object | undefined, known: readonly string[]): void {
+const typed = <T extends string>(type: T, names: string): readonly (readonly [string, T])[] =>
+  names.split(' ').map((name) => [name, type]);
+
+/** Types of options, which by their names are the same everywhere. Those that may be of several are looked at where they are used. */
+const TYPES = new Map<string, TypeName | 'dtype'>([
+  ...typed(
+    'boolean',
+    'accumulate adjoint allowUnused alignCorners antialias asTuple assumeUnique ceilMode checkErrors checkNan copy countIncludePad createGraph debug density descending earlyStop full fullMatrices hasAux hermitian includeLastOffset includeSelf invert isCausal isGradsBatched keepdim largest left logInput logTarget materializeGrads pivot preserveRngState print recomputeScaleFactor requiresGrad retainGraph returnCounts returnIndices returnInverse right scaleGradByFreq sciMode setToNone some sorted stable strict swap training transpose unbiased unitriangular unpackData unpackPivots unsafe upper useInputStats useReentrant vectorize withReplacement',
+  ),
+  ...typed(
+    'number',
+    'alpha argnum axis beta bins chunkSize correction decimals delta dim1 dim2 divisorOverride dropoutP edgeitems eps groups ignoreIndex ind initial k labelSmoothing lambd linewidth margin max maxEvents maxNorm maxVal min minVal minlength momentum N nan negativeSlope neginf normType offset p paddingIdx posinf precision rcond scale threshold value',
+  ),
+  ...typed(
+    'Tensor',
+    'append attnMask aweights bias fweights inputMask lengths mask offsets otherMask perSampleWeights posWeight prepend runningMean runningVar sorter weight weights',
+  ),
+  ...typed('string', 'trace'),
+  ...typed('object', 'generator'),
+  ...typed('dtype', 'dtype'),
+]);
+
+/**
+ * Refuses options that the function does not have, for a misspelt one must not pass unnoticed, and such as are not of
+ * the type that goes with their name. What was not given is undefined, or null.
+ */
+export function checkOptions(
+  op: string,
+  options: object | undefined,
+  known: readonly string[],
+  types: ReadonlyMap<string, TypeName | 'dtype'> = TYPES,
+): void {
   if (options === undefined) return;
   if (options === null || typeof options !== 'object' || Array.isArray(options) || options instanceof TensorBase) {
     throw new ArgumentError(`${op}: options must be an object such as { ${known[0]}: … }, got ${kindOf(options)}`);
@@ -21,16 +52,16 @@ export function checkOptions(op: string, options: object | undefined, known: rea
     }
     if (!known.includes(key))
       throw new ArgumentError(`${op}: got an unexpected option '${key}'; known options are ${known.join(', ')}`);
+    const type = types.get(key);
+    const value = (options as Readonly<Record<string, unknown>>)[key] ?? undefined;
+    if (type === 'dtype') checkDType(op, value);
+    else if (type !== undefined && value !== undefined) checkType(op, type, key, value);
   }
-}
-
-function kindOf(options: object | null): string {
-  if (options === null) return 'null';
-  if (options instanceof TensorBase) return 'a tensor';
-  return Array.isArray(options) ? 'an array' : typeof options;
 }
 
 export function checkDType(op: string, dtype: unknown): void {
   if (dtype !== undefined && !isDType(dtype))
-    throw new ArgumentError(`${op}: unknown dtype ${JSON.stringify(dtype)}; dtypes are ${dtypes.join(', ')}`);
+    throw new ArgumentError(
+      `${op}: unknown dtype ${typeof dtype === 'string' ? `"${dtype}"` : kindOf(dtype)}; dtypes are ${dtypes.join(', ')}`,
+    );
 }

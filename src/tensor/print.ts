@@ -65,9 +65,6 @@ export function setPrintOptions(options: PrintOptions): void {
   checkNumber('threshold', threshold, 0, false);
   checkNumber('edgeitems', edgeitems, 1, true);
   checkNumber('linewidth', linewidth, 1, false);
-  if (sciMode !== undefined && sciMode !== null && typeof sciMode !== 'boolean') {
-    throw new ArgumentError(`setPrintOptions: sciMode must be true, false or null, but got ${String(sciMode)}`);
-  }
   const base = profile === undefined ? settings : profiles[profile];
   settings = {
     precision: precision ?? base.precision,

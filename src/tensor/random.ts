@@ -1,11 +1,12 @@
 import { writeBytes } from '../backends/wasm/heap.ts';
+import { checkTypes } from '../core/arguments.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import type { DType, TypedArray } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
 import { currentLevels } from '../core/levels.ts';
 import { contiguousStrides, numel, type Shape, shapeText } from '../core/shape.ts';
-import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from '../ops/copy.ts';
 import { copy_ } from '../ops/fill.ts';
 import { checkInPlace, inPlaceOf } from '../ops/inplace.ts';
@@ -95,14 +96,17 @@ function floats(op: string, out: TypedArray): Float32Array | Float64Array {
 }
 
 export function uniform_(t: TensorBase, from: number, to: number, options?: RandomOptions): void {
+  checkTypes('uniform_', 'number', { from, to });
   refill('uniform', t, (out) => source(options).fillUniform(floats('uniform', out), from, to));
 }
 
 export function normal_(t: TensorBase, mean: number, std: number, options?: RandomOptions): void {
+  checkTypes('normal_', 'number', { mean, std });
   refill('normal', t, (out) => source(options).fillNormal(floats('normal', out), mean, std, t.flat));
 }
 
 export function exponential_(t: TensorBase, lambd: number, options?: RandomOptions): void {
+  checkTypes('exponential_', 'number', { lambd });
   refill('exponential', t, (out) => source(options).fillExponential(floats('exponential', out), lambd));
 }
 
@@ -125,6 +129,7 @@ export function random_(
 }
 
 function expandedHost(p: TensorBase, shape: readonly number[]): TypedArray {
+  checkTensors('bernoulli_', p);
   if (p.shape.length === 0 && shape.length > 0)
     return p.dtype === 'float64'
       ? new Float64Array(numel(shape)).fill(toHost(p)[0])

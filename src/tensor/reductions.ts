@@ -7,7 +7,7 @@ import { nuclearNorm } from '../ops/linalg/matrix-norms.ts';
 import { norm } from '../ops/norm.ts';
 import * as reduce from '../ops/reduce.ts';
 import { logSoftmax, logsumexp, softmax } from '../ops/softmax.ts';
-import { checkDType, checkOptions } from './options.ts';
+import { checkOptions } from './options.ts';
 import type { Axes, Shape, Untyped, Writable } from './shapes.ts';
 import type { ExtremeOf, FitDim, FitReduce, ReduceOf, ShapeOf } from './signatures.ts';
 import { TensorSpecial } from './special.ts';
@@ -30,7 +30,6 @@ export interface Reducing<K extends boolean = boolean> extends Keeping<K> {
 
 function reducing(op: string, options: Reducing | undefined): boolean {
   checkOptions(op, options, ['keepdim', 'dtype']);
-  checkDType(op, options?.dtype);
   return options?.keepdim ?? false;
 }
 

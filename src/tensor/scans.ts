@@ -4,7 +4,7 @@ import * as differences from '../ops/differences.ts';
 import { finiteDifferences } from '../ops/finite-differences.ts';
 import { inPlaceOf } from '../ops/inplace.ts';
 import * as scans from '../ops/scans.ts';
-import { checkDType, checkOptions } from './options.ts';
+import { checkOptions } from './options.ts';
 import type { Shape, Untyped } from './shapes.ts';
 import type { FitDim, Operand, ShapeOf, ValuesAndIndices } from './signatures.ts';
 import { TensorStatistics } from './statistics.ts';
@@ -19,7 +19,6 @@ export interface Accumulating {
 
 function accumulating(op: string, options: Accumulating | undefined): DType | undefined {
   checkOptions(op, options, ['dtype']);
-  checkDType(op, options?.dtype);
   return options?.dtype;
 }
 

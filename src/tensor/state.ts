@@ -279,6 +279,11 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
     return build(0);
   }
 
+  /** What `JSON.stringify` writes: the nested arrays of `toArray`. NaN and infinities become null, as everywhere in JSON. */
+  toJSON(): NestedArray {
+    return this.toArray();
+  }
+
   /** A copy of the elements in row-major order, as the typed array of the dtype (bool as 0 and 1). */
   toTypedArray(): TypedArray {
     return elementsOf('toTypedArray', this);

@@ -1,3 +1,4 @@
+import { kindOf } from '../../core/arguments.ts';
 import { ArgumentError } from '../../core/errors.ts';
 import { surroundings } from '../../core/levels.ts';
 import { checkOptions } from '../../tensor/options.ts';
@@ -137,8 +138,7 @@ export function checkpoint<A extends readonly unknown[], R>(
   ...inputs: readonly [...A, CheckpointOptions]
 ): R;
 export function checkpoint(fn: (...args: readonly unknown[]) => unknown, ...rest: readonly unknown[]): unknown {
-  if (typeof fn !== 'function')
-    throw new ArgumentError(`checkpoint: expected a function, got ${fn === null ? 'null' : typeof fn}`);
+  if (typeof fn !== 'function') throw new ArgumentError(`checkpoint: expected a function, got ${kindOf(fn)}`);
   const [args, options] = splitOptions(fn, rest);
   return run(fn, args, options);
 }

@@ -1,4 +1,5 @@
 import { sync } from '../../core/apply.ts';
+import { kindOf } from '../../core/arguments.ts';
 import { isFloat } from '../../core/dtype.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../../core/errors.ts';
 import { forwardLevel, setForwardLevel, withoutForward } from '../../core/forward.ts';
@@ -70,8 +71,7 @@ function viewAs(t: TensorBase, node: string): TensorBase {
 }
 
 function checkTensor(op: string, what: string, t: unknown): asserts t is TensorBase {
-  if (!(t instanceof TensorBase))
-    throw new ArgumentError(`${op}: Expected ${what} to be a Tensor, got ${t === null ? 'null' : typeof t}`);
+  if (!(t instanceof TensorBase)) throw new ArgumentError(`${op}: Expected ${what} to be a Tensor, got ${kindOf(t)}`);
 }
 
 /**

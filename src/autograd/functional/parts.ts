@@ -1,3 +1,4 @@
+import { kindOf } from '../../core/arguments.ts';
 import { ArgumentError, AutogradError, ShapeError } from '../../core/errors.ts';
 import { baseScope, currentScope } from '../../core/levels.ts';
 import { sameShape, shapeText } from '../../core/shape.ts';
@@ -17,8 +18,6 @@ export interface Several {
   /** Whether an array was given. */
   readonly many: boolean;
 }
-
-const kindOf = (x: unknown): string => (x === null ? 'null' : Array.isArray(x) ? 'array' : typeof x);
 
 export function several(x: unknown, what: string, fn: string): Several {
   const many = Array.isArray(x);

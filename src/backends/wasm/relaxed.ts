@@ -2,6 +2,7 @@
  * Relaxed SIMD: fused multiply-adds, if the host has them and the user has not asked for results that
  * are the same on every host.
  */
+import { checkTypes } from '../../core/arguments.ts';
 import { encodeModule, FunctionBody, type Locals } from './encoder.ts';
 
 let available: boolean | null = null;
@@ -14,6 +15,7 @@ let fused: boolean | null = null;
  * multiply-adds, and the system's BLAS is not used. (The number of threads never changes a bit.)
  */
 export function setDeterministic(on: boolean): void {
+  checkTypes('setDeterministic', 'boolean', { on });
   deterministic = on;
   fused = null;
 }

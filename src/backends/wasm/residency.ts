@@ -2,6 +2,7 @@
  * What is in the linear memory at a time: room is made by evicting bodies that the current launch does not
  * use, and they come back when they are missed.
  */
+import { checkTypes } from '../../core/arguments.ts';
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import type { Span } from './allocator.ts';
 import { type Body, CLASS_GRANULES, type Owner } from './body.ts';
@@ -217,6 +218,7 @@ function noteRemade(body: Body, lines: number): void {
  * at once, except what the current launch uses.
  */
 export function setCacheLimit(bytes: number, maximum: number = bytes): void {
+  checkTypes('setCacheLimit', 'number', { bytes, maximum });
   if (!(bytes >= 0 && maximum >= bytes)) {
     throw new ArgumentError(`cache limit must be a number of bytes, at most the maximum; got ${bytes} and ${maximum}`);
   }

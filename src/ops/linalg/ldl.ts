@@ -4,7 +4,7 @@ import { DTypeError, ShapeError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, notDifferentiable, type Op } from '../../core/op.ts';
 import { sameShape, shapeText } from '../../core/shape.ts';
-import { fresh, type TensorBase } from '../../core/tensor.ts';
+import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
 import { contiguous, copied } from '../copy.ts';
 import { onBatch } from '../matmul.ts';
 import { tril } from '../rearrange.ts';
@@ -68,6 +68,7 @@ export function ldlFactor(a: TensorBase): readonly [ld: TensorBase, pivots: Tens
 /** The solution of A X = B, given the factors of A. */
 export function ldlSolve(f: TensorBase, pivots: TensorBase, b: TensorBase): TensorBase {
   const op = 'linalg.ldl_solve';
+  checkTensors(op, f, pivots, b);
   if (b.shape.length < 2) {
     throw new ShapeError(
       `${op}: Expected B to have at least 2 dimensions, but it has ${b.shape.length} dimensions instead`,

@@ -3,7 +3,7 @@ import { apply, apply1, isBare } from '../../core/apply.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../../core/op.ts';
 import { broadcastShapes, sameShape, shapeText } from '../../core/shape.ts';
-import { fresh, type TensorBase } from '../../core/tensor.ts';
+import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
 import { contiguous, copied, toDType } from '../copy.ts';
 import { counting, zeros } from '../create.ts';
 import { add, eq, sub } from '../elementwise.ts';
@@ -187,6 +187,7 @@ export function lu(a: TensorBase, pivot = true): readonly [p: TensorBase, l: Ten
 // ─── solving with the factors ────────────────────────────────────────────────────────────────────
 
 function checkPivots(op: string, f: TensorBase, pivots: TensorBase): void {
+  checkTensors(op, f, pivots);
   if (pivots.dtype !== 'int32')
     throw new DTypeError(`${op}: Expected pivots (LU_pivots) to be a Tensor of torch.int32, got ${pivots.dtype}`);
   const expected = [...batchOf(f), Math.min(rowsOf(f), columnsOf(f))];

@@ -2,7 +2,7 @@ import { dtypeInfo, isFloat } from '../../core/dtype.ts';
 import { DTypeError, LinAlgError, NotImplementedError, ShapeError } from '../../core/errors.ts';
 import { scopeOf } from '../../core/levels.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../../core/shape.ts';
-import { levelOf, type TensorBase } from '../../core/tensor.ts';
+import { checkTensors, levelOf, type TensorBase } from '../../core/tensor.ts';
 import { eyeMatrix } from '../create.ts';
 import { where } from '../elementwise.ts';
 import { firstNonZero } from '../inspect.ts';
@@ -19,6 +19,7 @@ export const epsilonOf = (x: TensorBase): number => dtypeInfo(x.dtype).eps;
 // ─── arguments ───────────────────────────────────────────────────────────────────────────────────
 
 export function checkMatrix(op: string, x: TensorBase, name = 'A'): void {
+  checkTensors(op, x);
   if (x.shape.length < 2) {
     throw new ShapeError(
       `${op}: The input tensor ${name} must have at least 2 dimensions, got shape ${shapeText(x.shape)}.`,
@@ -36,6 +37,7 @@ export function checkSquare(op: string, x: TensorBase, name = 'A'): void {
 }
 
 export function checkFloat(op: string, x: TensorBase): void {
+  checkTensors(op, x);
   if (isFloat(x.dtype)) return;
   throw new DTypeError(
     `${op}: Expected a floating point or complex tensor as input. Got ${x.dtype}; convert with .to('float32') first`,

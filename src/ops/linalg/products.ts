@@ -3,7 +3,7 @@ import { isFloat, promote } from '../../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
-import { broadcastShapes, numel, shapeText, wrapDim, wrapDims } from '../../core/shape.ts';
+import { broadcastShapes, checkList, numel, shapeText, wrapDim, wrapDims } from '../../core/shape.ts';
 import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
 import * as m from '../../kernels/algebra.ts';
 import { arg } from '../../kernels/expr.ts';
@@ -67,6 +67,8 @@ export type ContractedDims = number | readonly [readonly number[], readonly numb
 function contracted(a: TensorBase, b: TensorBase, dims: ContractedDims): readonly [number[], number[]] {
   const [ra, rb] = [a.shape.length, b.shape.length];
   if (typeof dims !== 'number') {
+    checkList('tensordot', 'dims', dims);
+    for (const list of dims) checkList('tensordot', 'dims', list);
     if (dims[0].length !== dims[1].length) {
       throw new ArgumentError(
         `tensordot: both dimension lists should have same length, got ${shapeText(dims[0])} and ${shapeText(dims[1])}`,

@@ -4,7 +4,7 @@ import { ArgumentError, ShapeError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { broadcastShapes, sameShape, shapeText } from '../../core/shape.ts';
-import type { TensorBase } from '../../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { eyeMatrix, full as filled, zeros } from '../create.ts';
 import { detach } from '../detach.ts';
 import { abs, add, gt, logicalNot, lt, maximum, mul, reciprocal, square, sub, where } from '../elementwise.ts';
@@ -46,6 +46,7 @@ type Bounds = readonly [atol: TensorBase, rtol: TensorBase];
 function tolerances(op: string, a: TensorBase, { atol, rtol }: Tolerances): Bounds {
   const usual = epsilonOf(a) * Math.max(rowsOf(a), columnsOf(a));
   const each = (x: TensorBase | number): TensorBase => {
+    if (typeof x !== 'number') checkTensors(op, x);
     const given = typeof x === 'number' ? filled([], x, a.dtype) : x;
     return expand(given, broadcastShapes(op, batchOf(a), given.shape));
   };
@@ -155,6 +156,7 @@ function isFullRank(r: TensorBase, [, rtol]: Bounds): boolean {
 
 function checkLstsq(a: TensorBase, b: TensorBase, driver: string): void {
   const op = 'linalg.lstsq: torch.linalg.lstsq';
+  checkTensors(op, a, b);
   if (a.shape.length < 2) throw new ShapeError(`${op}: input must have at least 2 dimensions.`);
   if (b.shape.length < 1) throw new ShapeError(`${op}: other must have at least 1 dimension.`);
   const difference = a.shape.length - b.shape.length;

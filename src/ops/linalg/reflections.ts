@@ -2,7 +2,7 @@ import { apply } from '../../core/apply.ts';
 import { ShapeError } from '../../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../../core/op.ts';
 import { sameShape, shapeText } from '../../core/shape.ts';
-import type { TensorBase } from '../../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { eyeMatrix, full } from '../create.ts';
 import { mul, sub, where } from '../elementwise.ts';
 import { cat } from '../join.ts';
@@ -66,6 +66,7 @@ function reflected(a: TensorBase, tau: TensorBase, c: TensorBase, transposed: bo
 }
 
 function checkReflections(op: string, a: TensorBase, tau: TensorBase): void {
+  checkTensors(op, a, tau);
   if (a.shape.length < 2) throw new ShapeError(`${op}: input must have at least 2 dimensions.`);
   checkFloat(op, a);
   checkSameDType(op, a, tau, ['input', 'tau']);

@@ -4,7 +4,7 @@ import { ArgumentError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { sameShape } from '../../core/shape.ts';
-import { fresh, type TensorBase } from '../../core/tensor.ts';
+import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
 import { copied } from '../copy.ts';
 import { neg, sub } from '../elementwise.ts';
 import { matmul, onBatch } from '../matmul.ts';
@@ -114,6 +114,7 @@ function solveAs(
   left: boolean,
   check: string | null,
 ): readonly [result: TensorBase, info: TensorBase] {
+  checkTensors(op, a, b);
   const vector = isVector(a, b);
   if (vector && !left) {
     throw new ArgumentError(

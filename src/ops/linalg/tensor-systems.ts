@@ -1,6 +1,6 @@
 import { ArgumentError, ShapeError } from '../../core/errors.ts';
 import { numel, shapeText, wrapDims } from '../../core/shape.ts';
-import type { TensorBase } from '../../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { movedim, reshape } from '../view.ts';
 import { inv, solve } from './solve.ts';
 
@@ -24,6 +24,7 @@ export function tensorinv(a: TensorBase, ind = 2): TensorBase {
 /** The X with A X = B, over the last dimensions of A; `dims` of A are moved there first. */
 export function tensorsolve(a: TensorBase, b: TensorBase, dims?: readonly number[]): TensorBase {
   const op = 'linalg.tensorsolve';
+  checkTensors(op, a, b);
   const rank = a.shape.length;
   const taken = dims === undefined ? [] : wrapDims(op, dims, rank);
   const moved =
