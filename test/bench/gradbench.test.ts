@@ -163,6 +163,7 @@ describe('the protocol', () => {
     });
     const wrong = await respond({ id: 7, kind: 'evaluate', module: 'lse', function: 'primal', input: { x: [1, 'a'] } });
     expect(wrong).toEqual({ id: 7, success: false, error: 'input.x: expected a number in lists nested 1 deep' });
+    expect(await respond({ id: [8, null], kind: 'something else' })).toEqual({ id: [8, null] });
     expect(JSON.parse(await respondTo('{'))).toMatchObject({ success: false });
     expect(JSON.parse(await respondTo('[]'))).toMatchObject({ success: false });
   });
@@ -170,6 +171,7 @@ describe('the protocol', () => {
   it('runs as often and as long as it is asked to', async () => {
     const input = { x: [1, 2], min_runs: 7, min_seconds: 0 };
     expect((await evaluate('lse', 'primal', input)).timings).toHaveLength(7);
+    expect((await evaluate('lse', 'primal', { ...input, min_runs: 0 })).timings).toHaveLength(1);
     const { timings } = await evaluate('lse', 'primal', { ...input, min_runs: 1, min_seconds: 0.05 });
     const spent = timings.reduce((s, t) => s + t.nanoseconds, 0);
     expect(spent).toBeGreaterThanOrEqual(5e7);
@@ -188,7 +190,8 @@ describe('the protocol', () => {
     const done = spawnSync(process.execPath, ['--import', 'tsx', 'bench/gradbench/tool.ts'], {
       cwd: root,
       encoding: 'utf8',
-      input: messages.map((m) => `${JSON.stringify(m)}\n`).join(''),
+      // Blank lines are none, and the last one need not end.
+      input: messages.map((m) => JSON.stringify(m)).join('\n\r\n  \n'),
     });
     expect(done.stderr).toBe('');
     expect(done.status).toBe(0);
