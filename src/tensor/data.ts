@@ -27,6 +27,12 @@ export function written(shape: readonly number[], dtype: DType, write: (values: 
   return t;
 }
 
+/** The same for all of a storage that a tensor fills. */
+export function rewrite(t: TensorBase, write: (values: TypedArray) => void): void {
+  beginLaunch();
+  write(arrayAt(t.storage, t.dtype, t.count));
+}
+
 /** A tensor holding a copy of `values`, which are of the dtype already. */
 export function fromHost(values: TypedArray, shape: readonly number[], dtype: DType): TensorBase {
   beginLaunch();

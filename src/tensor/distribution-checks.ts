@@ -60,7 +60,8 @@ export function checkMultinomial(weights: FloatArray, n: number, replacement: bo
   }
   if (weights.length > 2 ** 24) throw new ArgumentError('multinomial: number of categories cannot exceed 2^24');
   let sum = 0;
-  for (const weight of weights) {
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i];
     if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
       throw new ArgumentError(
         `multinomial: probability tensor contains either \`inf\`, \`nan\` or element < 0 (${weight})`,

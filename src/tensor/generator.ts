@@ -16,11 +16,17 @@ import { MersenneTwister } from './mt19937.ts';
 import { fillNormal32, fillNormal64 } from './normal.ts';
 import { toUint64 } from './seed.ts';
 
-/** Uniforms that are drawn at once to be compared. */
+/** Numbers that are drawn at once. */
 const DRAWN = 16384;
 
 /** Indices up to which the largest keys are kept in order as they come. */
 const FEW = 64;
+
+/** Weights whose running sums are made again for each draw. */
+const BLOCK = 16;
+
+/** How little less than a float32's worth roundings leave of it. */
+const ROUNDED = 1 - 2 ** -20;
 
 /** The seed of a generator that was never given one: PyTorch's, balanced in its bits. */
 const DEFAULT_SEED = 67280421310721n;
@@ -178,7 +184,9 @@ export class Generator {
     checkFloat('exponential', out);
     if (!(lambd >= 0)) throw new ArgumentError(`exponential_ expects lambda >= 0.0, but found lambda=${lambd}`);
     const scale = -1 / lambd;
-    for (let i = 0; i < out.length; i++) out[i] = scale * log(1 - this.#engine.uniform53());
+    this.#byUniforms(out.length, (u, from) => {
+      for (let i = 0; i < u.length; i++) out[from + i] = scale * log(1 - u[i]);
+    });
     return out;
   }
 
@@ -207,11 +215,9 @@ export class Generator {
     const engine = this.#engine;
     if (typeof p === 'number') {
       if (!(p >= 0 && p <= 1)) throw new ArgumentError(`bernoulli_ expects p to be in [0, 1], but got p=${p}`);
-      for (let from = 0; from < out.length; from += DRAWN) {
-        const u = new Float64Array(Math.min(DRAWN, out.length - from));
-        engine.fillUniform53(u);
+      this.#byUniforms(out.length, (u, from) => {
         for (let i = 0; i < u.length; i++) out[from + i] = u[i] < p ? 1 : 0;
-      }
+      });
       return out;
     }
     if (p.length !== out.length) {
@@ -258,11 +264,14 @@ export class Generator {
   fillRandperm<A extends TypedArray>(out: A): A {
     const n = out.length;
     for (let i = 0; i < n; i++) out[i] = i;
-    for (let i = 0; i < n - 1; i++) {
-      const j = i + modulo(this.random(), n - i);
-      const swapped = out[i];
-      out[i] = out[j];
-      out[j] = swapped;
+    for (let from = 0; from < n - 1; from += DRAWN) {
+      const others = new Int32Array(Math.min(DRAWN, n - 1 - from));
+      this.#engine.fillModulo(others, from, n - from, 1);
+      for (let k = 0; k < others.length; k++) {
+        const swapped = out[from + k];
+        out[from + k] = out[others[k]];
+        out[others[k]] = swapped;
+      }
     }
     return out;
   }
@@ -278,43 +287,76 @@ export class Generator {
     return replacement ? this.#withReplacement(probabilities, n) : this.#withoutReplacement(probabilities, n);
   }
 
-  /** Inversion of the cumulative distribution by binary search. */
+  /** Inversion of the cumulative distribution: by binary search among sums before blocks, and along one of these. */
   #withReplacement(weights: FloatArray, n: number): Int32Array {
-    const cumulative = weights.slice();
-    for (let i = 1; i < cumulative.length; i++) cumulative[i] = cumulative[i] + cumulative[i - 1];
-    const sum = cumulative[cumulative.length - 1];
-    for (let i = 0; i < cumulative.length; i++) cumulative[i] = cumulative[i] / sum;
-    cumulative[cumulative.length - 1] = 1;
+    const single = weights instanceof Float32Array;
+    const last = weights.length - 1;
+    const before = new Float64Array(Math.ceil(weights.length / BLOCK));
+    let sum = 0;
+    for (let i = 0; i <= last; i++) {
+      if (i % BLOCK === 0) before[i / BLOCK] = sum;
+      sum = single ? Math.fround(sum + weights[i]) : sum + weights[i];
+    }
+    const share = (part: number): number => (single ? Math.fround(part / sum) : part / sum);
     const out = new Int32Array(n);
-    for (let i = 0; i < n; i++) {
+    for (let k = 0; k < n; k++) {
       const u = this.#engine.uniform53();
       let left = 0;
-      let right = cumulative.length;
+      let right = before.length - 1;
       while (left < right) {
-        const middle = (left + right) >>> 1;
-        if (cumulative[middle] < u) left = middle + 1;
-        else right = middle;
+        const middle = (left + right + 1) >>> 1;
+        if (share(before[middle]) < u) left = middle;
+        else right = middle - 1;
       }
-      out[i] = left;
+      let i = left * BLOCK;
+      for (let part = before[left]; i < last; i++) {
+        part = single ? Math.fround(part + weights[i]) : part + weights[i];
+        if (!(share(part) < u)) break;
+      }
+      out[k] = i;
     }
     return out;
   }
 
   /** The n largest of weight / exponential: the Gumbel trick, exponentiated. */
   #withoutReplacement(weights: FloatArray, n: number): Int32Array {
-    const keys = this.fillExponential(weights.slice());
-    for (let i = 0; i < keys.length; i++) keys[i] = weights[i] / keys[i];
-    if (n > FEW)
+    if (n > FEW) {
+      const keys = this.fillExponential(weights.slice());
+      for (let i = 0; i < keys.length; i++) keys[i] = weights[i] / keys[i];
       return Int32Array.from(keys.keys())
         .sort((i, j) => keys[j] - keys[i] || i - j)
         .slice(0, n);
-    const best = new Int32Array(n);
-    for (let i = 0; i < keys.length; i++) {
-      let k = Math.min(i, n);
-      for (; k > 0 && keys[i] > keys[best[k - 1]]; k--) if (k < n) best[k] = best[k - 1];
-      if (k < n) best[k] = i;
     }
+    const best = new Int32Array(n);
+    const keys = weights.slice(0, n);
+    const key = weights.slice(0, 1);
+    this.#byUniforms(weights.length, (u, from) => {
+      for (let j = 0, i = from; j < u.length; j++, i++) {
+        // −log(1 − u) is u at least, so that most keys are seen to be too small before it is known.
+        if (i >= n && weights[i] < keys[n - 1] * u[j] * ROUNDED) continue;
+        key[0] = -log(1 - u[j]);
+        key[0] = weights[i] / key[0];
+        let k = Math.min(i, n);
+        for (; k > 0 && key[0] > keys[k - 1]; k--) {
+          if (k === n) continue;
+          keys[k] = keys[k - 1];
+          best[k] = best[k - 1];
+        }
+        if (k === n) continue;
+        keys[k] = key[0];
+        best[k] = i;
+      }
+    });
     return best;
+  }
+
+  /** Uniforms of 53 bits, n of them, some at a time. */
+  #byUniforms(n: number, use: (u: Float64Array, from: number) => void): void {
+    for (let from = 0; from < n; from += DRAWN) {
+      const u = new Float64Array(Math.min(DRAWN, n - from));
+      this.#engine.fillUniform53(u);
+      use(u, from);
+    }
   }
 
   /** One normal through float64, by the trigonometric Box–Muller transform. */
@@ -333,6 +375,3 @@ export class Generator {
 }
 
 const angle = new Float64Array(2);
-
-/** `word % range`, where V8 would divide unsigned integers as it divides floats; exact up to 2³². */
-export const modulo = (word: number, range: number): number => word - range * Math.floor(word / range);

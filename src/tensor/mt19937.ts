@@ -88,12 +88,18 @@ export class MersenneTwister {
     } else for (let i = 0; i < out.length; i++) out[i] = this.uniform53();
   }
 
-  /** Words modulo `range`, which is below 2³², plus `low`. */
-  fillModulo(out: Int32Array, low: number, range: number): void {
+  /** Words modulo `range`, which is below 2³², plus `low`, which rises by `step` after each as far as `range` falls. */
+  fillModulo(out: Int32Array, low: number, range: number, step = 0): void {
     if (isBulk(out.length)) {
       this.#fresh = false;
-      fillModulo(this.#at, out, low, range);
-    } else for (let i = 0; i < out.length; i++) out[i] = ((this.next() >>> 0) % range) + low;
+      fillModulo(this.#at, out, low, range, step);
+    } else
+      for (let i = 0; i < out.length; i++) {
+        const word = this.next() >>> 0;
+        const left = range - i * step;
+        // `word % left`, where V8 would divide unsigned integers as it divides floats; exact up to 2³².
+        out[i] = word - left * Math.floor(word / left) + low + i * step;
+      }
   }
 
   /** Standard normals from uniforms of 24 bits, by blocks of 16; for as many as `isBulk` says. */

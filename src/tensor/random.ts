@@ -1,7 +1,6 @@
-import { writeBytes } from '../backends/wasm/heap.ts';
 import { checkTypes } from '../core/arguments.ts';
 import { noteChange, willChange } from '../core/changes.ts';
-import type { DType, TypedArray } from '../core/dtype.ts';
+import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
 import { currentLevels } from '../core/levels.ts';
@@ -12,7 +11,7 @@ import { copy_ } from '../ops/fill.ts';
 import { checkInPlace, inPlaceOf } from '../ops/inplace.ts';
 import { changesGraph } from '../ops/rebase.ts';
 import { BatchLevel } from '../transforms/levels.ts';
-import { fromHost, hostArray, toHost, written } from './data.ts';
+import { fromHost, hostArray, rewrite, toHost, written } from './data.ts';
 import { Generator } from './generator.ts';
 
 export interface RandomOptions {
@@ -77,15 +76,17 @@ function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): voi
       `${op}_: vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness.`,
     );
   checkInPlace(op, t);
-  const values = hostArray(t.dtype, t.count);
-  draw(values);
   // Straight into memory, where no gradient must learn that the old values are gone.
-  if (t.flat && t.storage.nbytes === values.byteLength && !changesGraph(t, [])) {
+  if (t.flat && t.storage.nbytes === t.count * dtypeInfo(t.dtype).bytes && !changesGraph(t, [])) {
     willChange(t);
-    writeBytes(t.storage, 0, values);
+    rewrite(t, draw);
     noteChange(t, `${op}_`);
     forwardLevel?.overwritten(t);
-  } else inPlaceOf(op, t, [], () => fromHost(values, t.shape, t.dtype));
+    return;
+  }
+  const values = hostArray(t.dtype, t.count);
+  draw(values);
+  inPlaceOf(op, t, [], () => fromHost(values, t.shape, t.dtype));
 }
 
 const source = (options: RandomOptions | undefined): Generator => options?.generator ?? defaultGenerator;

@@ -199,6 +199,14 @@ describe('long fills', () => {
       (g, out) => g.fillBernoulli(out, 0.3),
     );
     same(
+      () => f32(n),
+      (g, out) => g.fillExponential(out, 3),
+    );
+    same(
+      () => f64(n),
+      (g, out) => g.fillExponential(out),
+    );
+    same(
       () => i32(n),
       (g, out) => g.fillRandint(out, -7, 1_000_003),
     );
@@ -217,6 +225,43 @@ describe('long fills', () => {
       const blocks = inPieces(f32(n), 16, (part) => short.fillNormal(part, mean, std));
       expect(long.fillNormal(f32(n), mean, std)).toEqual(blocks);
       expect(long.getState()).toEqual(short.getState());
+    }
+  });
+
+  it.each([2, 100, 5003, 40_000])('of permutations are drawn from the front, %i numbers', (n) => {
+    const [long, short] = [new Generator(15), new Generator(15)];
+    const expected = i32(n).map((_, i) => i);
+    for (let i = 0; i < n - 1; i++) {
+      const j = i + (short.random() % (n - i));
+      [expected[i], expected[j]] = [expected[j], expected[i]];
+    }
+    expect(long.fillRandperm(i32(n))).toEqual(expected);
+    expect(long.getState()).toEqual(short.getState());
+  });
+
+  it.each([1, 3, 20, 5003])('of drawn categories follow the definitions, %i of them', (n) => {
+    for (const make of [f32, f64]) {
+      const [long, short] = [new Generator(16), new Generator(16)];
+      for (const skew of [0, 1, 9]) {
+        // Many equal ones, of which the first are drawn first, some zeros, and some much larger than others.
+        const weights = short.fillUniform(make(n)).map((u, i) => (i % 7 === 3 ? 0 : Math.ceil(9 * u) ** skew));
+        weights[0] = 1e-3;
+        long.fillUniform(make(n));
+        for (const k of [1, 2, 64, 65].filter((count) => count <= n)) {
+          const keys = short.fillExponential(make(n)).map((e, i) => weights[i] / e);
+          const order = Array.from(keys.keys()).sort((i, j) => keys[j] - keys[i] || i - j);
+          expect(Array.from(long.multinomial(weights, k))).toEqual(order.slice(0, k));
+        }
+        const sums = weights.slice();
+        for (let i = 1; i < n; i++) sums[i] += sums[i - 1];
+        const shares = sums.map((sum) => sum / sums[n - 1]);
+        const expected = i32(500).map(() => {
+          const u = short.fillUniform(f64(1))[0];
+          return shares.findIndex((share) => share >= u);
+        });
+        expect(long.multinomial(weights, 500, true)).toEqual(expected);
+        expect(long.getState()).toEqual(short.getState());
+      }
     }
   });
 

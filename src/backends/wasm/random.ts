@@ -130,13 +130,15 @@ function uniform53(f: Float, words: Vec): Vec {
   return f.mul(f.add(f.sub(high, 2 ** 84 + 2 ** 52), low), 2 ** -53);
 }
 
-/** x ← x mod range + low, of unsigned words. */
+/** x ← x mod range + low, of unsigned words; `low` rises by `step` after each, as far as `range` falls. */
 function moduloFunction(): FunctionBody {
-  const b = new FunctionBody('modulo', ['i32', 'i32', 'i32', 'i32'], []);
-  const [at, count, range, low] = b.params as Locals<4>;
+  const b = new FunctionBody('modulo', ['i32', 'i32', 'i32', 'i32', 'i32'], []);
+  const [at, count, range, low, step] = b.params as Locals<5>;
   times(b, count, () => {
     b.get(at).get(at).mem('i32.load').get(range).op('i32.rem_u').get(low).op('i32.add').mem('i32.store');
     advance(b, at, 4);
+    b.get(range).get(step).op('i32.sub').set(range);
+    b.get(low).get(step).op('i32.add').set(low);
   });
   return b;
 }
@@ -345,14 +347,14 @@ export function fillUniform(
   drawing.end();
 }
 
-/** Fills `out` with words modulo `range`, which is below 2³², plus `low`. */
-export function fillModulo(engine: TwisterState, out: Int32Array, low: number, range: number): void {
+/** Fills `out` with words modulo `range`, which is below 2³², plus `low`, which rises by `step` as `range` falls. */
+export function fillModulo(engine: TwisterState, out: Int32Array, low: number, range: number, step: number): void {
   functions ??= compiled();
   const { refill, modulo } = functions;
   const drawing = new Drawing(engine, refill);
-  byChunks(out, i32, (address, count) => {
+  byChunks(out, i32, (address, count, from) => {
     drawing.draw(address, count);
-    modulo(address, count, range, low);
+    modulo(address, count, range - from * step, low + from * step, step);
   });
   drawing.end();
 }

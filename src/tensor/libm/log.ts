@@ -38,6 +38,9 @@ const B10 = -0.08328363062289341;
 const LN2_HI = 0.6931471805598903;
 const LN2_LO = 5.497923018708371e-14;
 
+/** 2ᵏ, by which numbers between 0 and 1 are scaled. */
+const POWERS = Float64Array.from({ length: 64 }, (_, k) => 2 ** k);
+
 let logTable: Float64Array | undefined;
 
 /** Pairs 1/c, log c. */
@@ -63,10 +66,10 @@ export function log(x: number): number {
   float64[0] = x;
   const high = words[1];
   const t = high - 0x3fe60000;
-  words[1] = high - (t & 0xfff00000);
   const i = (t >> 12) & 0xfe;
   const k = t >> 20;
-  const r = fma(float64[0], logTable[i], -1);
+  // Words written to an array would have to be there before a float64 can be read.
+  const r = fma(x * (POWERS[-k] ?? 2 ** -k), logTable[i], -1);
   const w = k * LN2_HI + logTable[i + 1];
   const hi = w + r;
   const rest = w - hi + r;
