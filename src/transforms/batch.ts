@@ -7,7 +7,7 @@ import { cat } from '../ops/join.ts';
 import { narrow } from '../ops/slices.ts';
 import { expand, movedim, unsqueeze } from '../ops/view.ts';
 import { defaultGenerator } from '../tensor/random.ts';
-import { BatchLevel, type Randomness } from './levels.ts';
+import { BatchLevel, entering, type Randomness } from './levels.ts';
 
 /** A dimension, or null for none; in arrays and objects, for the parts of a tree that is built alike. */
 export type Dims = number | null | readonly Dims[] | { readonly [key: string]: Dims };
@@ -119,7 +119,7 @@ function whole(
   const { size } = level;
   const lifted = withLeaves(
     args,
-    entries.map(({ tensor, batched }) => (batched ? level.lift(tensor) : tensor)),
+    entries.map(({ tensor, batched }) => (batched ? entering(level.lift(tensor), tensor) : tensor)),
   ) as readonly unknown[];
   const output = withLevel(level, () => settled(f(...lifted)));
   const dims: (number | null)[] = [];

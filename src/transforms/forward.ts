@@ -6,7 +6,7 @@ import { sameShape, shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { auxParts, leavesLike, mapTree, resultLeaves, treeLeaves, treeText, withLeaves } from '../core/tree.ts';
 import { zerosLike } from '../ops/create.ts';
-import { DualLevel } from './levels.ts';
+import { DualLevel, entering } from './levels.ts';
 
 /** Primals and tangents, leaf by leaf. */
 function pairs(
@@ -76,9 +76,9 @@ export function pushforward(
         `${transform}: Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of size ${shapeText(x.shape)} while the given forward gradient is of size ${shapeText(t.shape)}.`,
       );
     }
-    return level.lift(x, t);
+    return entering(level.lift(x, t), x);
   });
-  const constants = rest.map((a) => mapTree(a, (t) => level.lift(t, null)));
+  const constants = rest.map((a) => mapTree(a, (t) => entering(level.lift(t, null), t)));
   const out = withLevel(level, () => settled(f(...(withLeaves(primals, duals) as readonly unknown[]), ...constants)));
   const [output, aux] = hasAux ? auxParts(transform, out) : [out, null];
   resultLeaves(transform, output);

@@ -10,9 +10,19 @@ import {
   type Wrapped,
 } from '../core/levels.ts';
 import type { Op } from '../core/op.ts';
-import { sameShape } from '../core/shape.ts';
-import { levelOf, metaOf, type Operand, type Outputs, shadowOf, type TensorBase, wrap } from '../core/tensor.ts';
+import { isContiguous, sameShape } from '../core/shape.ts';
+import {
+  levelOf,
+  metaOf,
+  type Operand,
+  type Outputs,
+  placeOf,
+  shadowOf,
+  type TensorBase,
+  wrap,
+} from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
+import { meets } from '../ops/region.ts';
 import { expand } from '../ops/view.ts';
 
 function mapOutputs(outputs: Outputs, f: (t: TensorBase, i: number) => TensorBase): Outputs {
@@ -52,6 +62,16 @@ function insideOf({ wrapped, meta }: TensorBase, views: Outputs): Outputs | null
   // Of an inference tensor there are no views.
   if (inside?.wrapped !== null || !inside.flat || inside.offset !== 0 || inside.storage.version < 0) return null;
   return mapOutputs(views, (y) => (y.wrapped as Wrapped).value);
+}
+
+/** An argument lies inside a transformed function as it does outside: what is a view of it there is one here. */
+export function entering(t: TensorBase, value: TensorBase): TensorBase {
+  if (value.wrapped === null && value.flat) return t;
+  const strides = placeOf(value).strides.slice(value.shape.length - t.shape.length);
+  const place = { shape: t.shape, strides, offset: 0 };
+  // Whose gradient it is that elements share is not settled: they count as apart.
+  if (!isContiguous(t.shape, strides) && !meets(place)) metaOf(t).place = place;
+  return t;
 }
 
 /** A tape of its own: operations on its tensors run on what is inside, and are recorded here. */

@@ -7,7 +7,7 @@ import { sameShape, shapeText } from '../core/shape.ts';
 import { levelOf, type TensorBase } from '../core/tensor.ts';
 import { auxParts, leavesLike, mapTree, resultLeaves, treeLeaves, treeText, withLeaves } from '../core/tree.ts';
 import { onesLike, zeros } from '../ops/create.ts';
-import { GradLevel } from './levels.ts';
+import { entering, GradLevel } from './levels.ts';
 import { type Argnums, select } from './positions.ts';
 
 /** The result of running a function on a tape of its own. */
@@ -34,12 +34,12 @@ export function tape(
       throw new DTypeError(
         `${transform}: only Tensors of floating point dtype can require gradients, got one of ${t.dtype}; convert with x.to('float32')`,
       );
-    const leaf = level.lift(t);
+    const leaf = entering(level.lift(t), t);
     leaf.tracked = true;
     inputs.push(leaf);
     return leaf;
   });
-  const constants = rest.map((a) => mapTree(a, (t) => level.lift(t)));
+  const constants = rest.map((a) => mapTree(a, (t) => entering(level.lift(t), t)));
   const result = withLevel(level, () => settled(f(leaves, constants)));
   const outputs = treeLeaves(result);
   const lower = (t: TensorBase): TensorBase => level.lower(t);

@@ -257,3 +257,40 @@ describe('what is refused', () => {
     expectError(() => vmap((t: Tensor) => outside.select(0, 0).add_(t).sum())(x), AutogradError, 'inplace arithmetic');
   });
 });
+
+describe('arguments that do not lie in row-major order', () => {
+  const ways: Readonly<Record<string, (x: Tensor) => Tensor>> = {
+    flatten: (x) => x.flatten(),
+    'flatten of a transposed': (x) => x.T.flatten(),
+    reshape: (x) => x.reshape([3, 4]),
+    'reshape of a part': (x) => x.narrow(0, 0, 2).reshape([6]),
+    contiguous: (x) => x.contiguous(),
+    select: (x) => x.select(0, 1),
+    diagonal: (x) => x.diagonal(),
+  };
+  /** Two 4 × 3 matrices. */
+  const layouts: Readonly<Record<string, () => Tensor>> = {
+    contiguous: () => spreadTensor([2, 4, 3], -1, 1),
+    transposed: () => spreadTensor([2, 3, 4], -1, 1).transpose(1, 2),
+    'with gaps': () => spreadTensor([2, 4, 6], -1, 1).slice(2, 0, 6, 2),
+    'with others between': () => spreadTensor([4, 3, 2], -1, 1).permute([2, 0, 1]),
+  };
+  for (const [way, see] of Object.entries(ways))
+    for (const [layout, make] of Object.entries(layouts))
+      it(`a change of ${way} of one that is ${layout} changes what it does outside`, () => {
+        const change = (x: Tensor): Tensor => {
+          see(x).add_(100);
+          return x.clone();
+        };
+        const [first, second] = [0, 1].map((k) => change(make().select(0, k)));
+        const both = make();
+        const x = both.select(0, 1);
+        const [y, tangent] = jvp(change, [x], [x]);
+        expectClose(y, second);
+        expectClose(tangent, x);
+        expectClose(grad((c: Tensor, t: Tensor) => change(t).mul(c).sum())(x, x), second);
+        expectClose(vmap(change)(both).select(0, 0), first);
+        expectClose(vmap((t: Tensor) => jvp(change, [t], [t])[0])(both).select(0, 1), second);
+        expectClose(both, make());
+      });
+});
