@@ -579,6 +579,25 @@ describe('special values', () => {
     expect(places('argmin', lay('float64', [900], nans), [0])).toEqual([450]);
   });
 
+  it('argmax and argmin of many short rows give the first as well, however short they are', () => {
+    const rows = 37;
+    for (const dtype of dtypes)
+      for (const n of [1, 2, 7, 8, 9, 10, 16, 23, 24, 25, 31, 33, 64]) {
+        const xs = plainNumbers(rows * n, dtype);
+        // Rows that are all the worst there is, and rows with NaNs.
+        if (isFloat(dtype)) {
+          xs.fill(-Infinity, n, 2 * n)
+            .fill(Infinity, 2 * n, 3 * n)
+            .fill(Number.NaN, 3 * n, 4 * n);
+          for (let k = 5 * n; k < xs.length; k += 11) xs[k] = Number.NaN;
+        }
+        for (const fold of ['argmax', 'argmin'] as const) {
+          expectFolds(fold, lay(dtype, [rows, n], xs), [1]);
+          expectFolds(fold, lay(dtype, [rows, n], xs, { order: [1, 0], gaps: [1, 2], offset: 1 }), [1]);
+        }
+      }
+  });
+
   it('sums with infinities are infinite', () => {
     for (const dtype of ['float32', 'float64'] as const) {
       const xs = plainNumbers(1000, dtype);

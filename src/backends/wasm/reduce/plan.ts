@@ -51,6 +51,8 @@ function placeStrides(shape: readonly number[], dims: readonly number[]): number
 
 /** Rows shorter than this are folded across, though their vectors have to be gathered. */
 const SHORT = 8;
+/** The same in vectors for ordered folds, where nobody can guess whether a row's block is better than the one before. */
+const SHORT_ORDERED = 6;
 
 /** `null` if there are no outputs. `ordered` folds need their elements in row-major order. */
 export function planReduction(
@@ -109,7 +111,7 @@ export function planReduction(
   const accesses = (loop: Loop, moving: Access): Access[] =>
     tensors.map((_, i) => (loop.steps[i] === 0 ? 'repeat' : moving));
   if (isAcross) return { kind: 'columns', access: accesses(outputs, 'unit'), ...loops };
-  if (inner.size < SHORT && outputs.size >= SHORT * lanes)
+  if (inner.size < (ordered ? SHORT_ORDERED * lanes : SHORT) && outputs.size >= SHORT * lanes)
     return { kind: 'columns', access: accesses(outputs, 'strided'), ...loops };
   const access = regular(inner, inputs) ? accesses(inner, 'unit') : tensors.map((): Access => 'strided');
   return { kind: 'rows', access, ...loops };
