@@ -7,8 +7,8 @@ import { fresh, type TensorBase } from '../core/tensor.ts';
 import { apart, type Form, formOf, together } from './conv-cells.ts';
 import { copyKernel } from './copy.ts';
 import { add, sum } from './engine-ops.ts';
-import { cheapSums } from './matmul.ts';
-import { expand, movedim, reshape } from './view.ts';
+import { cheapSums, mm } from './matmul.ts';
+import { expand, movedim, reshape, t } from './view.ts';
 
 /*
  * One convolution for all numbers of dimensions. It is one of three operations that belong to one
@@ -48,6 +48,20 @@ function biasOf(y: TensorBase, bias: TensorBase | undefined): Bias | null {
   };
 }
 
+/** Whether x is one window: then each of the three is a product of matrices. */
+const isOneWindow = ({ padding, groups, input, kernel, output }: ConvAttrs): boolean =>
+  groups === 1 && output.every((n, d) => n === 1 && padding[d] === 0 && kernel[d] === input[d]);
+
+/** [A, B, …] as a matrix of A rows. */
+const rowsOf = (x: TensorBase): TensorBase => reshape(x, [x.shape[0], x.shape.slice(1).reduce((p, n) => p * n, 1)]);
+
+/** The product of two matrices in another shape, and a bias of channels added to it. */
+const productAs = (shape: Shape, matrices: () => readonly [TensorBase, TensorBase], b?: TensorBase): TensorBase =>
+  internally(() => {
+    const y = reshape(mm(...matrices()), shape);
+    return b === undefined ? y : add(y, reshape(b, [b.shape[0], ...shape.slice(2).map(() => 1)]));
+  });
+
 /** The same weights for a convolution in cells. */
 const weightIn = ({ attrs }: Form, w: TensorBase): TensorBase => reshape(w, [w.shape[0], -1, ...attrs.kernel]);
 
@@ -81,6 +95,8 @@ const convOp: Op<ConvAttrs> = defineOp({
   node: 'ConvolutionBackward0',
   inputs: ['x', 'w', 'b'],
   forward: ([x, w, b], attrs) => {
+    const shape = [x.shape[0], w.shape[0], ...attrs.output];
+    if (isOneWindow(attrs)) return productAs(shape, () => [rowsOf(x), t(rowsOf(w))], b);
     const form = formOf(w, attrs, 'y');
     if (form !== null) {
       return internally(() => {
@@ -88,7 +104,7 @@ const convOp: Op<ConvAttrs> = defineOp({
         return form.y === null ? y : together(y, form.y);
       });
     }
-    const y = fresh([x.shape[0], w.shape[0], ...attrs.output], x.dtype);
+    const y = fresh(shape, x.dtype);
     convolve(y, x, w, attrs, biasOf(y, b));
     return y;
   },
@@ -108,6 +124,8 @@ const convInputOp: Op<ConvAttrs> = defineOp({
   node: 'ConvolutionBackward0',
   inputs: ['y', 'w', 'b'],
   forward: ([y, w, b], attrs) => {
+    const shape = [y.shape[0], w.shape[1] * attrs.groups, ...attrs.input];
+    if (isOneWindow(attrs)) return productAs(shape, () => [rowsOf(y), rowsOf(w)], b);
     const form = formOf(w, attrs, 'x', b !== undefined);
     if (form !== null) {
       return internally(() => {
@@ -115,7 +133,7 @@ const convInputOp: Op<ConvAttrs> = defineOp({
         return together(convInput(inner, weightIn(form, w), form.attrs, biasIn(form, b)), form.x);
       });
     }
-    const x = fresh([y.shape[0], w.shape[1] * attrs.groups, ...attrs.input], y.dtype);
+    const x = fresh(shape, y.dtype);
     convolveInput(x, y, w, attrs, biasOf(x, b));
     return x;
   },
@@ -134,7 +152,9 @@ const convWeightOp: Op<ConvAttrs> = defineOp({
   node: 'ConvolutionBackward0',
   inputs: ['x', 'y'],
   forward: ([x, y], attrs) => {
-    const w = fresh([y.shape[1], x.shape[1] / attrs.groups, ...attrs.kernel], x.dtype);
+    const shape = [y.shape[1], x.shape[1] / attrs.groups, ...attrs.kernel];
+    if (isOneWindow(attrs)) return productAs(shape, () => [t(rowsOf(y)), rowsOf(x)]);
+    const w = fresh(shape, x.dtype);
     const form = formOf(w, attrs, 'w');
     if (form === null) convolveWeight(w, x, y, attrs);
     else

@@ -77,6 +77,8 @@ const cases: readonly Case[] = [
     padding: 1,
     groups: 10,
   },
+  { what: 'one window', images: 3, channels: 4, outputs: 7, sizes: [4, 5], kernel: [4, 5], stride: 2 },
+  { what: 'one window of an element', images: 2, channels: 40, outputs: 9, sizes: [1], kernel: [1], dilation: 2 },
   {
     what: 'two lattices at a time',
     images: 2,
@@ -97,6 +99,16 @@ const cases: readonly Case[] = [
     stride: [1, 2],
     padding: [0, 3],
     groups: 3,
+  },
+  {
+    what: 'products in lattices, of one place in each line',
+    images: 3,
+    channels: 1,
+    outputs: 32,
+    sizes: [2, 7, 2],
+    kernel: [2, 2, 2],
+    stride: 2,
+    padding: [1, 2, 1],
   },
   {
     what: 'strips in lattices, groups',
