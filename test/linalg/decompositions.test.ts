@@ -1,5 +1,15 @@
 import * as fc from 'fast-check';
-import { type DType, eye, linalg, setBlas, setDeterministic, type Tensor, zeros } from 'nabla';
+import {
+  type DType,
+  eye,
+  getNumThreads,
+  linalg,
+  setBlas,
+  setDeterministic,
+  setNumThreads,
+  type Tensor,
+  zeros,
+} from 'nabla';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Blas } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
@@ -187,6 +197,29 @@ describe.skipIf(typeof library === 'string')("by the system's LAPACK", () => {
   afterAll(() => replaceBlas(null));
 
   it('factors of matrices of every sort', () => checkAll(110, 40));
+
+  it('have the same bits on any number of threads, and leave products theirs', () => {
+    const threads = getNumThreads();
+    const [a, rows, v] = [spreadTensor([100, 100], -1, 1), spreadTensor([33, 129], -1, 1), spreadTensor([100], -1, 1)];
+    const found = (): number[][] => {
+      const before = [rows.matmul(rows.t()), rows.t().matmul(rows), a.matmul(a), a.matmul(v)].map(valuesOf);
+      const { eigenvalues, eigenvectors } = linalg.eigh(a);
+      const factors = [linalg.inv(a), linalg.cholesky(a.matmul(a.t())), linalg.qr(a).R, linalg.svdvals(a)];
+      const after = [rows.matmul(rows.t()), rows.t().matmul(rows), a.matmul(a), a.matmul(v)].map(valuesOf);
+      expect(after).toEqual(before);
+      return [...before, ...[...factors, eigenvalues, eigenvectors].map(valuesOf)];
+    };
+    try {
+      setNumThreads(1);
+      const alone = found();
+      for (const several of [2, 3, 5]) {
+        setNumThreads(several);
+        expect(found()).toEqual(alone);
+      }
+    } finally {
+      setNumThreads(threads);
+    }
+  });
 
   it('and by the routines here they are the same', () => {
     const a = spreadTensor([70, 80], -1, 1);

@@ -13,12 +13,12 @@ type Argument = { readonly at: number } | number | string;
 /** A routine with its arguments, the last of which says what went wrong. */
 export type Lapack = (...args: readonly Argument[]) => void;
 
-/** The routine `name` with so many arguments, for numbers of a dtype; null if there is none. To be called within the current launch. */
-export function lapack(dtype: string, name: string, count: number): Lapack | null {
+/** The routine `name` with so many arguments, for numbers of a dtype and work of so many steps; null if there is none. To be called within the current launch. */
+export function lapack(dtype: string, name: string, count: number, steps: number): Lapack | null {
   const blas = currentBlas();
   const native = blas?.routine?.(`${dtype === 'float64' ? 'd' : 's'}${name}_`, count) ?? null;
   if (blas === null || native === null) return null;
-  lendThreads(blas);
+  lendThreads(blas, steps);
   const words = scratch(8 * count);
   return (...args) => {
     const origin = originOf(blas);
@@ -38,8 +38,9 @@ export function lapackWithRoom(
   dtype: string,
   name: string,
   count: number,
+  steps: number,
 ): ((before: readonly Argument[], after: readonly Argument[]) => void) | null {
-  const routine = lapack(dtype, name, count);
+  const routine = lapack(dtype, name, count, steps);
   if (routine === null) return null;
   let room = 0;
   let size = 0;

@@ -14,6 +14,8 @@ import { type Blas, describe, FUNCTIONS } from './library.ts';
 const SHARED_STEPS = 2 ** 20;
 /** Multiplications from which on there are two pieces for each thread, so that none waits long for another. */
 const LARGE_STEPS = 2 ** 26;
+/** Multiplications from which on a library's factorisations gain by threads of its own. */
+const LENT_STEPS = 2 ** 24;
 /** Rows or columns of a piece are a multiple of this, so that tiles of the library stay whole. */
 const UNIT = 32;
 
@@ -28,30 +30,26 @@ export function introduce(blas: Blas): void {
 /** Threads that the library was last told to use; it has all it finds until then. */
 const told = new WeakMap<Blas, number>();
 
-/** Whether work of so many multiplications is cut for threads of this library; if not, it has those of its own. */
-export function cutsProducts(blas: Blas, steps: number): boolean {
-  const threads = getNumThreads();
-  const shares = threads > 1 && steps >= SHARED_STEPS;
-  const known = told.get(blas);
-  // A library does small work on one thread whatever it was told.
-  if (!shares && (known === 1 || (known !== undefined && threads > 1))) return false;
-  const cuts = shares && blas.setThreads !== null && canShareNative(callable(blas.sgemm)) !== null;
-  const use = shares && !cuts ? threads : 1;
-  if (known !== use) {
-    joinWorkers();
-    told.set(blas, use);
-    blas.setThreads?.(use);
-  }
-  return cuts;
-}
-
-/** Lets the library have threads of its own, for what is not cut here. */
-export function lendThreads(blas: Blas): void {
-  const threads = getNumThreads();
+/** Work must not find what other work had told: how a library adds up depends on its threads. */
+function tell(blas: Blas, threads: number): void {
   if (told.get(blas) === threads) return;
   joinWorkers();
   told.set(blas, threads);
   blas.setThreads?.(threads);
+}
+
+/** Whether work of so many multiplications is cut for threads of this library; if not, large work has those of its own. */
+export function cutsProducts(blas: Blas, steps: number): boolean {
+  const threads = getNumThreads();
+  const shares = threads > 1 && steps >= SHARED_STEPS;
+  const cuts = shares && blas.setThreads !== null && canShareNative(callable(blas.sgemm)) !== null;
+  tell(blas, shares && !cuts ? threads : 1);
+  return cuts;
+}
+
+/** Lets the library have threads of its own for work that is not cut here, if that is large. */
+export function lendThreads(blas: Blas, steps: number): void {
+  tell(blas, steps >= LENT_STEPS ? getNumThreads() : 1);
 }
 
 /** A native function as what workers call. */
