@@ -21,6 +21,7 @@ import {
   storeVector,
 } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
+import { fusing } from './relaxed.ts';
 import { weight } from './weight.ts';
 
 /** How an operand moves along the innermost loop: element by element, not at all, by a stride; or it is a number. */
@@ -154,7 +155,9 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
   body.get(body.params[0]).set(left);
   for (const o of operands) o.enter(body, compute);
   const cost = weight(fn.outs);
-  const inOrder = cost <= Math.max(CHEAP, CHEAP_EACH * operands.filter((o) => o.splat === null).length);
+  const few = cost <= Math.max(CHEAP, CHEAP_EACH * operands.filter((o) => o.splat === null).length);
+  // A chain of few and many constants, which stay in registers then.
+  const inOrder = few || (fn.outs[0].op === 'gelu' && fusing());
   const turns = variant.accesses.includes('stride') || cost > LONG ? 1 : cost <= CHEAP ? 8 : 4;
   if (turns > 1) {
     const elements = turns * lanes;

@@ -51,31 +51,34 @@ function geluSlope(f: Float, x: Vec): Vec {
 }
 
 /**
- * p(a) = ((½)^¼ − (1 − Φ(a))^¼) / a for 0 ≤ a ≤ 5.68, a minimax fit of degree 7: a line, and three times a product
- * with y + α, y = a (a + shift), to which β is added (Eve, Numerische Mathematik 6, 1964). That takes half the
- * multiplications of Horner's rule. At the end a p(a) is (½)^¼ to the bit.
+ * 2¹⁸ (2 − 2 Φ(a))^¼ = 2¹⁸ − a p(a) for 0 ≤ a ≤ 5.9, a minimax fit: p is monic of degree 7, a cubic times a quartic
+ * without odd powers, and a line. Scaled so, what is multiplied near a = 0 lies just below powers of two, where floats
+ * are densest. At the end the difference is `GELU_REST` to the bit, whose square is one too.
  */
-const GELU_END = 5.67637587;
-const GELU_SHIFT = -9.08000088;
-const GELU_LINE = [3.38620484e-5, 3.38162545e-6];
-const GELU_STEPS = [
-  [58.2063332, -0.00260713836],
-  [46.102993, 0.0246864799],
-  [11.9145718, 0.223041728],
-] as const;
+const GELU_END = 5.8984375;
+const GELU_REST = 17.4375;
+const GELU_CUBIC = [-219.417862, 105.992416, -17.4759445] as const;
+const GELU_QUARTIC = [254.049103, -13.6552877] as const;
+const GELU_LINE = [108032.961, -11279.8848];
+/** 73 in the place of the exponent. */
+const TIMES_2_73 = 73n << 23n;
 
 /**
  * max(x, 0) − a (1 − Φ(a)) with a = |x|. The fourth root of what falls like e^(−a²/2) takes few terms and no
- * division; where a ends, what is left is exactly 0.
+ * division; where a ends, what is left is exactly 0. Errs by 2.5 units of the last place of x, by 2.7 without fused
+ * multiply-adds.
  */
 function gelu(f: Float, x: Vec): Vec {
-  const a = f.pmin(f.and(x, f.bits(0x7fffffffn)), GELU_END);
-  const y = f.mul(a, f.add(a, GELU_SHIFT));
-  let p = f.horner(a, GELU_LINE);
-  for (const [alpha, beta] of GELU_STEPS) p = f.madd(p, f.add(y, alpha), beta);
-  const r = f.mul(a, p);
-  const root = f.sub(Math.SQRT1_2, f.mul(r, f.sub(2 ** 0.75, r)));
-  return f.nmadd(f.mul(a, root), root, f.pmax(x, -0));
+  const a = f.pmin(f.abs(x), GELU_END);
+  const y = f.mul(a, a);
+  const [c, b, shift] = GELU_CUBIC;
+  const cubic = f.madd(f.add(a, shift), y, f.horner(a, [c, b]));
+  const quartic = f.madd(f.add(y, GELU_QUARTIC[1]), y, GELU_QUARTIC[0]);
+  const root = f.nmadd(f.madd(cubic, quartic, f.horner(a, GELU_LINE)), a, 2 ** 18);
+  const square = f.madd(root, root, -(GELU_REST ** 2));
+  // Its scale is taken from the exponent, of which a 0 has none to give.
+  const tail = f.mul(square, f.graph.op('i16x8.sub_sat_u', square, f.bits(TIMES_2_73)));
+  return f.nmadd(tail, a, f.pmax(x, -0));
 }
 
 const erfc = (f: Float, x: Vec): Vec => inHalves(f, [x], erfcF64);

@@ -174,6 +174,7 @@ export const PLAIN = {
   'i16x8.extend_high_i8x16_s': SIMD + 136,
   'i16x8.extend_low_i8x16_u': SIMD + 137,
   'i16x8.extend_high_i8x16_u': SIMD + 138,
+  'i16x8.sub_sat_u': SIMD + 147,
   'f64x2.nearest': SIMD + 148,
   'i32x4.abs': SIMD + 160,
   'i32x4.neg': SIMD + 161,
