@@ -442,6 +442,7 @@ describe('folds of a few elements, made as maps', () => {
     [[6, 5501], [0]],
     [[10, 8, 413], [1]],
     [[4200, 8], [1]],
+    [[3, 13, 3100], [1]],
   ];
   it('are those of their outputs, whatever lies in them and wherever they lie', () => {
     for (const [shape, axes] of cases)

@@ -13,9 +13,12 @@ import { asMask, asValue, type ReduceSpec } from './kernels.ts';
 const MOST_TERMS = 4;
 const FEWEST_ELEMENTS = 2 ** 13;
 /** The same where terms do not lie side by side, and take a few instructions. */
-const MOST_APART = 16;
+const MOST_APART = 8;
 const MOST_WEIGHT = 8;
 const FEWEST_APART = 2 ** 15;
+/** The same where there are so many results that it does not matter how long many operands take to be passed. */
+const MOST_OF_MANY = 16;
+const MANY_RESULTS = 9 * 2 ** 10;
 
 const JOINED: Readonly<Record<Exclude<Fold, 'argmax' | 'argmin'>, (a: Expr, b: Expr) => Expr>> = {
   sum: (a, b) => binary('add', a, b),
@@ -46,9 +49,10 @@ export class Terms {
     let terms = 1;
     for (let i = 0; i < axes.length; i++) terms *= inShape[axes[i]];
     const { fold, pre } = this.#spec;
-    if (terms < 2 || terms > MOST_APART || fold === 'argmax' || fold === 'argmin') return false;
+    if (terms < 2 || terms > MOST_OF_MANY || fold === 'argmax' || fold === 'argmin') return false;
     const many = terms > MOST_TERMS;
-    if (numel(inShape) < (many ? FEWEST_APART : FEWEST_ELEMENTS)) return false;
+    const fewest = terms > MOST_APART ? terms * MANY_RESULTS : many ? FEWEST_APART : FEWEST_ELEMENTS;
+    if (numel(inShape) < fewest) return false;
     const sideBySide = (x: Strided | number): boolean =>
       typeof x !== 'number' && axes.some((d) => inShape[d] > 1 && stridesOver(x, inShape)[d] === 1);
     if (many && (weight([pre]) > MOST_WEIGHT || ins.some(sideBySide))) return false;
