@@ -17,6 +17,15 @@ function elements(dtype: DType, n: number): Tensor {
 const truth = (x: number | boolean): boolean => Number.isNaN(x) || Number(x) !== 0;
 const list = (t: Tensor): number[] => Array.from(t.toTypedArray(), Number);
 
+const orders = {
+  eq: (a: number, b: number) => a === b,
+  ne: (a: number, b: number) => a !== b,
+  lt: (a: number, b: number) => a < b,
+  le: (a: number, b: number) => a <= b,
+  gt: (a: number, b: number) => a > b,
+  ge: (a: number, b: number) => a >= b,
+};
+
 describe.each(['float32', 'float64', 'int32', 'uint8', 'bool'] as const)('%s', (dtype) => {
   test.each([0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 131, 70_001])('%i elements', (n) => {
     const x = elements(dtype, n);
@@ -24,6 +33,11 @@ describe.each(['float32', 'float64', 'int32', 'uint8', 'bool'] as const)('%s', (
     expect(list(x.to('bool'))).toEqual(values.map((v) => Number(truth(v))));
     expect(list(x.gt(1))).toEqual(values.map((v) => Number(v > 1)));
     expect(list(x.eq(x.flip([0])))).toEqual(values.map((v, i) => Number(v === values[n - 1 - i])));
+    const y = x.flip([0]);
+    const turned = values.toReversed();
+    for (const [op, holds] of Object.entries(orders) as [keyof typeof orders, (a: number, b: number) => boolean][])
+      expect(list(x[op](y))).toEqual(values.map((v, i) => Number(holds(v, turned[i]))));
+    if (dtype === 'bool') expect(list(x.mul(y))).toEqual(values.map((v, i) => v * turned[i]));
     expect(list(x.logicalNot())).toEqual(values.map((v) => Number(!truth(v))));
     expect(list(x.clone())).toEqual(values);
     const wrapped = values.map((v) => (Number.isNaN(v) ? 0 : Math.trunc(v) & 0xff));

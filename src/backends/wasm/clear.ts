@@ -1,4 +1,4 @@
-import type { LogicOp } from '../../kernels/expr.ts';
+import type { CompareOp, LogicOp } from '../../kernels/expr.ts';
 import { advance, whilst } from './control.ts';
 import { FunctionBody, type Local, type MemoryOp } from './encoder.ts';
 import { instantiate, type WasmFunction } from './module.ts';
@@ -69,14 +69,16 @@ export function byteCopy(): WasmFunction {
 
 const telling: Record<string, WasmFunction | undefined> = {};
 
-/** truths(bytes, to, from), the same for bytes that become 1 where they are not 0; with an operation, of two such operands; or what is not that. */
-export function byteTruths(op?: LogicOp, not = false): WasmFunction {
+/** truths(bytes, to, from), the same for bytes that become 1 where they are not 0; with an operation, of two such operands, or of two bytes that are compared; or what is not that. */
+export function byteTruths(op?: LogicOp | CompareOp, not = false): WasmFunction {
   const key = `${op} ${not}`;
   const known = telling[key];
   if (known !== undefined) return known;
   const body = new FunctionBody('truths', op === undefined ? ['i32', 'i32', 'i32'] : ['i32', 'i32', 'i32', 'i32'], []);
   const [left, ...places] = body.params;
   const [to, ...from] = places;
+  const joins = op === 'and' || op === 'or' || op === 'xor';
+  const compares = op !== undefined && !joins;
   const each = (bytes: number, truth: (at: Local) => void, width: 'v128' | 'i32', store: MemoryOp): void =>
     whilst(
       body,
@@ -84,7 +86,16 @@ export function byteTruths(op?: LogicOp, not = false): WasmFunction {
       () => {
         body.get(to);
         from.forEach(truth);
-        if (op !== undefined) body.op(`${width}.${op}`);
+        if (joins) body.op(`${width}.${op}`);
+        else if (op !== undefined) {
+          const order = op === 'eq' || op === 'ne' ? op : (`${op}_u` as const);
+          if (width === 'i32') body.op(`i32.${order}`);
+          else {
+            body.op(`i8x16.${order}`);
+            ones(width);
+            body.op('v128.and');
+          }
+        }
         if (not) {
           ones(width);
           body.op(`${width}.xor`);
@@ -100,11 +111,13 @@ export function byteTruths(op?: LogicOp, not = false): WasmFunction {
   };
   const many = (at: Local): void => {
     body.get(at).mem('v128.load', 0);
+    if (compares) return;
     ones('v128');
     body.op('i8x16.min_u');
   };
   const one = (at: Local): void => {
-    body.get(at).mem('i32.load8_u', 0).i32(0).op('i32.ne');
+    body.get(at).mem('i32.load8_u', 0);
+    if (!compares) body.i32(0).op('i32.ne');
   };
   each(16, many, 'v128', 'v128.store');
   each(1, one, 'i32', 'i32.store8');

@@ -7,7 +7,7 @@
  */
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import { isContiguous, numel, sameShape } from '../../core/shape.ts';
-import type { Expr, LogicOp, ScalarFunction } from '../../kernels/expr.ts';
+import type { Expr, ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { byteCopy, byteTruths } from './clear.ts';
 import { address, beginLaunchBeside, scratch } from './heap.ts';
@@ -75,16 +75,29 @@ export const FEW = 1024;
 /** Inputs that a bit mask has room for. */
 export const MASKED = 30;
 
-/** How the truths of all arguments are joined, if that is all, and whether the result is turned over. */
-function joinedTruths(e: Expr, ins: readonly unknown[]): readonly [op: LogicOp | undefined, not: boolean] | null {
+/** How the truths of bytes are joined, or how bytes are compared, if that is all, and whether the result is turned over. */
+function joinedBytes(e: Expr, ins: readonly unknown[]): Parameters<typeof byteTruths> | null {
   const argument = (x: Expr): number => (x.op === 'arg' ? x.index : Number.NaN);
   const isZero = (x: Expr): boolean => x.op === 'const' && x.value === 0;
   const truthOf = (x: Expr): number => (x.op === 'ne' && isZero(x.b) ? argument(x.a) : Number.NaN);
-  if (e.op === 'and' || e.op === 'or' || e.op === 'xor')
-    return truthOf(e.a) + truthOf(e.b) === 1 ? [e.op, false] : null;
-  if (e.op !== 'eq' && e.op !== 'ne') return null;
-  if (ins.length === 1) return e.op === 'eq' && isZero(e.b) ? [undefined, true] : null;
-  return ins.every((d) => d === 'bool') && argument(e.a) + argument(e.b) === 1 ? ['xor', e.op === 'eq'] : null;
+  switch (e.op) {
+    case 'and':
+    case 'or':
+    case 'xor':
+      return truthOf(e.a) + truthOf(e.b) === 1 ? [e.op] : null;
+    case 'mul':
+      return ins.every((d) => d === 'bool') && argument(e.a) + argument(e.b) === 1 ? ['and'] : null;
+    case 'eq':
+    case 'ne':
+    case 'lt':
+    case 'le':
+    case 'gt':
+    case 'ge':
+      if (ins.length === 1) return e.op === 'eq' && isZero(e.b) ? [undefined, true] : null;
+      return argument(e.a) === 0 && argument(e.b) === 1 ? [e.op] : null;
+    default:
+      return null;
+  }
 }
 
 /** How elements that lie in some way are gone through by one call, which takes so many steps. */
@@ -146,7 +159,7 @@ export class MapKernel {
     this.#hasFunctions = hasFunctions(fn.outs);
     this.#moves = fn.outs[0].op === 'arg' && fn.args.length === 1;
     const stay = ins[0] === outs[0] || outs[0] === 'uint8';
-    const joins = this.#bytes === ins.length + 1 ? joinedTruths(fn.outs[0], ins) : null;
+    const joins = this.#bytes === ins.length + 1 ? joinedBytes(fn.outs[0], ins) : null;
     this.#bytewise =
       this.#moves && this.#bytes === 2 ? (stay ? byteCopy : byteTruths) : joins && (() => byteTruths(...joins));
     this.#steps = ELEMENT_STEPS + INSTRUCTION_STEPS * weight(fn.outs);
