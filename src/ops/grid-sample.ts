@@ -2,10 +2,12 @@ import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
 import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import type { Scalar } from '../kernels/scalar.ts';
 import { blend } from './blend.ts';
 import { toDType } from './copy.ts';
-import { vectorOf } from './create.ts';
-import { add, floor, ge, logicalAnd, lt, mul, round, sub, where } from './elementwise.ts';
+import { evenly, vectorOf } from './create.ts';
+import { detach } from './detach.ts';
+import { add, lt, mul, where } from './elementwise.ts';
 import { stack } from './join.ts';
 import { bmm } from './matmul.ts';
 import { named } from './named.ts';
@@ -28,91 +30,113 @@ export interface GridSampleOptions {
   readonly alignCorners?: boolean | null;
 }
 
-// From −1 … 1 to the places of elements: −1 is the middle of the first one, or its outer edge.
-const fromMiddles = fused('fromMiddles', (g, n) => g.add(1).div(2).mul(n.sub(1)), 2);
-const fromEdges = fused('fromEdges', (g, n) => g.add(1).mul(n).sub(1).div(2), 2);
+/** From −1 … 1 to the places of elements: −1 is the middle of the first one, or its outer edge. */
+const placeOf = (g: Scalar, n: Scalar, align: boolean): Scalar =>
+  align ? g.add(1).div(2).mul(n.sub(1)) : g.add(1).mul(n).sub(1).div(2);
 
 /** Places outside become the nearest ones inside, and do not move there. */
-const clipped = fused('clipped', (x, last) => x.gt(0).where(x.lt(last).where(x, last), 0), 2);
+const clipped = (x: Scalar, last: Scalar): Scalar => x.gt(0).where(x.lt(last).where(x, last), 0);
 
 /** Places outside are mirrored, at `low` and at a `span` from there, as often as it takes. */
-const reflected = fused(
-  'reflected',
-  (x, low, span) => {
-    const away = x.lt(low).where(low.sub(x), x.sub(low));
-    const rest = away.fmod(span);
-    return away.div(span).floor().fmod(2).eq(0).where(rest.add(low), span.sub(rest).add(low));
-  },
-  3,
-);
+function reflected(x: Scalar, low: number, span: Scalar): Scalar {
+  const away = x.lt(low).where(x.neg().add(low), x.sub(low));
+  const rest = away.fmod(span);
+  return away.div(span).floor().fmod(2).eq(0).where(rest.add(low), span.sub(rest).add(low));
+}
 
 /** Keys's cubic convolution, a = −3/4, at a distance below 1 and from 1 to 2. */
-const near = fused('cubicNear', (t) => t.mul(1.25).sub(2.25).mul(t).mul(t).add(1), 1);
-const far = fused('cubicFar', (t) => t.mul(-0.75).add(3.75).mul(t).sub(6).mul(t).add(3), 1);
+const near = (t: Scalar): Scalar => t.mul(1.25).sub(2.25).mul(t).mul(t).add(1);
+const far = (t: Scalar): Scalar => t.mul(-0.75).add(3.75).mul(t).sub(6).mul(t).add(3);
 
 /** Zero, for the sake of a place that nothing hangs on: its gradient is zero and not missing. */
-const nothing = fused('nothing', (x) => x.gt(0).where(x.clamp(0, 1).floor().mul(0), 0), 1);
-
-function padded(x: TensorBase, size: number, padding: GridPadding, align: boolean): TensorBase {
-  if (padding === 'zeros') return x;
-  if (padding === 'border' || (align && size === 1)) return clipped(x, size - 1);
-  return clipped(align ? reflected(x, 0, size - 1) : reflected(x, -0.5, size), size - 1);
-}
-
-/** Neighbours of each place, [N, neighbours, places]: where they lie in a plane, and their weights. */
-interface Neighbours {
-  readonly index: TensorBase;
-  readonly weight: TensorBase;
-}
+const nothing = (x: Scalar): Scalar => x.gt(0).where(x.clamp(0, 1).floor().mul(0), 0);
 
 /** Below 0 whatever is added to it within a plane of no more elements, and three of them are an int32. */
 const OUTSIDE = -7e8;
+/** Elements of a plane up to which a float32 tells where they lie. */
+const TOLD = 2 ** 24;
 
-/** The neighbours along one dimension, whose elements lie `step` apart. */
-function neighbours(g: TensorBase, size: number, step: number, options: Required<GridSampleOptions>): Neighbours {
-  const { mode, paddingMode } = options;
-  const align = options.alignCorners ?? false;
-  const place = align ? fromMiddles(g, size) : fromEdges(g, size);
-  const of = (places: readonly TensorBase[], weights: readonly TensorBase[]): Neighbours => {
-    const at = stack(places, 1);
-    const inside = logicalAnd(ge(at, 0), lt(at, size));
-    return { index: where(inside, mul(toDType(at, 'int32'), step), OUTSIDE), weight: stack(weights, 1) };
-  };
-  if (mode === 'bicubic') {
-    const first = floor(place);
-    const t = sub(place, first);
-    const [u, v] = [add(t, 1), sub(1, t)];
-    const weights = [far(u), near(t), near(v), far(add(v, 1))];
-    return of(
-      weights.map((_, k) => padded(add(first, k - 1), size, paddingMode, align)),
-      weights,
-    );
-  }
-  const x = padded(place, size, paddingMode, align);
-  if (mode === 'nearest') return of([round(x)], [add(nothing(x), 1)]);
-  const first = floor(x);
-  const second = add(first, 1);
-  return of([first, second], [sub(second, x), sub(x, first)]);
+/** The neighbours along one dimension, of n elements `step` apart: where neighbour k of a place lies, or `OUTSIDE`, and its weight. */
+interface Rules {
+  readonly at: (g: TensorBase, k: TensorBase, n: number, step: number) => TensorBase;
+  readonly weight: (g: TensorBase, k: TensorBase, n: number) => TensorBase;
 }
 
-/** All choices of one neighbour along each of two groups of dimensions. */
-function both(a: Neighbours, b: Neighbours): Neighbours {
-  const join = (f: (s: TensorBase, t: TensorBase) => TensorBase, s: TensorBase, t: TensorBase): TensorBase =>
-    reshape(f(unsqueeze(s, 2), unsqueeze(t, 1)), [s.shape[0], s.shape[1] * t.shape[1], s.shape[2]]);
-  return { index: join(add, a.index, b.index), weight: join(mul, a.weight, b.weight) };
+const rules = new Map<string, Rules>();
+const NEIGHBOURS = { bilinear: 2, nearest: 1, bicubic: 4 } as const;
+
+function rulesFor(mode: GridMode, padding: GridPadding, align: boolean): Rules {
+  const key = `${mode} ${padding} ${align}`;
+  const known = rules.get(key);
+  if (known !== undefined) return known;
+  const padded = (x: Scalar, n: Scalar): Scalar => {
+    if (padding === 'zeros') return x;
+    const inside = padding === 'border' ? x : align ? reflected(x, 0, n.sub(1)) : reflected(x, -0.5, n);
+    return clipped(inside, n.sub(1));
+  };
+  const at = (g: Scalar, k: Scalar, n: Scalar): Scalar => {
+    const place = placeOf(g, n, align);
+    if (mode === 'bicubic') return padded(place.floor().add(k.sub(1)), n);
+    const x = padded(place, n);
+    return (mode === 'nearest' ? x.round() : x.floor()).add(k);
+  };
+  const weight = (g: Scalar, k: Scalar, n: Scalar): Scalar => {
+    const place = placeOf(g, n, align);
+    if (mode === 'bicubic') {
+      const ahead = place.sub(place.floor()).add(1).sub(k);
+      // Not the absolute value, which has no second derivative at 0.
+      const away = k.lt(2).where(ahead, ahead.neg());
+      return k.eq(0).or(k.eq(3)).where(far(away), near(away));
+    }
+    const x = padded(place, n);
+    if (mode === 'nearest') return nothing(x).add(k).add(1);
+    const first = x.floor();
+    return k.eq(0).where(first.add(1).sub(x), x.sub(first));
+  };
+  const made: Rules = {
+    at: fused(
+      'neighbours',
+      (g, k, n, step) => {
+        const found = at(g, k, n);
+        return found.ge(0).and(found.lt(n)).where(found.mul(step), OUTSIDE);
+      },
+      4,
+    ),
+    weight: fused('weights', weight, 3),
+  };
+  rules.set(key, made);
+  return made;
 }
 
 /** y[n, c, p] = Σ x[n, c, i] w[i, p] over the neighbours i of the places grid[n, p] = (x, y, …), in −1 … 1. */
 function sampled(x: TensorBase, grid: TensorBase, options: Required<GridSampleOptions>): TensorBase {
   const [images, channels, ...sizes] = x.shape;
-  const places = grid.shape.slice(1, -1);
+  const { mode, paddingMode } = options;
+  const align = options.alignCorners ?? false;
   const dims = sizes.length;
-  const flat = reshape(grid, [images, numel(places), dims]);
+  const elements = numel(sizes);
+  const told = x.dtype === 'float64' || elements <= TOLD;
+  const moving = reshape(grid, [images, 1, numel(grid.shape.slice(1, -1)), dims]);
+  const still = detach(moving);
+  const k = unsqueeze(evenly(NEIGHBOURS[mode], 0, 1, x.dtype), 1);
+  /** All choices of one neighbour along each dimension. */
+  const choices = (of: (d: number, rule: Rules) => TensorBase, join: typeof add): TensorBase =>
+    sizes
+      .map((n, d) =>
+        of(d, rulesFor(mode, align && n === 1 && paddingMode === 'reflection' ? 'border' : paddingMode, align)),
+      )
+      .reduce((s, t) => reshape(join(unsqueeze(s, 2), unsqueeze(t, 1)), [images, s.shape[1] * t.shape[1], s.shape[2]]));
   // The grid names the last dimension first.
-  const { index, weight } = sizes
-    .map((n, d) => neighbours(select(flat, 2, dims - 1 - d), n, numel(sizes.slice(d + 1)), options))
-    .reduce(both);
-  return reshape(blend(reshape(x, [images, channels, numel(sizes)]), index, weight), [images, channels, ...places]);
+  const along = (g: TensorBase, d: number): TensorBase => select(g, 3, dims - 1 - d);
+  const index = choices((d, { at }) => {
+    const step = numel(sizes.slice(d + 1));
+    if (told) return at(along(still, d), k, sizes[d], step);
+    const found = toDType(at(along(still, d), k, sizes[d], 1), 'float64');
+    return where(lt(found, 0), OUTSIDE, mul(found, step));
+  }, add);
+  const weight = choices((d, rule) => rule.weight(along(moving, d), k, sizes[d]), mul);
+  const y = blend(reshape(x, [images, channels, elements]), toDType(index, 'int32'), weight);
+  return reshape(y, [images, channels, ...grid.shape.slice(1, -1)]);
 }
 
 const MODES: readonly string[] = ['bilinear', 'nearest', 'bicubic'];

@@ -210,6 +210,36 @@ describe('gridSample', () => {
     }
   });
 
+  it('curves at the places of elements as beside them', () => {
+    const x = tensor([1, -2, 4, 0.5, 3, -1, 2], { dtype: 'float64' }).reshape([1, 1, 1, 7]);
+    const y = (t: Tensor) =>
+      F.gridSample(
+        x,
+        tensor([[1, 0]], { dtype: 'float64' })
+          .mul(t)
+          .reshape([1, 1, 1, 2]),
+        {
+          mode: 'bicubic',
+          alignCorners: true,
+        },
+      ).sum();
+    const curvature = grad(grad(y));
+    for (const place of [-1, 0, 1])
+      expectClose(
+        curvature(tensor(place / 3, { dtype: 'float64' })),
+        curvature(tensor(place / 3 + 1e-12, { dtype: 'float64' })),
+        { tol: 1e-6 },
+      );
+  });
+
+  it('finds elements that a float32 cannot count', () => {
+    const width = 2 ** 23 + 8;
+    const x = zeros([1, 1, 2, width]);
+    x.narrow(3, width - 1, 1).copy_(tensor([5, 7]).reshape([1, 1, 2, 1]));
+    const grid = tensor([1, -1, 1, 1]).reshape([1, 1, 2, 2]);
+    expectValues(F.gridSample(x, grid, { mode: 'nearest', alignCorners: true }).flatten(), [2], [5, 7]);
+  });
+
   it('holds still at the border', () => {
     const x = f64([1, 2, 3], [1, 1, 1, 3]);
     // At the outermost elements and beyond nothing moves.
