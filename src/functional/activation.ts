@@ -156,7 +156,10 @@ interface Bounds {
 }
 
 /** A number beside the elements of x, which does not change their dtype: beside integers its fraction is cut. */
-const beside = (x: TensorBase, value: number): number => (isFloat(x.dtype) ? value : Math.trunc(value));
+function beside(x: TensorBase, value: number): number {
+  checkTensors('threshold', x);
+  return isFloat(x.dtype) ? value : Math.trunc(value);
+}
 
 /** The bounds as numbers of the dtype. */
 function boundsOf(op: string, x: TensorBase, options: Bounds | undefined): [number, number] {

@@ -58,7 +58,10 @@ export const dropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
   multiplied(x, factor(x.shape, x, settings('dropout_', x, options)), true);
 
 /** The shape of a mask with one element for each channel: the first two dimensions, or one if there is no batch. */
-const perChannel = (x: TensorBase, lead: number): Shape => x.shape.map((n, d) => (d < lead ? n : 1));
+function perChannel(op: string, x: TensorBase, lead: number): Shape {
+  checkTensors(op, x);
+  return x.shape.map((n, d) => (d < lead ? n : 1));
+}
 
 function channels<T extends Tensor>(
   op: string,
@@ -67,8 +70,7 @@ function channels<T extends Tensor>(
   lead: number,
   write: boolean,
 ): T {
-  const how = settings(op, x, options);
-  return multiplied(x, factor(perChannel(x, lead), x, how), write);
+  return multiplied(x, factor(perChannel(op, x, lead), x, settings(op, x, options)), write);
 }
 
 /** How many dimensions lead in a tensor of `rank` dimensions, or of one less without a batch. */
@@ -121,6 +123,11 @@ export const alphaDropout_ = <T extends Tensor>(x: T, options?: DropoutOptions):
 
 /** The same of whole channels. */
 export const featureAlphaDropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
-  alpha(x, perChannel(x, 2), settings('featureAlphaDropout', x, options, false), false) as Tensor;
+  alpha(
+    x,
+    perChannel('featureAlphaDropout', x, 2),
+    settings('featureAlphaDropout', x, options, false),
+    false,
+  ) as Tensor;
 export const featureAlphaDropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
-  alpha(x, perChannel(x, 2), settings('featureAlphaDropout_', x, options, false), true);
+  alpha(x, perChannel('featureAlphaDropout_', x, 2), settings('featureAlphaDropout_', x, options, false), true);

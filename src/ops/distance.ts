@@ -1,6 +1,7 @@
 import { indexCopy, nonzero } from '../backends/wasm/indexing.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1, isBare } from '../core/apply.ts';
+import { checkTypes } from '../core/arguments.ts';
 import { dtypeInfo, isFloat, promote } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
@@ -286,6 +287,7 @@ const cdistOp: Op<CdistAttrs> = defineOp({
 });
 
 function checkOrder(op: string, p: number): void {
+  checkTypes(op, 'number', { p });
   if (!(p >= 0)) throw new ArgumentError(`${op}: ${op} only supports non-negative p values, got p = ${p}`);
 }
 

@@ -1,4 +1,5 @@
 import { vanish } from '../backends/wasm/heap.ts';
+import { topLevel } from '../core/apply.ts';
 import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError } from '../core/errors.ts';
 import { resultType } from '../core/promotion.ts';
@@ -280,6 +281,7 @@ export function sub(a: Operand, b: Operand, alpha = 1): TensorBase {
 }
 
 function checkAlpha(name: string, a: Operand, b: Operand, alpha: number): number {
+  topLevel(name, [a, b]);
   const dtype = resultType(name, [a, b]);
   if (!isFloat(dtype) && !Number.isInteger(alpha))
     throw new DTypeError(`${name}: For integral input tensors, argument alpha must not be a floating point number.`);

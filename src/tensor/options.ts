@@ -54,8 +54,9 @@ export function checkOptions(
       throw new ArgumentError(`${op}: got an unexpected option '${key}'; known options are ${known.join(', ')}`);
     const type = types.get(key);
     const value = (options as Readonly<Record<string, unknown>>)[key] ?? undefined;
+    if (type === undefined || value === undefined || typeof value === type) continue;
     if (type === 'dtype') checkDType(op, value);
-    else if (type !== undefined && value !== undefined) checkType(op, type, key, value);
+    else checkType(op, type, key, value);
   }
 }
 
