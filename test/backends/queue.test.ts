@@ -357,15 +357,66 @@ describe('the queue', () => {
 
   it('lets what went wrong be known where room is made by moving something out', () => {
     // Not made again, but moved out.
-    const kept = tensor(new Float32Array(40_000).fill(1));
+    const kept = allocate(160_000);
+    writeBytes(kept, 0, new Float32Array(40_000).fill(1));
     beginLaunchBeside();
+    address(kept);
     leaveTasks([0, 1, 0].map((fails) => [{ kernel: trap, args: [fails] }]));
+    beginLaunchBeside();
     try {
       expect(() => setCacheLimit(0)).toThrow(trouble);
     } finally {
       setCacheLimit(40 * 2 ** 20, 3072 * 2 ** 20);
     }
-    expect(kept.sum().item()).toBe(40_000);
+    expect(new Float32Array(readBytes(kept, 0, 160_000).buffer)).toEqual(new Float32Array(40_000).fill(1));
+    free(kept);
+  });
+
+  it('keeps what results are made from, at once if nothing queued makes it', () => {
+    const x = tensor(new Float32Array(40_000).fill(1));
+    const results = (): Tensor[] => [x.add(1), x.mul(2), x.sub(3)];
+    const sums = (all: readonly Tensor[]): number[] => {
+      beginLaunchBeside();
+      setCacheLimit(0);
+      setCacheLimit(40 * 2 ** 20, 3072 * 2 ** 20);
+      return all.map((y) => y.sum().item() / 40_000);
+    };
+    // Kernels are made here, which takes longer than what is queued.
+    x.add_(1);
+    expect(sums(results())).toEqual([3, 4, -1]);
+    const before = results();
+    joinWorkers();
+    occupy(20_000_000);
+    x.add_(1);
+    expect(hasLeft()).toBe(true);
+    const after = results();
+    x.add_(1);
+    expect(hasLeft()).toBe(false);
+    expect(sums([...before, ...after, x])).toEqual([3, 4, -1, 4, 6, 0, 4]);
+  });
+
+  it('moves out at once what nothing queued has used', () => {
+    const [old, used] = [1, 2].map((value) => {
+      const s = allocate(160_000);
+      writeBytes(s, 0, new Float32Array(40_000).fill(value));
+      return s;
+    });
+    beginLaunchBeside();
+    address(used);
+    occupy(20_000_000);
+    leaveTasks([[{ kernel: byteCopy(), args: [160_000, address(used), address(used)] }]]);
+    beginLaunchBeside();
+    const { evictions, resident } = memoryStats();
+    setCacheLimit(resident - 1);
+    expect(hasLeft()).toBe(true);
+    expect(memoryStats().evictions).toBe(evictions + 1);
+    setCacheLimit(0);
+    expect(hasLeft()).toBe(false);
+    setCacheLimit(40 * 2 ** 20, 3072 * 2 ** 20);
+    const first = (s: typeof old): number => new Float32Array(readBytes(s, 0, 4).buffer)[0];
+    expect([old, used].map(first)).toEqual([1, 2]);
+    free(old);
+    free(used);
   });
 
   it('looks at classes at once and picks their scores in turn, unless what is queued makes them', () => {

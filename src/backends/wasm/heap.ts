@@ -9,7 +9,7 @@
  * not run. Touching a storage brings its body back.
  */
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
-import { Body, CLASS_GRANULES, type Lease, launchesBetween } from './body.ts';
+import { Body, CLASS_GRANULES, type Lease } from './body.ts';
 import { clock } from './clock.ts';
 import { scratchBytes } from './launch.ts';
 import { copyOut, memoryLimits, u8 } from './linear-memory.ts';
@@ -38,8 +38,8 @@ import {
 } from './rings.ts';
 import { GRANULE, LINE, settle } from './room.ts';
 import { type Recipe, Source, Storage } from './storage.ts';
-import { hasLeft } from './threads/pending.ts';
-import { leftAt } from './threads/queue.ts';
+import { hasLeft, joinWorkers } from './threads/pending.ts';
+import { isDone } from './threads/queue.ts';
 
 export { beginLaunch, beginLaunchBeside, scratch } from './launch.ts';
 export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
@@ -57,15 +57,17 @@ export function address(s: Storage): number {
 }
 
 /** Whether nothing that is queued reads or writes `s`. */
-export const isSettled = ({ body }: Storage): boolean =>
-  !hasLeft() || (body.span !== null && launchesBetween(body.stamp, clock) > launchesBetween(leftAt, clock));
+export const isSettled = ({ body }: Storage): boolean => !hasLeft() || (body.span !== null && isDone(body.stamp));
 
 function touch(s: Storage): void {
   const body = s.body;
   if (body === FREED) throw new DeviceError('this storage has been freed: its memory may hold other data by now');
   if (body.copy !== null) restore(body, body.copy, s.page ?? s.origin ?? s);
   else if (body.forgotten && (s.page !== null || s.recipe?.zeros !== true)) followRecipe(s, body);
-  else if (body.span === null) appear(body, s.page ?? s.origin ?? s);
+  else if (body.span === null) {
+    appear(body, s.page ?? s.origin ?? s);
+    if (s.source !== null) s.source.since = clock;
+  }
   s.body.stamp = clock;
 }
 
@@ -227,7 +229,7 @@ export function moveInto(s: Storage, from: Storage): boolean {
 /** What recipes read instead of `s`; null if several storages share its bytes. */
 export function sourceOf(s: Storage): Source | null {
   if (s.origin !== null) return null;
-  s.source ??= new Source(s);
+  s.source ??= new Source(s, clock);
   return s.source;
 }
 
@@ -301,18 +303,21 @@ function isNeeded({ source }: Storage): boolean {
  * and `s` is no longer what its own recipe makes.
  */
 export function separate(s: Storage): void {
-  if (s.recipe !== null && s.body.forgotten) touch(s);
-  if (s.recipe !== null) {
+  const { recipe, source } = s;
+  if (recipe !== null) {
+    if (s.body.forgotten) touch(s);
     if (s.page === null) dropRecipe(s.body);
     else if (hasRecipe(s)) dropPart(s.body);
     s.recipe = null;
   }
-  const { source } = s;
   if (source === null) return;
   const { lease } = source;
   detach(lease);
-  if (lease.needed > 0 || lease.lines * LINE > 2 * s.nbytes) source.storage = apart(readBytes(s, 0, s.nbytes));
-  else {
+  if (lease.needed > 0 || lease.lines * LINE > 2 * s.nbytes) {
+    // What is queued since only reads bytes that were there before, and has not made them again.
+    const settled = recipe === null && s.body.span !== null && isDone(source.since);
+    source.storage = apart(readBytes(s, 0, s.nbytes, settled));
+  } else {
     lease.ended = true;
     source.storage = nothing;
   }
@@ -346,11 +351,15 @@ export function writeBytes(s: Storage, byteOffset: number, source: ArrayBufferVi
   u8().set(new Uint8Array(source.buffer, source.byteOffset, source.byteLength), at);
 }
 
-/** A copy of some of a storage's bytes; reading an evicted storage does not bring it back. */
-export function readBytes(s: Storage, byteOffset: number, length: number): Uint8Array<ArrayBuffer> {
+/** A copy of some of a storage's bytes, which nothing queued writes if they are `settled`; reading an evicted storage does not bring it back. */
+export function readBytes(s: Storage, byteOffset: number, length: number, settled = false): Uint8Array<ArrayBuffer> {
   checkRange(s, byteOffset, length);
   const { copy } = s.body;
-  if (copy === null) return new Uint8Array(copyOut(address(s) + byteOffset, length));
+  if (copy === null) {
+    const at = address(s) + byteOffset;
+    if (!settled) joinWorkers();
+    return new Uint8Array(copyOut(at, length));
+  }
   const from = s.place * GRANULE + byteOffset;
   return new Uint8Array(copy.slice(from, from + length));
 }

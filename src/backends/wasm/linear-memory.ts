@@ -116,9 +116,8 @@ function roomOutside(length: number): Uint8Array<ArrayBuffer> {
   return room?.buffer.byteLength === length ? room : new Uint8Array(length);
 }
 
-/** A copy of bytes outside the linear memory, in a buffer of its own. */
+/** A copy of bytes, which nothing that is queued writes, outside the linear memory, in a buffer of its own. */
 export function copyOut(address: number, length: number): ArrayBuffer {
-  joinWorkers();
   // `slice` skips the zeroing of a fresh buffer, but of a shared buffer it would make a shared one.
   if (!memoryLimits.shared) return memory.buffer.slice(address, address + length);
   const copy = roomOutside(length);

@@ -38,6 +38,7 @@ import {
 } from './rings.ts';
 import { GRANULE, GRANULES_PER_LINE, LINE, missing, resident, settle, takeFree, takeNew, vacate } from './room.ts';
 import { joinWorkers } from './threads/pending.ts';
+import { isDone } from './threads/queue.ts';
 
 const MIB = 2 ** 20;
 
@@ -155,7 +156,7 @@ function evictOrForget(body: Body): boolean {
 
 function evict(body: Body): boolean {
   // Here, for what goes wrong in a job is no trouble with the copy.
-  joinWorkers();
+  if (!isDone(body.stamp)) joinWorkers();
   try {
     body.copy = copyOut(body.place * GRANULE, body.used * GRANULE);
   } catch {

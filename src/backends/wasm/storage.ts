@@ -107,8 +107,11 @@ export class Source {
   /** The last walk over a list of sources that met it. */
   walk = 0;
   readonly lease: Lease = new Lease();
+  /** The launch by which all had been queued that writes the bytes. */
+  since: number;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, since: number) {
     this.storage = storage;
+    this.since = since;
   }
 }

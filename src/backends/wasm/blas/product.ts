@@ -167,11 +167,12 @@ export function planBlas(
   return {
     run: (x, y, z) => {
       for (const [from, to] of pieces) {
+        const [row, column] = m >= n ? [from, 0] : [0, from];
         const [rows, columns] = m >= n ? [to - from, n] : [m, to - from];
-        const [atA, atB, atC] =
-          m >= n ? [x + from * a.row, y, z + from * apart * bytes] : [x, y + from * b.column, z + from * bytes];
-        const sizes = [ROW_MAJOR, layA, layB, rows, columns, k, 1];
-        const args = [...sizes, origin + atA, stepA, origin + atB, stepB, beta, origin + atC, apart];
+        const atA = origin + x + row * a.row;
+        const atB = origin + y + column * b.column;
+        const atC = origin + z + (row * apart + column) * bytes;
+        const args = [ROW_MAJOR, layA, layB, rows, columns, k, 1, atA, stepA, atB, stepB, beta, atC, apart];
         calls.push({ kernel: callable(gemm), args });
       }
     },

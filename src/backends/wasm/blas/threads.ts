@@ -60,8 +60,13 @@ export function piecesOf(m: number, n: number, k: number): readonly (readonly [f
   const units = Math.floor(Math.max(m, n) / UNIT);
   const wanted = getNumThreads() * (m * n * k >= LARGE_STEPS ? 2 : 1);
   const count = Math.max(1, Math.min(wanted, units));
-  const at = (i: number): number => (i === count ? Math.max(m, n) : UNIT * Math.floor((i * units) / count));
-  return Array.from({ length: count }, (_, i) => [at(i), at(i + 1)]);
+  const pieces: (readonly [from: number, to: number])[] = [];
+  for (let i = 0, from = 0; i < count; i++) {
+    const to = i + 1 === count ? Math.max(m, n) : UNIT * Math.floor(((i + 1) * units) / count);
+    pieces.push([from, to]);
+    from = to;
+  }
+  return pieces;
 }
 
 /** Calls that are shared at a time. */
@@ -78,7 +83,9 @@ export function runCalls(blas: Blas, calls: readonly Call[], steps: number): voi
     const some = calls.slice(at, at + CALLS_AT_ONCE);
     const tasks = Math.min(some.length, 4 * getNumThreads());
     leaveTasks(
-      Array.from({ length: tasks }, (_, t) => some.slice(...shareOf(t, tasks, some.length))),
+      tasks === some.length
+        ? some.map((call) => [call])
+        : Array.from({ length: tasks }, (_, t) => some.slice(...shareOf(t, tasks, some.length))),
       (steps * some.length) / calls.length,
     );
   }

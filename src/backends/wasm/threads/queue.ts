@@ -9,6 +9,7 @@
  * Nothing here changes what is computed: a job's tasks are the same for any number of threads.
  */
 import { DeviceError } from '../../../core/errors.ts';
+import { launchesBetween } from '../body.ts';
 import { clock } from '../clock.ts';
 import type { WasmFunction } from '../module.ts';
 import { now } from './clock.ts';
@@ -47,13 +48,12 @@ const NAP = 50;
 /** Jobs published so far, and where the program of the next one goes. */
 let published = 0;
 let place = 0;
-/** The launch that left the first of what is queued. */
-export let leftAt = 0;
 /** Steps of all jobs so far, and of those up to each one in the queue. */
 let steps = 0;
 const stepsTo = new Float64Array(MOST_JOBS);
-/** The operations that the jobs in the queue belong to. */
+/** The operations that the jobs in the queue belong to, and the launches. */
 const names: string[] = new Array<string>(MOST_JOBS).fill('');
+const launches = new Int32Array(MOST_JOBS);
 /** What went wrong first, on this thread or another. */
 let failure: DeviceError | null = null;
 
@@ -67,6 +67,10 @@ export function isBusy(): boolean {
   joinWorkers();
   return false;
 }
+
+/** Whether all is done that was queued up to the end of a launch. */
+export const isDone = (launch: number): boolean =>
+  !isBusy() || launchesBetween(launch, clock) > launchesBetween(launches[placeOf(finished())], clock);
 
 /** Runs tasks, which do not depend on each other, on all threads that are ready; returns when all are done. */
 export function runTasks(tasks: readonly Task[]): void {
@@ -101,10 +105,7 @@ const finished = (): number => Atomics.load(controlBlock(), CONTROL.finished);
 /** Puts a job into the queue; false if workers could not run it. */
 function enqueue(tasks: readonly Task[], of: number, own: Own | null = null): boolean {
   if (shared === null || tasks.length > MOST_TASKS) return false;
-  if (!hasLeft()) {
-    place = 0;
-    leftAt = clock;
-  }
+  if (!hasLeft()) place = 0;
   let end = write(tasks, shared);
   if (end < 0 && place > 0) {
     joinWorkers();
@@ -119,6 +120,7 @@ function enqueue(tasks: readonly Task[], of: number, own: Own | null = null): bo
   stepsTo[placeOf(published)] = steps;
   noteFailure();
   names[placeOf(published)] = launching.name;
+  launches[placeOf(published)] = clock;
   publish(control, published, tasks.length, place, own);
   published = (published + 1) | 0;
   place = end;
