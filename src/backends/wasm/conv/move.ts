@@ -35,11 +35,17 @@ function stepsOf(manner: Manner, dtype: DType, to: number, from: number): Steps 
   return to === 1 && from === 2 ? 'from second' : 'any';
 }
 
-function kernelFor(manner: Manner, dtype: DType, depth: number, steps: Steps): WasmFunction {
-  const key = `${manner} ${manner === 'add' ? dtype : dtypeInfo(dtype).bytes} ${depth} ${steps}`;
+/** Most vectors of lines whose kernels have no loop over them: there are as many kernels as such lengths. */
+const MOST_VECTORS = 8;
+
+function kernelFor(manner: Manner, dtype: DType, depth: number, steps: Steps, size: number): WasmFunction {
+  const { bytes } = dtypeInfo(dtype);
+  const short = manner !== 'add' && steps !== 'any' && size * bytes >= 16 && size * bytes <= 16 * MOST_VECTORS;
+  const length = short ? size : 0;
+  const key = `${manner} ${manner === 'add' ? dtype : bytes} ${depth} ${steps} ${length}`;
   let kernel = kernels.get(key);
   if (kernel === undefined) {
-    kernel = instantiate([moveFunction(manner, dtype, depth, steps)]).move;
+    kernel = instantiate([moveFunction(manner, dtype, depth, steps, length)]).move;
     kernels.set(key, kernel);
   }
   return kernel;
@@ -53,10 +59,10 @@ export function elementMoves(b: FunctionBody, manner: Manner, dtype: DType) {
   const [add, addVector] = ADD[dtype];
   const move =
     (l: MemoryOp, s: MemoryOp, plus: PlainOp) =>
-    (to: Local, from: Local, offset = 0) => {
+    (to: Local, from: Local, offset = 0, ahead = 0) => {
       b.get(to);
       if (manner === 'add') b.get(to).mem(l);
-      b.get(from).mem(l);
+      b.get(from).mem(l, ahead);
       if (manner === 'add') b.op(plus);
       b.mem(s, offset);
     };
@@ -70,7 +76,8 @@ export const everySecond = (bytes: number): number[] => {
   return lanes.flatMap((lane) => Array.from({ length: bytes }, (_, i) => lane * bytes + i));
 };
 
-function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): FunctionBody {
+/** `length` is that of innermost loops, if it is known. */
+function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps, length: number): FunctionBody {
   // (nest, to, from, second): the loops, and where what they write and read begins; the second one only to weave and to ravel.
   const [woven, raveled] = [how === 'weave', how === 'ravel'];
   const b = new FunctionBody('move', new Array(woven || raveled ? 4 : 3).fill('i32'), []);
@@ -85,28 +92,31 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
       moves.element(to, from);
       if (woven) moves.element(to, second, bytes);
     };
-    const vectors: Readonly<Record<Exclude<Steps, 'any'>, () => void>> = {
-      along: () => moves.vector(to, from),
-      'from second': () => {
+    /** Moves a vector, so many bytes on where elements lie side by side. */
+    const vectors: Readonly<Record<Exclude<Steps, 'any'>, (on: number) => void>> = {
+      along: (on) => moves.vector(to, from, on, on),
+      'from second': (on) => {
         b.get(to);
         b.get(from)
-          .mem('v128.load')
+          .mem('v128.load', 2 * on)
           .get(from)
-          .mem('v128.load', 16 - bytes);
-        b.shuffle(everySecond(bytes)).mem('v128.store');
+          .mem('v128.load', 2 * on + 16 - bytes);
+        b.shuffle(everySecond(bytes)).mem('v128.store', on);
       },
-      weave: () => {
+      weave: (on) => {
         for (const half of [0, 8]) {
           const bytesOf = (i: number): number => half + (i % bytes) + bytes * Math.floor(i / bytes / 2);
-          b.get(to).get(from).mem('v128.load').get(second).mem('v128.load');
+          b.get(to).get(from).mem('v128.load', on).get(second).mem('v128.load', on);
           b.shuffle(Array.from({ length: 16 }, (_, i) => bytesOf(i) + 16 * (Math.floor(i / bytes) % 2)));
-          b.mem('v128.store', 2 * half);
+          b.mem('v128.store', 2 * (on + half));
         }
       },
-      ravel: () => {
+      ravel: (on) => {
         const halves = [0, 16].map((offset) => {
           const half = b.local('v128');
-          b.get(from).mem('v128.load', offset).set(half);
+          b.get(from)
+            .mem('v128.load', 2 * on + offset)
+            .set(half);
           return half;
         });
         for (const [place, first] of [
@@ -116,18 +126,22 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps): 
           b.get(place);
           for (const half of halves) b.get(half);
           b.shuffle(Array.from({ length: 16 }, (_, i) => first + (i % bytes) + 2 * bytes * Math.floor(i / bytes)));
-          b.mem('v128.store');
+          b.mem('v128.store', on);
         }
         b.release(...halves);
       },
     };
-    if (how !== 'any') {
+    if (how !== 'any' && length > 0) {
+      const end = length * bytes - 16;
+      for (let on = 0; on < end; on += 16) vectors[how](on);
+      vectors[how](end);
+    } else if (how !== 'any') {
       emitRun(
         b,
         count,
         all,
         bytes,
-        vectors[how],
+        () => vectors[how](0),
         element,
         [woven ? 2 : 1, raveled || how === 'from second' ? 2 : 1, 1],
         manner !== 'add',
@@ -158,7 +172,7 @@ export function mover(
   const loops = joinLoops(loopsOver(shape, dims, [toStrides, fromStrides]));
   const inner = loops.at(-1);
   const how = inner === undefined ? 'any' : stepsOf(manner, dtype, inner.steps[0], inner.steps[1]);
-  const kernel = kernelFor(manner, dtype, Math.max(0, loops.length - 1), how);
+  const kernel = kernelFor(manner, dtype, Math.max(0, loops.length - 1), how, inner?.size ?? 1);
   const words: number[] = [];
   fillNest(words, 0, loops, [0, 0], [bytes, bytes]);
   const nest = plan.place(words);
