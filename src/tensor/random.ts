@@ -4,7 +4,7 @@ import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
 import { AutogradError, DTypeError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
 import { currentLevels } from '../core/levels.ts';
-import { contiguousStrides, numel, type Shape, shapeText } from '../core/shape.ts';
+import { contiguousStrides, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from '../ops/copy.ts';
 import { copy_ } from '../ops/fill.ts';
@@ -65,7 +65,13 @@ export function drawn(shape: Shape, dtype: DType, draw: (out: TypedArray) => voi
   return batches.reduce((t, level) => level.lift(t), values);
 }
 
-/** Overwrites `t` with values drawn in row-major order. */
+const at = (list: Shape, places: Shape): Shape => places.map((d) => list[d]);
+
+/** The dimensions of `t`, the one with the longest step first. */
+const alongMemory = ({ shape, strides }: TensorBase): number[] =>
+  shape.map((_, d) => d).sort((a, b) => strides[b] - strides[a]);
+
+/** Overwrites `t` with values drawn in the order of its memory; inside transforms, where that is nobody's, in row-major order. */
 function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): void {
   if (t.wrapped !== null) {
     copy_(t, drawn(t.shape, t.dtype, draw, t.count));
@@ -86,7 +92,11 @@ function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): voi
   }
   const values = hostArray(t.dtype, t.count);
   draw(values);
-  inPlaceOf(op, t, [], () => fromHost(values, t.shape, t.dtype));
+  const order = alongMemory(t);
+  const drawnAs = at(t.shape, order);
+  const steps = contiguousStrides(drawnAs);
+  const strides = t.shape.map((_, d) => steps[order.indexOf(d)]);
+  inPlaceOf(op, t, [], () => alias(fromHost(values, drawnAs, t.dtype), t.shape, strides));
 }
 
 const source = (options: RandomOptions | undefined): Generator => options?.generator ?? defaultGenerator;
@@ -112,7 +122,7 @@ export function exponential_(t: TensorBase, lambd: number, options?: RandomOptio
 }
 
 export function bernoulli_(t: TensorBase, p: number | TensorBase, options?: RandomOptions): void {
-  const probabilities = typeof p === 'number' ? p : expandedHost(p, t.shape);
+  const probabilities = typeof p === 'number' ? p : expandedHost(p, t);
   refill('bernoulli', t, (out) => source(options).fillBernoulli(out, probabilities));
 }
 
@@ -129,18 +139,23 @@ export function random_(
   });
 }
 
-function expandedHost(p: TensorBase, shape: readonly number[]): TypedArray {
+/** One number for each element of `t`, in the order in which those are drawn. */
+function expandedHost(p: TensorBase, t: TensorBase): TypedArray {
+  const { shape } = t;
   checkTensors('bernoulli_', p);
   if (p.shape.length === 0 && shape.length > 0)
     return p.dtype === 'float64'
-      ? new Float64Array(numel(shape)).fill(toHost(p)[0])
-      : new Float32Array(numel(shape)).fill(toHost(p)[0]);
-  if (p.count !== numel(shape))
+      ? new Float64Array(t.count).fill(toHost(p)[0])
+      : new Float32Array(t.count).fill(toHost(p)[0]);
+  if (p.count !== t.count)
     throw new DTypeError(
       `bernoulli_: probabilities of shape ${shapeText(p.shape)} for a tensor of shape ${shapeText(shape)}`,
     );
-  const flat = p.flat ? p : copied(p);
-  return toHost(flat);
+  if (!t.flat && t.wrapped === null && sameShape(p.shape, shape)) {
+    const order = alongMemory(t);
+    return toHost(copied(alias(p, at(shape, order), at(p.strides, order))));
+  }
+  return toHost(p.flat ? p : copied(p));
 }
 
 function copied(p: TensorBase): TensorBase {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TypedArray } from '../../src/core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../src/core/errors.ts';
-import { full, rand } from '../../src/index.ts';
+import { arange, full, manualSeed, rand, type Tensor, zeros } from '../../src/index.ts';
 import { Generator } from '../../src/tensor/generator.ts';
 import { exp } from '../../src/tensor/libm/exp.ts';
 import { fma, fmaf } from '../../src/tensor/libm/fma.ts';
@@ -283,6 +283,40 @@ describe('long fills', () => {
       expect(t.toTypedArray()).toEqual(new Generator(14).fillUniform(f32(n)));
       for (const other of [before, after]) expect(other.eq(7).all().item()).toBe(1);
     }
+  });
+});
+
+// PyTorch's iterators go through memory (aten/src/ATen/TensorIterator.cpp), whatever the order of dimensions.
+describe('fills of views go through memory', () => {
+  const filled = (t: Tensor, fill: (t: Tensor) => void): number[] => {
+    manualSeed(0);
+    fill(t);
+    return [...t.toTypedArray()].map((x) => Math.round(Number(x) * 1e4) / 1e4);
+  };
+
+  it('of permuted dimensions', () => {
+    const matrix = (fill: (t: Tensor) => void): number[] => filled(zeros([2, 3]), (t) => fill(t.t()));
+    expect(matrix((t) => t.uniform_())).toEqual([0.4963, 0.7682, 0.0885, 0.132, 0.3074, 0.6341]);
+    expect(filled(zeros([5, 4]), (t) => t.t().normal_()).slice(0, 6)).toEqual([
+      1.541, -0.2934, -2.1788, 0.5684, -1.0845, -1.3986,
+    ]);
+    const swapped = filled(zeros([2, 3, 4]), (t) => t.transpose(0, 1).uniform_());
+    expect(swapped).toEqual(filled(zeros([2, 3, 4]), (t) => t.uniform_()));
+  });
+
+  it('of parts', () => {
+    expect(filled(zeros([2, 3, 2]), (t) => t.permute([2, 0, 1]).slice(0, 1, 2).uniform_())).toEqual([
+      0, 0.4963, 0, 0.7682, 0, 0.0885, 0, 0.132, 0, 0.3074, 0, 0.6341,
+    ]);
+    expect(filled(zeros([2, 6]), (t) => t.slice(1, 0, 6, 2).t().exponential_())).toEqual([
+      3.5083, 0, 1.2304, 0, 0.615, 0, 2.5351, 0, 1.0357, 0, 1.5661, 0,
+    ]);
+  });
+
+  it('and meet the probabilities of their elements there', () => {
+    const p = arange(12).div(12).reshape([4, 3]);
+    for (const laid of [p, p.t().contiguous().t()])
+      expect(filled(zeros([3, 4]), (t) => t.t().bernoulli_(laid))).toEqual([0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 1, 1]);
   });
 });
 
