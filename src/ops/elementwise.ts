@@ -266,7 +266,8 @@ const FIXED: ReadonlySet<number> = new Set([-2, -1, -0.5, 0.5, 2, 3, 4]);
 
 /** aᵇ */
 export function pow(a: Operand, b: Operand): TensorBase {
-  const fixed = typeof b === 'number' && typeof a !== 'number' && isFloat(a.dtype) && FIXED.has(b);
+  if (typeof b !== 'number' || typeof a === 'number' || !FIXED.has(b)) return ops.pow.call2(a, b);
+  const fixed = isFloat(a.dtype) || (b > 1 && a.dtype !== 'bool');
   return fixed ? fixedPower(b).call1(a) : ops.pow.call2(a, b);
 }
 

@@ -116,6 +116,16 @@ describe('results of', () => {
     expect(int.fmod(3).toArray()).toEqual([1, -1]);
   });
 
+  it.each([0, 1, 2, 3, 4, 5, 13])('powers of whole numbers wrap around, %i', (n) => {
+    const power = (x: number): number => Array.from({ length: n }).reduce((y: number) => Math.imul(y, x), 1);
+    const values = [0, 1, 2, 3, 7, 200, 255, -1, -2, 1291, -46341, 2 ** 31 - 1];
+    expect(tensor(values, { dtype: 'int32' }).pow(n).toArray()).toEqual(values.map(power));
+    const bytes = values.slice(0, 7);
+    const y = tensor(bytes, { dtype: 'uint8' }).pow(n);
+    expect([y.dtype, y.toArray()]).toEqual(['uint8', bytes.map((x) => power(x) & 255)]);
+    expect(tensor([true, false]).pow(n).to('int32').toArray()).toEqual([1, Number(n === 0)]);
+  });
+
   it('products of matrices of bytes are bytes, modulo 256', () => {
     const bytes = (values: readonly number[], shape: readonly number[]): Tensor =>
       tensor(values, { dtype: 'uint8' }).reshape(shape);

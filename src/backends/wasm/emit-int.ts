@@ -109,16 +109,21 @@ export class IntLowering implements Lowering {
   #power(a: Vec, b: Vec): Vec {
     const g = this.#graph;
     const one = this.constant(1);
-    if (b.value === 2) return g.op('i32x4.mul', a, a);
     let result = one;
     let square = a;
+    if (b.value !== undefined && b.value >= 0) {
+      for (let left = b.value; left > 0; left >>= 1) {
+        if (left & 1) result = result === one ? square : g.op('i32x4.mul', result, square);
+        if (left > 1) square = g.op('i32x4.mul', square, square);
+      }
+      return result;
+    }
     // Only the last bit of a negative exponent matters for bases ±1, and it is the same in |b|.
-    const bits = b.value === undefined ? 31 : Math.max(1, 32 - Math.clz32(Math.abs(b.value)));
     const exponent = g.op('i32x4.abs', b);
-    for (let bit = 0; bit < bits; bit++) {
+    for (let bit = 0; bit < 31; bit++) {
       const set = g.op('v128.and', g.shift('i32x4.shr_u', exponent, bit), one);
       result = g.op('v128.bitselect', g.op('i32x4.mul', result, square), result, g.op('i32x4.eq', set, one));
-      if (bit + 1 < bits) square = g.op('i32x4.mul', square, square);
+      if (bit < 30) square = g.op('i32x4.mul', square, square);
     }
     const unit = g.op('i32x4.eq', g.op('i32x4.abs', a), one);
     return g.op('v128.and', result, g.op('v128.or', unit, g.op('i32x4.ge_s', b, this.constant(0))));

@@ -4,7 +4,7 @@ import { ArgumentError, DTypeError, ShapeError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { broadcastShapes, checkList, numel, shapeText, wrapDim, wrapDims } from '../../core/shape.ts';
-import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
+import { alias, checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
 import * as m from '../../kernels/algebra.ts';
 import { arg } from '../../kernels/expr.ts';
 import { clone, toDType } from '../copy.ts';
@@ -15,7 +15,6 @@ import { stack } from '../join.ts';
 import { dot, matmul, mm, onBatch } from '../matmul.ts';
 import { named } from '../named.ts';
 import { sum } from '../reduce.ts';
-import { select } from '../slices.ts';
 import { vecdot as dots } from '../vecdot.ts';
 import { permute, reshape, squeeze, unsqueeze } from '../view.ts';
 import { checkFloat, checkSquare, diagonal, rowsOf } from './matrices.ts';
@@ -151,14 +150,18 @@ const crossOp: Op<{ readonly dim: number }> = defineOp({
   forward: ([a, b], { dim }) =>
     internally(() => {
       const y = fresh(broadcastShapes('cross', a.shape, b.shape), a.dtype);
-      for (const [k, i, j] of [
-        [0, 1, 2],
-        [1, 2, 0],
-        [2, 0, 1],
+      const d = y.shape.length + dim;
+      /** So many places along the dimension, from one on. */
+      const along = (x: TensorBase, n: number, first: number, step: number): TensorBase =>
+        alias(x, x.shape.with(d, n), x.strides.with(d, step * x.strides[d]), x.offset + first * x.strides[d]);
+      // Places 0 and 2 are made of 1 and 0, and of 2 and 1; place 1 is of 2 and 0.
+      for (const [n, k, i, j] of [
+        [2, 0, 1, 2],
+        [1, 1, 2, 0],
       ])
         minor.writeInto(
-          select(y, dim, k),
-          [a, b].flatMap((x) => [select(x, dim, i), select(x, dim, j)]),
+          along(y, n, k, 2),
+          [a, b].flatMap((x) => [along(x, n, i, -1), along(x, n, j, -1)]),
         );
       return y;
     }),
