@@ -3,11 +3,14 @@ import {
   checkpoint,
   customVjp,
   grad,
+  hessian,
+  jacfwd,
   jacrev,
   jvp,
   memoryStats,
   noGrad,
   randn,
+  stack,
   type Tensor,
   valueAndGrad,
   vjp,
@@ -316,6 +319,132 @@ describe('transforms around and inside', () => {
     );
     const t = X.mul(X).exp().tanh().square().neg().add(1);
     expectClose(found[0], t.square().mul(2));
+  });
+});
+
+describe('a batch around', () => {
+  const Z = spreadTensor([4, 6, 6], -1, 1, 3);
+  const V = spreadTensor([4, 6, 6], -1, 1, 4);
+  const loop = (f: Fn, ...xs: readonly Tensor[]): Tensor[] => {
+    const rows = Array.from({ length: 4 }, (_, i) => kept(f, ...xs.map((x) => (x === W ? x : x.select(0, i)))));
+    return xs.map((_, k) => stack(rows.map((r) => r[k])));
+  };
+
+  it('of gradients, of some arguments for all examples', () => {
+    expectAll(vmap(both)(Z, V), loop(many, Z, V));
+    const f: Fn = (x, w) => many(x.matmul(w), w).add(x.select(0, 1).matmul(w).sum()).add(w.exp().sum());
+    const g = vmap(grad(f, { argnums: [0, 1] }), { inDims: [0, null] });
+    expectAll(g(Z, W), loop(f, Z, W));
+    expectAll(vmap(grad(f, { argnums: [0, 1] }), { inDims: [0, null], chunkSize: 3 })(Z, W), loop(f, Z, W));
+    const [values, gs] = vmap(valueAndGrad(many, { argnums: [0, 1] }))(Z, V);
+    expectAll(gs, loop(many, Z, V));
+    expectClose(values.select(0, 2), many(Z.select(0, 2), V.select(0, 2)));
+  });
+
+  it('in a batch', () => {
+    const z = stack([Z, V, Z.mul(V)]);
+    const g = vmap(vmap(grad(many), { inDims: [0, null] }))(z, z.select(1, 1));
+    for (let i = 0; i < 3; i++)
+      for (let j = 0; j < 4; j++)
+        expectAll(
+          [g.select(0, i).select(0, j)],
+          [kept(many, z.select(0, i).select(0, j), z.select(0, i).select(0, 1))[0]],
+        );
+  });
+
+  it('of cotangents, also of examples', () => {
+    const rows: Fn = (x, y) => x.matmul(W).add(y).tanh().mul(x).sum(0).add(x.select(0, 1)).add(x.square().sum(1));
+    const expected = (x: Tensor, y: Tensor): Tensor =>
+      stack(Array.from({ length: 6 }, (_, i) => kept((a, b) => rows(a, b).select(0, i), x, y)[0]));
+    expectClose(jacrev(rows)(X, Y), expected(X, Y));
+    expectClose(jacrev(rows, { chunkSize: 4 })(X, Y), expected(X, Y));
+    const each = vmap(jacrev(rows))(Z, V);
+    for (let i = 0; i < 4; i++) expectClose(each.select(0, i), expected(Z.select(0, i), V.select(0, i)));
+    const twice = vmap(jacrev(jacrev((x: Tensor) => many(x, Y))))(Z);
+    const hessians = vmap(hessian((x: Tensor) => many(x, Y)))(Z);
+    const slopes = jacfwd(grad((x: Tensor) => many(x, Y)))(Z.select(0, 3));
+    expectClose(twice, hessians);
+    expectClose(hessians.select(0, 3), slopes);
+  });
+
+  it('leaves cotangents and arguments as they are', () => {
+    const [z, v] = [Z.clone(), V.clone()];
+    const [, pull] = vjp((x: Tensor) => [x.mul(2), x, x.add(1)], X);
+    const pulled = vmap((c: Tensor) => pull([c, c, c])[0])(v);
+    expectClose(pulled, V.mul(4));
+    expectClose(vmap((c: Tensor) => grad((x: Tensor) => x.add(c).sum())(c))(z), Z.mul(0).add(1));
+    expectAll([z, v], [Z, V]);
+  });
+
+  it('with hooks, retained gradients and functions of the user’s own', () => {
+    const seen: Tensor[] = [];
+    const f =
+      (change: boolean): Fn =>
+      (x) => {
+        const h = x.mul(x).add(x.exp());
+        h.registerHook((t) => {
+          if (change) t.mul_(2);
+          seen.push(t.mul(1));
+        });
+        h.retainGrad();
+        return h.tanh().add(h.square()).matmul(W).add(h).sum();
+      };
+    const out = vmap((x: Tensor) => {
+      const g = grad(f(false))(x);
+      randn([64, 64]).matmul(randn([64, 64]));
+      return [g, seen.pop() as Tensor];
+    })(Z);
+    const slope: Fn = (h) => h.tanh().add(h.square()).matmul(W).add(h).sum();
+    const [atH] = loop(slope, Z.mul(Z).add(Z.exp()));
+    expectClose(out[1], atH);
+    expectClose(out[0], atH.mul(Z.mul(2).add(Z.exp())));
+    expectClose(vmap(grad(f(true)))(Z), out[0].mul(2));
+
+    class Cube extends autograd.Function {
+      static generateVmapRule = true;
+      static forward(ctx: autograd.FunctionContext, x: Tensor): Tensor {
+        ctx.saveForBackward(x);
+        return x.pow(3);
+      }
+      static backward(ctx: autograd.FunctionContext, g: Tensor): Tensor {
+        const [x] = ctx.savedTensors as [Tensor];
+        return g.mul_(2).mul(x.square()).mul(1.5);
+      }
+    }
+    const cubed: Fn = (x) => Cube.apply(x.mul(x)).tanh().add(x.exp()).sum();
+    const plain: Fn = (x) => x.mul(x).pow(3).tanh().add(x.exp()).sum();
+    expectClose(vmap(grad(cubed))(Z), loop(plain, Z)[0]);
+  });
+
+  it('of gradients whose function reads what a tape below records', () => {
+    const [p, q] = [W.clone().requiresGrad_(), W.clone().requiresGrad_()];
+    const f =
+      (w: Tensor): Fn =>
+      (x) =>
+        x.mul(2).exp().sum().add(x.matmul(w).sum()).add(x.select(0, 1).mul(w).sum()).add(x.exp().mul(w).sum());
+    const all = vmap(grad(f(p)))(Z);
+    const leaf = Z.clone().requiresGrad_();
+    const [one] = autograd.grad(stack(Array.from({ length: 4 }, (_, i) => f(q)(leaf.select(0, i)))).sum(), leaf, {
+      createGraph: true,
+    });
+    expectClose(all.detach(), one.detach());
+    expectAll(autograd.grad(all.mul(V).exp().sum(), p), autograd.grad(one.mul(V).exp().sum(), q));
+    const z = Z.clone().requiresGrad_();
+    expectAll(autograd.grad(vmap(grad(many))(z, V).square().sum(), z), [
+      grad((t: Tensor) => vmap(grad(many))(t, V).square().sum())(Z),
+    ]);
+    const c = V.clone().requiresGrad_();
+    const [, pull] = vjp((x: Tensor) => x.mul(x).exp().add(x), X);
+    const slope = X.mul(2).mul(X.mul(X).exp()).add(1);
+    expectAll(
+      autograd.grad(
+        vmap((t: Tensor) => pull(t)[0])(c)
+          .square()
+          .sum(),
+        c,
+      ),
+      [slope.square().mul(V).mul(2)],
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 /** Half the squared error of a polynomial with coefficients x, fitted to the sign function at n points of [−1, 1]. */
-import { arange, cat, elementwise, functional, onesLike, type Tensor } from 'nabla';
+import { arange, elementwise, functional, type Tensor } from 'nabla';
 import { defined, type Fields, float64, gradientAt, list, type Module, value } from './eval.ts';
 
 interface Input {
@@ -9,8 +9,11 @@ interface Input {
 
 /** t⁰, t¹, …, a row each. */
 function powers(t: Tensor, count: number): Tensor {
-  return cat([onesLike(t).unsqueeze(0), t.expand([count - 1, -1])]).cumprod(0);
+  return factor(arange(count, float64).unsqueeze(1), t).cumprod(0);
 }
+
+/** What the power k has above the one before. */
+const factor = elementwise((k, t) => k.eq(0).where(1, t), 'factor');
 
 /**
  * Σⱼ xⱼ tʲ. With j = a r + b and 0 ≤ b < r this is Σₐ tᵃʳ Σ_b x[a, b] tᵇ: the inner sums are a product
