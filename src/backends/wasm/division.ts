@@ -12,7 +12,7 @@ export const division = {
   /** Results of up to so many bytes are not worth a recipe: they are copied with the page they lie in. */
   copied: 1024,
   /** So much of what recipes make again is kept in place in any case. */
-  spare: 2 ** 20,
+  spare: 2 ** 19,
   /** The same of what a backward pass is going to read. */
   awaited: 2 ** 25,
   /** A recipe may keep so many bytes beside what its result is worth. */
