@@ -29,7 +29,7 @@ import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
 import { callInTurn, isBusy } from './threads/queue.ts';
-import { deal, inPieces, isWorthCutting, pieceOf, type Run } from './threads/share.ts';
+import { deal, inPieces, isWorthCutting, pieceOf } from './threads/share.ts';
 import { transposeKernel } from './transpose.ts';
 import { hasFunctions, weight } from './weight.ts';
 
@@ -109,22 +109,6 @@ interface Way {
 }
 
 const lieAlike = (a: Strided, b: Strided): boolean => sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides);
-
-/** Copies operands from one to another in such ways. */
-function copyAll(
-  ways: readonly Way[],
-  outs: readonly Strided[],
-  ins: readonly Strided[],
-  run: Run | null = null,
-  from = 0,
-  end = outs.length,
-): void {
-  for (let i = from; i < end; i++) {
-    const { kernel, turns, block } = ways[i];
-    if (run === null) kernel(turns, place(outs[i]), place(ins[i]), block);
-    else run(kernel, turns, place(outs[i]), place(ins[i]), block);
-  }
-}
 
 class Compiled {
   plain: WasmFunction | undefined;
@@ -251,21 +235,26 @@ export class MapKernel {
    * behind it that lie alike.
    */
   runEach(outs: readonly Strided[], ins: readonly Strided[]): void {
-    beginLaunchBeside();
+    // Of two nothing is saved.
+    let simple = outs.length > 2;
+    if (simple) beginLaunchBeside();
     const ways: Way[] = [];
     let of = 0;
-    for (let i = 0; i < outs.length; i++) {
+    for (let i = 0; simple && i < outs.length; i++) {
       const alike = i > 0 && lieAlike(outs[i], outs[i - 1]) && lieAlike(ins[i], ins[i - 1]);
       const way = alike ? ways[i - 1] : this.#wayOf(outs[i], ins[i]);
-      if (way === null) {
-        for (let k = 0; k < outs.length; k++) this.run([outs[k]], [ins[k]]);
-        return;
-      }
+      simple = way !== null;
+      if (way === null) continue;
       ways.push(way);
       of += way.of;
     }
-    if (!isWorthCutting(of) && !isBusy()) copyAll(ways, outs, ins);
-    else deal(of, outs.length, (run, from, end) => copyAll(ways, outs, ins, run, from, end));
+    if (!simple) {
+      for (let k = 0; k < outs.length; k++) this.run([outs[k]], [ins[k]]);
+      return;
+    }
+    deal(of, outs.length, (run, from, end) => {
+      for (let i = from; i < end; i++) run(ways[i].kernel, ways[i].turns, place(outs[i]), place(ins[i]), ways[i].block);
+    });
   }
 
   /** How to copy one by a single call; null where that is worth being cut, or takes more than one, or none. */
