@@ -77,9 +77,10 @@ export function emitBand(lanes: Lanes, { down, across, stride }: BandWindows, he
           for (let first = 0; first < Math.min(taps, stride[1]); first++) {
             if (first > 0) for (const source of sources) advance(b, source, phase);
             for (let t = first; t < taps; t += stride[1]) {
+              // Other than those within taps, for V8 makes no test twice.
               if (l + t > 0)
                 b.get(never)
-                  .i32(t + 1)
+                  .i32(-before - t)
                   .op('i32.eq')
                   .brIf(0);
               tap(lattices[l]!, before + t, taps, from + (t - first) / stride[1]);
