@@ -1,5 +1,6 @@
 import { address, beginLaunch, COPIED_BYTES } from '../backends/wasm/heap.ts';
-import { FEW, launch, MASKED } from '../backends/wasm/map.ts';
+import { FEW } from '../backends/wasm/map.ts';
+import { launch, MASKED } from '../backends/wasm/map-launch.ts';
 import { launching } from '../backends/wasm/threads/pending.ts';
 import { isBusy } from '../backends/wasm/threads/queue.ts';
 import { apply, closeNode, leaveGraph, openNode, record } from '../core/apply.ts';

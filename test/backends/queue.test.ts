@@ -16,11 +16,11 @@ import {
   zeros,
 } from 'nabla';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { byteCopy } from '../../src/backends/wasm/clear.ts';
 import { FunctionBody } from '../../src/backends/wasm/encoder.ts';
 import { address, allocate, free, readBytes, writeBytes } from '../../src/backends/wasm/heap.ts';
 import { beginLaunchBeside, scratch, scratchBytes } from '../../src/backends/wasm/launch.ts';
 import { i32, parameterWords } from '../../src/backends/wasm/linear-memory.ts';
+import { byteCopy } from '../../src/backends/wasm/map-bytes.ts';
 import { instantiate } from '../../src/backends/wasm/module.ts';
 import { OwnRooms } from '../../src/backends/wasm/threads/own.ts';
 import { hasLeft, joinWorkers } from '../../src/backends/wasm/threads/pending.ts';

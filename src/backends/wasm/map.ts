@@ -6,13 +6,14 @@
  * without a parameter block.
  */
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
-import { isContiguous, numel, sameShape } from '../../core/shape.ts';
-import type { Expr, ScalarFunction } from '../../kernels/expr.ts';
+import { numel } from '../../core/shape.ts';
+import type { ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
-import { byteCopy, byteTruths } from './clear.ts';
 import { address, beginLaunchBeside, scratch } from './heap.ts';
 import { parameterWords } from './linear-memory.ts';
+import { byteCopy, byteTruths, joinedBytes } from './map-bytes.ts';
 import { type Access, compileMap } from './map-code.ts';
+import { flatness, type Input, launch, lieAlike, MASKED, place, strided } from './map-launch.ts';
 import {
   findLoops,
   innermostTile,
@@ -28,7 +29,7 @@ import {
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
-import { callInTurn, isBusy } from './threads/queue.ts';
+import { isBusy } from './threads/queue.ts';
 import { deal, inPieces, isWorthCutting, pieceOf } from './threads/share.ts';
 import { transposeKernel } from './transpose.ts';
 import { hasFunctions, weight } from './weight.ts';
@@ -43,8 +44,6 @@ export function computeFor(from: DType, to: DType): Compute {
   if (a === 'f64' || b === 'f64') return 'f64';
   return a === 'f32' || b === 'f32' ? 'f32' : 'i32';
 }
-
-type Input = Strided | number;
 
 /** What an element takes, in steps of `pieceOf`, beside its arithmetic; and an instruction of that. */
 const ELEMENT_STEPS = 4;
@@ -72,34 +71,6 @@ let backwards = false;
 /** Up to so many elements nobody need ask whether threads share the work. */
 export const FEW = 1024;
 
-/** Inputs that a bit mask has room for. */
-export const MASKED = 30;
-
-/** How the truths of bytes are joined, or how bytes are compared, if that is all, and whether the result is turned over. */
-function joinedBytes(e: Expr, ins: readonly unknown[]): Parameters<typeof byteTruths> | null {
-  const argument = (x: Expr): number => (x.op === 'arg' ? x.index : Number.NaN);
-  const isZero = (x: Expr): boolean => x.op === 'const' && x.value === 0;
-  const truthOf = (x: Expr): number => (x.op === 'ne' && isZero(x.b) ? argument(x.a) : Number.NaN);
-  switch (e.op) {
-    case 'and':
-    case 'or':
-    case 'xor':
-      return truthOf(e.a) + truthOf(e.b) === 1 ? [e.op] : null;
-    case 'mul':
-      return ins.every((d) => d === 'bool') && argument(e.a) + argument(e.b) === 1 ? ['and'] : null;
-    case 'eq':
-    case 'ne':
-    case 'lt':
-    case 'le':
-    case 'gt':
-    case 'ge':
-      if (ins.length === 1) return e.op === 'eq' && isZero(e.b) ? [undefined, true] : null;
-      return argument(e.a) === 0 && argument(e.b) === 1 ? [e.op] : null;
-    default:
-      return null;
-  }
-}
-
 /** How elements that lie in some way are gone through by one call, which takes so many steps. */
 interface Way {
   readonly kernel: WasmFunction;
@@ -107,8 +78,6 @@ interface Way {
   readonly block: number;
   readonly of: number;
 }
-
-const lieAlike = (a: Strided, b: Strided): boolean => sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides);
 
 class Compiled {
   plain: WasmFunction | undefined;
@@ -444,79 +413,4 @@ export class MapKernel {
       depth,
     });
   }
-}
-
-/** The mask of inputs that are one element for all, if the others lie like the outputs and these are contiguous; else −1. */
-function flatness(outs: readonly Strided[], ins: readonly Input[], n: number): number {
-  const { shape } = outs[0];
-  for (let i = 0; i < outs.length; i++) if (!isContiguous(shape, outs[i].strides)) return -1;
-  let repeated = 0;
-  for (let i = 0; i < ins.length; i++) {
-    const x = ins[i];
-    if (typeof x === 'number') continue;
-    if ((sameShape(x.shape, shape) || numel(x.shape) === n) && isContiguous(x.shape, x.strides)) continue;
-    if (numel(x.shape) !== 1 || i >= MASKED) return -1;
-    repeated |= 1 << i;
-  }
-  return repeated;
-}
-
-/** The layout of a tensor alone. */
-const strided = ({ storage, shape, strides, offset, dtype }: Strided): Strided => ({
-  storage,
-  shape,
-  strides,
-  offset,
-  dtype,
-});
-
-function place(x: Input, from = 0): number {
-  return typeof x === 'number' ? x : address(x.storage) + (x.offset + from) * dtypeInfo(x.dtype).bytes;
-}
-
-/** Calls a kernel for elements `from` on, which takes so many steps, in its turn; the usual numbers of operands are spelled out, which saves an array per call. */
-export function launch(
-  kernel: WasmFunction,
-  n: number,
-  outs: readonly Strided[],
-  ins: readonly Input[],
-  block = 0,
-  from = 0,
-  of = 0,
-): void {
-  if (isBusy()) {
-    callInTurn(of, kernel, n, ...outs.map((x) => place(x, from)), ...ins.map((x) => place(x, from)), block);
-    return;
-  }
-  // A parameter too many is ignored: flat kernels take no block.
-  if (outs.length === 1) {
-    const out = place(outs[0], from);
-    switch (ins.length) {
-      case 1:
-        kernel(n, out, place(ins[0], from), block);
-        return;
-      case 2:
-        kernel(n, out, place(ins[0], from), place(ins[1], from), block);
-        return;
-      case 3:
-        kernel(n, out, place(ins[0], from), place(ins[1], from), place(ins[2], from), block);
-        return;
-      case 4:
-        kernel(n, out, place(ins[0], from), place(ins[1], from), place(ins[2], from), place(ins[3], from), block);
-        return;
-    }
-  } else if (outs.length === 2) {
-    // Both gradients of a function of two.
-    const first = place(outs[0], from);
-    const second = place(outs[1], from);
-    switch (ins.length) {
-      case 2:
-        kernel(n, first, second, place(ins[0], from), place(ins[1], from), block);
-        return;
-      case 3:
-        kernel(n, first, second, place(ins[0], from), place(ins[1], from), place(ins[2], from), block);
-        return;
-    }
-  }
-  kernel(n, ...outs.map((x) => place(x, from)), ...ins.map((x) => place(x, from)), block);
 }
