@@ -156,10 +156,7 @@ interface Bounds {
 }
 
 /** A number beside the elements of x, which does not change their dtype: beside integers its fraction is cut. */
-function beside(x: TensorBase, value: number): number {
-  checkTensors('threshold', x);
-  return isFloat(x.dtype) ? value : Math.trunc(value);
-}
+const beside = (x: TensorBase, value: number): number => (isFloat(x.dtype) ? value : Math.trunc(value));
 
 /** The bounds as numbers of the dtype. */
 function boundsOf(op: string, x: TensorBase, options: Bounds | undefined): [number, number] {
@@ -177,11 +174,17 @@ export const hardtanh = <T extends Tensor>(x: T, options?: Bounds): Same<T> =>
 export const hardtanh_ = <T extends Tensor>(x: T, options?: Bounds): T =>
   write(activations.hardtanh, x, ...boundsOf('hardtanh_', x, options));
 
+/** A bound and what is below it, as numbers of the dtype. */
+function limits(op: string, x: TensorBase, bound: number, value: number): [number, number] {
+  checkTensors(op, x);
+  return [beside(x, bound), beside(x, value)];
+}
+
 /** x where x > bound, else `value`. */
 export const threshold = <T extends Tensor>(x: T, bound: number, value: number): Same<T> =>
-  run(activations.threshold, x, beside(x, bound), beside(x, value));
+  run(activations.threshold, x, ...limits('threshold', x, bound, value));
 export const threshold_ = <T extends Tensor>(x: T, bound: number, value: number): T =>
-  write(activations.threshold, x, beside(x, bound), beside(x, value));
+  write(activations.threshold, x, ...limits('threshold_', x, bound, value));
 
 interface Lambda {
   readonly lambd?: number;

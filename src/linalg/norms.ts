@@ -14,10 +14,6 @@ export interface NormOptions {
   readonly dtype?: DType;
 }
 
-function normOptions(op: string, options: object | undefined, known: readonly string[]): void {
-  checkOptions(op, options, known);
-}
-
 /**
  * (Σ |x|^ord)^(1/ord) over `dim` (all by default); `ord` 0 counts non-zeros, ±∞ gives the largest or
  * smallest magnitude.
@@ -43,7 +39,7 @@ export function matrixNorm(
   dim: readonly number[] = [-2, -1],
   options?: NormOptions,
 ): Tensor {
-  normOptions('matrixNorm', options, ['keepdim', 'dtype']);
+  checkOptions('matrixNorm', options, ['keepdim', 'dtype']);
   return as(norms.matrixNorm(a, ord, { dim, ...options }));
 }
 
@@ -57,7 +53,7 @@ export function norm(
   dim?: number | readonly number[] | null,
   options?: NormOptions,
 ): Tensor {
-  normOptions('norm', options, ['keepdim', 'dtype']);
+  checkOptions('norm', options, ['keepdim', 'dtype']);
   return as(norms.norm(x, ord ?? undefined, dim ?? undefined, options?.keepdim, options?.dtype));
 }
 
