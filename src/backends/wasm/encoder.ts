@@ -53,8 +53,12 @@ export class FunctionBody {
   readonly name: string;
   readonly type: FuncType;
   readonly params: readonly Local[];
-  readonly #code: number[] = [];
+  #code: number[] = [];
   readonly #locals: ValType[] = [];
+  /** Vector constants of loops by their bytes, each with a local of its own. */
+  readonly #constants = new Map<string, Local>();
+  /** Those that the outermost loop under construction uses. */
+  #used: Map<Local, readonly number[]> | null = null;
   /** Locals given back by `release`, to be handed out again. */
   readonly #free = new Map<ValType, Local[]>();
 
@@ -66,8 +70,10 @@ export class FunctionBody {
 
   /** A fresh (or released) local variable; a fresh one starts at zero, a released one does not. */
   local(type: ValType): Local {
-    const reused = this.#free.get(type)?.pop();
-    if (reused !== undefined) return reused;
+    return this.#free.get(type)?.pop() ?? this.#fresh(type);
+  }
+
+  #fresh(type: ValType): Local {
     this.#locals.push(type);
     return { index: this.type.params.length + this.#locals.length - 1, type };
   }
@@ -133,11 +139,22 @@ export class FunctionBody {
     return this.#scratchBytes(8);
   }
 
-  /** A vector constant from its 16 bytes. */
+  /**
+   * A vector constant from its 16 bytes. Loops have it in a local, set before the outermost of them: V8 from 13
+   * on makes a constant anew wherever it is written. All zeros and all ones take it one instruction.
+   */
   v128(bytes: ArrayLike<number>): this {
-    this.#opcode(SIMD + 12);
-    for (let i = 0; i < 16; i++) this.#code.push(bytes[i] ?? 0);
-    return this;
+    const all = Array.from({ length: 16 }, (_, i) => bytes[i] ?? 0);
+    if (this.#used === null || all.every((b) => b === all[0] && (b + 1) % 256 < 2)) {
+      this.#opcode(SIMD + 12);
+      this.#code.push(...all);
+      return this;
+    }
+    const name = all.join();
+    const local = this.#constants.get(name) ?? this.#fresh('v128');
+    this.#constants.set(name, local);
+    this.#used.set(local, all);
+    return this.get(local);
   }
 
   /** The same f32 in all four lanes. */
@@ -188,7 +205,18 @@ export class FunctionBody {
   }
 
   loop(body: () => void): this {
-    return this.#structured(0x03, body);
+    if (this.#used !== null) return this.#structured(0x03, body);
+    const before = this.#code;
+    const used = new Map<Local, readonly number[]>();
+    this.#code = [];
+    this.#used = used;
+    this.#structured(0x03, body);
+    this.#used = null;
+    const loop = this.#code;
+    this.#code = before;
+    for (const [local, bytes] of used) this.v128(bytes).set(local);
+    for (const byte of loop) before.push(byte);
+    return this;
   }
 
   /** Takes an i32 condition from the stack. */
