@@ -5,7 +5,7 @@ import { TILE_ROWS } from '../gemm-tile.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { type BandWindows, emitBand, emitColumnGradient } from './band-kernels.ts';
 import { DOT_WIDTHS, directName, dotsName, emitDirect, emitDots } from './direct.ts';
-import { acrossName, alongName, emitPackAcross, emitPackAlong, emitSpread } from './pack.ts';
+import { acrossName, alongName, emitPackAcross, emitPackAlong, emitSpread, emitSpreadLines } from './pack.ts';
 import {
   emitStrip,
   emitStripGradient,
@@ -25,6 +25,8 @@ export interface ConvKernels {
   pack(direction: Direction, width: number): WasmFunction;
   /** See `emitSpread`. */
   readonly spread: WasmFunction;
+  /** See `emitSpreadLines`. */
+  spreadLines(vectors: number): WasmFunction;
   /** See `emitDirect`. */
   direct(rows: number): WasmFunction;
   /** See `emitDots`. */
@@ -94,6 +96,7 @@ function make({ lanes, columns }: GemmKernels): ConvKernels {
     get spread() {
       return spread('spread');
     },
+    spreadLines: (vectors) => known(`lines ${vectors}`, () => emitSpreadLines(lanes, vectors)),
     direct: (rows) => directs(directName(rows)),
     dots: (width) => dots(dotsName(width)),
     strips: (taps, reversed) => {

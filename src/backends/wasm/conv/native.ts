@@ -11,7 +11,7 @@ import type { Plan } from '../plan.ts';
 import { LINE } from '../room.ts';
 import { type Run, shareOf } from '../threads/share.ts';
 import { convKernels } from './kernels.ts';
-import { spreadColumns } from './pack.ts';
+import { LINE_VECTORS, spreadColumns } from './pack.ts';
 import type { Part, Products, Task } from './products.ts';
 import { perCount, steps, sums } from './tables.ts';
 
@@ -60,6 +60,15 @@ const follow = (table: Int32Array, step: number): boolean => table.every((n, i) 
 /** Bytes from row to row of a matrix with so many columns: an odd number of lines, so that rows do not meet in the cache. */
 const pitchOf = (columns: number, bytes: number): number => (Math.ceil((columns * bytes) / LINE) | 1) * LINE;
 
+/** How many entries of a table are those of elements side by side, all along it, if as many always are: else none. */
+function lineOf(table: Int32Array, bytes: number): number {
+  const breaks = table.findIndex((at, i) => i > 0 && at - table[i - 1] !== bytes);
+  const width = breaks < 0 ? table.length : breaks;
+  return table.length % width === 0 && table.every((at, i) => i % width === 0 || at - table[i - 1] === bytes)
+    ? width
+    : 0;
+}
+
 /** Where a matrix lies for a library; `transposed` if it is its columns that have no gaps. */
 type Laid = readonly [at: number, leading: number, transposed: boolean];
 
@@ -100,6 +109,9 @@ export function matrixOf(plan: Plan, gemm: GemmKernels, rows: Int32Array, column
   const { bytes, lanes } = gemm;
   const plain = plainOf(rows, columns, bytes);
   const width = spreadColumns(lanes);
+  const line = lineOf(columns, bytes);
+  const vectors = Math.ceil(line / lanes.count);
+  const inLines = line >= lanes.count && vectors <= LINE_VECTORS;
   const [rowTable, columnTable] = plain === null ? [plan.place(rows), plan.place(columns, width)] : [0, 0];
   return {
     isPlain: plain !== null,
@@ -111,6 +123,11 @@ export function matrixOf(plan: Plan, gemm: GemmKernels, rows: Int32Array, column
         return [base + at + first * row + from * column, (transposed ? column : row) / bytes, transposed];
       }
       const pitch = pitchOf(to - from, bytes);
+      if (inLines && from % line === 0 && to % line === 0) {
+        const [xs, ks, last] = [columnTable + 4 * from, rowTable + 4 * first, (line - lanes.count) * bytes];
+        run(convKernels(gemm).spreadLines(vectors), base, xs, ks, room, end - first, (to - from) / line, pitch, last);
+        return [room, pitch / bytes, false];
+      }
       const spread = (x: number, blocks: number): void => {
         const [xs, ks] = [columnTable + 4 * x, rowTable + 4 * first];
         run(convKernels(gemm).spread, base, xs, ks, room + (x - from) * bytes, end - first, blocks, pitch);

@@ -196,6 +196,46 @@ export function emitSpread(lanes: Lanes): FunctionBody {
   return b;
 }
 
+/** Vectors of a line, at most, that `emitSpreadLines` writes one after the other. */
+export const LINE_VECTORS = 8;
+
+/**
+ * `(base, xs, ks, to, k, lines, pitch, last)`: the same for places in `lines` lines of some vectors each, of which one begins
+ * `last` bytes from the line's start, over what it must of the one before.
+ */
+export function emitSpreadLines(lanes: Lanes, vectors: number): FunctionBody {
+  const b = new FunctionBody('lines', new Array(8).fill('i32'), []);
+  const [base, xs, ks, to, k, lines, pitch, last] = b.params as Locals<8>;
+  const [from, table, at, left, place, line, entries] = Array.from({ length: 7 }, () => b.local('i32')) as Locals<7>;
+  b.get(last)
+    .i32(16)
+    .op('i32.add')
+    .tee(line)
+    .i32(Math.floor(lanes.bytes / 8))
+    .op('i32.shr_u')
+    .set(entries);
+  times(b, k, () => {
+    b.get(base);
+    nextEntry(b, ks, from);
+    b.get(from).op('i32.add').set(from);
+    b.get(xs).set(table).get(to).set(at).get(lines).set(left);
+    times(b, left, () => {
+      b.get(from).get(table).mem('i32.load').op('i32.add').set(place);
+      for (let v = 0; v < vectors - 1; v++) {
+        b.get(at)
+          .get(place)
+          .mem('v128.load', 16 * v)
+          .mem('v128.store', 16 * v);
+      }
+      b.get(at).get(last).op('i32.add').get(place).get(last).op('i32.add').mem('v128.load').mem('v128.store');
+      advance(b, table, entries);
+      advance(b, at, line);
+    });
+    advance(b, to, pitch);
+  });
+  return b;
+}
+
 export const acrossName = (width: number): string => `across${width}`;
 export const alongName = (width: number): string => `along${width}`;
 
