@@ -40,6 +40,10 @@ export type Task = readonly Call[];
 
 /** Steps (multiplications, or elements moved four times) that may be queued before the calling thread takes part: about a millisecond of a library's fastest products. */
 const ENOUGH = 2 ** 27;
+/** Jobs that are left when it has taken part in many of them. */
+const FEW_JOBS = 64;
+/** Turns of a loop that last some ten microseconds. */
+const TURNS_OF_A_TASK = 1000;
 /** Turns of the loop before the caller sleeps. */
 const SPINS = 20_000;
 /** Milliseconds it sleeps at once. */
@@ -125,8 +129,27 @@ function enqueue(tasks: readonly Task[], of: number, own: Own | null = null): bo
   published = (published + 1) | 0;
   place = end;
   leave(drain);
-  while (steps - stepsTo[placeOf(finished() - 1)] > ENOUGH && takePart());
+  if (queuedSteps() > ENOUGH || queuedJobs() === MOST_JOBS) takeParts();
   return true;
+}
+
+const queuedSteps = (): number => steps - stepsTo[placeOf(finished() - 1)];
+const queuedJobs = (): number => (published - finished()) | 0;
+
+/**
+ * The calling thread's part of what is more than enough. Of many jobs it does more: whoever begins one while others are
+ * in the middle of it makes them wait for his task, and then they go through the next ones in step.
+ */
+function takeParts(): void {
+  while (takePart() && queuedSteps() > ENOUGH);
+  while (queuedJobs() > FEW_JOBS && (takePart() || isSoonDone()));
+}
+
+/** Whether the oldest job is done within the time of a small task. */
+function isSoonDone(): boolean {
+  const job = finished();
+  for (let turns = TURNS_OF_A_TASK; turns > 0; turns--) if (finished() !== job) return true;
+  return false;
 }
 
 /** Writes the program of a job to its place; where it ends, or −1 if it does not fit. */
