@@ -186,18 +186,29 @@ export function rowsFunction(
   const watches = narrow.marksNaN && shapes.some(({ depth }) => depth > 1);
   const sum = b.local('v128');
   const block = { steps: b.local('i32'), runs: watches ? runs.map((run) => reader.copy(run)) : [] };
-  /** The vectors of a step in one sum: few accumulators leave all of them in registers. */
-  const watch = (xs: readonly Local[]): void => {
-    const joined = xs.map((x) => {
-      const l = b.local('v128');
-      b.get(x).set(l);
-      return l;
+  /** The vectors of a step, and all of them in one sum: few accumulators, two at a time, leave everything in registers. */
+  const takeWatching = (width: number, depth: number, element: (i: number) => Local): void => {
+    const half = width / 2;
+    const sums = accs.slice(0, half).flatMap((_, i) => {
+      const [joined, others] = [i, i + half].map((a) => {
+        const xs = Array.from({ length: depth }, (_, k) => element(a * depth + k));
+        const seen = xs.map((x) => {
+          const l = b.local('v128');
+          b.get(x).set(l);
+          return l;
+        });
+        takeTogether(accs[a], xs);
+        return seen;
+      });
+      for (let k = 0; k < depth; k++) narrow.watch(b, joined[k], others[k]);
+      b.release(...others);
+      return joined;
     });
-    for (let half = xs.length >> 1; half > 0; half >>= 1) {
-      for (let i = 0; i < half; i++) narrow.watch(b, joined[i], joined[i + half]);
+    for (let half = sums.length >> 1; half > 0; half >>= 1) {
+      for (let i = 0; i < half; i++) narrow.watch(b, sums[i], sums[i + half]);
     }
-    narrow.watch(b, sum, joined[0]);
-    b.release(...joined);
+    narrow.watch(b, sum, sums[0]);
+    b.release(...sums);
   };
   /** If a block that has been folded may have had a NaN, goes through it once more to mark where. */
   const lookAgain = (element: (i: number) => Local, vectors: number): void => {
@@ -241,11 +252,8 @@ export function rowsFunction(
           });
         }
         times(b, steps, () => {
-          if (watching) {
-            const xs = Array.from({ length: width * depth }, (_, i) => element(i));
-            watch(xs);
-            for (let i = 0; i < width; i++) takeTogether(accs[i], xs.slice(i * depth, (i + 1) * depth));
-          } else {
+          if (watching) takeWatching(width, depth, element);
+          else {
             for (let i = 0; i < width; i++) {
               const xs = Array.from({ length: depth }, (_, k) => element(i * depth + k));
               if (depth === 1) take(accs[i], xs[0]);
