@@ -15,7 +15,7 @@ describe('briefly', () => {
 
   for (const scenario of scenarios) {
     it(scenario.name, () => {
-      expect(runAlone(folder, scenario, true).problems).toEqual([]);
+      expect(runAlone(folder, scenario, { short: true }).problems).toEqual([]);
     });
   }
 

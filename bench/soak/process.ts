@@ -17,11 +17,24 @@ export interface Result {
   readonly problems: readonly string[];
 }
 
+export interface Options {
+  readonly short: boolean;
+  /** So many steps, if that is fewer than the scenario has. */
+  readonly most?: number;
+  /** What runs a program with `gc` in it. */
+  readonly host?: string;
+}
+
+const NODE = `${process.execPath} --expose-gc`;
+
 /** Runs one scenario of those built in `folder`. */
-export function runAlone(folder: string, scenario: Scenario, short: boolean): Result {
+export function runAlone(folder: string, scenario: Scenario, options: Options): Result {
+  const { short, most = Number.POSITIVE_INFINITY, host = NODE } = options;
+  const [command = '', ...args] = host.split(' ');
+  const steps = Math.min(most, short ? scenario.shortSteps : scenario.steps);
   const done = spawnSync(
-    process.execPath,
-    ['--expose-gc', join(folder, 'soak.js'), scenario.name, short ? 'short' : 'long'],
+    command,
+    [...args, join(folder, 'soak.js'), scenario.name, short ? 'short' : 'long', `${steps}`],
     {
       encoding: 'utf8',
       timeout: TIME_LIMIT_MS,

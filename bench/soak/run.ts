@@ -4,6 +4,9 @@
  *     npm run soak                      all of them, for as long as they are meant to be
  *     npm run soak -- --short           all of them, a few seconds each, as in the tests
  *     npm run soak -- --only NAME       those whose names contain NAME; may be given several times
+ *     npm run soak -- --steps 100000    all of them, with no more steps than that
+ *     npm run soak -- --host 'bun --expose-gc'
+ *                                       under another host than this one; for Deno 'deno run -A --v8-flags=--expose-gc'
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,6 +19,8 @@ const { values: options } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
+    steps: { type: 'string', default: 'Infinity' },
+    host: { type: 'string' },
   },
 });
 
@@ -72,9 +77,14 @@ const chosen = scenarios.filter(({ name }) => options.only.length === 0 || optio
 if (chosen.length === 0) throw new Error(`no scenario is called ${options.only.join(' or ')}`);
 const folder = join(root, 'out', options.short ? 'soak-short' : 'soak');
 await buildSoak(folder);
+const how = {
+  short: options.short,
+  most: Number(options.steps),
+  ...(options.host === undefined ? {} : { host: options.host }),
+};
 const results: Result[] = [];
 for (const scenario of chosen) {
-  const result = runAlone(folder, scenario, options.short);
+  const result = runAlone(folder, scenario, how);
   for (const problem of result.problems) console.error(`${scenario.name}: ${problem}`);
   console.error(cells(result).join('  '));
   results.push(result);

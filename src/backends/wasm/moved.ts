@@ -1,6 +1,6 @@
 /**
- * Copies made outside the linear memory of what is probably dead: they are garbage soon, and V8 is to look for it in
- * time. It collects what is young when its young generation is full, which a few large buffers do not fill, or when
+ * Copies made outside the linear memory of what is probably dead: they are garbage soon, and the host is to look for it
+ * in time. V8 collects what is young when its young generation is full, which a few large buffers do not fill, or when
  * 32 MB of young buffers have come together; and such an amount has it mark the whole heap as well, which takes
  * threads from those that compute.
  */
@@ -11,12 +11,14 @@ interface Modules {
 interface Host {
   readonly process?: Modules;
   readonly Buffer?: { readonly allocUnsafeSlow?: (length: number) => unknown };
+  readonly Bun?: { readonly gc?: (now: true) => unknown };
 }
 interface Flags {
   setFlagsFromString(flags: string): void;
 }
 interface Contexts {
-  runInNewContext(code: string): Collect;
+  runInNewContext(code: 'gc'): Collect;
+  runInNewContext(code: 'globalThis.gc'): Collect | undefined;
 }
 type Collect = (options: { readonly type: 'minor' }) => void;
 
@@ -41,7 +43,7 @@ export function noteMovedOut(length: number): void {
   movedOut += length;
   if (movedOut < MOVED_BETWEEN) return;
   movedOut = 0;
-  collectYoung ??= collectorOrAll();
+  collectYoung ??= collectorOrNone();
   if (++times % TIMES_TO_OLD === 0) collectAll();
   else collectYoung({ type: 'minor' });
 }
@@ -51,7 +53,9 @@ export function collectBy(collect: () => void): void {
   collectYoung = collect;
 }
 
-const collectAll = (): void => void host.Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT);
+/** JavaScriptCore frees what was collected when it sweeps, which it leaves to the event loop unless all is collected now. */
+const collectAll = (): void =>
+  void (host.Bun?.gc ? host.Bun.gc(true) : host.Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT));
 
 /** A module of the host's own. */
 export const builtin = (name: string): unknown => (host.process as Modules).getBuiltinModule(name);
@@ -67,8 +71,9 @@ let collector: Collect | null = null;
 /** What V8 gives to new contexts while its flag is raised; this context and later ones do not have it, unless they had it before. */
 function exposed(): Collect {
   const contexts = builtin('node:vm') as Contexts;
-  // A program's own variable, or the flag is raised.
-  if ('gc' in host) return contexts.runInNewContext('gc');
+  // The flag is raised, or a program has a variable of that name.
+  const own = 'gc' in host && contexts.runInNewContext('globalThis.gc');
+  if (own) return own;
   const flags = builtin('node:v8') as Flags;
   flags.setFlagsFromString('--expose-gc');
   try {
@@ -78,10 +83,10 @@ function exposed(): Collect {
   }
 }
 
-function collectorOrAll(): Collect {
+function collectorOrNone(): Collect {
   try {
     return collectorOfYoung();
   } catch {
-    return collectAll;
+    return () => undefined;
   }
 }
