@@ -76,6 +76,7 @@ const work: Readonly<Record<string, () => readonly Tensor[]>> = {
   'parts of images of one place': convolution([41, 20, 40, 30], [24, 20, 1, 1], {}),
   'packed windows': convolution([2, 20, 40, 41], [24, 20, 5, 3], { padding: 2, dilation: 2 }),
   'packed windows, stride 2': convolution([2, 32, 50, 51], [36, 32, 3, 3], { stride: 2, padding: 1 }),
+  'larger windows, images in several waves': convolution([9, 3, 200, 200], [16, 3, 7, 7], { padding: 3, stride: 2 }),
   'many places': convolution([1, 3, 160, 150], [16, 3, 4, 4], {}),
   'small images': convolution([90, 24, 5, 5], [20, 24, 2, 2], { padding: 1 }),
   'strips, long sums of few rows': convolution([5, 40, 33, 35], [6, 40, 3, 3], { padding: 1 }),

@@ -6,7 +6,7 @@ import { callInTurn, isBusy } from './threads/queue.ts';
 let kernels: { readonly clear: WasmFunction; readonly fill: WasmFunction } | null = null;
 
 /** Bytes that are set in what counts as a step. */
-const STEP_BYTES = 2;
+export const CLEARED_BYTES = 2;
 /** Bytes from which on the host's own way is quicker. */
 const MANY = 512;
 
@@ -50,6 +50,6 @@ export function clearing(bytes: number): WasmFunction {
 /** Sets bytes to zero. (JavaScript's own `fill` goes byte by byte where memory is shared.) */
 export function clear(address: number, bytes: number): void {
   const kernel = clearing(bytes);
-  if (isBusy()) callInTurn(bytes / STEP_BYTES, kernel, address, bytes);
+  if (isBusy()) callInTurn(bytes / CLEARED_BYTES, kernel, address, bytes);
   else kernel(address, bytes);
 }

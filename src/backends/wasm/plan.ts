@@ -9,7 +9,7 @@
 import type { DType } from '../../core/dtype.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { type NativeGemm, nativeGemm } from './blas/product.ts';
-import { clearing } from './clear.ts';
+import { CLEARED_BYTES, clearing } from './clear.ts';
 import { beginLaunchBeside, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
 import { parameterWords } from './linear-memory.ts';
@@ -40,6 +40,8 @@ const baseOf = (owner: number): number => OWN + owner * APART + BEFORE;
 const ownerOf = (arg: number): number => Math.floor((arg - OWN) / APART);
 
 const WORDS = LINE / 4;
+/** Bytes that are cleared by one thread, at least. */
+const PAGE = 4096;
 
 /** Work that is queued as a whole. If it has no steps it is not for workers. */
 interface Job {
@@ -124,7 +126,9 @@ export class Plan {
   readonly call: Run = (kernel, ...args) => this.#leave([[{ kernel, args }]], 1, null);
 
   clear(at: number, bytes: number): void {
-    this.call(clearing(bytes), at, bytes);
+    this.deal(null, bytes / CLEARED_BYTES, Math.ceil(bytes / PAGE), (run, from, end) => {
+      run(clearing(bytes), at + from * PAGE, Math.min(bytes, end * PAGE) - from * PAGE);
+    });
   }
 
   /** Work of so many steps in tasks that do not depend on each other; with no steps it is for the calling thread alone. */

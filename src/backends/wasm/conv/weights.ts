@@ -110,7 +110,9 @@ export function weightProducts(task: WeightTask): void {
   const lots = Math.ceil(images / together);
   const parts = groups === 1 && rows * count <= PART_SUMS && lots >= PARTS ? PARTS : 1;
   const lotBytes = together * channels * product(x.shape.slice(2)) * bytes;
-  const atOnce = parts === 1 ? 1 : Math.min(lots, LOTS_AT_ONCE, Math.max(PARTS, Math.floor(LOTS_BYTES / lotBytes)));
+  // As many of each part.
+  const fitting = PARTS * Math.max(1, Math.floor(LOTS_BYTES / lotBytes / PARTS));
+  const atOnce = parts === 1 ? 1 : Math.min(lots, LOTS_AT_ONCE, fitting);
   const phases = phasesOf(stride, taps);
   const frame = frameOf(plan, x, task.before, task.after, atOnce * together, wave * channels, phases);
   const row = y.at;
