@@ -40,7 +40,7 @@ const MOST_VECTORS = 8;
 
 function kernelFor(manner: Manner, dtype: DType, depth: number, steps: Steps, size: number): WasmFunction {
   const { bytes } = dtypeInfo(dtype);
-  const short = manner !== 'add' && steps !== 'any' && size * bytes >= 16 && size * bytes <= 16 * MOST_VECTORS;
+  const short = steps !== 'any' && size * bytes >= 16 && size * bytes <= 16 * MOST_VECTORS;
   const length = short ? size : 0;
   const key = `${manner} ${manner === 'add' ? dtype : bytes} ${depth} ${steps} ${length}`;
   let kernel = kernels.get(key);
@@ -61,7 +61,7 @@ export function elementMoves(b: FunctionBody, manner: Manner, dtype: DType) {
     (l: MemoryOp, s: MemoryOp, plus: PlainOp) =>
     (to: Local, from: Local, offset = 0, ahead = 0) => {
       b.get(to);
-      if (manner === 'add') b.get(to).mem(l);
+      if (manner === 'add') b.get(to).mem(l, offset);
       b.get(from).mem(l, ahead);
       if (manner === 'add') b.op(plus);
       b.mem(s, offset);
@@ -133,8 +133,13 @@ function moveFunction(manner: Manner, dtype: DType, depth: number, how: Steps, l
     };
     if (how !== 'any' && length > 0) {
       const end = length * bytes - 16;
+      // A last vector lies over what it must of the one before; what is added to is read before that is written.
+      const sum = b.local('v128');
+      if (manner === 'add') b.get(to).mem('v128.load', end).get(from).mem('v128.load', end).op(ADD[dtype][1]).set(sum);
       for (let on = 0; on < end; on += 16) vectors[how](on);
-      vectors[how](end);
+      if (manner === 'add') b.get(to).get(sum).mem('v128.store', end);
+      else vectors[how](end);
+      b.release(sum);
     } else if (how !== 'any') {
       emitRun(
         b,

@@ -17,6 +17,7 @@ import { convKernels } from './kernels.ts';
 import { type Mover, mover } from './move.ts';
 import { FEWEST_COLUMNS, nativeFor, nativeProducts, roomsOf } from './native.ts';
 import { weightPanels } from './panels.ts';
+import { scattered } from './scatter.ts';
 import { areHonest, perCount, product } from './tables.ts';
 
 /** With fewer rows than this, windows are not packed. */
@@ -79,7 +80,7 @@ export function products(task: Task, parts: readonly Part[]): void {
   if (!accumulate && covered < product(size)) {
     plan.clear(out.at, product(out.shape) * gemm.bytes);
   }
-  if (inner.length === 0 || images * outChannels === 0) return;
+  if (inner.length === 0 || images * outChannels === 0 || scattered(task, inner)) return;
   const places = Math.max(...inner.map((part) => product(part.sizes)));
   const alone = nativeForParts(task, inner, 1);
   const ofRows = alone?.wide ? NATIVE_FEW_PLACES : Math.min(NATIVE_FEW_PLACES, outChannels / groups / 2);

@@ -200,6 +200,8 @@ export const nativeForPlaces = (
 
 /** Channels of the source and of the result for each tile from which on several windows of weights take more than tiles save. */
 const MOST_CHANNELS = 8;
+/** How much of all tiles must lie in images for products of places made here to be quicker than a library with wide vectors. */
+const LEAST_OF_WIDE = 0.9;
 
 /**
  * Whether tiles may take what `worthTiles` says from a library, if there is one for `whole`: where windows are cut into
@@ -218,7 +220,7 @@ export const worthLeaving = (
 ): boolean =>
   whole === null ||
   ((product(windowsOf(taps)) === 1 || images * product(tileCounts(scheme, sizes)) * MOST_CHANNELS > channels + rows) &&
-    (ofPlaces !== null || usedOf(scheme, sizes) >= scheme.worth.leaves));
+    (ofPlaces !== null || usedOf(scheme, sizes) >= (whole.wide ? LEAST_OF_WIDE : scheme.worth.leaves)));
 
 /** Steps of products for `deal`: none, so that they are not shared, where workers cannot make them. */
 export const sharedSteps = (native: NativeGemm | null, steps: number): number =>
