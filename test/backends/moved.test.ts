@@ -50,6 +50,10 @@ describe('the host collects what has moved out and is dead, in a loop that never
     expect(left).toBe('function');
   });
 
+  it('on one thread of V8, where the program has said so', () => {
+    expect(drop(['--single-threaded-gc', ...NODE]).most).toBeLessThan(FEW_MB);
+  });
+
   it('where a program has something else of that name, which is let alone', () => {
     const { most, left } = drop(NODE, 'globalThis.gc = () => { throw new Error("not yours"); };');
     expect(most).toBeLessThan(FEW_MB);

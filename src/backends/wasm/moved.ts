@@ -5,8 +5,11 @@
  * threads from those that compute.
  */
 
+import { now } from './threads/clock.ts';
+
 interface Modules {
   readonly getBuiltinModule: (name: string) => unknown;
+  readonly execArgv?: readonly string[];
 }
 interface Host {
   readonly process?: Modules;
@@ -68,19 +71,37 @@ export function collectorOfYoung(): Collect {
 
 let collector: Collect | null = null;
 
+/**
+ * Milliseconds of a collection from which on the next one has help of V8's own threads. A shorter one has more trouble
+ * with them than help, and they take processors from those that compute.
+ */
+const WORTH_HELP = 2;
+/** Flags of a program's own by which it may have said the same. */
+const OF_HELP = /scavenge|single-threaded/;
+
 /** What V8 gives to new contexts while its flag is raised; this context and later ones do not have it, unless they had it before. */
 function exposed(): Collect {
   const contexts = builtin('node:vm') as Contexts;
+  const flags = builtin('node:v8') as Flags;
+  const during = <R>(flag: string, then: string, f: () => R): R => {
+    flags.setFlagsFromString(flag);
+    try {
+      return f();
+    } finally {
+      flags.setFlagsFromString(then);
+    }
+  };
   // The flag is raised, or a program has a variable of that name.
   const own = 'gc' in host && contexts.runInNewContext('globalThis.gc');
-  if (own) return own;
-  const flags = builtin('node:v8') as Flags;
-  flags.setFlagsFromString('--expose-gc');
-  try {
-    return contexts.runInNewContext('gc');
-  } finally {
-    flags.setFlagsFromString('--no-expose-gc');
-  }
+  const collect = own || during('--expose-gc', '--no-expose-gc', () => contexts.runInNewContext('gc'));
+  if (host.process?.execArgv?.some((flag) => OF_HELP.test(flag))) return collect;
+  let took = 0;
+  return (options) => {
+    const start = now();
+    if (took > WORTH_HELP) collect(options);
+    else during('--no-parallel-scavenge', '--parallel-scavenge', () => collect(options));
+    took = now() - start;
+  };
 }
 
 function collectorOrNone(): Collect {
