@@ -23,7 +23,6 @@ function direct(n: number, dtype: (typeof DTYPES)[number]): () => void {
   const blas = findBlas();
   // The case counts as not measured where there is no BLAS.
   if (typeof blas === 'string') throw new Error(`no BLAS: ${blas}`);
-  blas.setThreads?.(1);
   const Numbers = dtype === 'float32' ? Float32Array : Float64Array;
   const data = new Numbers(3 * n * n).map(() => Math.random());
   const at = (i: number): number => blas.addressOf(new Uint8Array(data.buffer)) + i * n * n * data.BYTES_PER_ELEMENT;

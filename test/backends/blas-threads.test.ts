@@ -1,5 +1,5 @@
 /** Products by the system's BLAS on several threads of this library. Where there is no BLAS, the generated kernels stand in for it. */
-import { getNumThreads, linalg, randn, setNumThreads, type Tensor } from 'nabla';
+import { getNumThreads, randn, setNumThreads, type Tensor } from 'nabla';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Blas } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
@@ -58,62 +58,89 @@ describe.each([2, 3, 5])('%i threads', (n) => {
   });
 });
 
-describe('a library that workers cannot call', () => {
+describe('a library that decides about its threads itself', () => {
   afterEach(() => replaceBlas(null));
 
-  it('uses threads of its own for large products', async () => {
-    const told: number[] = [];
-    const nothing = (): void => undefined;
-    replaceBlas({
-      library: 'stand-in',
-      sgemm: nothing,
-      dgemm: nothing,
-      sgemv: nothing,
-      dgemv: nothing,
-      addressOf: () => 0,
-      setThreads: (n) => void told.push(n),
-    });
-    await withThreads(3);
-    const small: Tensor = randn([30, 30]);
-    const large: Tensor = randn([400, 400]);
-    for (const x of [small, large, small, large]) x.mm(x);
-    // Small ones would be added up otherwise behind a large one.
-    expect(told).toEqual([1, 3, 1, 3]);
-    setNumThreads(1);
-    for (const x of [small, large]) x.mm(x);
-    expect(told).toEqual([1, 3, 1, 3, 1]);
+  it('makes products whole on any number of threads', async () => {
+    const sizes: number[][] = [];
+    const gemm: Blas['sgemm'] = (_order, _a, _b, m, n, k) => void sizes.push([m, n, k]);
+    const gemv: Blas['sgemv'] = (_order, _a, m, n) => void sizes.push([m, n]);
+    const [sgemm, dgemm, sgemv, dgemv] = [gemm, gemm, gemv, gemv];
+    replaceBlas({ library: 'stand-in', sgemm, dgemm, sgemv, dgemv, addressOf: () => 0, alone: false });
+    const [x, v]: Tensor[] = [randn([1500, 1500]), randn([1500])];
+    for (const n of [1, 3]) {
+      await withThreads(n);
+      x.mm(x).sum();
+      x.mv(v).sum();
+    }
+    expect(sizes).toEqual([
+      [1500, 1500, 1500],
+      [1500, 1500],
+      [1500, 1500, 1500],
+      [1500, 1500],
+    ]);
   });
 });
 
-it('pieces cover a product without gaps, and begin at whole tiles', () => {
-  setNumThreads(3);
-  for (const [m, n, k] of [
-    [100, 2000, 30],
-    [33, 65, 1000],
-    [31, 20, 5000],
-    [4097, 4096, 4096],
-  ] as const) {
-    const pieces = piecesOf(m, n, k);
-    expect(pieces.at(-1)?.[1]).toBe(Math.max(m, n));
-    pieces.forEach(([from, to], i) => {
-      expect(from).toBe(i === 0 ? 0 : pieces[i - 1]?.[1]);
-      expect(from % 32).toBe(0);
-      expect(to).toBeGreaterThan(from);
-    });
-  }
-  expect([piecesOf(31, 20, 5000).length, piecesOf(100, 2000, 30).length, piecesOf(4097, 4096, 4096).length]).toEqual([
-    1, 3, 6,
-  ]);
-});
+describe('pieces', () => {
+  const counts = (list: readonly (readonly [number, number, number, boolean, number?])[]): number[] =>
+    list.map(([m, n, k, byRows, fewest]) => piecesOf(m, n, m * n * k, byRows, fewest).length);
 
-it.skipIf(typeof blas === 'string')(
-  'a factorisation by several threads has the room on the stack that it takes',
-  async () => {
-    introduce(blas as Blas);
-    replaceBlas(blas as Blas);
-    await withThreads(3);
-    const a = double.slice(0, 0, 300);
-    const { P, L, U } = linalg.lu(a);
-    expect(+P.matmul(L).matmul(U).sub(a).abs().max()).toBeLessThan(1e-12);
-  },
-);
+  it('cover a product without gaps, and begin at whole tiles', () => {
+    for (const [m, n, k] of [
+      [100, 2000, 30],
+      [33, 65, 1000],
+      [31, 20, 5000],
+      [513, 511, 300],
+      [2050, 2100, 4096],
+    ] as const) {
+      for (const byRows of [false, true]) {
+        const seen = new Uint8Array(m * n);
+        for (const [row, rows, column, columns] of piecesOf(m, n, m * n * k, byRows)) {
+          expect([row % 16, column % 16]).toEqual([0, 0]);
+          for (let i = row; i < row + rows; i++) {
+            for (let j = column; j < column + columns; j++) (seen[i * n + j] as number)++;
+          }
+        }
+        expect(seen.every((times) => times === 1)).toBe(true);
+      }
+    }
+  });
+
+  it('are more the larger a product is, and not smaller than they may be', () => {
+    expect(
+      counts([
+        [128, 128, 127, true],
+        [128, 128, 128, true],
+        [512, 512, 512, false],
+        [4096, 4096, 4096, true],
+      ]),
+    ).toEqual([1, 2, 4, 8]);
+    expect(
+      counts([
+        [31, 1000, 1000, true],
+        [32, 1000, 1000, true],
+        [512, 511, 512, false, 128],
+        [512, 255, 512, false, 128],
+      ]),
+    ).toEqual([1, 2, 2, 1]);
+  });
+
+  it('are the same on any number of threads', async () => {
+    const sizes: number[][] = [];
+    const gemm: Blas['sgemm'] = (_order, _a, _b, m, n) => void sizes.push([m, n]);
+    const nothing = (): void => undefined;
+    const [sgemm, dgemm, sgemv, dgemv] = [gemm, gemm, nothing, nothing];
+    replaceBlas({ library: 'stand-in', sgemm, dgemm, sgemv, dgemv, addressOf: () => 0, alone: true });
+    try {
+      for (const n of [1, 3]) {
+        await withThreads(n);
+        square.mm(wide.slice(0, 0, 310)).sum();
+      }
+    } finally {
+      replaceBlas(null);
+    }
+    expect(sizes.length).toBe(8);
+    expect(sizes.slice(4)).toEqual(sizes.slice(0, 4));
+  });
+});

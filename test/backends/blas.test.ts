@@ -66,7 +66,7 @@ function standIn(calls: Call[], views: Uint8Array[] = []): Blas {
       views.push(view);
       return BASE;
     },
-    setThreads: () => undefined,
+    alone: true,
   };
 }
 

@@ -15,13 +15,15 @@ export function generated<R>(f: () => R): R {
   }
 }
 
-/** The system's library, which tests do without by default, or why there is none. */
-export function systemBlas(): Blas | string {
+/** The system's library, which tests do without by default, or the one of a name, or why there is none. */
+export function systemBlas(name?: string): Blas | string {
   const { NABLA_BLAS: off } = process.env;
   delete process.env.NABLA_BLAS;
+  if (name !== undefined) process.env.NABLA_BLAS = name;
   try {
     return findBlas();
   } finally {
+    delete process.env.NABLA_BLAS;
     if (off !== undefined) process.env.NABLA_BLAS = off;
   }
 }

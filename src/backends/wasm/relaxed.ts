@@ -12,8 +12,7 @@ let fused: boolean | null = null;
 
 /**
  * Switches to results that have the same bits on every host: nothing is computed with fused
- * multiply-adds, and the system's BLAS is not used. (Without one, the number of threads
- * never changes a bit.)
+ * multiply-adds, and the system's BLAS is not used. (The number of threads never changes a bit.)
  */
 export function setDeterministic(on: boolean): void {
   checkTypes('setDeterministic', 'boolean', { on });

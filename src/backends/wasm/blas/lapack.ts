@@ -5,7 +5,6 @@
 import { scratch } from '../heap.ts';
 import { f32, f64, i32, u8 } from '../linear-memory.ts';
 import { currentBlas, originOf } from './product.ts';
-import { lendThreads } from './threads.ts';
 
 /** An address in the linear memory, a whole number, or a letter. */
 type Argument = { readonly at: number } | number | string;
@@ -13,12 +12,11 @@ type Argument = { readonly at: number } | number | string;
 /** A routine with its arguments, the last of which says what went wrong. */
 export type Lapack = (...args: readonly Argument[]) => void;
 
-/** The routine `name` with so many arguments, for numbers of a dtype and work of so many steps; null if there is none. To be called within the current launch. */
-export function lapack(dtype: string, name: string, count: number, steps: number): Lapack | null {
+/** The routine `name` with so many arguments for numbers of a dtype, null if there is none. To be called within the current launch. */
+export function lapack(dtype: string, name: string, count: number): Lapack | null {
   const blas = currentBlas();
   const native = blas?.routine?.(`${dtype === 'float64' ? 'd' : 's'}${name}_`, count) ?? null;
   if (blas === null || native === null) return null;
-  lendThreads(blas, steps);
   const words = scratch(8 * count);
   return (...args) => {
     const origin = originOf(blas);
@@ -38,9 +36,8 @@ export function lapackWithRoom(
   dtype: string,
   name: string,
   count: number,
-  steps: number,
 ): ((before: readonly Argument[], after: readonly Argument[]) => void) | null {
-  const routine = lapack(dtype, name, count, steps);
+  const routine = lapack(dtype, name, count);
   if (routine === null) return null;
   let room = 0;
   let size = 0;

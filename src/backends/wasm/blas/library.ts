@@ -20,6 +20,8 @@ export interface Blas {
   readonly library: string;
   /** What larger products of float32 matrices go to instead, where its vectors are wider. */
   readonly wide?: string | null;
+  /** Does what calls it several times, where that takes less time than to call it as often alone. */
+  together?(work: () => void): void;
   readonly sgemm: Gemm;
   readonly dgemm: Gemm;
   readonly sgemv: Gemv;
@@ -28,8 +30,8 @@ export interface Blas {
   routine?(name: string, count: number): Native | null;
   /** Where a view's first byte lies in the process. */
   addressOf(view: Uint8Array): number;
-  /** Null if it decides for itself. */
-  readonly setThreads: ((n: number) => void) | null;
+  /** Whether it uses the thread that calls it and no others, as it was told; if not, it decides for itself. */
+  readonly alone: boolean;
 }
 
 /** What computes, for people. */
@@ -91,9 +93,12 @@ function open(koffi: Koffi, path: string, wider: readonly string[] = []): Blas {
   prepareMkl(koffi, library);
   const routines = new Map<string, Native | null>();
   const setThreads = SET_THREADS.map((name) => optional(library, name)).find((f) => f !== null);
+  // How it adds up would depend on them. Some libraries count those of each thread that calls them.
+  setThreads?.(1);
   return {
     library: path,
     wide: wide?.path ?? null,
+    together: wide?.together,
     sgemm: wide === null ? sgemm : wide.beside(sgemm),
     dgemm,
     sgemv,
@@ -107,7 +112,7 @@ function open(koffi: Koffi, path: string, wider: readonly string[] = []): Blas {
       return found;
     },
     addressOf: (view) => Number(koffi.address(view)),
-    setThreads: setThreads ? (n) => void setThreads(n) : null,
+    alone: setThreads !== undefined,
   };
 }
 
@@ -127,8 +132,6 @@ export function functionsOf(description: Uint8Array<ArrayBuffer>): readonly (Gem
   const koffi = koffiFrom(globalThis as NativeHost, module);
   if (koffi === null) throw new Error('no koffi');
   const blas = open(koffi, path, wide === '' ? [] : [wide]);
-  // Some libraries count the threads of each thread that calls them.
-  blas.setThreads?.(1);
   return FUNCTIONS.map((name) => blas[name]);
 }
 

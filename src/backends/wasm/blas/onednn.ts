@@ -28,6 +28,8 @@ export interface OneDnn {
   readonly path: string;
   /** Products of float32 matrices: small ones by `other`, larger ones here. */
   beside(other: Gemm): Gemm;
+  /** Does what holds several of them, in which no signal arrives: to keep them away costs as much as to call a product. */
+  together(work: () => void): void;
 }
 
 /** What `pthread_sigmask` is asked to do, and the bytes of a set of signals, on Linux. */
@@ -62,17 +64,30 @@ function open(koffi: Koffi, path: string): OneDnn | null {
   const sgemm = library.func('dnnl_sgemm', 'int', parameters);
   const signals = signalsOf(koffi, library);
   const letter = (transpose: number): number => (transpose === TRANSPOSE ? TRANSPOSED : PLAIN);
+  let holds = false;
+  const together = (work: () => void): void => {
+    if (holds) {
+      work();
+      return;
+    }
+    signals.hold();
+    holds = true;
+    try {
+      work();
+    } finally {
+      holds = false;
+      signals.release();
+    }
+  };
   return {
     path,
+    together,
     beside: (other) => (order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) => {
       let status: unknown = null;
       if (n > COLUMNS && m * n * k >= WORTH_WIDE) {
-        signals.hold();
-        try {
+        together(() => {
           status = sgemm(letter(transposeA), letter(transposeB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-        } finally {
-          signals.release();
-        }
+        });
       }
       // It may lack memory for its kernels or for what it packs; then it has computed nothing.
       if (status !== 0) other(order, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);

@@ -7,7 +7,7 @@ import { canShareNative } from '../threads/pool.ts';
 import { type Call, isBusy } from '../threads/queue.ts';
 import { NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './cblas.ts';
 import { type Blas, findBlas, nameOf } from './library.ts';
-import { callable, cutsProducts, introduce, piecesOf, runCalls } from './threads.ts';
+import { callable, introduce, piecesOf, runCalls, sharesProducts } from './threads.ts';
 
 /** Multiplications from which on a library is faster: a call through the foreign function interface costs about a microsecond. */
 const WORTH_A_CALL = 24 ** 3;
@@ -22,6 +22,13 @@ const FEW_COLUMNS = 4;
 /** Rows that are a multiple of this apart fall on the same places of a cache, where there are more than so many. */
 const PAGE = 4096;
 const ROWS_THAT_FIT = 32;
+
+/** Kernels of wide vectors do no worse with rows of a piece, and want more than half so many columns. */
+const FEWER_COLUMNS = 256;
+/** Where the second operand is transposed they pack it, and the first for each piece: not for fewer rows or columns than this. */
+const FEWEST_TO_PACK = 128;
+/** Multiplications of matrices that take as long as an element of a product with a vector, about. */
+const STEPS_OF_ELEMENT = 2;
 
 /** Looked for by the first product that is large enough, and never by importing the library. */
 let found: Blas | string | null = null;
@@ -56,7 +63,7 @@ export function blasTrouble(): string | null {
  * Whether large products of float32 and float64 matrices may go to the system's BLAS, where the
  * package `koffi` and a library are installed (`backendInfo().blas` says which). They do unless they
  * are told not to, here or by `NABLA_BLAS=off` in the environment. Its sums are made in an order of
- * its own, which depends on the processor and the number of threads.
+ * its own, which depends on the processor.
  *
  * @throws {ArgumentError} if `on` is not a boolean.
  */
@@ -155,30 +162,37 @@ export function planBlas(
   const layA = lda > 0 ? NO_TRANSPOSE : TRANSPOSE;
   const layB = ldb > 0 ? NO_TRANSPOSE : TRANSPOSE;
   const [stepA, stepB] = [Math.abs(lda), Math.abs(ldb)];
-  const cuts = cutsProducts(blas, batches * m * n * k);
-  if (!cuts && !isBusy()) {
-    const run = (x: number, y: number, z: number): void =>
-      gemm(ROW_MAJOR, layA, layB, m, n, k, 1, origin + x, stepA, origin + y, stepB, beta, origin + z, apart);
-    return { run, finish: nothing };
-  }
-  const steps = batches * m * n * k;
-  const calls: Call[] = [];
-  const pieces = cuts && batches === 1 ? piecesOf(m, n, k) : [[0, Math.max(m, n)] as const];
-  return {
-    run: (x, y, z) => {
-      for (const [from, to] of pieces) {
-        const [row, column] = m >= n ? [from, 0] : [0, from];
-        const [rows, columns] = m >= n ? [to - from, n] : [m, to - from];
-        const atA = origin + x + row * a.row;
-        const atB = origin + y + column * b.column;
-        const atC = origin + z + (row * apart + column) * bytes;
+  const whole = m * n * k;
+  const wide = bytes === 4 && !!blas.wide;
+  const byRows = m > n || (wide && ldb > 0 && n <= Math.max(m, FEWER_COLUMNS));
+  const fewest = wide && ldb < 0 ? FEWEST_TO_PACK : undefined;
+  const pieces = piecesOf(m, n, isCut(blas, batches) ? whole : 0, byRows, fewest);
+  const steps = batches * whole;
+  const calls = callsFor(blas, steps);
+  const kernel = callable(gemm);
+  const run: Plan['run'] = (x, y, z) => {
+    for (const [row, rows, column, columns] of pieces) {
+      const atA = origin + x + row * a.row;
+      const atB = origin + y + column * b.column;
+      const atC = origin + z + (row * apart + column) * bytes;
+      if (calls === null) gemm(ROW_MAJOR, layA, layB, rows, columns, k, 1, atA, stepA, atB, stepB, beta, atC, apart);
+      else {
         const args = [ROW_MAJOR, layA, layB, rows, columns, k, 1, atA, stepA, atB, stepB, beta, atC, apart];
-        calls.push({ kernel: callable(gemm), args });
+        calls.push({ kernel, args });
       }
-    },
-    finish: () => runCalls(blas, calls, steps),
+    }
   };
+  if (calls !== null) return { run, finish: () => runCalls(blas, calls, steps) };
+  if (pieces.length === 1 || !blas.together) return { run, finish: nothing };
+  const { together } = blas;
+  return { run: (x, y, z) => together(() => run(x, y, z)), finish: nothing };
 }
+
+/** Whether products are cut: those of a batch are enough of them, and a library that does not tell of its threads uses those it likes. */
+const isCut = (blas: Blas, batches: number): boolean => batches === 1 && blas.alone;
+
+/** Where to note calls of so many steps that workers share, or that have something before them; null if they are to be made at once. */
+const callsFor = (blas: Blas, steps: number): Call[] | null => (sharesProducts(blas, steps) || isBusy() ? [] : null);
 
 /** Products of row-major matrices, whose leading dimensions are in elements, as calls for tasks. */
 export interface NativeGemm {
@@ -204,7 +218,7 @@ export function nativeGemm(dtype: string, steps: number): NativeGemm | null {
   const blas = dtype === 'int32' ? null : currentBlas();
   if (blas === null) return null;
   const gemm = callable(dtype === 'float64' ? blas.dgemm : blas.sgemm);
-  const shared = cutsProducts(blas, steps) && canShareNative(callable(blas.sgemm)) === true;
+  const shared = sharesProducts(blas, steps) && canShareNative(callable(blas.sgemm)) === true;
   const origin = originOf(blas);
   return {
     gemm,
@@ -231,24 +245,20 @@ function planVector(bytes: number, a: Strides, step: number, m: number, k: numbe
   if (blas === null) return null;
   const origin = originOf(blas);
   const gemv = bytes === 8 ? blas.dgemv : blas.sgemv;
-  const cuts = cutsProducts(blas, batches * m * k);
-  if (!cuts && !isBusy()) {
-    const run = (x: number, y: number, z: number): void =>
-      gemv(ROW_MAJOR, NO_TRANSPOSE, m, k, 1, origin + x, lda, origin + y, step / bytes, 0, origin + z, 1);
-    return { run, finish: nothing };
-  }
   const steps = batches * m * k;
-  const calls: Call[] = [];
-  const pieces = cuts && batches === 1 ? piecesOf(m, 1, k) : [[0, m] as const];
+  // Moving an element takes as long as some multiplications of matrices.
+  const pieces = piecesOf(m, 1, isCut(blas, batches) ? STEPS_OF_ELEMENT * steps : 0, true);
+  const calls = callsFor(blas, steps);
+  const kernel = callable(gemv);
   return {
     run: (x, y, z) => {
-      for (const [from, to] of pieces) {
-        const [atX, atZ] = [x + from * a.row, z + from * bytes];
-        const args = [ROW_MAJOR, NO_TRANSPOSE, to - from, k, 1, origin + atX, lda];
-        args.push(origin + y, step / bytes, 0, origin + atZ, 1);
-        calls.push({ kernel: callable(gemv), args });
+      for (const [row, rows] of pieces) {
+        const [atX, atZ] = [origin + x + row * a.row, origin + z + row * bytes];
+        const args = [ROW_MAJOR, NO_TRANSPOSE, rows, k, 1, atX, lda, origin + y, step / bytes, 0, atZ, 1];
+        if (calls === null) kernel(...args);
+        else calls.push({ kernel, args });
       }
     },
-    finish: () => runCalls(blas, calls, steps),
+    finish: calls === null ? nothing : () => runCalls(blas, calls, steps),
   };
 }

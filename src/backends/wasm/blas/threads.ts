@@ -1,7 +1,7 @@
 /**
  * Threads of this library call the BLAS, each for a piece of a product, and the BLAS computes on the thread
- * that calls it: threads of its own would compete for the processors with those here. How a product is cut
- * depends on its size and the number of threads that are wanted, not on which of them are ready.
+ * that calls it: threads of its own would compete for the processors with those here. How it adds up depends on
+ * the sizes it is given, so a product is cut by its own alone: one thread makes the same pieces as many.
  */
 import { setCode, type WasmFunction } from '../module.ts';
 import { joinWorkers } from '../threads/pending.ts';
@@ -12,12 +12,12 @@ import { type Blas, describe, FUNCTIONS } from './library.ts';
 
 /** Multiplications from which on products are shared. */
 const SHARED_STEPS = 2 ** 20;
-/** Multiplications from which on there are two pieces for each thread, so that none waits long for another. */
-const LARGE_STEPS = 2 ** 26;
-/** Multiplications from which on a library's factorisations gain by threads of its own. */
-const LENT_STEPS = 2 ** 24;
+/** Multiplications from which on a product has two, four and eight pieces: a library packs what pieces have in common for each of them. */
+const STEPS_OF_PIECES = [2 ** 21, 2 ** 25, 2 ** 34];
+/** From so many pieces on a product is cut both ways. */
+const MANY_PIECES = 8;
 /** Rows or columns of a piece are a multiple of this, so that tiles of the library stay whole. */
-const UNIT = 32;
+const UNIT = 16;
 
 /** Lets workers find the functions of a library. */
 export function introduce(blas: Blas): void {
@@ -27,44 +27,45 @@ export function introduce(blas: Blas): void {
   });
 }
 
-/** Threads that the library was last told to use; it has all it finds until then. */
-const told = new WeakMap<Blas, number>();
-
-/** Work must not find what other work had told: how a library adds up depends on its threads. */
-function tell(blas: Blas, threads: number): void {
-  if (told.get(blas) === threads) return;
-  joinWorkers();
-  told.set(blas, threads);
-  blas.setThreads?.(threads);
-}
-
-/** Whether work of so many multiplications is cut for threads of this library; if not, large work has those of its own. */
-export function cutsProducts(blas: Blas, steps: number): boolean {
-  const threads = getNumThreads();
-  const shares = threads > 1 && steps >= SHARED_STEPS;
-  const cuts = shares && blas.setThreads !== null && canShareNative(callable(blas.sgemm)) !== null;
-  tell(blas, shares && !cuts ? threads : 1);
-  return cuts;
-}
-
-/** Lets the library have threads of its own for work that is not cut here, if that is large. */
-export function lendThreads(blas: Blas, steps: number): void {
-  tell(blas, steps >= LENT_STEPS ? getNumThreads() : 1);
-}
+/** Whether workers make work of so many multiplications by this library, once they have it. */
+export const sharesProducts = (blas: Blas, steps: number): boolean =>
+  steps >= SHARED_STEPS && blas.alone && getNumThreads() > 1 && canShareNative(callable(blas.sgemm)) !== null;
 
 /** A native function as what workers call. */
 export const callable = (f: Blas[(typeof FUNCTIONS)[number]]): WasmFunction => f as unknown as WasmFunction;
 
-/** The pieces of `m` rows or `n` columns, whichever are more: where each begins and ends. */
-export function piecesOf(m: number, n: number, k: number): readonly (readonly [from: number, to: number])[] {
-  const units = Math.floor(Math.max(m, n) / UNIT);
-  const wanted = getNumThreads() * (m * n * k >= LARGE_STEPS ? 2 : 1);
-  const count = Math.max(1, Math.min(wanted, units));
-  const pieces: (readonly [from: number, to: number])[] = [];
-  for (let i = 0, from = 0; i < count; i++) {
-    const to = i + 1 === count ? Math.max(m, n) : UNIT * Math.floor(((i + 1) * units) / count);
-    pieces.push([from, to]);
-    from = to;
+/** A part of a product: its rows and columns. */
+export type Piece = readonly [row: number, rows: number, column: number, columns: number];
+
+/** Where piece `i` of some that rows or columns are cut into begins: as evenly as whole units can be. */
+const edge = (i: number, pieces: number, size: number): number =>
+  i === pieces ? size : UNIT * Math.floor((i * Math.floor(size / UNIT)) / pieces);
+
+/**
+ * The pieces of a product of `m` rows and `n` columns that takes so many multiplications, cut by its rows or by its
+ * columns, of which a piece has `fewest`.
+ */
+export function piecesOf(
+  m: number,
+  n: number,
+  steps: number,
+  byRows: boolean,
+  fewest: number = UNIT,
+): readonly Piece[] {
+  let count = 1;
+  for (const least of STEPS_OF_PIECES) if (steps >= least) count *= 2;
+  while (count > 1 && (byRows ? m : n) < count * fewest) count /= 2;
+  const across = count < MANY_PIECES ? 1 : 2;
+  const [rows, columns] = byRows ? [count / across, across] : [across, count / across];
+  const pieces: Piece[] = [];
+  for (let i = 0; i < rows; i++) {
+    const row = edge(i, rows, m);
+    const height = edge(i + 1, rows, m) - row;
+    for (let j = 0; j < columns; j++) {
+      const column = edge(j, columns, n);
+      const width = edge(j + 1, columns, n) - column;
+      pieces.push([row, height, column, width]);
+    }
   }
   return pieces;
 }

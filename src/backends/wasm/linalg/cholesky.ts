@@ -99,7 +99,7 @@ export function cholesky(a: Strided, info: Strided): void {
   }
   const step = n * dtypeInfo(a.dtype).bytes;
   const words = i32();
-  const potrf = n >= WORTH_A_CALL ? lapack(a.dtype, 'potrf', 5, n ** 3) : null;
+  const potrf = n >= WORTH_A_CALL ? lapack(a.dtype, 'potrf', 5) : null;
   for (let k = 0; k < matrices.count; k++) {
     const at = matrices.at(k);
     if (potrf === null) words[infos.at(k) >>> 2] = kernel(n, at, step);

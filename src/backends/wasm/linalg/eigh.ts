@@ -132,7 +132,7 @@ export function eigh(a: Strided, d: Strided, z: Strided | null, info: Strided): 
 /** The same by a library's routine; false if there is none, or matrices are small. */
 function byLibrary(a: Strided, d: Strided, z: Strided | null, info: Strided): boolean {
   const n = a.shape[a.shape.length - 1];
-  const syevd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'syevd', 11, n ** 3) : null;
+  const syevd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'syevd', 11) : null;
   if (syevd === null) return false;
   const f = kernelsFor(a);
   const { bytes } = dtypeInfo(a.dtype);

@@ -136,7 +136,7 @@ export function lu(a: Strided, pivots: Strided, info: Strided, byColumns = false
     luOfSmall(a, pivots, info);
     return;
   }
-  const getrf = byColumns ? lapack(a.dtype, 'getrf', 6, m * n * Math.min(m, n)) : null;
+  const getrf = byColumns ? lapack(a.dtype, 'getrf', 6) : null;
   if (getrf !== null) {
     for (let k = 0; k < matrices.count; k++)
       getrf(n, m, { at: matrices.at(k) }, n, { at: exchanges.at(k) }, { at: infos.at(k) });

@@ -303,7 +303,7 @@ export function factorColumns(a: Strided, tau: Strided): void {
   beginLaunch();
   const [n, m] = a.shape.slice(-2);
   const [matrices, taus] = [new Items(a, 2), new Items(tau, 1)];
-  const geqrf = lapackWithRoom(a.dtype, 'geqrf', 8, m * n * n);
+  const geqrf = lapackWithRoom(a.dtype, 'geqrf', 8);
   const info = { at: scratch(4) };
   for (let i = 0; i < matrices.count; i++) geqrf?.([m, n, { at: matrices.at(i) }, m, { at: taus.at(i) }], [info]);
 }
@@ -315,7 +315,7 @@ export function columnsOfQ(q: Strided, a: Strided, tau: Strided): void {
   const [columns, m] = q.shape.slice(-2);
   const k = tau.shape[tau.shape.length - 1];
   const [targets, matrices, taus] = [new Items(q, 2), new Items(a, 2), new Items(tau, 1)];
-  const orgqr = lapackWithRoom(q.dtype, 'orgqr', 9, m * columns * k);
+  const orgqr = lapackWithRoom(q.dtype, 'orgqr', 9);
   const info = { at: scratch(4) };
   for (let i = 0; i < targets.count; i++) {
     copy(k * m, matrices.at(i), targets.at(i));

@@ -274,7 +274,7 @@ export function svd(a: Strided, { s, vectors }: SvdParts, info: Strided): void {
 /** The same by a library's routine; false if there is none, or matrices are small. `columns` are those of U, 0 without vectors. */
 function byLibrary(a: Strided, parts: PartItems, columns: number, info: Strided): boolean {
   const [m, n] = a.shape.slice(-2);
-  const gesdd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'gesdd', 14, m * n * n) : null;
+  const gesdd = n >= WORTH_A_CALL ? lapackWithRoom(a.dtype, 'gesdd', 14) : null;
   if (gesdd === null) return false;
   const f = kernelsFor(a);
   const [matrices, infos] = [new Items(a, 2), new Items(info, 0)];

@@ -116,7 +116,7 @@ function nativeSolve(
   const half = upper === turned ? 'U' : 'L';
   const diagonal = unitriangular ? 'U' : 'N';
   if (columns < WORTH_SIDES) {
-    const trsv = lapack(dtype, 'trsv', 8, n * n);
+    const trsv = lapack(dtype, 'trsv', 8);
     if (trsv === null) return null;
     const { bytes } = dtypeInfo(dtype);
     return (a, b) => {
@@ -124,7 +124,7 @@ function nativeSolve(
         trsv(half, turned ? 'N' : 'T', diagonal, n, { at: a }, step, { at: b + k * bytes }, columns);
     };
   }
-  const trsm = lapack(dtype, 'trsm', 11, n * n * columns);
+  const trsm = lapack(dtype, 'trsm', 11);
   if (trsm === null) return null;
   const one = scratch(8);
   if (dtype === 'float64') f64()[one >>> 3] = 1;
