@@ -22,9 +22,6 @@ const DRAWN = 16384;
 /** Indices up to which the largest keys are kept in order as they come. */
 const FEW = 64;
 
-/** Weights whose running sums are made again for each draw. */
-const BLOCK = 16;
-
 /** How little less than a float32's worth roundings leave of it. */
 const ROUNDED = 1 - 2 ** -20;
 
@@ -287,34 +284,31 @@ export class Generator {
     return replacement ? this.#withReplacement(probabilities, n) : this.#withoutReplacement(probabilities, n);
   }
 
-  /** Inversion of the cumulative distribution: by binary search among sums before blocks, and along one of these. */
+  /** Inversion of the cumulative distribution, by binary search. */
   #withReplacement(weights: FloatArray, n: number): Int32Array {
+    const shares = weights.slice();
+    const last = shares.length - 1;
     const single = weights instanceof Float32Array;
-    const last = weights.length - 1;
-    const before = new Float64Array(Math.ceil(weights.length / BLOCK));
     let sum = 0;
     for (let i = 0; i <= last; i++) {
-      if (i % BLOCK === 0) before[i / BLOCK] = sum;
       sum = single ? Math.fround(sum + weights[i]) : sum + weights[i];
+      shares[i] = sum;
     }
-    const share = (part: number): number => (single ? Math.fround(part / sum) : part / sum);
+    // What an array of float32 holds is rounded to that.
+    for (let i = 0; i <= last; i++) shares[i] /= sum;
     const out = new Int32Array(n);
-    for (let k = 0; k < n; k++) {
-      const u = this.#engine.uniform53();
-      let left = 0;
-      let right = before.length - 1;
-      while (left < right) {
-        const middle = (left + right + 1) >>> 1;
-        if (share(before[middle]) < u) left = middle;
-        else right = middle - 1;
+    this.#byUniforms(n, (u, from) => {
+      for (let k = 0; k < u.length; k++) {
+        let left = 0;
+        // Of so many places behind it; a number instead of a branch that cannot be foretold.
+        for (let among = last; among > 0; ) {
+          const half = (among + 1) >>> 1;
+          left += half * Number(shares[left + half - 1] < u[k]);
+          among -= half;
+        }
+        out[from + k] = left;
       }
-      let i = left * BLOCK;
-      for (let part = before[left]; i < last; i++) {
-        part = single ? Math.fround(part + weights[i]) : part + weights[i];
-        if (!(share(part) < u)) break;
-      }
-      out[k] = i;
-    }
+    });
     return out;
   }
 

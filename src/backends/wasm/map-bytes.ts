@@ -28,38 +28,53 @@ export function byteTruths(op?: LogicOp | CompareOp, not = false): WasmFunction 
   const [to, ...from] = places;
   const joins = op === 'and' || op === 'or' || op === 'xor';
   const compares = op !== undefined && !joins;
-  const each = (bytes: number, truth: (at: Local) => void, width: 'v128' | 'i32', store: MemoryOp): void =>
+  // Of unsigned bytes x86 tells which are equal, and how much larger one is than another: all else is the contrary.
+  const isEqual = op === 'eq' || op === 'ne';
+  if (op === 'lt' || op === 'ge') from.reverse();
+  const contrary = not || op === 'ne' || op === 'le' || op === 'ge';
+  const each = (
+    bytes: number,
+    truth: (at: Local, offset: number) => void,
+    width: 'v128' | 'i32',
+    store: MemoryOp,
+    times = 1,
+  ): void =>
     whilst(
       body,
-      () => body.get(left).i32(bytes).op('i32.ge_u'),
+      () =>
+        body
+          .get(left)
+          .i32(bytes * times)
+          .op('i32.ge_u'),
       () => {
-        body.get(to);
-        from.forEach(truth);
-        if (joins) body.op(`${width}.${op}`);
-        else if (op !== undefined) {
-          const order = op === 'eq' || op === 'ne' ? op : (`${op}_u` as const);
-          if (width === 'i32') body.op(`i32.${order}`);
-          else {
-            body.op(`i8x16.${order}`);
-            ones(width);
-            body.op('v128.and');
+        for (let offset = 0; offset < bytes * times; offset += bytes) {
+          body.get(to);
+          for (const at of from) truth(at, offset);
+          if (joins) body.op(`${width}.${op}`);
+          else if (compares) {
+            if (width === 'i32') body.op(isEqual ? 'i32.eq' : 'i32.gt_u');
+            else {
+              body.op(isEqual ? 'i8x16.eq' : 'i8x16.sub_sat_u');
+              ones(width);
+              body.op(isEqual ? 'v128.and' : 'i8x16.min_u');
+            }
           }
+          if (contrary) {
+            ones(width);
+            body.op(`${width}.xor`);
+          }
+          body.mem(store, offset);
         }
-        if (not) {
-          ones(width);
-          body.op(`${width}.xor`);
-        }
-        body.mem(store, 0);
-        for (const at of places) advance(body, at, bytes);
-        advance(body, left, -bytes);
+        for (const at of places) advance(body, at, bytes * times);
+        advance(body, left, -bytes * times);
       },
     );
   const ones = (width: 'v128' | 'i32'): void => {
     body.i32(1);
     if (width === 'v128') body.op('i8x16.splat');
   };
-  const many = (at: Local): void => {
-    body.get(at).mem('v128.load', 0);
+  const many = (at: Local, offset: number): void => {
+    body.get(at).mem('v128.load', offset);
     if (compares) return;
     ones('v128');
     body.op('i8x16.min_u');
@@ -68,7 +83,7 @@ export function byteTruths(op?: LogicOp | CompareOp, not = false): WasmFunction 
     body.get(at).mem('i32.load8_u', 0);
     if (!compares) body.i32(0).op('i32.ne');
   };
-  each(16, many, 'v128', 'v128.store');
+  for (const times of [4, 1]) each(16, many, 'v128', 'v128.store', times);
   each(1, one, 'i32', 'i32.store8');
   const made = instantiate([body]).truths;
   telling[key] = made;
