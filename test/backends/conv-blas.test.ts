@@ -10,6 +10,10 @@ useBlas(blas);
 type Options = F.ConvOptions & F.ConvTransposeOptions;
 type Run = (dtype: 'float32' | 'float64') => Tensor[];
 
+/** A transposed convolution with a bias, of some of its weights. */
+const biased = ((x: Tensor, w: Tensor, _: null, options: Options) =>
+  F.convTranspose2d(x, w, w.select(0, 0).sum([1, 2]) as Tensor, options)) as unknown as typeof F.convTranspose2d;
+
 /** A result and its gradients, of operands that are laid out in reverse if they are to be. */
 function operation(
   f: typeof F.conv2d | typeof F.convTranspose2d,
@@ -47,6 +51,8 @@ const work: Readonly<Record<string, Run>> = {
     stride: 2,
     padding: 1,
   }),
+  'lattices with a bias': operation(biased, [3, 32, 13, 14], [32, 20, 3, 3], { stride: 2, padding: 1 }),
+  'nine lattices with a bias': operation(biased, [3, 32, 9, 10], [32, 20, 4, 5], { stride: 3 }),
   'half as many channels': operation(F.conv2d, [4, 8, 14, 17], [16, 8, 3, 3], { padding: 1 }),
   'one channel': operation(F.conv2d, [4, 1, 28, 27], [32, 1, 3, 3], { padding: 1 }),
   'few taps of one channel, many rows': operation(F.conv2d, [3, 1, 28, 27], [136, 1, 3, 3], { padding: 1 }),

@@ -39,7 +39,7 @@ export function scattered(task: Task, parts: readonly Part[]): boolean {
     rows <= channels &&
     rows * count * places * bytes <= MOST_BYTES &&
     places >= (lattices ? FEWEST_PLACES : FEWEST_ALONE) &&
-    (lattices ? !accumulate : channels * product(size) >= SPARES * rows * places);
+    (lattices || channels * product(size) >= SPARES * rows * places);
   const native = fits ? nativeFor(plan, out.dtype, rows * count, channels, places, images * groups) : null;
   if (!native?.wide) return false;
 
@@ -84,24 +84,26 @@ export function scattered(task: Task, parts: readonly Part[]): boolean {
   });
   const last = sizes.length - 1;
   const isWoven = parts.length === product(parts[0].step) && parts[0].step[last] === 2;
-  const deliveries = parts.flatMap<readonly [move: Mover, to: number, ...from: number[]]>(
-    ({ sizes: own, start, step }, l) => {
-      const apart = out.strides.slice(1).map((stride, d) => stride * (d === 0 ? 1 : step[d - 1]));
-      const place = (places: readonly number[]) =>
-        places.reduce((sum, n, d) => sum + n * out.strides[d + 2], 0) * bytes;
-      const moverOf = (manner: Manner, width: number): Mover =>
-        mover(plan, manner, out.dtype, [rows, ...own.with(last, width)], apart, [plane, ...to]);
-      if (!isWoven) return [[moverOf('put', own[last]), place(start), l * lattice]];
+  const deliveries: (readonly [move: Mover, to: number, ...from: number[]])[] = [];
+  const takes: (readonly [move: Mover, to: number, from: number])[] = [];
+  parts.forEach(({ sizes: own, start, step }, l) => {
+    const apart = out.strides.slice(1).map((stride, d) => stride * (d === 0 ? 1 : step[d - 1]));
+    const at = start.reduce((sum, n, d) => sum + n * out.strides[d + 2], 0) * bytes;
+    const inRoom = [plane, ...to];
+    const moverOf = (manner: Manner, width: number): Mover =>
+      mover(plan, manner, out.dtype, [rows, ...own.with(last, width)], apart, inRoom);
+    takes.push([mover(plan, 'put', out.dtype, [rows, ...own], inRoom, apart), l * lattice, at]);
+    if (!isWoven) deliveries.push([moverOf('put', own[last]), at, l * lattice]);
+    else if (start[last] === 0) {
       // Lattices that differ along lines follow each other; the one that begins lines has as many places as the other, or one more.
-      if (start[last] > 0) return [];
       const other = l ^ 1;
       const width = parts[other].sizes[last];
-      return [
-        [moverOf('weave', width), place(start), l * lattice, other * lattice],
-        [moverOf('put', own[last] - width), place(start) + 2 * width * bytes, l * lattice + width * bytes],
-      ];
-    },
-  );
+      deliveries.push(
+        [moverOf('weave', width), at, l * lattice, other * lattice],
+        [moverOf('put', own[last] - width), at + 2 * width * bytes, l * lattice + width * bytes],
+      );
+    }
+  });
   const [rooms, ofLattices] = [roomsOf(plan), roomsOf(plan)];
   const work = rows * count * channels * places * images * groups;
   const tasks = native.shared ? tasksAmong(work, images * groups) : 1;
@@ -116,6 +118,7 @@ export function scattered(task: Task, parts: readonly Part[]): boolean {
       const result = out.at + (n * out.strides[0] + g * rows * out.strides[1]) * bytes;
       const sum = lattices ? ofLattices(t, parts.length * lattice) : result;
       if (!accumulate) run(clearing(parts.length * lattice), sum, parts.length * lattice);
+      else if (lattices) for (const [move, to, from] of takes) move(run, sum + to, result + from);
       for (const [move, to, from] of moves) move(run, sum + to, all + from);
       if (!lattices) continue;
       for (const [move, to, ...from] of deliveries) {
