@@ -22,6 +22,7 @@ import {
 } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
+import { sideBySide } from './vector.ts';
 import { weight } from './weight.ts';
 
 /** How an operand moves along the innermost loop: element by element, not at all, by a stride; or it is a number. */
@@ -155,10 +156,12 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
   body.get(body.params[0]).set(left);
   for (const o of operands) o.enter(body, compute);
   const cost = weight(fn.outs);
-  const few = cost <= Math.max(CHEAP, CHEAP_EACH * operands.filter((o) => o.splat === null).length);
+  const few =
+    cost <= Math.max(sideBySide() ? CHEAP : SHORT, CHEAP_EACH * operands.filter((o) => o.splat === null).length);
   // A chain of few and many constants, which stay in registers then.
   const inOrder = few || (fn.outs[0].op === 'gelu' && fusing());
-  const turns = variant.accesses.includes('stride') || cost > LONG ? 1 : cost <= CHEAP ? 8 : 4;
+  const alone = variant.accesses.includes('stride') || cost > LONG || !(inOrder || sideBySide());
+  const turns = alone ? 1 : cost <= CHEAP ? 8 : 4;
   if (turns > 1) {
     const elements = turns * lanes;
     body.block(() => {
@@ -188,6 +191,8 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
  */
 const CHEAP = 4;
 const CHEAP_EACH = 2;
+/** The same where nothing is side by side: all that has no function like exp. */
+const SHORT = 11;
 /** Weight beyond which code side by side would be too much code. */
 const LONG = 60;
 

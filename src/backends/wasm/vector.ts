@@ -6,6 +6,7 @@
  * touches a local and one that is used more often gives its local back after the last use.
  */
 import type { FunctionBody, Local, PlainOp } from './encoder.ts';
+import { hasRelaxedSimd } from './relaxed.ts';
 
 /** A vector value in a graph. */
 export interface Vec {
@@ -22,6 +23,12 @@ export interface Vec {
 }
 
 const nothing = (): void => undefined;
+
+/**
+ * Whether compilers find registers for several vectors side by side. JavaScriptCore, which is to be known by having
+ * no fused multiply-add, puts so much on the stack that they take up to twice as long as one after the other.
+ */
+export const sideBySide = hasRelaxedSimd;
 
 /** A graph under construction. Every graph has its own numbering: nodes of two graphs never mix. */
 export class VectorGraph {
@@ -130,7 +137,8 @@ export class VectorGraph {
    * processor finds work in one column while another waits. `consume` appends what is done with the
    * roots of each column. Where a graph has rare cases, `otherwise` appends what is done instead in
    * the event of one; it must not use the arguments' locals, or compilers find the computations common
-   * to both ways and do them before they part, one after the other.
+   * to both ways and do them before they part, one after the other. Columns come one after the other where side
+   * by side is no good.
    */
   emitAbreast(
     body: FunctionBody,
@@ -139,6 +147,12 @@ export class VectorGraph {
     consume: (results: readonly (readonly Local[])[]) => void,
     otherwise: () => void,
   ): void {
+    if (!sideBySide()) {
+      const rows = columns.map((args) => this.emit(body, roots, args));
+      consume(rows);
+      body.release(...rows.flat());
+      return;
+    }
     const abreast = new Abreast(body, columns);
     const usually = (): void => {
       consume(abreast.locals(roots));
