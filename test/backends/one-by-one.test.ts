@@ -54,10 +54,7 @@ it.each(['float32', 'float64'] as const)('gives the same bits as vectors side by
     { map: binary('div', arg(1), arg(3)), store: 0 },
   ] as const;
   const line = room(dtype, [2, 99]);
-  fill(
-    line,
-    Numbers.from(numbers.slice(0, 198).map((v) => Math.max(-800, v) || 0)),
-  );
+  fill(line, Numbers.from(numbers.slice(0, 198).map((v) => Math.max(-800, v) || 0)));
   const [a, b] = bothWays(() => {
     const out = room(dtype, [2, 99]);
     new LineKernel({ name: 'softmax', compute, ins: [each], scalars: 0, outs: [each], passes: softmax }).run(
