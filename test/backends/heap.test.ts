@@ -219,6 +219,14 @@ describe('scratch', () => {
     scratch(40 * MIB);
     beginLaunch();
     expect(memoryStats().scratchBytes).toBeLessThanOrEqual(12 * MIB);
+    for (let i = 0; i < 2; i++) {
+      beginLaunch();
+      scratch(20 * MIB);
+      beginLaunch();
+      const { scratchBytes } = memoryStats();
+      expect(scratchBytes).toBeGreaterThanOrEqual(20 * MIB);
+      expect(scratchBytes).toBeLessThan(21 * MIB);
+    }
   });
 });
 

@@ -24,19 +24,22 @@ export function beginLaunch(): void {
 export function beginLaunchBeside(): void {
   if (!nextLaunch()) return;
   if (hasLeft()) {
-    if (scratchExtra.length === 0 && 2 * scratchUsed <= scratchSpan.size) return;
+    if (scratchExtra.length === 0 && 2 * scratchUsed <= Math.min(scratchSpan.size, SCRATCH_QUEUED_BYTES / LINE)) return;
     joinWorkers();
     if (scratchSpan.size < SCRATCH_QUEUED_BYTES / LINE) resizeScratch(2 * scratchSpan.size);
   }
-  scratchUsed = 0;
   if (scratchExtra.length > 0) settleScratch();
+  scratchUsed = 0;
 }
 
 const SCRATCH_BYTES = 64 * 1024;
-/** To where it grows while launches are queued. */
+/** What launches that are queued share: a larger part of it would no longer be in the cache when it is taken again. */
 const SCRATCH_QUEUED_BYTES = 2 ** 23;
-/** A larger scratch than this is returned after the launch that asked for it. */
-const SCRATCH_KEPT_BYTES = 12 * 2 ** 20;
+/**
+ * A larger scratch than this is returned after the launch that asked for it. Up to here it is kept, since who computes
+ * there again finds it in the cache: convolutions by tiles take up to 23 MiB.
+ */
+const SCRATCH_KEPT_BYTES = 24 * 2 ** 20;
 
 let scratchSpan = reserve(SCRATCH_BYTES / LINE);
 let scratchUsed = 0;
@@ -62,14 +65,14 @@ function extraScratch(lines: number): number {
 
 /** Enlarges the scratch to what the last launch took, so that the next one like it finds it in one piece. */
 function settleScratch(): void {
-  let lines = scratchSpan.size;
+  let lines = scratchUsed;
   for (const span of scratchExtra) {
     lines += span.size;
     vacate(span);
   }
   scratchExtra.length = 0;
-  lines = Math.min(lines, SCRATCH_KEPT_BYTES / LINE);
-  if (lines !== scratchSpan.size) resizeScratch(lines);
+  if (lines * LINE > SCRATCH_KEPT_BYTES) lines = SCRATCH_QUEUED_BYTES / LINE;
+  if (lines > scratchSpan.size) resizeScratch(lines);
 }
 
 function resizeScratch(lines: number): void {
