@@ -58,6 +58,8 @@ describe.each([2, 3, 5])('%i threads', (n) => {
   });
 });
 
+const nothing = (): void => undefined;
+
 describe('a library that decides about its threads itself', () => {
   afterEach(() => replaceBlas(null));
 
@@ -66,7 +68,8 @@ describe('a library that decides about its threads itself', () => {
     const gemm: Blas['sgemm'] = (_order, _a, _b, m, n, k) => void sizes.push([m, n, k]);
     const gemv: Blas['sgemv'] = (_order, _a, m, n) => void sizes.push([m, n]);
     const [sgemm, dgemm, sgemv, dgemv] = [gemm, gemm, gemv, gemv];
-    replaceBlas({ library: 'stand-in', sgemm, dgemm, sgemv, dgemv, addressOf: () => 0, alone: false });
+    const [strsm, dtrsm] = [nothing, nothing];
+    replaceBlas({ library: 'stand-in', sgemm, dgemm, sgemv, dgemv, strsm, dtrsm, addressOf: () => 0, alone: false });
     const [x, v]: Tensor[] = [randn([1500, 1500]), randn([1500])];
     for (const n of [1, 3]) {
       await withThreads(n);
@@ -129,9 +132,9 @@ describe('pieces', () => {
   it('are the same on any number of threads', async () => {
     const sizes: number[][] = [];
     const gemm: Blas['sgemm'] = (_order, _a, _b, m, n) => void sizes.push([m, n]);
-    const nothing = (): void => undefined;
     const [sgemm, dgemm, sgemv, dgemv] = [gemm, gemm, nothing, nothing];
-    replaceBlas({ library: 'stand-in', sgemm, dgemm, sgemv, dgemv, addressOf: () => 0, alone: true });
+    const [strsm, dtrsm] = [nothing, nothing];
+    replaceBlas({ library: 'stand-in', sgemm, dgemm, sgemv, dgemv, strsm, dtrsm, addressOf: () => 0, alone: true });
     try {
       for (const n of [1, 3]) {
         await withThreads(n);

@@ -62,6 +62,8 @@ function standIn(calls: Call[], views: Uint8Array[] = []): Blas {
     dgemv: gemv('double'),
     sgemm: gemm('single'),
     dgemm: gemm('double'),
+    strsm: () => undefined,
+    dtrsm: () => undefined,
     addressOf: (view) => {
       views.push(view);
       return BASE;

@@ -53,7 +53,10 @@ function factors(dtype: Float): Tensor[] {
   const { Q, R } = linalg.qr(filled([500, 290], dtype)) as { Q: Tensor; R: Tensor };
   const { eigenvalues } = linalg.eigh(positive) as { eigenvalues: Tensor };
   const sides = filled([333, 270], dtype);
-  const solved = [linalg.solve(a, sides), linalg.inv(a), linalg.cholesky(positive)] as Tensor[];
+  const triangles = [false, true].flatMap((upper) =>
+    [a, a.t()].map((t) => linalg.solveTriangular(t.mul(0.05), sides, { upper, unitriangular: true })),
+  );
+  const solved = [linalg.solve(a, sides), linalg.inv(a), linalg.cholesky(positive), ...triangles] as Tensor[];
   return [...solved, L, U, Q, R, eigenvalues, linalg.svdvals(a) as Tensor];
 }
 

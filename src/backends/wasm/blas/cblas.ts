@@ -34,7 +34,26 @@ export type Gemv = (
   incrementY: number,
 ) => void;
 
+/** `b = a⁻¹ b` for a triangle `a` of m rows, or its transpose, and n columns of sides. */
+export type Trsm = (
+  order: typeof ROW_MAJOR,
+  side: typeof LEFT,
+  triangle: typeof UPPER | typeof LOWER,
+  transpose: Transpose,
+  diagonal: typeof GIVEN | typeof ONES,
+  m: number,
+  n: number,
+  alpha: number,
+  a: number,
+  lda: number,
+  b: number,
+  ldb: number,
+) => void;
+
 export const ROW_MAJOR = 101;
 export const NO_TRANSPOSE = 111;
 export const TRANSPOSE = 112;
 export type Transpose = typeof NO_TRANSPOSE | typeof TRANSPOSE;
+export const [UPPER, LOWER] = [121, 122] as const;
+export const [GIVEN, ONES] = [131, 132] as const;
+export const LEFT = 141;

@@ -12,7 +12,7 @@ import {
   type Native,
   type NativeHost,
 } from '../native.ts';
-import type { Gemm, Gemv } from './cblas.ts';
+import type { Gemm, Gemv, Trsm } from './cblas.ts';
 import { findOneDnn, ONEDNN } from './onednn.ts';
 
 export interface Blas {
@@ -26,6 +26,8 @@ export interface Blas {
   readonly dgemm: Gemm;
   readonly sgemv: Gemv;
   readonly dgemv: Gemv;
+  readonly strsm: Trsm;
+  readonly dtrsm: Trsm;
   /** A routine of Fortran's, all of whose arguments are addresses; null if there is none of that name. */
   routine?(name: string, count: number): Native | null;
   /** Where a view's first byte lies in the process. */
@@ -38,7 +40,7 @@ export interface Blas {
 export const nameOf = ({ library, wide }: Blas): string => (wide ? `${library} and ${wide}` : library);
 
 /** Functions by the number that other threads know them by. */
-export const FUNCTIONS = ['sgemm', 'dgemm', 'sgemv', 'dgemv'] as const;
+export const FUNCTIONS = ['sgemm', 'dgemm', 'sgemv', 'dgemv', 'strsm', 'dtrsm'] as const;
 
 // ─── candidates ──────────────────────────────────────────────────────────────────────────────────
 
@@ -90,6 +92,16 @@ function open(koffi: Koffi, path: string, wider: readonly string[] = []): Blas {
   const dgemm = productOf<Gemm>(library, 'cblas_dgemm', 6, 'double');
   const sgemv = productOf<Gemv>(library, 'cblas_sgemv', 4, 'float');
   const dgemv = productOf<Gemv>(library, 'cblas_dgemv', 4, 'double');
+  const [strsm, dtrsm] = (['float', 'double'] as const).map((real) =>
+    library.func(`cblas_${real[0] === 'f' ? 's' : 'd'}trsm`, 'void', [
+      ...Array<string>(7).fill('int'),
+      real,
+      ADDRESS,
+      'int',
+      ADDRESS,
+      'int',
+    ]),
+  ) as [Trsm, Trsm];
   prepareMkl(koffi, library);
   const routines = new Map<string, Native | null>();
   const setThreads = SET_THREADS.map((name) => optional(library, name)).find((f) => f !== null);
@@ -103,6 +115,8 @@ function open(koffi: Koffi, path: string, wider: readonly string[] = []): Blas {
     dgemm,
     sgemv,
     dgemv,
+    strsm,
+    dtrsm,
     routine: (name, count) => {
       let found = routines.get(name);
       if (found === undefined) {
@@ -125,7 +139,7 @@ export function describe({ library, wide }: Blas): Uint8Array<ArrayBuffer> {
 }
 
 /** The functions of a library that was described so, which compute on the thread that calls them. */
-export function functionsOf(description: Uint8Array<ArrayBuffer>): readonly (Gemm | Gemv)[] {
+export function functionsOf(description: Uint8Array<ArrayBuffer>): readonly (Gemm | Gemv | Trsm)[] {
   const [module, path, wide] = String.fromCharCode(...new Uint16Array(description.buffer)).split('\n');
   const missing = missingPermission(globalThis as NativeHost);
   if (missing !== undefined) throw new Error(`no --allow-${missing}`);

@@ -5,7 +5,7 @@ import type { WasmFunction } from '../module.ts';
 import { isDeterministic } from '../relaxed.ts';
 import { canShareNative } from '../threads/pool.ts';
 import { type Call, isBusy } from '../threads/queue.ts';
-import { NO_TRANSPOSE, ROW_MAJOR, TRANSPOSE } from './cblas.ts';
+import { GIVEN, LEFT, LOWER, NO_TRANSPOSE, ONES, ROW_MAJOR, TRANSPOSE, UPPER } from './cblas.ts';
 import { type Blas, findBlas, nameOf } from './library.ts';
 import { callable, introduce, piecesOf, runCalls, sharesProducts } from './threads.ts';
 
@@ -260,5 +260,34 @@ function planVector(bytes: number, a: Strides, step: number, m: number, k: numbe
       }
     },
     finish: calls === null ? nothing : () => runCalls(blas, calls, steps),
+  };
+}
+
+/**
+ * How to solve for the sides at `b`, m rows of n columns without gaps, by the triangle at `a`, whose rows are `lda`
+ * elements apart, or its transpose; null if no library is in force. Whoever does has to wait for it.
+ */
+export function planTriangle(
+  dtype: string,
+  [upper, transposed, ones]: readonly [upper: boolean, transposed: boolean, ones: boolean],
+  lda: number,
+  m: number,
+  n: number,
+): ((a: number, b: number) => void) | null {
+  const blas = currentBlas();
+  if (blas === null) return null;
+  const [bytes, trsm] = dtype === 'float64' ? [8, blas.dtrsm] : [4, blas.strsm];
+  const steps = m * m * n;
+  const kind = [upper ? UPPER : LOWER, transposed ? TRANSPOSE : NO_TRANSPOSE, ones ? ONES : GIVEN];
+  const pieces = piecesOf(m, n, isCut(blas, 1) ? steps : 0, false);
+  return (a, b) => {
+    const origin = originOf(blas);
+    const kernel = callable(trsm);
+    const calls = pieces.map(([, , column, columns]) => {
+      const sides = origin + b + column * bytes;
+      return { kernel, args: [ROW_MAJOR, LEFT, ...kind, m, columns, 1, origin + a, lda, sides, n] };
+    });
+    if (sharesProducts(blas, steps)) runCalls(blas, calls, steps);
+    else for (const { args } of calls) kernel(...args);
   };
 }

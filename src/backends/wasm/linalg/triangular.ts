@@ -2,9 +2,11 @@
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { lapack } from '../blas/lapack.ts';
-import { beginLaunch, f32, f64, scratch } from '../heap.ts';
+import { planTriangle } from '../blas/product.ts';
+import { beginLaunch } from '../heap.ts';
 import { startOf } from '../indexing/nest.ts';
 import { loopsOver, Walk } from '../loops.ts';
+import { joinWorkers } from '../threads/pending.ts';
 import { BLOCK, compiled, Items, WORTH_A_CALL } from './batch.ts';
 import type { Routines } from './code.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
@@ -100,9 +102,10 @@ export function solveTriangular(a: Strided, b: Strided, { upper, unitriangular }
       kernel(n, columns, last, -row, -column, Number(unitriangular), to + (n - 1) * step, -step);
     } else kernel(n, columns, at, row, column, Number(unitriangular), to, step);
   } while (places.next());
+  joinWorkers();
 }
 
-/** The same for one triangle and its sides at such addresses by a library: Xᵀ Aᵀ = Bᵀ, since it sees transposes. */
+/** The same for one triangle and its sides at such addresses by a library; LAPACK sees transposes. */
 function nativeSolve(
   { dtype, shape, strides }: Strided,
   columns: number,
@@ -124,11 +127,5 @@ function nativeSolve(
         trsv(half, turned ? 'N' : 'T', diagonal, n, { at: a }, step, { at: b + k * bytes }, columns);
     };
   }
-  const trsm = lapack(dtype, 'trsm', 11);
-  if (trsm === null) return null;
-  const one = scratch(8);
-  if (dtype === 'float64') f64()[one >>> 3] = 1;
-  else f32()[one >>> 2] = 1;
-  const kind = ['R', half, turned ? 'T' : 'N', diagonal];
-  return (a, b) => trsm(...kind, columns, n, { at: one }, { at: a }, step, { at: b }, columns);
+  return planTriangle(dtype, [half === 'L', turned, unitriangular], step, n, columns);
 }
