@@ -4,7 +4,8 @@
  * depends neither on its place nor on the layout.
  */
 import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
-import type { ScalarFunction } from '../../kernels/expr.ts';
+import { topological } from '../../kernels/dag.ts';
+import { type Expr, operands as exprOperands, type ScalarFunction } from '../../kernels/expr.ts';
 import { times } from './control.ts';
 import { emitAbreast, emitExprs, mathImports, mathProvided } from './emit.ts';
 import { FunctionBody, type Local, type ValType } from './encoder.ts';
@@ -161,7 +162,7 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
   // A chain of few and many constants, which stay in registers then.
   const inOrder = few || (fn.outs[0].op === 'gelu' && fusing());
   const alone = variant.accesses.includes('stride') || cost > LONG || !(inOrder || sideBySide());
-  const turns = alone ? 1 : cost <= CHEAP ? 8 : 4;
+  const turns = alone ? 1 : cost <= CHEAP ? 8 : inOrder || compute !== 'f64' ? 4 : leastAbreast(fn.outs);
   if (turns > 1) {
     const elements = turns * lanes;
     body.block(() => {
@@ -195,6 +196,15 @@ const CHEAP_EACH = 2;
 const SHORT = 11;
 /** Weight beyond which code side by side would be too much code. */
 const LONG = 60;
+
+/**
+ * Functions of float64 of which fewer than four vectors go side by side: those of an angle need too many registers,
+ * and both cases of an error function are frequent.
+ */
+const ABREAST: Readonly<Record<string, number | undefined>> = { sin: 2, cos: 2, tan: 2, erf: 1, erfc: 1 };
+
+const leastAbreast = (outs: readonly Expr[]): number =>
+  Math.min(4, ...topological(outs, exprOperands).map(({ op }) => ABREAST[op] ?? 4));
 
 /** Some whole vectors from the operands' places on, one after the other; bytes are stored four vectors at a time. */
 function emitVectors(body: FunctionBody, variant: MapVariant, operands: readonly Operand[], vectors: number): void {
