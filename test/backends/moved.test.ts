@@ -7,15 +7,18 @@ const moved = fileURLToPath(new URL('../../src/backends/wasm/moved.ts', import.m
 interface Dropped {
   readonly most: number;
   readonly left: string;
+  /** Whether the young can be collected alone. */
+  readonly young: boolean;
 }
 
 /** What is in memory of 1,600 MB of which the last five are needed, in a loop that never yields, in MB; and what `gc` is to a new context then. */
-function drop(options: readonly string[], first = '', command = process.execPath): Dropped {
+function drop(options: readonly string[], first = '', command = process.execPath, evaluate = '--eval'): Dropped {
   const program = `
+    import process from 'node:process';
     import { runInNewContext } from 'node:vm';
-    import { noteMovedOut } from ${JSON.stringify(moved)};
+    import { collectorOfYoung, noteMovedOut } from ${JSON.stringify(moved)};
     ${first}
-    const buffers = () => process.memoryUsage().arrayBuffers;
+    const buffers = () => process.memoryUsage().arrayBuffers || process.memoryUsage().external;
     const before = buffers();
     let most = 0;
     const last = [];
@@ -25,12 +28,18 @@ function drop(options: readonly string[], first = '', command = process.execPath
       noteMovedOut(copy.byteLength);
       most = Math.max(most, buffers() - before);
     }
-    console.log(JSON.stringify({ most: most / 2 ** 20, left: runInNewContext('typeof gc') }));
+    let young = true;
+    try {
+      collectorOfYoung();
+    } catch {
+      young = false;
+    }
+    console.log(JSON.stringify({ most: most / 2 ** 20, young, left: runInNewContext('typeof gc') }));
   `;
-  return JSON.parse(execFileSync(command, [...options, '--eval', program], { encoding: 'utf8' }));
+  return JSON.parse(execFileSync(command, [...options, evaluate, program], { encoding: 'utf8' }));
 }
 
-const bun = fileURLToPath(new URL('../../node_modules/.bin/bun', import.meta.url));
+const installed = (name: string): string => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url));
 const NODE = ['--import', 'tsx', '--input-type=module'];
 
 // What is being swept counts for a while.
@@ -39,9 +48,10 @@ const FEW_MB = 100;
 // In processes of their own, since this one exposes its collector.
 describe('the host collects what has moved out and is dead, in a loop that never yields', () => {
   it('and others are left without a collector', () => {
-    const { most, left } = drop(NODE);
+    const { most, left, young } = drop(NODE);
     expect(most).toBeLessThan(FEW_MB);
     expect(left).toBe('undefined');
+    expect(young).toBe(true);
   });
 
   it('or with one, if they had it', () => {
@@ -61,7 +71,14 @@ describe('the host collects what has moved out and is dead, in a loop that never
   });
 
   it('in Bun, whose collector otherwise waits for as much as is alive', () => {
-    const { most } = drop([], 'globalThis.kept = new ArrayBuffer(2 ** 26);', bun);
+    const { most } = drop([], 'globalThis.kept = new ArrayBuffer(2 ** 26);', installed('bun'));
     expect(most).toBeLessThan(FEW_MB);
+  });
+
+  it('in Deno, whose collector always collects everything', () => {
+    const { most, left, young } = drop([], '', installed('deno'), 'eval');
+    expect(most).toBeLessThan(FEW_MB);
+    expect(left).toBe('undefined');
+    expect(young).toBe(false);
   });
 });

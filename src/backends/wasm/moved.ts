@@ -14,7 +14,7 @@ interface Modules {
 interface Host {
   readonly process?: Modules;
   readonly Buffer?: { readonly allocUnsafeSlow?: (length: number) => unknown };
-  readonly Bun?: { readonly gc?: (now: true) => unknown };
+  readonly Bun?: { readonly gc: (now: true) => unknown };
 }
 interface Flags {
   setFlagsFromString(flags: string): void;
@@ -23,7 +23,7 @@ interface Contexts {
   runInNewContext(code: 'gc'): Collect;
   runInNewContext(code: 'globalThis.gc'): Collect | undefined;
 }
-type Collect = (options: { readonly type: 'minor' }) => void;
+type Collect = (options?: { readonly type: 'minor' }) => void;
 
 const MOVED_BETWEEN = 8 * 2 ** 20;
 /** Every so many times the old are looked at, too: what an old object leads to does not die young, be it dead itself. */
@@ -40,6 +40,7 @@ const host = globalThis as Host;
 let movedOut = 0;
 let times = 0;
 let collectYoung: Collect | null = null;
+let collectAll: (() => unknown) | null = null;
 
 /** To be told of copies made outside the linear memory for what is probably dead. */
 export function noteMovedOut(length: number): void {
@@ -47,6 +48,7 @@ export function noteMovedOut(length: number): void {
   if (movedOut < MOVED_BETWEEN) return;
   movedOut = 0;
   collectYoung ??= collectorOrNone();
+  collectAll ??= collectorOfAll();
   if (++times % TIMES_TO_OLD === 0) collectAll();
   else collectYoung({ type: 'minor' });
 }
@@ -56,15 +58,25 @@ export function collectBy(collect: () => void): void {
   collectYoung = collect;
 }
 
-/** JavaScriptCore frees what was collected when it sweeps, which it leaves to the event loop unless all is collected now. */
-const collectAll = (): void =>
-  void (host.Bun?.gc ? host.Bun.gc(true) : host.Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT));
+function collectorOfAll(): () => unknown {
+  const { Buffer, Bun } = host;
+  try {
+    // JavaScriptCore frees when it sweeps, which it leaves to the event loop unless it is to be done now.
+    if (Bun) return () => Bun.gc(true);
+    if ('Deno' in host) return exposed();
+  } catch {
+    // Then as elsewhere.
+  }
+  return () => Buffer?.allocUnsafeSlow?.(ENOUGH_TO_COLLECT);
+}
 
 /** A module of the host's own. */
 export const builtin = (name: string): unknown => (host.process as Modules).getBuiltinModule(name);
 
-/** What collects the young alone; throws where the host has no such flag, or no modules. */
+/** What collects the young alone; throws where there is none. */
 export function collectorOfYoung(): Collect {
+  // What Deno gives to new contexts collects everything, whatever it is told.
+  if ('Deno' in host) throw new Error('no collector of the young');
   collector ??= exposed();
   return collector;
 }
@@ -79,7 +91,7 @@ const WORTH_HELP = 2;
 /** Flags of a program's own by which it may have said the same. */
 const OF_HELP = /scavenge|single-threaded/;
 
-/** What V8 gives to new contexts while its flag is raised; this context and later ones do not have it, unless they had it before. */
+/** What V8 gives to new contexts while its flag is raised, or throws where there are none or no such flag; this context and later ones do not have it, unless they had it before. */
 function exposed(): Collect {
   const contexts = builtin('node:vm') as Contexts;
   const flags = builtin('node:v8') as Flags;
