@@ -12,7 +12,7 @@ import { indexFill, indexSelect } from './index-slices.ts';
 import { any } from './reduce.ts';
 import { flatten, reshape, unsqueeze } from './view.ts';
 
-/** Entries of a table that are never too many. */
+/** Entries of a table that are never too many, and pairs that are sooner compared than values are sorted. */
 const FEW = 256;
 
 /** The same for whole numbers, if the values are of a short range: looked up in a table of it, with a place for others at either end. */
@@ -34,6 +34,7 @@ const isinOp: Op<undefined> = defineOp({
     internally(() => {
       const count = values.count;
       if (count === 0) return full(x.shape, 0, 'bool');
+      if (count * x.count <= FEW) return any(eq(unsqueeze(x, -1), values), -1);
       const marked = isFloat(x.dtype) ? null : byTable(x, toDType(values, 'int32'));
       if (marked !== null) return marked;
       const sorted = fresh([count], values.dtype);

@@ -143,15 +143,17 @@ describe('what is equal', () => {
     expect((x.grad as Tensor).sum().item()).toBe(200);
   });
 
-  it('is found among whole numbers of a short range and of a long one', () => {
+  it('is found among numbers of a short range and of a long one, few and many', () => {
     const [least, most] = [-(2 ** 31), 2 ** 31 - 1];
     for (const values of [[3, -2, 7], [5], [least, least + 2], [most - 1, most], [least, most], [0, 255], [0, 100000]])
-      for (const dtype of ['int32', 'uint8', 'bool'] as const) {
+      for (const dtype of ['int32', 'uint8', 'bool', 'float32', 'float64'] as const) {
         const numbers = [0, 1, -2, 3, 4, 5, 7, 8, 255, 256, 100000, least, least + 1, least + 2, most - 1, most];
-        const x = tensor(numbers, { dtype: 'int32' }).to(dtype);
+        const few = tensor(numbers, { dtype: 'int32' }).to(dtype);
+
         const among = tensor(values, { dtype: 'int32' }).to(dtype);
         const list = valuesOf(among);
-        expect(valuesOf(x.isin(among))).toEqual(valuesOf(x).map((k) => Number(list.includes(k))));
+        for (const x of [few, few.repeat([20])])
+          expect(valuesOf(x.isin(among))).toEqual(valuesOf(x).map((k) => Number(list.includes(k))));
       }
   });
 
