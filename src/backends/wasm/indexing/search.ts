@@ -6,7 +6,7 @@ import type { DType } from '../../../core/dtype.ts';
 import { dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, loadWord, times, timesOrNever } from '../control.ts';
-import { FunctionBody, type MemoryOp, type ValType } from '../encoder.ts';
+import { FunctionBody, type MemoryOp } from '../encoder.ts';
 import { beginLaunch, i32 } from '../heap.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { inBlocks, linesOf, shareOf, tasksFor } from '../threads/share.ts';
@@ -26,7 +26,7 @@ const PARAM = {
   words: 9,
 } as const;
 
-const LOAD: Readonly<Record<DType, readonly [ValType, MemoryOp]>> = {
+const LOAD: Readonly<Record<DType, readonly ['i32' | 'f32' | 'f64', MemoryOp]>> = {
   bool: ['i32', 'i32.load8_u'],
   uint8: ['i32', 'i32.load8_u'],
   int32: ['i32', 'i32.load'],
@@ -34,13 +34,14 @@ const LOAD: Readonly<Record<DType, readonly [ValType, MemoryOp]>> = {
   float64: ['f64', 'f64.load'],
 };
 
-/** Searches that go on side by side, since each waits for memory. */
-const ABREAST = 4;
+/** Searches that go on side by side, since each waits for memory and for what it has compared. Whole numbers need the registers. */
+const ABREAST = { i32: 4, f32: 8, f64: 8 } as const;
 
 function searchFunction(dtype: DType, after: boolean, sorted: boolean): FunctionBody {
   const b = new FunctionBody('search', ['i32'], []);
   const { bytes } = dtypeInfo(dtype);
   const [type, load] = LOAD[dtype];
+  const abreast = ABREAST[type];
   const word = (name: keyof typeof PARAM) => loadWord(b, PARAM[name]);
   const rows = word('rows');
   const size = word('size');
@@ -55,7 +56,7 @@ function searchFunction(dtype: DType, after: boolean, sorted: boolean): Function
   const middle = b.local('i32');
   const steps = b.local('i32');
   const left = b.local('i32');
-  const searches = Array.from({ length: ABREAST }, () => ({
+  const searches = Array.from({ length: abreast }, () => ({
     value: b.local(type),
     low: b.local('i32'),
     among: b.local('i32'),
@@ -70,7 +71,7 @@ function searchFunction(dtype: DType, after: boolean, sorted: boolean): Function
     else b.get(middle);
     b.i32(Math.log2(bytes)).op('i32.shl', 'i32.add').mem(load).get(value);
     const name = after ? 'gt' : 'ge';
-    b.op(type === 'i32' ? `i32.${name}_s` : `${type as 'f32' | 'f64'}.${name}`);
+    b.op(type === 'i32' ? `i32.${name}_s` : `${type}.${name}`);
     b.op('i32.eqz').set(goesOn);
     b.get(middle).i32(1).op('i32.add').get(low).get(goesOn).op('select').set(low);
     b.get(among).get(goesOn).op('i32.sub').i32(1).op('i32.shr_u').set(among);
@@ -99,9 +100,9 @@ function searchFunction(dtype: DType, after: boolean, sorted: boolean): Function
     advance(b, out, 4 * some.length);
   };
   times(b, rows, () => {
-    b.get(count).i32(ABREAST).op('i32.div_u').set(left);
+    b.get(count).i32(abreast).op('i32.div_u').set(left);
     timesOrNever(b, left, () => search(searches));
-    b.get(count).i32(ABREAST).op('i32.rem_u').set(left);
+    b.get(count).i32(abreast).op('i32.rem_u').set(left);
     timesOrNever(b, left, () => search(searches.slice(0, 1)));
     advance(b, sequence, sequenceStep);
     advance(b, sorter, sorterStep);
