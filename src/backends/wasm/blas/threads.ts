@@ -13,7 +13,7 @@ import { type Blas, describe, FUNCTIONS } from './library.ts';
 /** Multiplications from which on products are shared. */
 const SHARED_STEPS = 2 ** 20;
 /** Multiplications from which on a product has two, four and eight pieces: a library packs what pieces have in common for each of them. */
-const STEPS_OF_PIECES = [2 ** 21, 2 ** 25, 2 ** 34];
+const STEPS_OF_PIECES = [2 ** 21, 2 ** 26, 2 ** 34];
 /** From so many pieces on a product is cut both ways. */
 const MANY_PIECES = 8;
 /** Rows or columns of a piece are a multiple of this, so that tiles of the library stay whole. */
