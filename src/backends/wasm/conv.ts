@@ -12,7 +12,7 @@ import { phasesOf, zerosAfter } from './conv/frame.ts';
 import { nativeForParts, type Part, products, type Task } from './conv/products.ts';
 import { gradientByStrips, gradientSuitsStrips } from './conv/strip-gradient.ts';
 import { convolveStrips, suitsStrips } from './conv/strips.ts';
-import { steps } from './conv/tables.ts';
+import { choicesOf, steps } from './conv/tables.ts';
 import { nativeForGradient, weightProducts } from './conv/weights.ts';
 import { convolveTiles, tilingOf } from './conv/winograd.ts';
 import { gradientByTiles } from './conv/winograd-gradient.ts';
@@ -104,8 +104,7 @@ function planLattices(plan: Plan, [x, y, w, bias]: Operands, windows: Windows, f
   const lattices = x.shape.slice(2).map((size, d) => latticesOf(size, w.shape[d + 2], windows, d));
   const before = lattices.map((list) => Math.max(0, ...list.map((l) => -l.first)));
   const after = lattices.map((list, d) => Math.max(0, ...list.map((l) => l.last - (y.shape[d + 2] - 1))));
-  const choices = lattices.reduce<Lattice[][]>((all, list) => all.flatMap((c) => list.map((l) => [...c, l])), [[]]);
-  const parts = choices.map((lattice): Part => {
+  const parts = choicesOf(lattices).map((lattice): Part => {
     return {
       sizes: lattice.map((l) => l.size),
       start: lattice.map((l) => l.start),

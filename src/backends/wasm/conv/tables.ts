@@ -28,6 +28,10 @@ export function sums(lists: readonly (readonly number[])[]): Int32Array {
   return all;
 }
 
+/** One of each list, in all ways, the last list's following each other. */
+export const choicesOf = <T>(lists: readonly (readonly T[])[]): T[][] =>
+  lists.reduce<T[][]>((all, list) => all.flatMap((some) => list.map((one) => [...some, one])), [[]]);
+
 /**
  * Whether of every `count` entries of a table, filled up by its last one, the first and the last are only as far
  * apart as elements side by side, of `bytes` bytes each, where all of them are side by side. So are those of
