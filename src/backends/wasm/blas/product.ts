@@ -25,8 +25,10 @@ const ROWS_THAT_FIT = 32;
 
 /** Kernels of wide vectors do no worse with rows of a piece, and want more than half so many columns. */
 const FEWER_COLUMNS = 256;
-/** Where the second operand is transposed they pack it, and the first for each piece: not for fewer rows or columns than this. */
+/** Where the second operand is transposed they pack both for each piece: not for fewer columns or rows than this. */
 const FEWEST_TO_PACK = 128;
+/** Too few columns to cut them are cut by rows, of which a piece has as many as this. */
+const FEWEST_ROWS = 32;
 /** Multiplications of matrices that take as long as an element of a product with a vector, about. */
 const STEPS_OF_ELEMENT = 2;
 
@@ -164,8 +166,10 @@ export function planBlas(
   const [stepA, stepB] = [Math.abs(lda), Math.abs(ldb)];
   const whole = m * n * k;
   const wide = bytes === 4 && !!blas.wide;
-  const byRows = m > n || (wide && ldb > 0 && n <= Math.max(m, FEWER_COLUMNS));
-  const fewest = wide && ldb < 0 ? FEWEST_TO_PACK : undefined;
+  const packs = wide && ldb < 0;
+  const narrow = packs && n < 2 * FEWEST_TO_PACK;
+  const byRows = m > n || narrow || (wide && !packs && n <= Math.max(m, FEWER_COLUMNS));
+  const fewest = narrow ? FEWEST_ROWS : packs ? FEWEST_TO_PACK : undefined;
   const pieces = piecesOf(m, n, isCut(blas, batches) ? whole : 0, byRows, fewest);
   const steps = batches * whole;
   const calls = callsFor(blas, steps);
