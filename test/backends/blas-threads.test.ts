@@ -1,5 +1,5 @@
 /** Products by the system's BLAS on several threads of this library. Where there is no BLAS, the generated kernels stand in for it. */
-import { getNumThreads, randn, setNumThreads, type Tensor } from 'nabla';
+import { eye, getNumThreads, linalg, ones, randn, setNumThreads, type Tensor } from 'nabla';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Blas } from '../../src/backends/wasm/blas/library.ts';
 import { replaceBlas } from '../../src/backends/wasm/blas/product.ts';
@@ -87,7 +87,7 @@ describe('a library that decides about its threads itself', () => {
 
 describe('pieces', () => {
   const counts = (list: readonly (readonly [number, number, number, boolean, number?])[]): number[] =>
-    list.map(([m, n, k, byRows, fewest]) => piecesOf(m, n, m * n * k, byRows, fewest).length);
+    list.map(([m, n, k, byRows, fewest]) => piecesOf([m, n], 4, m * n * k, byRows, fewest).length);
 
   it('cover a product without gaps, and begin at whole tiles', () => {
     for (const [m, n, k] of [
@@ -99,7 +99,7 @@ describe('pieces', () => {
     ] as const) {
       for (const byRows of [false, true]) {
         const seen = new Uint8Array(m * n);
-        for (const [row, rows, column, columns] of piecesOf(m, n, m * n * k, byRows)) {
+        for (const [row, rows, column, columns] of piecesOf([m, n], 4, m * n * k, byRows)) {
           expect([row % 16, column % 16]).toEqual([0, 0]);
           for (let i = row; i < row + rows; i++) {
             for (let j = column; j < column + columns; j++) (seen[i * n + j] as number)++;
@@ -127,6 +127,26 @@ describe('pieces', () => {
         [512, 255, 512, false, 128],
       ]),
     ).toEqual([1, 2, 2, 1]);
+    expect([4, 8].map((bytes) => piecesOf([512, 512], bytes as 4 | 8, 2 ** 27, true).length)).toEqual([4, 2]);
+  });
+
+  it('are cut both ways where there are many rows and columns of both', () => {
+    const sizes = (m: number, n: number): (readonly number[])[] =>
+      piecesOf([m, n], 4, 2 ** 30, false).map(([, rows, , columns]) => [rows, columns]);
+    expect(sizes(1024, 1024)).toEqual(new Array(4).fill([512, 512]));
+    expect(sizes(512, 2048)).toEqual(new Array(4).fill([512, 512]));
+    expect(sizes(1, 4096)).toEqual(new Array(4).fill([1, 1024]));
+  });
+
+  it.skipIf(typeof blas === 'string')('of a large triangular system are solved once each', () => {
+    replaceBlas(blas as Blas);
+    try {
+      const sides: Tensor = ones([2600, 2600]);
+      const x: Tensor = linalg.solveTriangular(eye(2600).mul(2), sides, { upper: false });
+      expect([x.min().item(), x.max().item()]).toEqual([0.5, 0.5]);
+    } finally {
+      replaceBlas(null);
+    }
   });
 
   it('are the same on any number of threads', async () => {

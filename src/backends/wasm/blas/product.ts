@@ -170,7 +170,7 @@ export function planBlas(
   const narrow = packs && n < 2 * FEWEST_TO_PACK;
   const byRows = m > n || narrow || (wide && !packs && n <= Math.max(m, FEWER_COLUMNS));
   const fewest = narrow ? FEWEST_ROWS : packs ? FEWEST_TO_PACK : undefined;
-  const pieces = piecesOf(m, n, isCut(blas, batches) ? whole : 0, byRows, fewest);
+  const pieces = piecesOf([m, n], bytes, isCut(blas, batches) ? whole : 0, byRows, fewest);
   const steps = batches * whole;
   const calls = callsFor(blas, steps);
   const kernel = callable(gemm);
@@ -241,7 +241,7 @@ export function nativeGemm(dtype: string, steps: number): NativeGemm | null {
  * The same for the inner products of a matrix's rows, which have no gaps, with a vector. For combinations of
  * rows the generated kernels are as fast as the memory.
  */
-function planVector(bytes: number, a: Strides, step: number, m: number, k: number, batches: number): Plan | null {
+function planVector(bytes: 4 | 8, a: Strides, step: number, m: number, k: number, batches: number): Plan | null {
   if (m * k < WORTH_A_VECTOR || m === 1) return null;
   const lda = a.column === bytes ? leading(a, m, k, bytes) : 0;
   if (lda <= 0 || step <= 0 || step % bytes !== 0) return null;
@@ -251,7 +251,7 @@ function planVector(bytes: number, a: Strides, step: number, m: number, k: numbe
   const gemv = bytes === 8 ? blas.dgemv : blas.sgemv;
   const steps = batches * m * k;
   // Moving an element takes as long as some multiplications of matrices.
-  const pieces = piecesOf(m, 1, isCut(blas, batches) ? STEPS_OF_ELEMENT * steps : 0, true);
+  const pieces = piecesOf([m, 1], bytes, isCut(blas, batches) ? STEPS_OF_ELEMENT * steps : 0, true);
   const calls = callsFor(blas, steps);
   const kernel = callable(gemv);
   return {
@@ -280,10 +280,11 @@ export function planTriangle(
 ): ((a: number, b: number) => void) | null {
   const blas = currentBlas();
   if (blas === null) return null;
-  const [bytes, trsm] = dtype === 'float64' ? [8, blas.dtrsm] : [4, blas.strsm];
+  const [bytes, trsm] = dtype === 'float64' ? ([8, blas.dtrsm] as const) : ([4, blas.strsm] as const);
   const steps = m * m * n;
   const kind = [upper ? UPPER : LOWER, transposed ? TRANSPOSE : NO_TRANSPOSE, ones ? ONES : GIVEN];
-  const pieces = piecesOf(m, n, isCut(blas, 1) ? steps : 0, false);
+  // What a side is solved for hangs together along its rows.
+  const pieces = piecesOf([1, n], bytes, isCut(blas, 1) ? steps : 0, false);
   return (a, b) => {
     const origin = originOf(blas);
     const kernel = callable(trsm);

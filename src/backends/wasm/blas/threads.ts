@@ -12,10 +12,14 @@ import { type Blas, describe, FUNCTIONS } from './library.ts';
 
 /** Multiplications from which on products are shared. */
 const SHARED_STEPS = 2 ** 20;
-/** Multiplications from which on a product has two, four and eight pieces: a library packs what pieces have in common for each of them. */
-const STEPS_OF_PIECES = [2 ** 21, 2 ** 26, 2 ** 34];
-/** From so many pieces on a product is cut both ways. */
-const MANY_PIECES = 8;
+/**
+ * Multiplications of numbers of so many bytes from which on a product has two, four and eight pieces: a library packs
+ * what pieces have in common for each of them.
+ */
+const STEPS_OF_PIECES = { 4: [2 ** 21, 2 ** 26, 2 ** 34], 8: [2 ** 21, 2 ** 28, 2 ** 34] } as const;
+/** From so many pieces on, and so many rows and columns, a product is cut both ways. */
+const MANY_PIECES = 4;
+const LARGE_SIDE = 640;
 /** Rows or columns of a piece are a multiple of this, so that tiles of the library stay whole. */
 const UNIT = 16;
 
@@ -42,20 +46,20 @@ const edge = (i: number, pieces: number, size: number): number =>
   i === pieces ? size : UNIT * Math.floor((i * Math.floor(size / UNIT)) / pieces);
 
 /**
- * The pieces of a product of `m` rows and `n` columns that takes so many multiplications, cut by its rows or by its
- * columns, of which a piece has `fewest`.
+ * The pieces of a product of `m` rows and `n` columns of numbers of so many bytes that takes so many multiplications, cut
+ * by its rows or by its columns, of which a piece has `fewest`, or both ways if there are many of both.
  */
 export function piecesOf(
-  m: number,
-  n: number,
+  [m, n]: readonly [rows: number, columns: number],
+  bytes: 4 | 8,
   steps: number,
   byRows: boolean,
   fewest: number = UNIT,
 ): readonly Piece[] {
   let count = 1;
-  for (const least of STEPS_OF_PIECES) if (steps >= least) count *= 2;
+  for (const least of STEPS_OF_PIECES[bytes]) if (steps >= least) count *= 2;
   while (count > 1 && (byRows ? m : n) < count * fewest) count /= 2;
-  const across = count < MANY_PIECES ? 1 : 2;
+  const across = count >= MANY_PIECES && Math.min(m, n) >= LARGE_SIDE ? 2 : 1;
   const [rows, columns] = byRows ? [count / across, across] : [across, count / across];
   const pieces: Piece[] = [];
   for (let i = 0; i < rows; i++) {
