@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { scratch, u8 } from '../../src/backends/wasm/heap.ts';
 import { beginLaunch } from '../../src/backends/wasm/launch.ts';
 import { byteTruths } from '../../src/backends/wasm/map-bytes.ts';
+import { orders } from '../support/orders.ts';
 
 it('makes truths of the bytes it is given and touches no others', () => {
   beginLaunch();
@@ -46,19 +47,11 @@ it('compares every byte with every other', () => {
   beginLaunch();
   const bytes = 2 ** 16 + 13;
   const room = scratch(3 * bytes);
-  const compared = {
-    eq: (a: number, b: number) => a === b,
-    ne: (a: number, b: number) => a !== b,
-    lt: (a: number, b: number) => a < b,
-    le: (a: number, b: number) => a <= b,
-    gt: (a: number, b: number) => a > b,
-    ge: (a: number, b: number) => a >= b,
-  };
   const a = Uint8Array.from({ length: bytes }, (_, i) => i);
   const b = Uint8Array.from({ length: bytes }, (_, i) => i >> 8);
   u8().set(a, room);
   u8().set(b, room + bytes);
-  for (const [op, expectation] of Object.entries(compared) as ['eq', (a: number, b: number) => boolean][]) {
+  for (const [op, expectation] of Object.entries(orders) as ['eq', (typeof orders)['eq']][]) {
     byteTruths(op)(bytes, room + 2 * bytes, room, room + bytes);
     const expected = a.map((x, i) => Number(expectation(x, b[i]!)));
     expect(Buffer.compare(u8().slice(room + 2 * bytes, room + 3 * bytes), expected), op).toBe(0);

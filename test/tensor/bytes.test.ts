@@ -1,5 +1,6 @@
 import { type DType, type Tensor, tensor } from 'nabla';
 import { describe, expect, test } from 'vitest';
+import { orders } from '../support/orders.ts';
 
 /* Tensors of bytes are written sixteen elements at a time where there are so many. */
 
@@ -16,15 +17,6 @@ function elements(dtype: DType, n: number): Tensor {
 
 const truth = (x: number | boolean): boolean => Number.isNaN(x) || Number(x) !== 0;
 const list = (t: Tensor): number[] => Array.from(t.toTypedArray(), Number);
-
-const orders = {
-  eq: (a: number, b: number) => a === b,
-  ne: (a: number, b: number) => a !== b,
-  lt: (a: number, b: number) => a < b,
-  le: (a: number, b: number) => a <= b,
-  gt: (a: number, b: number) => a > b,
-  ge: (a: number, b: number) => a >= b,
-};
 
 describe.each(['float32', 'float64', 'int32', 'uint8', 'bool'] as const)('%s', (dtype) => {
   test.each([0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 131, 70_001])('%i elements', (n) => {

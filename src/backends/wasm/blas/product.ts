@@ -27,7 +27,7 @@ const ROWS_THAT_FIT = 32;
 const FEWER_COLUMNS = 256;
 /** Where the second operand is transposed they pack both for each piece: not for fewer columns or rows than this. */
 const FEWEST_TO_PACK = 128;
-/** Too few columns to cut them are cut by rows, of which a piece has as many as this. */
+/** Where there are too few columns for two pieces, rows are cut, and a piece has at least as many as this. */
 const FEWEST_ROWS = 32;
 /** Multiplications of matrices that take as long as an element of a product with a vector, about. */
 const STEPS_OF_ELEMENT = 2;
