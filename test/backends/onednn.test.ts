@@ -15,6 +15,7 @@ const libraryOf = (functions: Readonly<Record<string, Native>>): Library => ({
     if (found === undefined) throw new Error(`no ${name}`);
     return found;
   },
+  unload: () => undefined,
 });
 
 const koffiOf = (libraries: Readonly<Record<string, Library>>): Koffi => ({

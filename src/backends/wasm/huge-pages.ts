@@ -3,7 +3,7 @@
  * array that no cache holds is read and written up to a quarter faster in pages of 2 MiB: the processor
  * fetches ahead only within a page. Asking takes native code; without koffi the pages stay as they are.
  */
-import { ADDRESS, koffiFrom, missingPermission, type NativeHost } from './native.ts';
+import { ADDRESS, koffiFrom, LIBC, missingPermission, type NativeHost } from './native.ts';
 
 const MIB = 2 ** 20;
 const PAGE = 2 * MIB;
@@ -35,7 +35,7 @@ function findAdvise(): Advise | null {
     if (host.process?.platform !== 'linux' || host.process.env?.NABLA_HUGE_PAGES === 'off') return null;
     const koffi = koffiFrom(host, import.meta.url);
     if (koffi === null) return null;
-    const madvise = koffi.load('libc.so.6').func('madvise', 'int', [ADDRESS, 'size_t', 'int']);
+    const madvise = koffi.load(LIBC).func('madvise', 'int', [ADDRESS, 'size_t', 'int']);
     return (view, from, to) => {
       const base = Number(koffi.address(view));
       const first = Math.ceil((base + from) / PAGE) * PAGE;

@@ -7,6 +7,8 @@ export type Native = (...args: readonly number[]) => unknown;
 
 export interface Library {
   func(name: string, result: string, parameters: readonly string[]): Native;
+  /** Lets go of it: the process forgets it if nobody else has it. */
+  unload(): void;
 }
 
 /** The foreign function interface. */
@@ -16,6 +18,9 @@ export interface Koffi {
   address(view: Uint8Array): bigint;
   config(options: { readonly sync_stack_size: number }): unknown;
 }
+
+/** The library of C, by the name that it has on Linux. */
+export const LIBC = 'libc.so.6';
 
 /** Room for what a function has on its stack: LAPACK's take half a MiB for each turn of a recursion where they have threads. */
 const STACK_BYTES = 16 * 2 ** 20;

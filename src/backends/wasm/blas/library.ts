@@ -14,6 +14,7 @@ import {
 } from '../native.ts';
 import type { Gemm, Gemv, Trsm } from './cblas.ts';
 import { findOneDnn, ONEDNN } from './onednn.ts';
+import { loadKnowing } from './openblas.ts';
 
 export interface Blas {
   /** What was loaded. */
@@ -86,7 +87,7 @@ function prepareMkl(koffi: Koffi, library: Library): void {
 
 /** Opens a library, and beside it the first of the `wider` ones that is of use. */
 function open(koffi: Koffi, path: string, wider: readonly string[] = []): Blas {
-  const library = koffi.load(path);
+  const library = loadKnowing(koffi, path, globalThis as NativeHost);
   const sgemm = productOf<Gemm>(library, 'cblas_sgemm', 6, 'float');
   const wide = findOneDnn(koffi, wider, library);
   const dgemm = productOf<Gemm>(library, 'cblas_dgemm', 6, 'double');

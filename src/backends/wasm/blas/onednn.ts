@@ -5,6 +5,7 @@
  */
 import { ADDRESS, type Koffi, type Library } from '../native.ts';
 import { type Gemm, TRANSPOSE } from './cblas.ts';
+import { kernelsOf } from './openblas.ts';
 
 /**
  * Names of the library. There are none for macOS, whose Accelerate knows its processors, nor for Windows, where
@@ -97,12 +98,8 @@ function open(koffi: Koffi, path: string): OneDnn | null {
 
 /** oneDNN by the first of such names, where it has wider vectors than the OpenBLAS it would stand beside; else null. */
 export function findOneDnn(koffi: Koffi, paths: readonly string[], openBlas: Library): OneDnn | null {
-  try {
-    const kernels = String(openBlas.func('openblas_get_corename', 'str', [])());
-    if (WIDE_KERNELS.test(kernels)) return null;
-  } catch {
-    return null;
-  }
+  const kernels = kernelsOf(openBlas);
+  if (kernels === null || WIDE_KERNELS.test(kernels)) return null;
   for (const path of paths) {
     try {
       const found = open(koffi, path);
