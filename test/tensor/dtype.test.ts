@@ -1,4 +1,4 @@
-import { type DType, full, stack, type Tensor, tensor, zeros } from 'nabla';
+import { type DType, full, stack, type Tensor, tensor, vmap, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectValues } from '../support/close.ts';
 
@@ -94,6 +94,21 @@ describe('results of', () => {
     const floor = int.div(2, { roundingMode: 'floor' });
     const trunc = int.div(2, { roundingMode: 'trunc' });
     expect([floor.dtype, floor.toArray(), trunc.toArray()]).toEqual(['int32', [3, -4], [3, -3]]);
+  });
+
+  it.each(['int32', 'uint8'] as const)('division by zero is refused wherever the zero is, %s', (dtype) => {
+    const x = full([3, 40], 7, { dtype });
+    const whole = full([3, 40], 2, { dtype });
+    const [first, last, left] = [whole.clone(), whole.clone(), whole.clone()];
+    first.select(0, 0).select(0, 0).zero_();
+    last.select(0, 2).select(0, 39).zero_();
+    left.select(1, 0).zero_();
+    for (const y of [first, last, left, left.select(0, 1), left.t().contiguous().t(), zeros([], { dtype })])
+      expect(() => x.remainder(y)).toThrow('ZeroDivisionError');
+    expect(() => vmap((a: Tensor, b: Tensor) => a.fmod(b))(x, last)).toThrow('ZeroDivisionError');
+    // Those that a view leaves out do no harm.
+    expect(x.slice(1, 1).div(left.slice(1, 1), { roundingMode: 'floor' }).sum().item()).toBe(3 * 39 * 3);
+    expect(x.slice(0, 0, 0).fmod(left.slice(0, 0, 0)).shape).toEqual([0, 40]);
   });
 
   it('comparisons are truth values', () => {
