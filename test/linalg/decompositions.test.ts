@@ -291,6 +291,15 @@ describe.skipIf(typeof library === 'string')("by the system's LAPACK", () => {
       'order 71',
     );
   });
+
+  it.each(['float64', 'float32'] as const)('a NaN is no positive number, wherever it is, %s', (dtype) => {
+    const told = Array.from({ length: 80 }, (_, i) => {
+      const a = eye(80, { dtype });
+      for (const dim of [0, 1]) a.select(dim, i).fill_(Number.NaN);
+      return linalg.choleskyEx(a).info.item();
+    });
+    expect(told).toEqual(told.map((_, i) => i + 1));
+  });
 });
 
 describe('spectra of what a power of two multiplies', () => {

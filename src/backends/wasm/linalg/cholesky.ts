@@ -74,14 +74,12 @@ function defineCholesky(f: Routines, rows: RowRoutines): void {
 
 const kernelsFor = compiled((m) => defineCholesky(m, defineRows(m)));
 
-/** Which diagonal element of a factor is NaN, counted from 1, as are all that follow it then; 0 if none is: libraries may not say. */
-function firstNaN(dtype: DType, n: number, at: number): number {
+/** Which of the leading minors is the first that is not positive, where a library stopped at `info` or (0) went through: of a NaN it may not say so. */
+function firstNotPositive(dtype: DType, n: number, at: number, info: number): number {
   const numbers = dtype === 'float64' ? f64() : f32();
-  const element = (i: number): number => numbers[at / numbers.BYTES_PER_ELEMENT + i * (n + 1)];
-  if (!Number.isNaN(element(n - 1))) return 0;
-  let i = 0;
-  while (!Number.isNaN(element(i))) i++;
-  return i + 1;
+  const first = at / numbers.BYTES_PER_ELEMENT;
+  for (let i = 0; i < (info || n); i++) if (Number.isNaN(numbers[first + i * (n + 1)])) return i + 1;
+  return info;
 }
 
 /**
@@ -102,10 +100,11 @@ export function cholesky(a: Strided, info: Strided): void {
   const potrf = n >= WORTH_A_CALL ? lapack(a.dtype, 'potrf', 5) : null;
   for (let k = 0; k < matrices.count; k++) {
     const at = matrices.at(k);
-    if (potrf === null) words[infos.at(k) >>> 2] = kernel(n, at, step);
+    const place = infos.at(k);
+    if (potrf === null) words[place >>> 2] = kernel(n, at, step);
     else {
-      potrf('L', n, { at }, n, { at: infos.at(k) });
-      words[infos.at(k) >>> 2] ||= firstNaN(a.dtype, n, at);
+      potrf('L', n, { at }, n, { at: place });
+      words[place >>> 2] = firstNotPositive(a.dtype, n, at, words[place >>> 2]);
     }
     clearBelow(n, at, step);
   }
