@@ -9,6 +9,9 @@
 import { parseArgs } from 'node:util';
 import { type Case, cases, difference, loadCases } from './cases.ts';
 import { evaluate } from './protocol.ts';
+import { useThreads } from './threads.ts';
+
+useThreads();
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,6 +1,7 @@
 /** GradBench's protocol: one message in, one response out. */
 import { modules, preparations } from './evals/index.ts';
 import { betweenRuns } from './garbage.ts';
+import { untilDone } from './threads.ts';
 
 export interface Timing {
   readonly name: 'evaluate';
@@ -40,6 +41,7 @@ export async function evaluate(
   do {
     const start = process.hrtime.bigint();
     result = call.run();
+    untilDone();
     const nanoseconds = Number(process.hrtime.bigint() - start);
     timings.push({ name: 'evaluate', nanoseconds });
     spent += nanoseconds;

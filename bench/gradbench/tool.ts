@@ -7,6 +7,9 @@
 import { createInterface } from 'node:readline';
 import { setWarningHandler } from 'nabla';
 import { respondTo } from './protocol.ts';
+import { useThreads } from './threads.ts';
+
+useThreads();
 
 setWarningHandler((message) => {
   process.stderr.write(`${message}\n`);

@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Tensor } from 'nabla';
-import { describe, expect, it } from 'vitest';
+import { backendInfo, setNumThreads, type Tensor } from 'nabla';
+import { describe, expect, it, vi } from 'vitest';
 import { type Case, difference, fixture, loadCases, TOLERANCE } from '../../bench/gradbench/cases.ts';
 import { ba } from '../../bench/gradbench/evals/ba.ts';
 import { modules } from '../../bench/gradbench/evals/index.ts';
 import { evaluate, respond, respondTo } from '../../bench/gradbench/protocol.ts';
+import { useThreads } from '../../bench/gradbench/threads.ts';
+import { hasLeft } from '../../src/backends/wasm/threads/pending.ts';
 
 const cases = loadCases(fixture);
 const title = (c: Case): string => `${c.module} ${c.function} ${c.description ?? JSON.stringify(c.input)}`;
@@ -206,5 +208,30 @@ describe('the protocol', () => {
       expect(difference(responses[2 + i].output, c.output)).toBeNull();
       expect(responses[2 + i].timings).toEqual([{ name: 'evaluate', nanoseconds: expect.any(Number) }]);
     });
+  });
+
+  it('has threads, and a run lasts until they are done', async () => {
+    const input = { x: Array.from({ length: 1_000_000 }, (_, i) => (i % 1013) / 1013) };
+    setNumThreads(1);
+    const alone = await evaluate('lse', 'gradient', input);
+    useThreads();
+    setNumThreads(2);
+    for (let i = 0; i < 500 && backendInfo().workers === 0; i++) {
+      await evaluate('lse', 'gradient', input);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(backendInfo()).toMatchObject({ threads: 2, workers: 1, threadTrouble: null });
+    // Whenever the clock is read.
+    const left: boolean[] = [];
+    const clock = process.hrtime.bigint;
+    const spy = vi.spyOn(process.hrtime, 'bigint').mockImplementation(() => {
+      left.push(hasLeft());
+      return clock();
+    });
+    const { output } = await evaluate('lse', 'gradient', { ...input, min_runs: 3 });
+    spy.mockRestore();
+    setNumThreads(1);
+    expect(left).toEqual(new Array(6).fill(false));
+    expect(output).toEqual(alone.output);
   });
 });
