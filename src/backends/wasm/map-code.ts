@@ -24,7 +24,7 @@ import {
 import { instantiate, type WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { sideBySide } from './vector.ts';
-import { weight } from './weight.ts';
+import { depth, weight } from './weight.ts';
 
 /** How an operand moves along the innermost loop: element by element, not at all, by a stride; or it is a number. */
 export type Access = 'unit' | 'repeat' | 'stride' | 'scalar';
@@ -161,8 +161,9 @@ function emitInnermost(body: FunctionBody, variant: MapVariant, operands: readon
     cost <= Math.max(sideBySide() ? CHEAP : SHORT, CHEAP_EACH * operands.filter((o) => o.splat === null).length);
   // A chain of few and many constants, which stay in registers then.
   const inOrder = few || (fn.outs[0].op === 'gelu' && fusing());
-  const alone = variant.accesses.includes('stride') || cost > LONG || !(inOrder || sideBySide());
-  const turns = alone ? 1 : cost <= CHEAP ? 8 : inOrder || compute !== 'f64' ? 4 : leastAbreast(fn.outs);
+  const alone = variant.accesses.includes('stride') || cost > 2 * LONG || !(inOrder || sideBySide());
+  const most = alone ? 1 : cost <= CHEAP ? 8 : inOrder || compute !== 'f64' ? 4 : leastAbreast(fn.outs);
+  const turns = cost <= LONG ? most : cost < BROAD * depth(fn.outs) ? Math.min(2, most) : 1;
   if (turns > 1) {
     const elements = turns * lanes;
     body.block(() => {
@@ -194,8 +195,10 @@ const CHEAP = 4;
 const CHEAP_EACH = 2;
 /** The same where nothing is side by side: all that has no function like exp. */
 const SHORT = 11;
-/** Weight beyond which code side by side would be too much code. */
+/** Weight beyond which code four times side by side would be too much code. */
 const LONG = 60;
+/** Twice, up to as much, helps where functions wait for each other; a vector that has so many at a time needs no company. */
+const BROAD = 3;
 
 /**
  * Functions of float64 of which fewer than four vectors go side by side: those of an angle need too many registers,

@@ -12,17 +12,17 @@ const CHEAP: ReadonlySet<string> = new Set<Expr['op']>([
 export const hasFunctions = (exprs: readonly Expr[]): boolean =>
   topological(exprs, operands).some(({ op }) => op !== 'arg' && op !== 'const' && !CHEAP.has(op));
 
+const costOf = ({ op }: Expr): number => (op === 'arg' || op === 'const' ? 0 : CHEAP.has(op) ? 1 : 12);
+
 /** What expressions cost, roughly, in instructions per vector: chooses how far loops are unrolled. */
-export function weight(exprs: readonly Expr[]): number {
-  const seen = new Set<Expr>();
-  const stack = [...exprs];
-  let cost = 0;
-  for (let e = stack.pop(); e !== undefined; e = stack.pop()) {
-    if (seen.has(e)) continue;
-    seen.add(e);
-    if (e.op === 'arg' || e.op === 'const') continue;
-    cost += CHEAP.has(e.op) ? 1 : 12;
-    stack.push(...operands(e));
+export const weight = (exprs: readonly Expr[]): number =>
+  topological(exprs, operands).reduce((sum, e) => sum + costOf(e), 0);
+
+/** The same for what of them has to be computed one after the other. */
+export function depth(exprs: readonly Expr[]): number {
+  const before = new Map<Expr, number>();
+  for (const e of topological(exprs, operands)) {
+    before.set(e, costOf(e) + Math.max(0, ...operands(e).map((o) => before.get(o) ?? 0)));
   }
-  return cost;
+  return Math.max(...before.values());
 }
