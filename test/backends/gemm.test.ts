@@ -2,12 +2,15 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { dot, gemm } from '../../src/backends/wasm/gemm.ts';
 import { addsUp } from '../../src/backends/wasm/gemm-product.ts';
+import { kernelsFor } from '../../src/backends/wasm/gemm-select.ts';
 import {
   allocate,
   beginLaunch,
   free,
+  i32,
   memoryStats,
   readBytes,
+  scratch,
   setCacheLimit,
   writeBytes,
 } from '../../src/backends/wasm/heap.ts';
@@ -444,4 +447,24 @@ test('other element types are refused', () => {
   const bytes: Strided = { storage: allocate(16), shape: [2, 2], strides: [2, 1], offset: 0, dtype: 'uint8' };
   expect(() => gemm(bytes, bytes, bytes)).toThrow(DTypeError);
   expect(() => dot(bytes, bytes, bytes)).toThrow(/dot: not implemented for 'uint8'/);
+});
+
+describe('what is packed', () => {
+  // It is multiplied along with the rest, and takes a hundred times as long where it is denormal, as small integers are.
+  test.each(['float32', 'float64'] as const)('has nothing of what lay behind it before, %s', (dtype) => {
+    const { packB, columns, bytes } = kernelsFor('matmul', dtype);
+    const [k, xs] = [5, columns + 3];
+    beginLaunch();
+    const [from, to] = [scratch(xs * k * bytes), scratch(2 * columns * k * bytes)];
+    const at = (byte: number, words: number) => i32().subarray(byte >>> 2, (byte >>> 2) + words);
+    at(from, (xs * k * bytes) / 4).fill(7);
+    at(to, (2 * columns * k * bytes) / 4).fill(1);
+    packB(from, bytes, k * bytes, to, k, xs);
+    const perRow = (columns * bytes) / 4;
+    for (let row = 0; row < 2 * k; row++) {
+      const held = row < k ? perRow : (3 * bytes) / 4;
+      const expected = Array.from({ length: perRow }, (_, i) => (i < held ? 7 : 0));
+      expect([...at(to + 4 * row * perRow, perRow)]).toEqual(expected);
+    }
+  });
 });

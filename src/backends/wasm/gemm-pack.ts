@@ -43,12 +43,20 @@ export function emitPack(lanes: Lanes, width: number): FunctionBody {
     });
   };
 
-  /** One k of a panel element by element, of the last one as many as there are. */
+  /**
+   * One k of a panel element by element, of the last one as many as there are: behind them zeros, since whatever lay
+   * there would be multiplied as well, and what is denormal, as small integers are, takes a hundred times as long.
+   */
   const scalars = (partial: boolean): void => {
     const p = body.local('i32');
     const [load, store] =
       lanes.bytes === 8 ? (['i64.load', 'i64.store'] as const) : (['i32.load', 'i32.store'] as const);
     body.get(source).set(p);
+    for (let v = 0; partial && v < vectors; v++)
+      body
+        .get(to)
+        .i32x4(0)
+        .mem('v128.store', v * 16);
     body.block(() => {
       for (let x = 0; x < width; x++) {
         if (partial) body.get(xs).i32(x).op('i32.le_s').brIf(0);

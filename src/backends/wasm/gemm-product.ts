@@ -52,8 +52,9 @@ export function product(
     shortSums(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
     return;
   }
-  const { bytes } = kernels;
-  if (bN === bytes && n * k * bytes <= SMALL_BYTES) {
+  const { bytes, lanes } = kernels;
+  // What lies behind the last row would be multiplied as well: it may be denormal, which takes a hundred times as long.
+  if (bN === bytes && n * k * bytes <= SMALL_BYTES && n % lanes.count === 0) {
     smallRight(kernels, c, a, aRow, aK, b, bK, m, n, k, into);
     return;
   }
