@@ -302,6 +302,93 @@ describe.skipIf(typeof library === 'string')("by the system's LAPACK", () => {
   });
 });
 
+describe.skipIf(typeof library === 'string').each(['float64', 'float32'] as const)(
+  'large ones by blocks, %s',
+  (dtype) => {
+    beforeAll(() => replaceBlas(library as Blas));
+    afterAll(() => replaceBlas(null));
+    const n = 520;
+    const tol = dtype === 'float64' ? 1e-12 : 1e-4;
+    const any = (...shape: number[]): Tensor => spreadTensor(shape, -1, 1, shape[shape.length - 1]).to(dtype);
+    /** One where it is said, else zero. */
+    const only = (n: number, ...places: number[]): Tensor =>
+      f64(
+        Array.from({ length: n }, (_, i) => Number(places.includes(i))),
+        [n],
+      ).to(dtype);
+    const here = <R>(f: () => R): R => {
+      setBlas(false);
+      try {
+        return f();
+      } finally {
+        setBlas(true);
+      }
+    };
+
+    it.each([
+      [0, 0],
+      [3, 380],
+      [380, 3],
+    ])('P A = L U, %i and %i more rows and columns', (rows, columns) => {
+      const a = any(2, n + rows, n + columns);
+      const { P, L, U } = linalg.lu(a);
+      expectClose(P.matmul(L).matmul(U), a, { tol });
+      expect(L.abs().max().item()).toBe(1);
+      expect(valuesOf(linalg.luFactor(a).pivots)).toEqual(here(() => valuesOf(linalg.luFactor(a).pivots)));
+    });
+
+    it('zeros on the diagonal of U, of which the first is told', () => {
+      const a = any(n, n).mul(only(n, 200, 280).neg().add(1)) as Tensor;
+      expect(linalg.luFactorEx(a).info.item()).toBe(201);
+      expectError(() => linalg.inv(a), LinAlgError, 'The diagonal element 201 is zero');
+      expect(linalg.luFactorEx(a.mul(0)).info.item()).toBe(1);
+    });
+
+    it('numbers that are not finite', () => {
+      for (const x of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const a = any(n, n);
+        a.select(0, 150).select(0, 170).fill_(x);
+        const { LU, pivots } = linalg.luFactor(a);
+        expect(LU.isfinite().all().item()).toBe(0);
+        expect(valuesOf(pivots).every((p, i) => p > i && p <= n)).toBe(true);
+      }
+    });
+
+    it('A = L Lᵀ, of which the lower half is read', () => {
+      const a = any(2, n, n);
+      const positive = a.matmul(a.mT).add(eye(n, { dtype })) as Tensor;
+      const l = linalg.cholesky(positive.tril().add(any(n, n).triu(1)) as Tensor);
+      expectClose(l.matmul(l.mT), positive, { tol });
+      expect(l.triu(1).abs().max().item()).toBe(0);
+    });
+
+    it.each([0, 63, 64, 300, 511, n - 9, n - 1])('row %i is the first that is not positive', (i) => {
+      const a = eye(n, { dtype });
+      const before = a.sub(
+        only(n, i, n - 1)
+          .diag()
+          .mul(2),
+      ) as Tensor;
+      expect(linalg.choleskyEx(before).info.item()).toBe(i + 1);
+      const nan = a.clone() as Tensor;
+      nan.select(0, i).fill_(Number.NaN);
+      nan.select(1, i).fill_(Number.NaN);
+      expect(linalg.choleskyEx(nan).info.item()).toBe(i + 1);
+      expect(
+        linalg
+          .choleskyEx(
+            nan.sub(
+              only(n, n - 1)
+                .diag()
+                .mul(2),
+            ) as Tensor,
+          )
+          .info.item(),
+      ).toBe(i + 1);
+    });
+  },
+);
+
 describe('spectra of what a power of two multiplies', () => {
   it.each([1, 2, 3, 5, 9])('%i rows', (n) => {
     const a = spreadTensor([n, n], -1, 1, n);

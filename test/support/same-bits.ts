@@ -60,6 +60,17 @@ function factors(dtype: Float): Tensor[] {
   return [...solved, L, U, Q, R, eigenvalues, linalg.svdvals(a) as Tensor];
 }
 
+/** Factors of matrices of several blocks and pieces. */
+function largeFactors(dtype: Float): Tensor[] {
+  const n = 530;
+  const a = filled([n + 300, n], dtype);
+  const lus = [a, a.t()].flatMap((x) => {
+    const { LU, pivots } = linalg.luFactor(x as Tensor);
+    return [LU, pivots];
+  });
+  return [...lus, linalg.cholesky(a.t().matmul(a) as Tensor), linalg.inv(a.narrow(0, 0, n) as Tensor)] as Tensor[];
+}
+
 const work: Readonly<Record<string, Work>> = {
   products,
   'products with a vector': (dtype) => {
@@ -90,6 +101,7 @@ const work: Readonly<Record<string, Work>> = {
       (q, k, v) => F.scaledDotProductAttention(q, k, v) as Tensor,
     ),
   'factors and solutions': factors,
+  'large factors': largeFactors,
 };
 
 /** Whether what a library makes has the same bits on any number of threads. */

@@ -56,4 +56,4 @@ export const TRANSPOSE = 112;
 export type Transpose = typeof NO_TRANSPOSE | typeof TRANSPOSE;
 export const [UPPER, LOWER] = [121, 122] as const;
 export const [GIVEN, ONES] = [131, 132] as const;
-export const LEFT = 141;
+export const [LEFT, RIGHT] = [141, 142] as const;

@@ -3,7 +3,7 @@
  * and matrices lie column by column, so that what a routine is given is the transpose of what lies here.
  */
 import { scratch } from '../heap.ts';
-import { f32, f64, i32, u8 } from '../linear-memory.ts';
+import { f32, f64, parameterWords } from '../linear-memory.ts';
 import { currentBlas, originOf } from './product.ts';
 
 /** An address in the linear memory, a whole number, or a letter. */
@@ -23,8 +23,7 @@ export function lapack(dtype: string, name: string, count: number): Lapack | nul
     const addresses = args.map((x, i) => {
       if (typeof x === 'object') return origin + x.at;
       const at = words + 8 * i;
-      if (typeof x === 'string') u8()[at] = x.charCodeAt(0);
-      else i32()[at >>> 2] = x;
+      parameterWords()[at >>> 2] = typeof x === 'string' ? x.charCodeAt(0) : x;
       return origin + at;
     });
     native(...addresses);

@@ -6,7 +6,7 @@
 import { setCode, type WasmFunction } from '../module.ts';
 import { joinWorkers } from '../threads/pending.ts';
 import { canShare, canShareNative, getNumThreads } from '../threads/pool.ts';
-import { type Call, isBusy, leaveTasks } from '../threads/queue.ts';
+import { type Call, isBusy, leaveTasks, type Task } from '../threads/queue.ts';
 import { shareOf } from '../threads/share.ts';
 import { type Blas, describe, FUNCTIONS } from './library.ts';
 
@@ -42,7 +42,7 @@ export const callable = (f: Blas[(typeof FUNCTIONS)[number]]): WasmFunction => f
 export type Piece = readonly [row: number, rows: number, column: number, columns: number];
 
 /** Where piece `i` of some that rows or columns are cut into begins: as evenly as whole units can be. */
-const edge = (i: number, pieces: number, size: number): number =>
+export const edge = (i: number, pieces: number, size: number): number =>
   i === pieces ? size : UNIT * Math.floor((i * Math.floor(size / UNIT)) / pieces);
 
 /**
@@ -74,12 +74,22 @@ export function piecesOf(
   return pieces;
 }
 
+/** Whether workers can call the library now, for so many steps. */
+const canCall = (blas: Blas, steps: number): boolean =>
+  (isBusy() || canShare(steps)) && canShareNative(callable(blas.sgemm)) === true;
+
+/** Leaves tasks that call a library, of so many steps, to workers, while the calling thread does something else, or does them at once. */
+export function shareTasks(blas: Blas, tasks: readonly Task[], steps: number): void {
+  if (canCall(blas, steps)) leaveTasks(tasks);
+  else for (const task of tasks) for (const { kernel, args } of task) kernel(...args);
+}
+
 /** Calls that are shared at a time. */
 const CALLS_AT_ONCE = 2048;
 
 /** Makes calls that do not depend on each other, on all threads that can, in their turn. */
 export function runCalls(blas: Blas, calls: readonly Call[], steps: number): void {
-  if (!(isBusy() || canShare(steps)) || canShareNative(callable(blas.sgemm)) !== true) {
+  if (!canCall(blas, steps)) {
     joinWorkers();
     for (const { kernel, args } of calls) kernel(...args);
     return;

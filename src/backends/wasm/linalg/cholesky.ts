@@ -4,6 +4,7 @@ import type { Strided } from '../../../kernels/strided.ts';
 import { lapack } from '../blas/lapack.ts';
 import { beginLaunch, f32, f64, i32 } from '../heap.ts';
 import { BLOCK, compiled, Items, WORTH_A_CALL } from './batch.ts';
+import { choleskyByBlocks } from './blocked.ts';
 import type { Routines } from './code.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
 import { areSmall, choleskyOfSmall } from './small.ts';
@@ -103,7 +104,7 @@ export function cholesky(a: Strided, info: Strided): void {
     const place = infos.at(k);
     if (potrf === null) words[place >>> 2] = kernel(n, at, step);
     else {
-      potrf('L', n, { at }, n, { at: place });
+      if (!choleskyByBlocks(a.dtype, n, at, place)) potrf('L', n, { at }, n, { at: place });
       words[place >>> 2] = firstNotPositive(a.dtype, n, at, words[place >>> 2]);
     }
     clearBelow(n, at, step);

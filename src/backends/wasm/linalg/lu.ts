@@ -7,6 +7,7 @@ import type { Strided } from '../../../kernels/strided.ts';
 import { hasLapack, lapack } from '../blas/lapack.ts';
 import { beginLaunch, f32, f64, i32 } from '../heap.ts';
 import { BLOCK, compiled, Items, WORTH_A_CALL } from './batch.ts';
+import { luByBlocks } from './blocked.ts';
 import type { Routines } from './code.ts';
 import { defineRows, type RowRoutines } from './rows.ts';
 import { areSmall, luOfSmall, solveSmallFactored } from './small.ts';
@@ -113,8 +114,27 @@ function defineExchange(f: Routines, rows: RowRoutines): void {
   });
 }
 
+/** Exchanges elements of rows as the pivots from `from` up to `to` say: `(from, to, rows, pivots, A, row step)`. */
+function defineTurn(f: Routines): void {
+  f.define('turn', ['int', 'int', 'int', 'int', 'int', 'int'], (r, from, to, rows, pivots, a, step) => {
+    r.for(0, rows, (row) => {
+      const start = r.int(a.add(step.mul(row)));
+      r.for(from, to, (i) => {
+        const [x, y] = [
+          r.element(start, i),
+          r.at(r.int(r.element(start, r.intAt(pivots.add(i.mul(4))).sub(1)).address)),
+        ];
+        const held = r.float(x);
+        x.set(y);
+        y.set(held);
+      });
+    });
+  });
+}
+
 const kernelsFor = compiled((m) => {
   const rows = defineRows(m);
+  defineTurn(m);
   defineLu(m, rows);
   defineExchange(m, rows);
 });
@@ -128,7 +148,7 @@ export const factorsByColumns = ({ shape }: Strided): boolean => hasLapack(Math.
  * `pivots` [..., min(m, n)] and `info` int32. Where it is done `byColumns`, `a` [..., n, m] is the transpose.
  */
 export function lu(a: Strided, pivots: Strided, info: Strided, byColumns = false): void {
-  const { lu: kernel } = kernelsFor(a);
+  const { lu: kernel, turn } = kernelsFor(a);
   beginLaunch();
   const [m, n] = a.shape.slice(-2);
   const [matrices, exchanges, infos] = [new Items(a, 2), new Items(pivots, 1), new Items(info, 0)];
@@ -139,7 +159,8 @@ export function lu(a: Strided, pivots: Strided, info: Strided, byColumns = false
   const getrf = byColumns ? lapack(a.dtype, 'getrf', 6) : null;
   if (getrf !== null) {
     for (let k = 0; k < matrices.count; k++)
-      getrf(n, m, { at: matrices.at(k) }, n, { at: exchanges.at(k) }, { at: infos.at(k) });
+      if (!luByBlocks(a.dtype, [n, m], matrices.at(k), exchanges.at(k), infos.at(k), turn))
+        getrf(n, m, { at: matrices.at(k) }, n, { at: exchanges.at(k) }, { at: infos.at(k) });
     return;
   }
   const step = n * dtypeInfo(a.dtype).bytes;
