@@ -3,7 +3,8 @@
  * multiply and add, written for this page, so that the library's kernels have something to be measured
  * against.
  */
-import { encodeModule, FunctionBody, type Local } from '../../src/backends/wasm/encoder.ts';
+import { FunctionBody, type Local } from '../../src/backends/wasm/encoder.ts';
+import { encodeModule } from '../../src/backends/wasm/module-bytes.ts';
 import { hasRelaxedSimd } from '../../src/backends/wasm/relaxed.ts';
 
 const VECTORS = 4;

@@ -1,19 +1,22 @@
 /**
- * A small WebAssembly assembler: function bodies are appended instruction by instruction, modules
- * are a handful of functions over one imported memory. No text format, no toolchain.
+ * A small WebAssembly assembler: function bodies are appended instruction by instruction; `module-bytes.ts` makes
+ * modules of them. No text format, no toolchain.
  */
 import { LANE, LANE_MEMORY, MEMORY, PLAIN, SIMD } from './opcodes.ts';
+import { pairsVectors } from './pairs.ts';
 
 export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
-const VALTYPE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+/** How types are written. */
+export const VALTYPE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
 export type PlainOp = keyof typeof PLAIN;
 export type MemoryOp = keyof typeof MEMORY;
 export type LaneMemoryOp = keyof typeof LANE_MEMORY;
 export type LaneOp = keyof typeof LANE;
 
-function uleb(out: number[], value: number): void {
+/** Appends a number of as many bytes as it takes. */
+export function uleb(out: number[], value: number): void {
   let v = value >>> 0;
   do {
     const low = v & 0x7f;
@@ -48,6 +51,16 @@ export type Locals<N extends number, L extends Local[] = []> = L['length'] exten
 
 export type FuncType = { readonly params: readonly ValType[]; readonly results: readonly ValType[] };
 
+const BLOCK = 0x02;
+const LOOP = 0x03;
+const END: readonly number[] = [0x0b];
+
+/** What branches can lead to, and the vectors that were handed out within. */
+interface Label {
+  readonly loop: boolean;
+  readonly taken: Set<Local>;
+}
+
 /** The body of one function. Every method appends and returns the body, so that calls can be chained. */
 export class FunctionBody {
   readonly name: string;
@@ -61,6 +74,10 @@ export class FunctionBody {
   #used: Map<Local, readonly number[]> | null = null;
   /** Locals given back by `release`, to be handed out again. */
   readonly #free = new Map<ValType, Local[]>();
+  /** What is under construction, from the outermost label to the innermost. */
+  readonly #open: Label[] = [];
+  /** A vector of zeros, which is never set. */
+  #zero: Local | null = null;
 
   constructor(name: string, params: readonly ValType[], results: readonly ValType[]) {
     this.name = name;
@@ -70,7 +87,23 @@ export class FunctionBody {
 
   /** A fresh (or released) local variable; a fresh one starts at zero, a released one does not. */
   local(type: ValType): Local {
-    return this.#free.get(type)?.pop() ?? this.#fresh(type);
+    const local = this.#free.get(type)?.pop() ?? this.#fresh(type);
+    if (type === 'v128') for (const { taken } of this.#open) taken.add(local);
+    return local;
+  }
+
+  /**
+   * Sets vectors that nobody needs any more to zero where ways meet that they would be carried across. Compilers find
+   * out that they are not needed, but V8 makes one of two vectors before it does, and leaves alone what is used
+   * elsewhere.
+   */
+  #forget({ taken }: Label): void {
+    if (this.#used === null || !pairsVectors()) return;
+    for (const local of this.#free.get('v128') ?? []) {
+      if (!taken.has(local)) continue;
+      this.#zero ??= this.#fresh('v128');
+      this.get(this.#zero).set(local);
+    }
   }
 
   #fresh(type: ValType): Local {
@@ -201,16 +234,16 @@ export class FunctionBody {
   }
 
   block(body: () => void): this {
-    return this.#structured(0x02, body);
+    return this.#structured(BLOCK, body);
   }
 
   loop(body: () => void): this {
-    if (this.#used !== null) return this.#structured(0x03, body);
+    if (this.#used !== null) return this.#structured(LOOP, body);
     const before = this.#code;
     const used = new Map<Local, readonly number[]>();
     this.#code = [];
     this.#used = used;
-    this.#structured(0x03, body);
+    this.#structured(LOOP, body);
     this.#used = null;
     const loop = this.#code;
     this.#code = before;
@@ -222,21 +255,35 @@ export class FunctionBody {
   /** Takes an i32 condition from the stack. */
   if(then: () => void, otherwise?: () => void): this {
     this.#code.push(0x04, 0x40);
-    then();
+    this.#within(false, then);
     if (otherwise !== undefined) {
       this.#code.push(0x05);
-      otherwise();
+      this.#within(false, otherwise);
     }
     this.#code.push(0x0b);
     return this;
   }
 
   br(depth: number): this {
-    return this.#index(0x0c, depth);
+    return this.#branch(0x0c, depth);
   }
 
   brIf(depth: number): this {
-    return this.#index(0x0d, depth);
+    return this.#branch(0x0d, depth);
+  }
+
+  #branch(opcode: number, depth: number): this {
+    const to = this.#open.at(-1 - depth);
+    if (to?.loop) this.#forget(to);
+    return this.#index(opcode, depth);
+  }
+
+  #within(loop: boolean, body: () => void): void {
+    const label = { loop, taken: new Set<Local>() };
+    this.#open.push(label);
+    body();
+    if (!loop) this.#forget(label);
+    this.#open.pop();
   }
 
   /** Calls by index: imports come first, then the module's functions in order. */
@@ -254,7 +301,7 @@ export class FunctionBody {
 
   #structured(opcode: number, body: () => void): this {
     this.#code.push(opcode, 0x40);
-    body();
+    this.#within(opcode === LOOP, body);
     this.#code.push(0x0b);
     return this;
   }
@@ -284,91 +331,4 @@ export class FunctionBody {
     for (let i = 0; i < n; i++) this.#code.push(scratch.getUint8(i));
     return this;
   }
-}
-
-/** A function the module takes from JavaScript. */
-export interface Import {
-  readonly name: string;
-  readonly type: FuncType;
-}
-
-export interface MemoryImport {
-  readonly initialPages: number;
-  readonly maximumPages: number;
-  readonly shared: boolean;
-}
-
-const END: readonly number[] = [0x0b];
-
-/** Bytes as a list of pieces, which are joined once at the end. */
-type Pieces = (readonly number[])[];
-
-const length = (pieces: readonly (readonly number[])[]): number => pieces.reduce((n, p) => n + p.length, 0);
-
-function section(out: Pieces, id: number, count: number, content: Pieces): void {
-  if (count === 0) return;
-  const counted: number[] = [];
-  uleb(counted, count);
-  const head = [id];
-  uleb(head, counted.length + length(content));
-  out.push(head, counted, ...content);
-}
-
-function text(s: string): number[] {
-  const out: number[] = [];
-  uleb(out, s.length);
-  for (let i = 0; i < s.length; i++) out.push(s.charCodeAt(i));
-  return out;
-}
-
-/**
- * The bytes of a module that imports `env.memory` and the given functions (also from `env`), and
- * exports every function under its name.
- */
-export function encodeModule(
-  functions: readonly FunctionBody[],
-  memory: MemoryImport,
-  imports: readonly Import[] = [],
-): Uint8Array<ArrayBuffer> {
-  const types: number[][] = [];
-  const typeIndex = (t: FuncType): number => {
-    const entry = [0x60];
-    uleb(entry, t.params.length);
-    for (const p of t.params) entry.push(VALTYPE[p]);
-    uleb(entry, t.results.length);
-    for (const r of t.results) entry.push(VALTYPE[r]);
-    const key = entry.join();
-    const found = types.findIndex((e) => e.join() === key);
-    return found >= 0 ? found : types.push(entry) - 1;
-  };
-  const importEntries = imports.map((i) => [...text('env'), ...text(i.name), 0x00, typeIndex(i.type)]);
-  const limits: number[] = [memory.shared ? 0x03 : 0x01];
-  uleb(limits, memory.initialPages);
-  uleb(limits, memory.maximumPages);
-  importEntries.push([...text('env'), ...text('memory'), 0x02, ...limits]);
-  const declared = functions.map((f) => [typeIndex(f.type)]);
-  const exported = functions.map((f, i) => {
-    const entry = [...text(f.name), 0x00];
-    uleb(entry, imports.length + i);
-    return entry;
-  });
-  const bodies = functions.flatMap((f): Pieces => {
-    const body = f.encode();
-    const size: number[] = [];
-    uleb(size, length(body));
-    return [size, ...body];
-  });
-  const out: Pieces = [[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]];
-  section(out, 1, types.length, types);
-  section(out, 2, importEntries.length, importEntries);
-  section(out, 3, declared.length, declared);
-  section(out, 7, exported.length, exported);
-  section(out, 10, functions.length, bodies);
-  const bytes = new Uint8Array(length(out));
-  let at = 0;
-  for (const piece of out) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

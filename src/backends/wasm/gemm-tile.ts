@@ -10,6 +10,7 @@ import { type Compute, type DType, dtypeInfo } from '../../core/dtype.ts';
 import { advance } from './control.ts';
 import { FunctionBody, type Local, type Locals, type MemoryOp, type PlainOp } from './encoder.ts';
 import { storeFirst } from './lanes.ts';
+import { pairsVectors } from './pairs.ts';
 
 export type GemmDType = 'float32' | 'float64' | 'int32';
 
@@ -58,7 +59,7 @@ export function lanesFor(dtype: GemmDType, relaxed: boolean, wide = false): Lane
   const { bytes, compute } = dtypeInfo(dtype);
   const instructions = INSTRUCTIONS[dtype];
   const madd = relaxed ? instructions.madd : null;
-  const tileVectors = wide && madd !== null && !LOADS_ARE_CHECKED ? WIDE_VECTORS : instructions.tileVectors;
+  const tileVectors = wide && madd !== null && !LOADS_ARE_CHECKED ? wideVectors() : instructions.tileVectors;
   return { dtype, compute, bytes, count: 16 / bytes, ...instructions, madd, tileVectors };
 }
 
@@ -74,12 +75,17 @@ const WIDE_VECTORS = 5;
 /** Vectors of a wide tile before the way out behind which the others are loaded. */
 const FIRST_VECTORS = 2;
 
+/** Where two vectors become one there are as many of those. */
+const wideVectors = (): number => (pairsVectors() ? 2 * WIDE_VECTORS : WIDE_VECTORS);
+/** Whether tiles of so many vectors are wide ones. */
+const isWide = (vectors: number): boolean => vectors % WIDE_VECTORS === 0;
+
 /**
  * Rows of a tile of so many vectors of columns; of one vector they are those of two panels. In float64 full tiles
  * are 2 × 4 where loads are cheap: without fused multiply-adds that is a fifth faster than 4 × 2.
  */
 export function tileRows(vectors: number): number {
-  return vectors === WIDE_VECTORS ? 2 : Math.floor(ACCUMULATORS / vectors);
+  return isWide(vectors) ? 2 : Math.floor(ACCUMULATORS / vectors);
 }
 
 /** Columns in a tile, and in a packed panel of b. */
@@ -125,7 +131,7 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
   const [a, aRow, aK, b, bK, bPanel, c, cRow, k, lastLanes, accumulate] = body.params as Locals<11>;
   const acc = Array.from({ length: rows }, () => Array.from({ length: vectors }, () => body.local('v128')));
   const bs = Array.from({ length: vectors }, () => body.local('v128'));
-  const xs = Array.from({ length: vectors === WIDE_VECTORS ? rows : 1 }, () => body.local('v128'));
+  const xs = Array.from({ length: isWide(vectors) ? rows : 1 }, () => body.local('v128'));
   const column = body.local('v128');
   const packed = operands === 'packed';
   const panelRowBytes = TILE_ROWS * lanes.bytes;
@@ -182,10 +188,10 @@ export function emitTile(lanes: Lanes, operands: Operands, rows: number, vectors
   /** Never taken: it keeps V8 from loading what is behind it before it multiplies what is here, and is another one in every step. */
   const wayOut = (at: number): void => void body.get(k).i32(-at).op('i32.lt_s').brIf(1);
   const step = (at: number): void => {
-    if (vectors === WIDE_VECTORS) {
+    if (isWide(vectors)) {
       for (let r = 0; r < rows; r++) loadA(r, at, xs[r]!);
       for (let v = 0; v < vectors; v++) {
-        if (v === FIRST_VECTORS) wayOut(at);
+        if (v === (FIRST_VECTORS * vectors) / WIDE_VECTORS) wayOut(at);
         loadB(v, at);
         for (let r = 0; r < rows; r++) multiplyAdd(body, lanes, acc[r]![v]!, xs[r]!, bs[v]!);
       }

@@ -1,5 +1,6 @@
 import { blasLibrary, blasTrouble } from './blas/product.ts';
 import { memoryLimits } from './linear-memory.ts';
+import { pairsVectors } from './pairs.ts';
 import { hasRelaxedSimd, isDeterministic } from './relaxed.ts';
 import { getNumThreads, readyWorkers, threadTrouble } from './threads/pool.ts';
 
@@ -16,6 +17,8 @@ export interface BackendInfo {
   readonly threadTrouble: string | null;
   /** Whether the host has fused multiply-adds (relaxed SIMD). */
   readonly relaxedSimd: boolean;
+  /** Bits of the vectors that kernels compute with: 256 where V8 has been told to make one of two (`NABLA_VECTORS=256`). */
+  readonly vectorBits: 128 | 256;
   /** Whether results are the same bits on every host (`setDeterministic`). */
   readonly deterministic: boolean;
   /** The system's library that large products of float matrices go to, null if none. */
@@ -33,6 +36,7 @@ export function backendInfo(): BackendInfo {
     workers: readyWorkers(),
     threadTrouble: threadTrouble(),
     relaxedSimd: hasRelaxedSimd(),
+    vectorBits: pairsVectors() ? 256 : 128,
     deterministic: isDeterministic(),
     blas: isDeterministic() ? null : blasLibrary(),
     blasTrouble: isDeterministic() ? 'setDeterministic(true)' : blasTrouble(),

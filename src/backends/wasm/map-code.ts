@@ -22,6 +22,7 @@ import {
   storeVector,
 } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
+import { pairsVectors } from './pairs.ts';
 import { fusing } from './relaxed.ts';
 import { sideBySide } from './vector.ts';
 import { depth, weight } from './weight.ts';
@@ -209,31 +210,47 @@ const ABREAST: Readonly<Record<string, number | undefined>> = { sin: 2, cos: 2, 
 const leastAbreast = (outs: readonly Expr[]): number =>
   Math.min(4, ...topological(outs, exprOperands).map(({ op }) => ABREAST[op] ?? 4));
 
-/** Some whole vectors from the operands' places on, one after the other; bytes are stored four vectors at a time. */
+/** What an operand has in vector number `v` after its place: a local of its own, but for what is the same in all of them. */
+function loadWhole(body: FunctionBody, compute: Compute, o: Operand, v: number): Local {
+  if (o.splat !== null) return o.splat;
+  const value = body.local('v128');
+  loadVector(body, o.dtype, compute, o.place, v * lanesOf(compute) * o.bytes);
+  body.set(value);
+  return value;
+}
+
+/** Gives back the locals of what was loaded so. */
+function release(body: FunctionBody, inputs: readonly Operand[], args: readonly Local[]): void {
+  body.release(...args.filter((_, i) => inputs[i].splat === null));
+}
+
+/**
+ * Some whole vectors from the operands' places on, one after the other; bytes are stored four vectors at a time. Two that
+ * the compiler may make one of are both read before either is written.
+ */
 function emitVectors(body: FunctionBody, variant: MapVariant, operands: readonly Operand[], vectors: number): void {
   const { compute, fn } = variant;
-  const [out] = operands;
-  if (fn.outs.length > 1 || !fourFillOne(out.dtype, compute)) {
-    for (let v = 0; v < vectors; v++) emitVector(body, variant, operands, v, null);
-    return;
-  }
-  for (let v = 0; v < vectors; v += 4) {
-    const all = [0, 1, 2, 3].map((k) => {
-      const loaded: Local[] = [];
-      const args = operands.slice(1).map((o): Local => {
-        if (o.splat !== null) return o.splat;
-        const value = body.local('v128');
-        loadVector(body, o.dtype, compute, o.place, (v + k) * lanesOf(compute) * o.bytes);
-        body.set(value);
-        loaded.push(value);
-        return value;
-      });
-      const [result] = emitExprs(body, compute, fn.outs, args);
-      body.release(...loaded);
-      return result;
+  const [outs, inputs] = [operands.slice(0, fn.outs.length), operands.slice(fn.outs.length)];
+  const fours = outs.length === 1 && fourFillOne(outs[0].dtype, compute);
+  const group = fours ? 4 : pairsVectors() ? 2 : 1;
+  const load = (v: number): readonly Local[] => inputs.map((o) => loadWhole(body, compute, o, v));
+  for (let first = 0; first < vectors; first += group) {
+    const each = Array.from({ length: group }, (_, k) => first + k);
+    const loaded = fours ? [] : each.map(load);
+    const rows = each.map((v, k) => {
+      const args = loaded[k] ?? load(v);
+      const values = emitExprs(body, compute, fn.outs, args);
+      release(body, inputs, args);
+      return values;
     });
-    storeFour(body, out.dtype, compute, fn.outs[0].sort, all, out.place, v * lanesOf(compute));
-    body.release(...all);
+    outs.forEach((o, i) => {
+      const values = rows.map((row) => row[i]);
+      const { sort } = fn.outs[i];
+      const ahead = (v: number): number => v * lanesOf(compute) * o.bytes;
+      if (fours) storeFour(body, o.dtype, compute, sort, values, o.place, ahead(first));
+      else values.forEach((x, k) => void storeVector(body, o.dtype, compute, sort, x, o.place, ahead(first + k)));
+    });
+    body.release(...rows.flat());
   }
 }
 
@@ -246,18 +263,9 @@ function emitVectorsAbreast(
 ): void {
   const { compute, fn } = variant;
   const outs = fn.outs.length;
-  const loaded: Local[] = [];
+  const inputs = operands.slice(outs);
   const ahead = (o: Operand, vector: number): number => vector * lanesOf(compute) * o.bytes;
-  const args = Array.from({ length: vectors }, (_, v) =>
-    operands.slice(outs).map((o) => {
-      if (o.splat !== null) return o.splat;
-      const value = body.local('v128');
-      loadVector(body, o.dtype, compute, o.place, ahead(o, v));
-      body.set(value);
-      loaded.push(value);
-      return value;
-    }),
-  );
+  const args = Array.from({ length: vectors }, (_, v) => inputs.map((o) => loadWhole(body, compute, o, v)));
   const store = (rows: readonly (readonly Local[])[]): void => {
     if (outs === 1 && rows.length === 4 && fourFillOne(operands[0].dtype, compute)) {
       const values = rows.map(([value]) => value);
@@ -283,7 +291,7 @@ function emitVectorsAbreast(
     body.release(count);
   };
   emitAbreast(body, compute, fn.outs, args, store, oneByOne);
-  body.release(...loaded);
+  for (const row of args) release(body, inputs, row);
 }
 
 /** One vector, number `ahead` after the operands' places; with `left`, no more elements than that are read or written. */

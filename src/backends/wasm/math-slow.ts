@@ -3,8 +3,9 @@
  * functions, and the exact remainder. Only operations that every engine must round alike are used
  * (`Math.sin` is not one of them), so that results have the same bits everywhere.
  */
-import type { FuncType, Import } from './encoder.ts';
+import type { FuncType } from './encoder.ts';
 import type { Imports } from './module.ts';
+import type { Import } from './module-bytes.ts';
 
 /** 2/π and π/2 in fixed point, with this many bits after the point. */
 const INVERSE_BITS = 1280n;

@@ -1,5 +1,7 @@
-import { encodeModule, type FunctionBody, type Import } from './encoder.ts';
+import type { FunctionBody } from './encoder.ts';
 import { memory, memoryLimits } from './linear-memory.ts';
+import { encodeModule, type Import } from './module-bytes.ts';
+import { pairsVectors } from './pairs.ts';
 
 /** A compiled kernel: numbers in, nothing out but what it wrote to memory (or one number). */
 export type WasmFunction = (...args: number[]) => number;
@@ -37,6 +39,7 @@ export function instantiate(
   imports: readonly Import[] = [],
   provided: Imports = {},
 ): Readonly<Record<string, WasmFunction>> {
+  pairsVectors();
   const bytes = encodeModule(functions, memoryLimits, imports);
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...provided } });
   const exports = instance.exports as unknown as Readonly<Record<string, WasmFunction>>;

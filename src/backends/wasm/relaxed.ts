@@ -3,7 +3,8 @@
  * are the same on every host.
  */
 import { checkTypes } from '../../core/arguments.ts';
-import { encodeModule, FunctionBody, type Locals } from './encoder.ts';
+import { FunctionBody, type Locals } from './encoder.ts';
+import { encodeModule } from './module-bytes.ts';
 
 let available: boolean | null = null;
 

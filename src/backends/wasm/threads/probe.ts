@@ -1,5 +1,6 @@
 /** A function that shows where vectors in the stack lie badly (`depth.ts`). It is encoded here, so that workers need no encoder. */
-import { encodeModule, FunctionBody } from '../encoder.ts';
+import { FunctionBody } from '../encoder.ts';
+import { encodeModule } from '../module-bytes.ts';
 
 /** More vectors than a processor has registers, all of them changed in each turn of a loop. */
 const VECTORS = 24;
