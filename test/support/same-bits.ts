@@ -62,7 +62,7 @@ function factors(dtype: Float): Tensor[] {
 
 /** Factors of matrices of several blocks and pieces. */
 function largeFactors(dtype: Float): Tensor[] {
-  const n = 530;
+  const n = dtype === 'float64' ? 1010 : 530;
   const a = filled([n + 300, n], dtype);
   const lus = [a, a.t()].flatMap((x) => {
     const { LU, pivots } = linalg.luFactor(x as Tensor);

@@ -1,8 +1,7 @@
 /**
- * Large LU and Cholesky factorisations of float32, by blocks, where products go to wider vectors than a library's LAPACK
- * has. That factors one block after the other on the calling thread, and what they take off the rest of the matrix is
- * pieces of products for all threads. While others make them the calling thread brings the next block up to date and
- * factors it. Pieces depend on sizes alone: one thread makes the same.
+ * Large LU and Cholesky factorisations, by blocks. A library's LAPACK factors one after the other on the calling thread,
+ * and what they take off the rest of the matrix is pieces of products for all threads. While others make them the
+ * calling thread brings the next block up to date and factors it. Pieces depend on sizes alone: one thread makes the same.
  *
  * Matrices are the transposes of what LAPACK sees: a column of its A is a row here.
  */
@@ -16,9 +15,11 @@ import type { WasmFunction } from '../module.ts';
 import { joinWorkers } from '../threads/pending.ts';
 import type { Call, Task } from '../threads/queue.ts';
 
-/** Rows from which on blocks pay. */
-const WORTH_BLOCKS = 512;
-const BYTES = 4;
+/**
+ * Rows of numbers of so many bytes from which on blocks pay. Of float32 they do where products go to wider vectors than
+ * LAPACK has: one thread gains as well. Of float64 it loses a twentieth, and two gain a third.
+ */
+const WORTH_BLOCKS = { 4: 512, 8: 1000 } as const;
 /** Rows of a block. */
 const BLOCK = 64;
 /** Rows of a piece of LU, about, each of which packs the block for itself, and of Cholesky, whose pieces reach into the half that nobody reads. */
@@ -27,11 +28,12 @@ const TRIANGLE_PIECE = 96;
 
 /** What both do with the matrix at `at`, whose rows are `step` elements apart. Null if the library's own routine is to factor it. */
 function plan(dtype: DType, least: number, at: number, step: number, name: string, count: number) {
-  const blas = dtype === 'float32' && least >= WORTH_BLOCKS && isWide() ? currentBlas() : null;
+  const bytes = dtype === 'float64' ? 8 : 4;
+  const blas = least >= WORTH_BLOCKS[bytes] && (bytes === 8 || isWide()) ? currentBlas() : null;
   const factor = blas?.alone ? lapack(dtype, name, count) : null;
   if (!blas || factor === null) return null;
-  const { sgemm, strsm } = blas;
-  const place = (row: number, column: number): number => at + BYTES * (row * step + column);
+  const [gemm, trsm] = bytes === 8 ? [blas.dgemm, blas.dtrsm] : [blas.sgemm, blas.strsm];
+  const place = (row: number, column: number): number => at + bytes * (row * step + column);
   const origin = originOf(blas);
   const native = (row: number, column: number): number => origin + place(row, column);
   type At = readonly [row: number, column: number];
@@ -40,7 +42,7 @@ function plan(dtype: DType, least: number, at: number, step: number, name: strin
     place,
     /** C ← C − A B, or C − Aᵀ B, of m × n numbers and k terms. */
     subtract: (layout: number, [m, n, k]: readonly number[], a: At, b: At, c: At): Call => ({
-      kernel: callable(sgemm),
+      kernel: callable(gemm),
       args: [
         ROW_MAJOR,
         layout,
@@ -60,7 +62,7 @@ function plan(dtype: DType, least: number, at: number, step: number, name: strin
     }),
     /** B ← B U⁻¹ with ones on the diagonal of U, or U⁻ᵀ B, of m × n numbers. */
     divide: (kind: readonly number[], [m, n]: readonly number[], u: At, b: At): Call => ({
-      kernel: callable(strsm),
+      kernel: callable(trsm),
       args: [ROW_MAJOR, ...kind, m, n, 1, native(...u), step, native(...b), step],
     }),
     share: (tasks: readonly Task[], steps: number): void => shareTasks(blas, tasks, steps),
