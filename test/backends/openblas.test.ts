@@ -99,6 +99,16 @@ describe('loading', () => {
     expect(events).toEqual(['load Prescott']);
   });
 
+  test('so are they where the environment cannot be changed', () => {
+    const { koffi, host, events } = processWith('Prescott', NEW);
+    const load = (path: string) => {
+      if (path === 'libc.so.6') throw new Error(`no ${path}`);
+      return koffi.load(path);
+    };
+    loadKnowing({ ...koffi, load }, 'openblas', host);
+    expect(events).toEqual(['load Prescott']);
+  });
+
   test('an environment that was changed is put back if the library cannot be loaded again', () => {
     const { koffi, host, told } = processWith('Prescott', NEW);
     expect(() => loadKnowing(koffi, 'another', host)).toThrow('no another');

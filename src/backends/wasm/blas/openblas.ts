@@ -35,10 +35,9 @@ function hasWider(host: NativeHost): boolean {
 }
 
 /** The same library loaded anew, which asks the environment as it is loaded; that is as before thereafter. */
-function reload(koffi: Koffi, path: string, library: Library): Library {
+function reload(koffi: Koffi, path: string, library: Library, libc: Library): Library {
   const text = (characters: string): Uint8Array => Uint8Array.from(`${characters}\0`, (c) => c.charCodeAt(0));
   const [variable, kernels] = [text(VARIABLE), text(KERNELS)];
-  const libc = koffi.load(LIBC);
   const set = libc.func('setenv', 'int', [ADDRESS, ADDRESS, 'int']);
   const unset = libc.func('unsetenv', 'int', [ADDRESS]);
   set(Number(koffi.address(variable)), Number(koffi.address(kernels)), 1);
@@ -54,11 +53,13 @@ function reload(koffi: Koffi, path: string, library: Library): Library {
 export function loadKnowing(koffi: Koffi, path: string, host: NativeHost): Library {
   const library = koffi.load(path);
   if (!NARROW_KERNELS.test(kernelsOf(library) ?? '') || host.process?.env?.[VARIABLE] !== undefined) return library;
-  let wider = false;
+  let libc: Library;
   try {
-    wider = hasWider(host);
+    if (!hasWider(host)) return library;
+    libc = koffi.load(LIBC);
   } catch {
-    // No Linux, or a host that keeps it to itself.
+    // No Linux, one of another C, or a host that keeps to itself what it has.
+    return library;
   }
-  return wider ? reload(koffi, path, library) : library;
+  return reload(koffi, path, library, libc);
 }
