@@ -44,9 +44,9 @@ interface Modules {
 export const ADDRESS = 'uintptr_t';
 
 /** What Deno would stop to ask its user about, and nobody should be asked because an operation is large. */
-export function missingPermission(host: NativeHost, needed = ['env', 'read', 'ffi']): string | undefined {
+export function missingPermission(host: NativeHost): string | undefined {
   const permissions = host.Deno?.permissions;
-  return needed.find((name) => (permissions?.querySync?.({ name }).state ?? 'granted') !== 'granted');
+  return ['env', 'read', 'ffi'].find((name) => (permissions?.querySync?.({ name }).state ?? 'granted') !== 'granted');
 }
 
 /** Koffi, as seen from a module of the library; null if it is not installed. Throws if it is one that cannot be used. */

@@ -1,10 +1,11 @@
 /**
  * Vectors of WebAssembly have 128 bits, those of many processors more. From version 13 on, V8 can make one instruction
  * on 256 bits (AVX2) of two that do the same to vectors side by side, with the same result to the bit, but it
- * calls that an experiment, so that nobody has it unasked: a program is started with V8's flag, or with
- * `NABLA_VECTORS=256` in its environment, for which the flag is raised here.
+ * calls that an experiment, so that nobody has it unasked: a program on Node is started with V8's flag, or with
+ * `NABLA_VECTORS=256` in its environment, for which the flag is raised here. Deno's flags are settled when it has begun,
+ * and between loads whose bounds are checked, as there, V8 finds no pairs.
  */
-import { missingPermission, type NativeHost } from './native.ts';
+import type { NativeHost } from './native.ts';
 
 const FLAG = '--experimental-wasm-revectorize';
 const SINCE = 13;
@@ -33,10 +34,11 @@ export function pairsVectors(): boolean {
 export function isTold(host: Host): boolean {
   const { process } = host;
   const { v8: version = '', bun } = process?.versions ?? {};
-  if (process?.arch !== 'x64' || bun !== undefined || !(Number.parseInt(version, 10) >= SINCE)) return false;
+  if (host.Deno !== undefined || bun !== undefined) return false;
+  if (process?.arch !== 'x64' || !(Number.parseInt(version, 10) >= SINCE)) return false;
   if (process.execArgv?.some((flag) => flag.replaceAll('_', '-') === FLAG)) return true;
   try {
-    if (missingPermission(host, ['env']) !== undefined || process.env?.NABLA_VECTORS !== '256') return false;
+    if (process.env?.NABLA_VECTORS !== '256') return false;
     const v8 = process.getBuiltinModule?.('node:v8') as V8 | undefined;
     v8?.setFlagsFromString(FLAG);
     return v8 !== undefined;
