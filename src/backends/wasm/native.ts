@@ -1,5 +1,5 @@
 /**
- * Functions of native libraries, called through koffi, which a program may install beside this library. Hosts
+ * What hosts let do beyond JavaScript: flags of V8, and functions of native libraries, called through koffi, which a program may install beside this library. Hosts
  * that cannot or must not load native code are no trouble: there simply is none.
  */
 
@@ -28,6 +28,9 @@ const STACK_BYTES = 16 * 2 ** 20;
 export interface NativeHost {
   readonly process?: {
     readonly platform?: string;
+    readonly arch?: string;
+    readonly versions?: { readonly v8?: string; readonly node?: string; readonly bun?: string };
+    readonly execArgv?: readonly string[];
     readonly env?: Readonly<Record<string, string | undefined>>;
     readonly getBuiltinModule?: (name: string) => unknown;
   };
@@ -42,6 +45,21 @@ interface Modules {
 
 /** The type of an address in the process. */
 export const ADDRESS = 'uintptr_t';
+
+interface V8 {
+  setFlagsFromString(flags: string): void;
+}
+
+/** Raises a flag of V8's; false where that cannot be done: permission models may forbid it, which is no error. */
+export function raiseFlag(host: NativeHost, flag: string): boolean {
+  try {
+    const v8 = host.process?.getBuiltinModule?.('node:v8') as V8 | undefined;
+    v8?.setFlagsFromString(flag);
+    return v8 !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** What Deno would stop to ask its user about, and nobody should be asked because an operation is large. */
 export function missingPermission(host: NativeHost): string | undefined {

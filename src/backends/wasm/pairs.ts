@@ -5,45 +5,30 @@
  * `NABLA_VECTORS=256` in its environment, for which the flag is raised here. Deno's flags are settled when it has begun,
  * and between loads whose bounds are checked, as there, V8 finds no pairs.
  */
-import type { NativeHost } from './native.ts';
+import { type NativeHost, raiseFlag } from './native.ts';
 
 const FLAG = '--experimental-wasm-revectorize';
 const SINCE = 13;
-
-interface Host extends NativeHost {
-  readonly process?: NativeHost['process'] & {
-    readonly arch?: string;
-    readonly versions?: { readonly v8?: string; readonly bun?: string };
-    readonly execArgv?: readonly string[];
-  };
-}
-
-interface V8 {
-  setFlagsFromString(flags: string): void;
-}
 
 let pairing: boolean | null = null;
 
 /** Whether the compiler has been told to make one of two vectors, which it is before it compiles anything. */
 export function pairsVectors(): boolean {
-  pairing ??= isTold(globalThis as Host);
+  pairing ??= isTold(globalThis as NativeHost);
   return pairing;
 }
 
 /** Asks a host, and tells it if it should be told. */
-export function isTold(host: Host): boolean {
+export function isTold(host: NativeHost): boolean {
   const { process } = host;
   const { v8: version = '', bun } = process?.versions ?? {};
   if (host.Deno !== undefined || bun !== undefined) return false;
   if (process?.arch !== 'x64' || !(Number.parseInt(version, 10) >= SINCE)) return false;
   if (process.execArgv?.some((flag) => flag.replaceAll('_', '-') === FLAG)) return true;
   try {
-    if (process.env?.NABLA_VECTORS !== '256') return false;
-    const v8 = process.getBuiltinModule?.('node:v8') as V8 | undefined;
-    v8?.setFlagsFromString(FLAG);
-    return v8 !== undefined;
+    return process.env?.NABLA_VECTORS === '256' && raiseFlag(host, FLAG);
   } catch {
-    // A host that keeps its environment or its flags to itself.
+    // A host that keeps its environment to itself.
     return false;
   }
 }

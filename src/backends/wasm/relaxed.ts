@@ -5,6 +5,7 @@
 import { checkTypes } from '../../core/arguments.ts';
 import { FunctionBody, type Locals } from './encoder.ts';
 import { encodeModule } from './module-bytes.ts';
+import { type NativeHost, raiseFlag } from './native.ts';
 
 let available: boolean | null = null;
 
@@ -40,7 +41,7 @@ export function fusing(): boolean {
 export function hasRelaxedSimd(): boolean {
   if (available === null) {
     const probe = probeBytes();
-    if (!WebAssembly.validate(probe)) raiseFlag();
+    if (!WebAssembly.validate(probe)) raise();
     available = WebAssembly.validate(probe) && fuses(probe);
   }
   return available;
@@ -65,18 +66,9 @@ function fuses(bytes: Uint8Array<ArrayBuffer>): boolean {
   return probe(1 + 2 ** -12, -1 - 2 ** -11) === 2 ** -24;
 }
 
-interface NodeProcess {
-  readonly versions?: { readonly node?: string; readonly bun?: string };
-  getBuiltinModule?(name: string): { setFlagsFromString?(flags: string): void } | undefined;
-}
-
-function raiseFlag(): void {
-  const { process } = globalThis as { readonly process?: NodeProcess };
-  if (process?.versions?.node?.startsWith('20.') !== true || process.versions.bun !== undefined) return;
-  try {
-    process.getBuiltinModule?.('node:v8')?.setFlagsFromString?.('--experimental-wasm-relaxed-simd');
-  } catch {
-    // Permission models may forbid it: then there is no relaxed SIMD, which is no error.
-    return;
-  }
+/** On Node 20. */
+function raise(): void {
+  const host = globalThis as NativeHost;
+  const { node, bun } = host.process?.versions ?? {};
+  if (node?.startsWith('20.') && bun === undefined) raiseFlag(host, '--experimental-wasm-relaxed-simd');
 }
