@@ -25,6 +25,13 @@ describe('masked', () => {
     expect(valuesOf(masked.median(x, 1, { mask }))).toEqual([1, 0.5]);
     expect(masked.norm(x, 2, undefined, { mask }).item()).toBeCloseTo(Math.sqrt(10.25), 12);
     expect(valuesOf(masked.cumsum(x, 1, { mask }))).toEqual([1, 1, 4, 0, 0.5, 0.5]);
+    const bytes = tensor([200, 3, 100], { dtype: 'uint8' });
+    const some = { mask: tensor([true, false, true]) };
+    expect([masked.cumsum(bytes, 0, some), masked.cumprod(bytes, 0, some)].map((t) => [t.dtype, valuesOf(t)])).toEqual([
+      ['uint8', [200, 200, 44]],
+      ['uint8', [200, 200, 32]],
+    ]);
+    expect(masked.cumsum(tensor([true, true]), 0).toArray()).toEqual([1, 2]);
   });
 
   it('says of nothing what its operation does', () => {

@@ -262,10 +262,10 @@ export function marginRankingLoss(x1: Tensor, x2: Tensor, target: Tensor, option
       `marginRankingLoss: margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: ${shapeText(x1.shape)}, input2: ${shapeText(x2.shape)}, target: ${shapeText(target.shape)} `,
     );
   }
-  const wrong = e.add(e.mul(e.neg(target), e.sub(x1, x2)), options?.margin ?? 0);
+  const wrong = e.mul(e.neg(target), e.sub(x1, x2));
   // A margin is a floating point number, also when it is 0.
-  const losses = e.clamp(isFloat(wrong.dtype) ? wrong : toDType(wrong, 'float32'), 0, null);
-  return reduced(losses, reduction);
+  const late = e.add(isFloat(wrong.dtype) ? wrong : toDType(wrong, 'float32'), options?.margin ?? 0);
+  return reduced(e.clamp(late, 0, null), reduction);
 }
 
 /** 1 − cos(x₁, x₂) where the target is 1, max(0, cos − margin) where it is −1; rows are vectors. */

@@ -1,3 +1,4 @@
+import type { DType } from '../core/dtype.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
 import { div, maximum, neg, ops } from '../ops/elementwise.ts';
@@ -9,6 +10,9 @@ import type { AllOf, Fit, FitDim, ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { fill, limitOf, type Masking, maskFor, maskOver } from './fill.ts';
 
+/** Running totals of integers stay in their dtype, unlike those without a mask. */
+const dtypeOf = ({ dtype }: TensorBase): DType | undefined => (dtype === 'bool' ? undefined : dtype);
+
 /** Running sums of what takes part along `dim`. */
 export function cumsum<T extends Tensor, D extends number>(
   x: T,
@@ -16,7 +20,7 @@ export function cumsum<T extends Tensor, D extends number>(
   options?: Masking,
 ): Tensor<ShapeOf<T>> {
   const mask = maskFor('cumsum', x, options);
-  return scans.cumsum(fill(x, mask, 0), dim as number, options?.dtype) as Tensor;
+  return scans.cumsum(fill(x, mask, 0), dim as number, options?.dtype ?? dtypeOf(x)) as Tensor;
 }
 
 /** Running products of what takes part along `dim`. */
@@ -26,7 +30,7 @@ export function cumprod<T extends Tensor, D extends number>(
   options?: Masking,
 ): Tensor<ShapeOf<T>> {
   const mask = maskFor('cumprod', x, options);
-  return scans.cumprod(fill(x, mask, 1), dim as number, options?.dtype) as Tensor;
+  return scans.cumprod(fill(x, mask, 1), dim as number, options?.dtype ?? dtypeOf(x)) as Tensor;
 }
 
 /** eˣ / Σ eˣ of what takes part along `dim`; the rest gets nothing. */

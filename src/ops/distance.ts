@@ -61,7 +61,9 @@ const shifted = fused('shifted', (x, y, eps) => x.sub(y).add(eps), 3);
 
 /** ‖x − y + ε‖_p over the last dimension. */
 export function pairwiseDistance(x: TensorBase, y: TensorBase, p: number, eps: number, keepdim: boolean): TensorBase {
-  return norm(shifted(x, y, eps), p, -1, keepdim);
+  // Integers are subtracted as such, and may wrap around.
+  const between = isFloat(promote(x.dtype, y.dtype)) ? shifted(x, y, eps) : shifted(sub(x, y), 0, eps);
+  return norm(between, p, -1, keepdim);
 }
 
 /** x·y / (‖x‖ ‖y‖) along `dim`. Norms are ε at least, but their gradients are those of norms. */

@@ -78,7 +78,11 @@ export const ops = {
   log1p: op(f.log1p, 'float'),
   sqrt: op(f.sqrt, 'float'),
   rsqrt: op(f.rsqrt, 'float'),
-  square: op(f.square, 'same', { node: 'PowBackward0' }),
+  square: op(f.square, 'same', {
+    node: 'PowBackward0',
+    // Elsewhere truth values are made integers first.
+    ...noBool("result type int32 can't be cast to the desired output type bool"),
+  }),
   reciprocal: op(f.reciprocal, 'float'),
   sin: op(f.sin, 'float'),
   cos: op(f.cos, 'float'),

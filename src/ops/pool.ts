@@ -90,6 +90,8 @@ export function maxUnpoolNd(
     throw new ShapeError(
       `${op}: Expected shape of indices to be same as that of the input tensor (${shapeText(x.shape)}) but got indices tensor with shape: ${shapeText(indices.shape)}. Shape of indices should match shape of input`,
     );
+  if (dims === 3 && !stride.every((s) => s > 0))
+    throw new ArgumentError(`${op}: strides should be greater than zero, but got stride: ${shapeText(stride)}`);
   const usual = x.shape.slice(-dims).map((n, d) => (n - 1) * stride[d] + kernel[d] - 2 * padding[d]);
   const size = options.outputSize === undefined ? usual : unpooledSize(op, options.outputSize, usual, stride);
   try {

@@ -1,7 +1,7 @@
 import { flip as flipKernel, tril as trilKernel, triu as triuKernel } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { checkTypes } from '../core/arguments.ts';
-import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { checkList, checkShape, type Shape, shapeText, wrapDim, wrapDims } from '../core/shape.ts';
@@ -127,6 +127,8 @@ export function roll(
   if (!whole && by.length !== along.length)
     throw new ArgumentError(`roll: shifts and dimensions must align. shifts: ${by.length}, dims:${along.length}`);
   if (!by.every(Number.isInteger)) throw new ArgumentError(`roll: shifts must be whole numbers, got ${shapeText(by)}`);
+  if (!whole && x.shape.length === 0)
+    throw new IndexError(`roll: Dimension specified as ${along[0]} but tensor has no dimensions`);
   const start = whole ? flatten(x) : x;
   const y = whole
     ? rolled(start, by[0], 0)

@@ -153,6 +153,11 @@ describe('mistakes', () => {
       ArgumentError,
       'invalid output_size "[4, 20]" (dim 0 must be between 6 and 10)',
     ],
+    [
+      () => F.maxUnpool3d(x.unsqueeze(1), x.unsqueeze(1).to('int32'), 2, { stride: 0 }),
+      ArgumentError,
+      'strides should be greater than zero, but got stride: [0, 0, 0]',
+    ],
     [() => F.maxUnpool1d(some([1, 1]), tensor([[7]], { dtype: 'int32' }), 2), IndexError, 'Found an invalid max index'],
   ];
   it.each(cases)('%s', (mistake, type, message) => expectError(mistake, type, message));

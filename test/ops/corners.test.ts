@@ -58,6 +58,37 @@ describe('dtypes', () => {
     expect(() => x.addcmul(x, undefined as unknown as Tensor)).toThrow(/addcmul/);
   });
 
+  it('what has no fractions is finite', () => {
+    for (const dtype of ['uint8', 'bool', 'int32'] as const) {
+      const x = tensor(
+        Array.from({ length: 19 }, (_, i) => i % 2),
+        { dtype },
+      );
+      expect(x.isfinite().all().item(), dtype).toBe(1);
+      expect([x.isinf(), x.isnan(), x.isposinf(), x.isneginf()].map((t) => t.any().item())).toEqual([0, 0, 0, 0]);
+    }
+  });
+
+  it('squares of truth values are integers, which do not fit in their place', () => {
+    expect(seen(tensor([true, false]).square())).toEqual(['int32', [1, 0]]);
+    expect(() => tensor([true, false]).square_()).toThrow(/result type \w+ can't be cast to the desired output type/);
+  });
+
+  it('distances of bytes are those of differences that wrap around', () => {
+    const [x, y] = [bytes([4, 9, 3]), bytes([0, 3, 9])];
+    expect(functional.pairwiseDistance(x, y).item()).toBeCloseTo(Math.sqrt(16 + 36 + 250 ** 2), 3);
+    const away = functional.tripletMarginLoss(x, y, x);
+    expect(away.item()).toBeCloseTo(Math.sqrt(16 + 36 + 250 ** 2) + 1, 3);
+  });
+
+  it('the margin of a ranking is added to a number that is no byte any more', () => {
+    const losses = functional.marginRankingLoss(bytes([3, 7]), bytes([2, 2]), bytes([1, 1]), {
+      margin: 1,
+      reduction: 'none',
+    });
+    expect(seen(losses)).toEqual(['float32', [256, 252]]);
+  });
+
   it('arange of integers cuts the fractions of its limits and step', () => {
     expect(seen(arange(2.1, -2.9, -1, { dtype: 'int32' }))).toEqual(['int32', [2, 1, 0, -1]]);
     expect(seen(arange(0.1, -7.9, -4, { dtype: 'int32' }))).toEqual(['int32', [0, -4]]);

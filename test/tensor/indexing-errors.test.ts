@@ -225,6 +225,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
     ['a triangle of a vector', () => z([3]).tril(), ShapeError, 'must have at least 2 dimensions'],
     ['no shifts', () => z([3]).roll([]), ArgumentError, '`shifts` required'],
     ['shifts without dims', () => z([3]).roll([1, 2]), ArgumentError, 'shifts and dimensions must align'],
+    ['roll along nothing', () => z([]).roll(0, 0 as never), IndexError, 'Dimension specified as 0 but tensor has no'],
     ['a turn in one dim', () => z([2, 2]).rot90(1, [0, 0]), ArgumentError, 'expected rotation dims to be different'],
     [
       'too few repeats',

@@ -108,7 +108,7 @@ export function joinedBytes(e: Expr, ins: readonly unknown[]): Parameters<typeof
     case 'le':
     case 'gt':
     case 'ge':
-      if (ins.length === 1) return e.op === 'eq' && isZero(e.b) ? [undefined, true] : null;
+      if (ins.length === 1) return e.op === 'eq' && isZero(e.b) && argument(e.a) === 0 ? [undefined, true] : null;
       return argument(e.a) === 0 && argument(e.b) === 1 ? [e.op] : null;
     default:
       return null;
