@@ -194,7 +194,7 @@ export function isLeaf(t: TensorBase): boolean {
   return isLost(t) ? t.node === null : sync(t).node === null;
 }
 
-export function setRequiresGrad(t: TensorBase, value: boolean): void {
+export function setRequiresGrad(t: TensorBase, value: boolean, strict = false): void {
   if (typeof value !== 'boolean') throw new ArgumentError(`requiresGrad must be true or false, got ${String(value)}`);
   if (value && !isFloat(t.dtype)) {
     throw new DTypeError(
@@ -202,7 +202,7 @@ export function setRequiresGrad(t: TensorBase, value: boolean): void {
     );
   }
   if (!isLeaf(t)) {
-    if (value) return;
+    if (value && !strict) return;
     throw new AutogradError(
       "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that doesn't require differentiation use x.detach().",
     );

@@ -218,7 +218,8 @@ class BackwardPass extends Ownership implements Pass {
   /** The end of a path: accumulates into the leaf. */
   private end(leaf: TensorBase, attached: Attached | null, g: Gradients): void {
     if (attached !== null) callPrehooks(attached, g, this);
-    if (g[0] !== null) {
+    // Not if it was told since that it needs none.
+    if (g[0] !== null && leaf.tracked) {
       this.accumulate(metaOf(leaf), leaf, leaf.wrapped !== null, g[0], attached === null || attached.post.length === 0);
       if (attached !== null) callAccumulateHooks(attached, leaf);
     }

@@ -1,3 +1,4 @@
+import { kindOf } from './arguments.ts';
 import { ArgumentError, IndexError, ShapeError } from './errors.ts';
 
 export type Shape = readonly number[];
@@ -118,6 +119,6 @@ export function checkShape(op: string, shape: Shape): Shape {
 /** Refuses what is no array, whatever the compiler was told. */
 export function checkList(op: string, what: string, list: unknown): void {
   if (Array.isArray(list)) return;
-  const given = typeof list === 'number' ? `the number ${list}; write [${list}]` : typeof list;
+  const given = typeof list === 'number' ? `the number ${list}; write [${list}]` : kindOf(list);
   throw new ArgumentError(`${op}: expected ${what} as an array of numbers such as [2, 3], got ${given}`);
 }

@@ -121,7 +121,7 @@ export class FunctionRules implements Rules {
     const list: readonly unknown[] = Array.isArray(output) ? output : [output];
     if (list.length !== this.#positions.length) {
       throw new AutogradError(
-        `${this.#name}: jvp returned an incorrect number of forward gradients (expected ${this.#positions.length} but got ${list.length}): one for every result of forward`,
+        `${this.#name}: jvp returned an invalid number of forward gradients (expected ${this.#positions.length} but got ${list.length}): one for every result of forward`,
       );
     }
     const results: Maybe[] = [];

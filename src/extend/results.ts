@@ -56,7 +56,7 @@ export function resultsOf(
       values[position] = constant;
       return { kind: 'constant', shape, dtype };
     }
-    let k = tensors.findIndex((r) => r.given === value);
+    let k = tensors.findIndex((r) => r.savedAs === value);
     if (k < 0) k = tensors.push(result(value, inputs, dirty, natural)) - 1;
     return { kind: 'result', k, shape, dtype };
   });

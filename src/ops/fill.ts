@@ -1,3 +1,4 @@
+import { ShapeError } from '../core/errors.ts';
 import type { Operand, TensorBase } from '../core/tensor.ts';
 import { ops } from './elementwise.ts';
 import { inPlace } from './inplace.ts';
@@ -9,5 +10,9 @@ export function copy_(target: TensorBase, source: Operand): TensorBase {
 
 /** Every element becomes `value`. */
 export function fill_(target: TensorBase, value: Operand): TensorBase {
+  if (typeof value === 'object' && value.shape?.length > 0)
+    throw new ShapeError(
+      `fill_ only supports 0-dimension value tensor but got tensor with ${value.shape.length} dimensions. Use copy_`,
+    );
   return inPlace(ops.fill, [target, value]);
 }

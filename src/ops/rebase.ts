@@ -75,7 +75,10 @@ export function applyToView(op: ElementwiseOp, inputs: readonly [TensorBase, ...
 export function rebase(view: TensorBase, changed: TensorBase, region?: Region): void {
   const base = baseOf(view) as TensorBase;
   recordReplaced(base, changed, region ?? regionOf(view, base));
-  metaOf(view).baseVersion = -1;
+  const meta = metaOf(view);
+  meta.baseVersion = -1;
+  // The node of the view as it was is on the way to its base, and has nothing to keep for the view as it is.
+  meta.retained = null;
 }
 
 /** In a transform: the view takes over what its base holds in its place now. */

@@ -110,7 +110,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
   }
 
   set requiresGrad(value: boolean) {
-    setRequiresGrad(this, value);
+    setRequiresGrad(this, value, true);
   }
 
   /** Says whether gradients flow to this leaf, and returns it.

@@ -195,6 +195,17 @@ describe('in-place operations', () => {
     expectError(() => z([]).mul_(z([1])), ShapeError, "doesn't match the broadcast shape [1]");
   });
 
+  it('fill with one value, which may be differentiated by', () => {
+    expectError(
+      () => z([2]).fill_(tensor([1, 2])),
+      ShapeError,
+      'fill_ only supports 0-dimension value tensor but got tensor with 1 dimensions',
+    );
+    const w = tensor(3, { requiresGrad: true });
+    z([2]).fill_(w).sum().backward();
+    expectValues(w.grad, [], [2]);
+  });
+
   it('keep their dtype, where the result can be stored in it', () => {
     const i = zeros([2], { dtype: 'int32' });
     expectError(() => i.add_(0.5), DTypeError, "result type float32 can't be cast to the desired output type int32");

@@ -430,6 +430,22 @@ describe('results', () => {
     expectValues(x.grad, [2], [1, 1]);
   });
 
+  it('AG207 an argument returned twice as it came is two results', () => {
+    class Twice extends autograd.Function {
+      static forward(_ctx: Ctx, x: Tensor): [Tensor, Tensor] {
+        return [x, x];
+      }
+      static backward(_ctx: Ctx, a: Tensor, b: Tensor): Tensor {
+        return a.add(b.mul(3));
+      }
+    }
+    const x = leaf(1, 2);
+    const [a, b] = Twice.apply(x);
+    expect(a).not.toBe(b);
+    a.add(b.mul(10)).sum().backward();
+    expectValues(x.grad, [2], [31, 31]);
+  });
+
   it('AG207 a tensor returned twice is one object, and both gradients arrive', () => {
     class Twice extends autograd.Function {
       static forward(_ctx: Ctx, x: Tensor): [Tensor, Tensor] {

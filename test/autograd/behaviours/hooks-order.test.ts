@@ -74,6 +74,19 @@ describe('retainGrad', () => {
     expectValues(b.grad, [1], [1]);
   });
 
+  it('AG100 of a view that was changed in place, where only its base is used after that', () => {
+    const x = leaf(1, 2);
+    const y = x.mul(2);
+    const view = y.view([2, 1]);
+    view.retainGrad();
+    view.mul_(3);
+    y.sum().backward({ retainGraph: true });
+    expect(view.grad).toBeNull();
+    expectValues(x.grad, [2], [6, 6]);
+    view.sum().backward();
+    expectValues(view.grad, [2, 1], [1, 1]);
+  });
+
   it('AG100 of one of several results changed in place', () => {
     const [a, b] = doubleAndTriple(leaf(1));
     a.retainGrad();

@@ -52,6 +52,31 @@ describe('requiresGrad', () => {
     );
   });
 
+  it('AG004 nor by assignment set on one', () => {
+    const y = leaf(1).mul(2);
+    expectError(
+      () => {
+        y.requiresGrad = true;
+      },
+      AutogradError,
+      'you can only change requires_grad flags of leaf variables',
+    );
+    expect(y.requiresGrad_()).toBe(y);
+  });
+
+  it('a leaf that was told that it needs no gradient gets none of what was computed before', () => {
+    const [x, w] = [leaf(1, 2), leaf(3, 4)];
+    const y = x.mul(w).sum();
+    const seen: string[] = [];
+    x.registerHook(() => void seen.push('hook'));
+    x.registerPostAccumulateGradHook(() => void seen.push('accumulated'));
+    x.requiresGrad_(false);
+    y.backward();
+    expect(x.grad).toBeNull();
+    expect(seen).toEqual(['hook']);
+    expectValues(w.grad, [2], [1, 2]);
+  });
+
   it('AG005 AG006 AG007 integers and truth values cannot require grad, and need not', () => {
     for (const dtype of ['int32', 'uint8', 'bool'] as const) {
       const x = zeros([2], { dtype });
