@@ -1,6 +1,7 @@
 /**
  * A sparse matrix by rows: row o takes input `index[t]` with weight `weight[t]`, for `start[o]` ≤ t <
- * `start[o + 1]`. What poolings and interpolations do along one dimension.
+ * `start[o + 1]`; the sum of floats is divided by `divisor`, or by the o-th of them. What poolings and
+ * interpolations do along one dimension.
  */
 export class Taps {
   /** How many inputs there are. */
@@ -8,10 +9,18 @@ export class Taps {
   readonly start: Int32Array;
   readonly index: Int32Array;
   readonly weight: Float64Array;
+  readonly divisor: number | readonly number[];
   #transposed: Taps | null = null;
 
-  constructor(inputs: number, start: Int32Array, index: Int32Array, weight: Float64Array) {
+  constructor(
+    inputs: number,
+    start: Int32Array,
+    index: Int32Array,
+    weight: Float64Array,
+    divisor: number | readonly number[] = 1,
+  ) {
     this.inputs = inputs;
+    this.divisor = divisor;
     this.start = start;
     this.index = index;
     this.weight = weight;
@@ -33,13 +42,18 @@ export class Taps {
   }
 
   /** The sums of windows: of `count` inputs side by side from `first` on, for each output. */
-  static ofWindows(inputs: number, first: readonly number[], count: readonly number[]): Taps {
+  static ofWindows(
+    inputs: number,
+    first: readonly number[],
+    count: readonly number[],
+    divisor: number | readonly number[] = 1,
+  ): Taps {
     const start = new Int32Array(first.length + 1);
     for (let o = 0; o < first.length; o++) start[o + 1] = start[o] + count[o];
     const taps = start[first.length];
     const index = new Int32Array(taps);
     for (let o = 0, t = 0; o < first.length; o++) for (let i = 0; i < count[o]; i++) index[t++] = first[o] + i;
-    return new Taps(inputs, start, index, new Float64Array(taps).fill(1));
+    return new Taps(inputs, start, index, new Float64Array(taps).fill(1), divisor);
   }
 
   get outputs(): number {
@@ -56,6 +70,8 @@ export class Taps {
   }
 
   #transpose(): Taps {
+    const { divisor } = this;
+    const alike = typeof divisor === 'number';
     const start = new Int32Array(this.inputs + 1);
     for (const i of this.index) start[i + 1]++;
     for (let i = 0; i < this.inputs; i++) start[i + 1] += start[i];
@@ -66,9 +82,9 @@ export class Taps {
       for (let t = this.start[o]; t < this.start[o + 1]; t++) {
         const at = next[this.index[t]]++;
         index[at] = o;
-        weight[at] = this.weight[t];
+        weight[at] = this.weight[t] / (alike ? 1 : divisor[o]);
       }
     }
-    return new Taps(this.outputs, start, index, weight);
+    return new Taps(this.outputs, start, index, weight, alike ? divisor : 1);
   }
 }

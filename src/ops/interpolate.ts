@@ -5,7 +5,6 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import type { Taps } from '../kernels/taps.ts';
 import { vectorOf } from './create.ts';
 import { indexSelect } from './index-slices.ts';
-import { named } from './named.ts';
 import { adaptiveAvgPoolNd } from './pool.ts';
 import { resample } from './resample.ts';
 import { cubicTaps, linearTaps, nearestTaps, type Resize, smoothTaps } from './resize-taps.ts';
@@ -148,7 +147,7 @@ export function interpolate(op: string, x: TensorBase, options: InterpolateOptio
   // Whole numbers have no weights, and need none.
   if (!isFloat(x.dtype)) return taps.reduce((y, t, d) => indexSelect(y, d + 2, picked(t)), x);
   const node = `Upsample${MODES[mode][1]}${dims}D${antialias ? 'Aa' : ''}Backward1`;
-  return named(resample(op, x, taps), node);
+  return resample(op, x, taps, node);
 }
 
 /** The only input of each output. */

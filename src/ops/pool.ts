@@ -7,19 +7,16 @@ import { Taps } from '../kernels/taps.ts';
 import { vectorOf } from './create.ts';
 import { add, div, mul, pow } from './elementwise.ts';
 import { maxPool, unpool } from './max-pool.ts';
-import { named } from './named.ts';
-import { adaptiveSizes, adaptiveWindows, type PoolOptions, poolWindows } from './pool-sizes.ts';
+import { adaptiveSizes, adaptiveWindows, type PoolOptions, poolWindows, type Windows } from './pool-sizes.ts';
 import { mean } from './reduce.ts';
 import { resample } from './resample.ts';
 import { reshape, squeeze, unsqueeze } from './view.ts';
 import { type PerDim, perDim } from './windows.ts';
 
 /*
- * Poolings over the last one, two or three dimensions. Those over one dimension are, as in PyTorch,
- * those over two of which the first has size 1.
+ * Poolings over the last one, two or three dimensions. Those over one dimension are in PyTorch those over two of which the
+ * first has size 1, and their nodes have the name of what takes it away.
  */
-
-const ALONE: Reach = { size: 1, start: [0], count: [1], step: 1 };
 
 // ---- maxima --------------------------------------------------------------------------------------------------------
 
@@ -30,9 +27,7 @@ function maxima(
   x: TensorBase,
   reach: readonly Reach[],
 ): readonly [TensorBase, TensorBase] {
-  if (reach.length > 1) return maxPool(op, node(reach.length), x, reach);
-  const [values, indices] = maxPool(op, node(2), unsqueeze(x, -2), [ALONE, ...reach]);
-  return [squeeze(values, -2), squeeze(indices, -2)];
+  return maxPool(op, reach.length === 1 ? 'SqueezeBackward1' : node(reach.length), x, reach);
 }
 
 /** The maxima of windows and where they are in the plane of each channel. */
@@ -125,36 +120,42 @@ function unpooledSize(op: string, given: Shape, usual: Shape, stride: Shape): Sh
 
 // ---- means ---------------------------------------------------------------------------------------------------------
 
+/** By what the sums of windows are divided: how many elements they have, with or without zeros at the sides, or a number. */
+type Divisor = 'withZeros' | 'count' | number;
+
+interface Weights {
+  readonly by: Divisor;
+  readonly taps: readonly Taps[];
+}
+
 /** The weights of windows, which are listed once for poolings that are often the same. */
-const weights = new WeakMap<Reach, Taps>();
+const weights = new WeakMap<readonly Windows[], Weights>();
 
-function tapsOf(reach: Reach): Taps {
-  let taps = weights.get(reach);
-  if (taps === undefined) {
-    taps = Taps.ofWindows(reach.size, reach.start, reach.count);
-    weights.set(reach, taps);
+function tapsOf(windows: readonly Windows[], by: Divisor): readonly Taps[] {
+  let known = weights.get(windows);
+  if (known?.by !== by) {
+    const divisors = windows.map((w) => (typeof by === 'number' ? [by] : w[by]));
+    const alike = typeof by === 'number' || divisors.every((list) => list.every((n) => n === list[0]));
+    // Sums over all dimensions are divided once, where all are alike.
+    const all = typeof by === 'number' ? by : divisors.reduce((p, list) => p * (list[0] ?? 1), 1);
+    const last = windows.length - 1;
+    const taps = windows.map(({ size, start, count }, d) =>
+      Taps.ofWindows(size, start, count, !alike ? divisors[d] : d === last ? all : 1),
+    );
+    known = { by, taps };
+    weights.set(windows, known);
   }
-  return taps;
+  return known.taps;
 }
 
-/** Sums of windows over the last dimensions; null leaves one as it is. */
-function sums(op: string, x: TensorBase, reach: readonly (Reach | null)[]): TensorBase {
-  return resample(
-    op,
-    x,
-    reach.map((r) => (r === null ? null : tapsOf(r))),
-  );
-}
-
-/** The quotient of sums and the numbers that they are of, which are products over dimensions. */
-function overCounts(x: TensorBase, counts: readonly (readonly number[])[]): TensorBase {
-  const same = counts.every((list) => list.every((n) => n === list[0]));
-  const by = same
-    ? counts.reduce((p, list) => p * (list[0] ?? 1), 1)
-    : counts
-        .map((list, d) => reshape(vectorOf(list, x.dtype), [list.length, ...counts.slice(d + 1).map(() => 1)]))
-        .reduce((a, b) => mul(a, b));
-  return div(x, by, isFloat(x.dtype) ? null : 'trunc');
+/** The means of windows over the last dimensions. Those of whole numbers are rounded towards zero. */
+function means(op: string, node: string, x: TensorBase, windows: readonly Windows[], by: Divisor): TensorBase {
+  if (isFloat(x.dtype)) return resample(op, x, tapsOf(windows, by), node);
+  const counts = windows.map((w) => (typeof by === 'number' ? [1] : w[by]));
+  const numbers = counts
+    .map((list, d) => reshape(vectorOf(list, x.dtype), [list.length, ...counts.slice(d + 1).map(() => 1)]))
+    .reduce((a, b) => mul(a, b));
+  return div(resample(op, x, tapsOf(windows, 1)), typeof by === 'number' ? by : numbers, 'trunc');
 }
 
 export interface AvgPoolOptions extends Omit<PoolOptions, 'dilation'> {
@@ -176,9 +177,8 @@ export function avgPoolNd(
   const { countIncludePad = true, divisorOverride = null } = options;
   const windows = poolWindows(op, dims, x.shape, kernelSize, options);
   if (divisorOverride === 0) throw new ArgumentError(`${op}: divisor must be not zero`);
-  const counts = windows.map(({ withZeros, count }) => (countIncludePad ? withZeros : count));
-  const y = overCounts(sums(op, x, windows), divisorOverride === null ? counts : [[divisorOverride]]);
-  return named(y, dims === 1 ? 'SqueezeBackward1' : `AvgPool${dims}DBackward0`);
+  const by = divisorOverride ?? (countIncludePad ? 'withZeros' : 'count');
+  return means(op, dims === 1 ? 'SqueezeBackward1' : `AvgPool${dims}DBackward0`, x, windows, by);
 }
 
 /** The means of as many windows as the result shall have places. */
@@ -194,12 +194,8 @@ export function adaptiveAvgPoolNd(
     throw new DTypeError(`${op}: "${op}" not implemented for '${x.dtype}'; convert with .to('float32')`);
   const spatial = Array.from({ length: dims }, (_, d) => d - dims);
   if (dims > 1 && sizes.every((n) => n === 1)) return mean(x, spatial, true);
-  const reach = adaptiveWindows(x.shape.slice(-dims), sizes);
-  const y = overCounts(
-    sums(op, x, reach),
-    reach.map(({ count }) => count),
-  );
-  return named(y, dims === 1 ? 'SqueezeBackward1' : `AdaptiveAvgPool${dims}DBackward0`);
+  const node = dims === 1 ? 'SqueezeBackward1' : `AdaptiveAvgPool${dims}DBackward0`;
+  return means(op, node, x, adaptiveWindows(x.shape.slice(-dims), sizes), 'count');
 }
 
 /** x / (k + α · mean of x² over `size` neighbouring channels)^β; the mean counts zeros beside the channels. */
@@ -216,9 +212,9 @@ export function localResponseNorm(x: TensorBase, size: number, alpha: number, be
   const places = Array.from({ length: channels }, (_, c) => c - Math.floor(size / 2));
   const start = places.map((p) => Math.max(0, p));
   const count = places.map((p, c) => Math.min(p + size, channels) - start[c]);
-  const squares = sums('localResponseNorm', mul(x, x), [
-    { size: channels, start, count, step: 1 },
+  const squares = resample('localResponseNorm', mul(x, x), [
+    Taps.ofWindows(channels, start, count, size),
     ...x.shape.slice(2).map(() => null),
   ]);
-  return div(x, pow(add(mul(overCounts(squares, [[size]]), alpha), k), beta));
+  return div(x, pow(add(mul(squares, alpha), k), beta));
 }

@@ -11,6 +11,7 @@ export type PerDim = number | readonly number[];
  * number (or a list of one) stands for all.
  */
 export function perDim(op: string, name: string, value: PerDim, dims: number): readonly number[] {
+  if (Number.isInteger(value)) return new Array<number>(dims).fill(value as number);
   const list = typeof value === 'number' ? [value] : value;
   if (!Array.isArray(list) || (list.length !== 1 && list.length !== dims)) {
     const given = Array.isArray(list) ? shapeText(list) : String(list);

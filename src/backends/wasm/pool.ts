@@ -4,8 +4,9 @@
  */
 import { type DType, dtypeInfo } from '../../core/dtype.ts';
 import { DTypeError } from '../../core/errors.ts';
+import { numel } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
-import { advance, copyOf, times, timesOrNever } from './control.ts';
+import { advance, copyOf, loadWord, times, timesOrNever } from './control.ts';
 import { FunctionBody, type Local, type Locals, type MemoryOp, type PlainOp } from './encoder.ts';
 import { beginLaunchBeside, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
@@ -97,11 +98,14 @@ function kernelFor(op: string, dtype: DType, walk: Walk, usual: Usual | null): W
 /** Parameters of a dimension: its table of windows, how many there are, bytes between a window's elements. */
 type Dim = readonly [table: Local, outputs: Local, step: Local];
 
+/** Words in front of the tables. */
+const HEAD = 3 * RANK + 4;
+
 /**
- * `(values, indices, x, planes, planeBytes, (table, outputs, step) for each dimension, before, groups, rest, apart)`:
- * tables hold the byte offset of a window's first element and the number of its elements, steps are in
- * bytes. Of the windows along the last dimension `before` go alone, then `groups` times four and `rest`
- * together that begin `apart` bytes apart, then all others alone.
+ * `(record, values, indices, x, planes, planeBytes)`: the record has (table, outputs, step) for each dimension, `before`,
+ * `groups`, `rest`, `apart`, and the tables. These lie so many bytes behind its beginning and hold the byte offset of a
+ * window's first element and the number of its elements; steps are in bytes. Of the windows along the last dimension
+ * `before` go alone, then `groups` times four and `rest` together that begin `apart` bytes apart, then all others alone.
  */
 class Maxima {
   readonly body: FunctionBody;
@@ -124,19 +128,14 @@ class Maxima {
     this.#element = element;
     this.#walk = walk;
     this.#usual = usual;
-    const b = new FunctionBody('max', new Array(9 + 3 * RANK).fill('i32'), []);
+    const b = new FunctionBody('max', new Array(6).fill('i32'), []);
     this.body = b;
-    const [values, indices, x, planes, planeBytes, ...more] = b.params as [
-      Local,
-      Local,
-      Local,
-      Local,
-      Local,
-      ...Local[],
-    ];
+    const [record, values, indices, x, planes, planeBytes] = b.params as Locals<6>;
     [this.#values, this.#indices, this.#x] = [values, indices, x];
-    this.#dims = Array.from({ length: RANK }, (_, d) => more.slice(3 * d, 3 * d + 3) as unknown as Dim);
-    [this.#before, this.#groups, this.#rest, this.#apart] = more.slice(3 * RANK) as Locals<4>;
+    const words = Array.from({ length: HEAD }, (_, k) => loadWord(b, k));
+    this.#dims = Array.from({ length: RANK }, (_, d) => words.slice(3 * d, 3 * d + 3) as unknown as Dim);
+    for (const [table] of this.#dims) advance(b, table, record);
+    [this.#before, this.#groups, this.#rest, this.#apart] = words.slice(3 * RANK) as Locals<4>;
     [this.#forward, this.#between] = [b.local('v128'), b.local('v128')];
     if (walk !== 'single') {
       const indices = (bytes: Local): void => void b.get(bytes).i32(2).op('i32.shr_u', 'i32x4.splat');
@@ -373,42 +372,65 @@ function alike({ start, count }: Reach): Alike {
   return { before, groups: Math.floor((end - before) / LANES), rest: (end - before) % LANES, apart };
 }
 
+const SINGLE: Reach = { size: 1, start: [0], count: [1], step: 1 };
+
+/** A pooling of planes of one dtype: its kernel, the record that reads, and how many elements go in and come out. */
+interface Plan {
+  readonly dtype: DType;
+  readonly kernel: WasmFunction;
+  readonly record: Int32Array;
+  readonly plane: number;
+  readonly outputs: number;
+  /** Elements of the largest window. */
+  readonly window: number;
+}
+
+/** By the windows, which are listed once for poolings that are often the same. */
+const plans = new WeakMap<readonly Reach[], Plan>();
+
+function planOf(op: string, dtype: DType, reach: readonly Reach[]): Plan {
+  const known = plans.get(reach);
+  if (known?.dtype === dtype) return known;
+  const { bytes } = dtypeInfo(dtype);
+  const { before, groups, rest, apart } = alike(reach.at(-1) ?? SINGLE);
+  const together = dtype === 'float32' && groups > 0;
+  const walk = !together ? 'single' : apart === 1 ? 'adjacent' : apart === 2 ? 'alternate' : 'apart';
+  const all = [...new Array<Reach>(RANK - reach.length).fill(SINGLE), ...reach];
+  const head: number[] = [];
+  const tables: number[] = [];
+  for (const [d, { start, count, step }] of all.entries()) {
+    const elementBytes = all.slice(d + 1).reduce((p, { size }) => p * size, bytes);
+    head.push(4 * (HEAD + tables.length), start.length, step * elementBytes);
+    start.forEach((s, o) => void tables.push(s * elementBytes, count[o]!));
+  }
+  const plan: Plan = {
+    dtype,
+    kernel: kernelFor(op, dtype, walk, together ? usualOf(all) : null),
+    record: Int32Array.of(...head, before, groups, rest, apart * bytes, ...tables),
+    plane: reach.reduce((p, { size }) => p * size, 1),
+    outputs: reach.reduce((p, { start }) => p * start.length, 1),
+    window: reach.reduce((p, { count }) => p * Math.max(...count), 1),
+  };
+  plans.set(reach, plan);
+  return plan;
+}
+
 /**
  * The maxima of windows over the last dimensions of `x`, which is contiguous like the results:
  * `indices` (int32) are places in the plane of these dimensions. No window is empty.
  */
 export function maxPool(op: string, values: Strided, indices: Strided, x: Strided, reach: readonly Reach[]): void {
-  const { bytes } = dtypeInfo(x.dtype);
-  const { before, groups, rest, apart } = alike(reach.at(-1) ?? SINGLE);
-  const together = x.dtype === 'float32' && groups > 0;
-  const walk = !together ? 'single' : apart === 1 ? 'adjacent' : apart === 2 ? 'alternate' : 'apart';
-  const all = [...new Array<Reach>(RANK - reach.length).fill(SINGLE), ...reach];
-  const kernel = kernelFor(op, x.dtype, walk, together ? usualOf(all) : null);
+  const { kernel, record, plane, outputs, window } = planOf(op, x.dtype, reach);
   beginLaunchBeside();
-  const plane = reach.reduce((p, { size }) => p * size, 1);
-  const planes = x.shape.slice(0, x.shape.length - reach.length).reduce((p, n) => p * n, 1);
-  const [to, at, from] = [startOf(values), startOf(indices), startOf(x)];
-  if (planes === 0 || reach.some(({ start }) => start.length === 0)) return;
-  const words = all.map((dim, d) => {
-    const step = all.slice(d + 1).reduce((p, { size }) => p * size, bytes);
-    return [tableOf(dim, step), dim.start.length, dim.step * step];
-  });
-  const outputs = reach.reduce((p, { start }) => p * start.length, 1);
-  const window = reach.reduce((p, { count }) => p * Math.max(...count), 1);
+  const { bytes } = dtypeInfo(x.dtype);
+  const [to, places, from] = [startOf(values), startOf(indices), startOf(x)];
+  if (outputs === 0) return;
+  const planes = numel(indices.shape) / outputs;
+  if (planes === 0) return;
+  const at = scratch(record.byteLength);
+  parameterWords().set(record, at >>> 2);
   deal(4 * planes * outputs * window, planes, (run, p, end) => {
-    const places = [to + p * outputs * bytes, at + p * outputs * 4, from + p * plane * bytes];
-    run(kernel, ...places, end - p, plane * bytes, ...words.flat(), before, groups, rest, apart * bytes);
+    const [v, i, f] = [to + p * outputs * bytes, places + p * outputs * 4, from + p * plane * bytes];
+    run(kernel, at, v, i, f, end - p, plane * bytes);
   });
-}
-
-const SINGLE: Reach = { size: 1, start: [0], count: [1], step: 1 };
-
-function tableOf({ start, count }: Reach, step: number): number {
-  const at = scratch(8 * start.length);
-  const words = parameterWords();
-  start.forEach((s, o) => {
-    words[(at >>> 2) + 2 * o] = s * step;
-    words[(at >>> 2) + 2 * o + 1] = count[o]!;
-  });
-  return at;
 }

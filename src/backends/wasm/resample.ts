@@ -11,7 +11,7 @@ import { clear } from './clear.ts';
 import { advance, copyOf, times, timesOrNever, whilst } from './control.ts';
 import { FunctionBody, type Local, type Locals } from './encoder.ts';
 import { type GemmDType, type Lanes, lanesFor } from './gemm-tile.ts';
-import { beginLaunch, f32, f64, i32, scratch } from './heap.ts';
+import { beginLaunch, i32, scratch } from './heap.ts';
 import { startOf } from './indexing/nest.ts';
 import { loadStrided, storeFirst, storeStrided } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
@@ -38,18 +38,39 @@ function kernelsFor(op: string, dtype: DType): Kernels {
   return kernels;
 }
 
-/** Taps of each output in a table: how many, then for each the byte offset of its input and the weight. */
-function emitTaps(b: FunctionBody, lanes: Lanes, table: Local, tap: (offset: Local) => void): void {
+/**
+ * Entries of a table for each output: by what the sum of its taps is divided and how many these are, then the weight of
+ * each and the byte offset of its input.
+ */
+function emitTaps(
+  b: FunctionBody,
+  { compute, bytes, splat }: Lanes,
+  table: Local,
+  sums: readonly Local[],
+  tap: (offset: Local) => void,
+): void {
+  const head = copyOf(b, table);
   const count = b.local('i32');
   const offset = b.local('i32');
-  b.get(table).mem('i32.load').set(count);
-  advance(b, table, 8);
+  b.get(table).mem('i32.load', bytes).set(count);
+  advance(b, table, 2 * bytes);
   timesOrNever(b, count, () => {
-    b.get(table).mem('i32.load', lanes.bytes).set(offset);
+    b.get(table).mem('i32.load', bytes).set(offset);
     tap(offset);
-    advance(b, table, 2 * lanes.bytes);
+    advance(b, table, 2 * bytes);
   });
-  b.release(count, offset);
+  if (compute !== 'i32') {
+    b.get(head).mem(`${compute}.load`)[compute](1).op(`${compute}.ne`);
+    b.if(() => {
+      for (const sum of sums) {
+        b.get(sum).get(head);
+        if (sum.type === 'v128') b.mem(splat).op(compute === 'f32' ? 'f32x4.div' : 'f64x2.div');
+        else b.mem(`${compute}.load`).op(`${compute}.div`);
+        b.set(sum);
+      }
+    });
+  }
+  b.release(head, count, offset);
 }
 
 /** `(y, x, rows, rowBytes, table, outputs)`, along the last dimension. */
@@ -68,7 +89,7 @@ function emitAlone(lanes: Lanes, dtype: GemmDType): FunctionBody {
       else if (type === 'f32') b.f32(0);
       else b.f64(0);
       b.set(sum);
-      emitTaps(b, lanes, at, (offset) => {
+      emitTaps(b, lanes, at, [sum], (offset) => {
         b.get(sum).get(at).mem(load);
         b.get(x).get(offset).op('i32.add').mem(load);
         b.op(`${type}.mul`, `${type}.add`).set(sum);
@@ -93,7 +114,7 @@ function emitAbreast(lanes: Lanes): FunctionBody {
     const left = copyOf(b, outputs);
     times(b, left, () => {
       b.v128([]).set(sum);
-      emitTaps(b, lanes, at, (offset) => {
+      emitTaps(b, lanes, at, [sum], (offset) => {
         b.get(x).get(offset).op('i32.add').set(from);
         b.get(sum).get(at).mem(lanes.splat);
         loadStrided(b, dtype, compute, from, rowBytes);
@@ -126,10 +147,11 @@ function emitAcross(lanes: Lanes): FunctionBody {
       const taps = copyOf(b, at);
       const add = (vectors: number): void => {
         b.get(taps).set(at);
-        for (const sum of sums.slice(0, vectors)) b.v128([]).set(sum);
-        emitTaps(b, lanes, at, (offset) => {
+        const some = sums.slice(0, vectors);
+        for (const sum of some) b.v128([]).set(sum);
+        emitTaps(b, lanes, at, some, (offset) => {
           advance(b, offset, from);
-          for (const [k, sum] of sums.slice(0, vectors).entries()) {
+          for (const [k, sum] of some.entries()) {
             b.get(sum).get(at).mem(lanes.splat);
             b.get(offset).mem('v128.load', 16 * k);
             b.op(lanes.mul, lanes.add).set(sum);
@@ -179,23 +201,36 @@ function emitAcross(lanes: Lanes): FunctionBody {
   return b;
 }
 
+interface Table {
+  readonly dtype: DType;
+  readonly stepBytes: number;
+  readonly words: Int32Array;
+}
+
+/** The last table of taps that are used again. */
+const tables = new WeakMap<Taps, Table>();
+/** Larger ones would only fill memory. */
+const KEPT_WORDS = 4096;
+
 /** The table of taps that kernels read: see `emitTaps`. Entries are as wide as elements. */
-function writeTable(dtype: DType, taps: Taps, stepBytes: number): number {
+function tableOf(dtype: DType, taps: Taps, stepBytes: number): Int32Array {
+  const known = tables.get(taps);
+  if (known !== undefined && known.dtype === dtype && known.stepBytes === stepBytes) return known.words;
   const { bytes } = dtypeInfo(dtype);
-  const at = scratch(8 * taps.outputs + 2 * bytes * taps.index.length);
-  const ints = i32();
-  const weights = dtype === 'float64' ? f64() : dtype === 'float32' ? f32() : ints;
-  let place = at;
-  for (let o = 0; o < taps.outputs; o++) {
-    ints[place >>> 2] = taps.start[o + 1] - taps.start[o];
-    place += 8;
-    for (let t = taps.start[o]; t < taps.start[o + 1]; t++) {
-      weights[place / bytes] = taps.weight[t];
-      ints[(place + bytes) >>> 2] = taps.index[t] * stepBytes;
-      place += 2 * bytes;
-    }
+  const { start, index, weight, outputs, divisor } = taps;
+  const words = new Int32Array((bytes / 2) * (outputs + index.length));
+  const weights = dtype === 'int32' ? words : new (dtype === 'float64' ? Float64Array : Float32Array)(words.buffer);
+  let place = 0;
+  const put = (value: number, word: number): void => {
+    weights[2 * place] = value;
+    words[(bytes / 4) * (2 * place++ + 1)] = word;
+  };
+  for (let o = 0; o < outputs; o++) {
+    put(typeof divisor === 'number' ? divisor : divisor[o], start[o + 1] - start[o]);
+    for (let t = start[o]; t < start[o + 1]; t++) put(weight[t], index[t] * stepBytes);
   }
-  return at;
+  if (words.length <= KEPT_WORDS) tables.set(taps, { dtype, stepBytes, words });
+  return words;
 }
 
 /** `y[…, o, …] = Σ weight x[…, index, …]` along `dim`. Both are contiguous, of one float dtype or int32. */
@@ -203,15 +238,20 @@ export function resample(op: string, y: Strided, x: Strided, dim: number, taps: 
   const { alone, abreast, across } = kernelsFor(op, x.dtype);
   const { bytes } = dtypeInfo(x.dtype);
   beginLaunch();
-  const size = (shape: readonly number[]): number => shape.reduce((p, n) => p * n, 1);
-  const [rows, inner] = [size(x.shape.slice(0, dim)), size(x.shape.slice(dim + 1))];
+  let [rows, inner] = [1, 1];
+  for (let d = 0; d < x.shape.length; d++) {
+    if (d < dim) rows *= x.shape[d];
+    else if (d > dim) inner *= x.shape[d];
+  }
   const [to, from] = [startOf(y), startOf(x)];
   if (rows * inner * taps.outputs === 0) return;
   if (taps.inputs === 0) {
     clear(to, rows * inner * taps.outputs * bytes);
     return;
   }
-  const table = writeTable(x.dtype, taps, inner * bytes);
+  const words = tableOf(x.dtype, taps, inner * bytes);
+  const table = scratch(words.byteLength);
+  i32().set(words, table >>> 2);
   const rowBytes = taps.inputs * inner * bytes;
   const yBytes = taps.outputs * inner * bytes;
   const lanes = 16 / bytes;

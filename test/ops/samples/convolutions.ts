@@ -138,10 +138,21 @@ const taps = Taps.of(3, [
 ]);
 
 const weighted: readonly Sample[] = [
-  sample('the last dimension', [x([2, 3])], inner('resample', { op: 'resample', dim: 1, taps })),
-  sample('the first dimension', [x([3, 2])], inner('resample', { op: 'resample', dim: 0, taps })),
-  sample('in the middle', [x([2, 3, 5])], inner('resample', { op: 'resample', dim: 1, taps })),
-  sample('of nothing', [x([0, 3])], inner('resample', { op: 'resample', dim: 1, taps })),
+  sample('the last dimension', [x([2, 3])], inner('resample', { op: 'resample', steps: [{ dim: 1, taps }] })),
+  sample('the first dimension', [x([3, 2])], inner('resample', { op: 'resample', steps: [{ dim: 0, taps }] })),
+  sample('in the middle', [x([2, 3, 5])], inner('resample', { op: 'resample', steps: [{ dim: 1, taps }] })),
+  sample(
+    'two dimensions, divided',
+    [x([3, 2, 3])],
+    inner('resample', {
+      op: 'resample',
+      steps: [
+        { dim: 2, taps: Taps.ofWindows(3, [0, 1], [2, 2], [2, 3]) },
+        { dim: 0, taps: Taps.ofWindows(3, [0, 2], [1, 1], 7) },
+      ],
+    }),
+  ),
+  sample('of nothing', [x([0, 3])], inner('resample', { op: 'resample', steps: [{ dim: 1, taps }] })),
   sample('means', [x([1, 2, 4, 5])], (t) => F.avgPool2d(t, [2, 3], { stride: [1, 2], padding: 1 })),
   sample('means without zeros', [x([2, 7])], (t) => F.avgPool1d(t, 3, { padding: 1, countIncludePad: false })),
   sample('means of as many windows', [x([1, 3, 5])], (t) => F.adaptiveAvgPool2d(t, [2, 3])),
