@@ -2,14 +2,16 @@ import { setRequiresGrad } from '../autograd/api.ts';
 import { checkTypes } from '../core/arguments.ts';
 import { type DType, dtypeInfo, isFloat, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import type { Wrapped } from '../core/levels.ts';
 import { makeFromNothing, ZEROS } from '../core/recipes.ts';
 import { checkShape, numel, shapeText } from '../core/shape.ts';
-import { checkTensors, fresh, TensorBase } from '../core/tensor.ts';
+import { checkTensors, fresh, TensorBase, wrap } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { clone, toDType } from '../ops/copy.ts';
 import { evenly, eyeMatrix, full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
 import { storable } from '../ops/storable.ts';
+import { expand } from '../ops/view.ts';
 import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
 import { checkOptions, type TensorOptions } from './options.ts';
 import { defaultGenerator, drawn, type RandomOptions } from './random.ts';
@@ -161,25 +163,37 @@ function like<S extends Shape, O extends TensorOptions>(
   return [t.shape as Shape, { ...(options as O), dtype: options?.dtype ?? t.dtype }];
 }
 
+/**
+ * What was made after the model of `t`: if that is inside a transform it is inside as well, so that what else is
+ * there can be written to it.
+ */
+export function beside<T>({ wrapped }: TensorBase, made: T): T {
+  const plain = made as TensorBase;
+  if (wrapped === null || !wrapped.level.alive || plain.tracked) return made;
+  const { kind, value } = wrapped;
+  const inside = kind === 'batch' ? expand(plain, [value.shape[0], ...plain.shape]) : plain;
+  return wrap({ ...wrapped, value: beside(value, inside), tangent: null } as Wrapped, plain.shape) as T;
+}
+
 /** Zeros in the shape and dtype of `t`. */
 export function zerosLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
-  return zeros(...like('zerosLike', t, options));
+  return beside(t, zeros(...like('zerosLike', t, options)));
 }
 
 /** Ones in the shape and dtype of `t`. */
 export function onesLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
-  return ones(...like('onesLike', t, options));
+  return beside(t, ones(...like('onesLike', t, options)));
 }
 
 /** One number in the shape and dtype of `t`. */
 export function fullLike<S extends Shape>(t: Tensor<S>, value: number | boolean, options?: TensorOptions): Tensor<S> {
   const [shape, settings] = like('fullLike', t, options);
-  return full(shape, value, settings);
+  return beside(t, full(shape, value, settings));
 }
 
 /** Undefined values in the shape and dtype of `t`. */
 export function emptyLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions): Tensor<S> {
-  return empty(...like('emptyLike', t, options));
+  return beside(t, empty(...like('emptyLike', t, options)));
 }
 
 /**

@@ -125,22 +125,22 @@ export abstract class TensorRearranging<S extends Shape = Untyped> extends Tenso
 
   /** Zeros of the given shape, of this tensor's dtype unless another is given. */
   newZeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
-    return creation.zeros(shape, likewise('newZeros', this.dtype, options));
+    return creation.beside(this, creation.zeros(shape, likewise('newZeros', this.dtype, options)));
   }
 
   /** Ones in a shape, of this dtype unless told otherwise. */
   newOnes<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
-    return creation.ones(shape, likewise('newOnes', this.dtype, options));
+    return creation.beside(this, creation.ones(shape, likewise('newOnes', this.dtype, options)));
   }
 
   /** One number in a shape, of this dtype unless told otherwise. */
   newFull<const N extends Shape>(shape: N, value: number | boolean, options?: TensorOptions): Tensor<CreatedOf<N>> {
-    return creation.full(shape, value, likewise('newFull', this.dtype, options));
+    return creation.beside(this, creation.full(shape, value, likewise('newFull', this.dtype, options)));
   }
 
   /** A tensor of a shape with undefined values, of this dtype unless told otherwise. */
   newEmpty<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
-    return creation.empty(shape, likewise('newEmpty', this.dtype, options));
+    return creation.beside(this, creation.empty(shape, likewise('newEmpty', this.dtype, options)));
   }
 }
 

@@ -1,18 +1,24 @@
 import {
   AutogradError,
   autograd,
+  cat,
+  emptyLike,
+  fullLike,
   grad,
   hessian,
   jacrev,
   jvp,
   NotImplementedError,
   noGrad,
+  onesLike,
   ShapeError,
+  slice,
   type Tensor,
   tensor,
   valueAndGrad,
   vjp,
   vmap,
+  zerosLike,
 } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectError, expectValues } from '../support/close.ts';
@@ -222,6 +228,37 @@ describe('in place inside a transform', () => {
       return t.sum();
     })(x);
     expect(count.toArray()).toEqual([1]);
+  });
+
+  it('writes what is inside into what was made inside like it', () => {
+    const filled = (out: Tensor, t: Tensor): Tensor => {
+      out.setAt_([slice(1)], t.square());
+      out.at(0).add_(t.sum());
+      return out.mul_(t.at(0));
+    };
+    const whole = (t: Tensor): Tensor => cat([t.sum().reshape([1]), t.square()]).mul(t.at(0));
+    const makers: ((t: Tensor) => Tensor)[] = [
+      (t) => t.newZeros([4]),
+      (t) => t.newOnes([4]).mul(0),
+      (t) => t.newFull([4], 0),
+      (t) => zerosLike(cat([t, t.narrow(0, 0, 1)])),
+      (t) => fullLike(t, 0).repeat([2]).narrow(0, 0, 4),
+      (t) => onesLike(t).newEmpty([4]).fill_(0),
+      (t) => emptyLike(whole(t)).zero_(),
+    ];
+    const batch = spreadTensor([2, 3], -1, 1, 1);
+    const total = (f: (t: Tensor) => Tensor) => (t: Tensor) => f(t).sin().sum();
+    for (const make of makers) {
+      const f = (t: Tensor): Tensor => filled(make(t), t);
+      expectClose(grad(total(f))(x), grad(total(whole))(x));
+      expectClose(hessian(total(f))(x), hessian(total(whole))(x));
+      expectClose(jacrev(f)(x), jacrev(whole)(x));
+      expectClose(jvp(f, [x], [x])[1], jvp(whole, [x], [x])[1]);
+      expectClose(vmap(f)(batch), vmap(whole)(batch));
+      expectClose(vmap(grad(total(f)))(batch), vmap(grad(total(whole)))(batch));
+      expectClose(grad((b: Tensor) => vmap(total(f))(b).sum())(batch), vmap(grad(total(whole)))(batch));
+    }
+    expect(grad((t: Tensor) => total((u) => zerosLike(u))(t))(x).toArray()).toEqual([0, 0, 0]);
   });
 
   it('keeps what was saved before the change', () => {
