@@ -220,8 +220,7 @@ export function gaussianNllLoss(
   checkTensors('gaussianNllLoss', x, target, variance);
   const { full = false, eps = 1e-6 } = options ?? {};
   const given = varianceOf(x, variance);
-  if (!allWithin(given, 0, Number.POSITIVE_INFINITY))
-    throw new ArgumentError('gaussianNllLoss: var has negative entry/entries');
+  if (!allWithin(e.lt(given, 0), 0, 0)) throw new ArgumentError('gaussianNllLoss: var has negative entry/entries');
   const raised = e.clamp(e.sub(eps, detach(given)), 0, null);
   const loss = named(gaussianTerms(x, target, given, raised), 'MulBackward0');
   return reduced(full ? e.add(loss, 0.5 * Math.log(2 * Math.PI)) : loss, reduction);

@@ -28,9 +28,10 @@ export const smoothL1 = of3(
   },
   (t, [a, b, beta]) => {
     const d = m.sub(a, b);
-    const near = m.lt(m.abs(d), beta);
-    const slope = m.mul(t, m.select(near, m.div(d, beta), m.sign(d)));
-    const byBeta = m.mul(-0.5, m.mul(t, m.select(near, m.square(m.div(d, beta)), 1)));
+    // NaN is not beyond, where it would have a sign.
+    const beyond = m.ge(m.abs(d), beta);
+    const slope = m.mul(t, m.select(beyond, m.sign(d), m.div(d, beta)));
+    const byBeta = m.mul(-0.5, m.mul(t, m.select(beyond, 1, m.square(m.div(d, beta)))));
     return [slope, m.neg(slope), byBeta];
   },
 );

@@ -109,7 +109,11 @@ function pairGradients(g: TensorBase, a: TensorBase, b: TensorBase, y: TensorBas
   const d = differences(a, b);
   const [gd, yd] = [unsqueeze(g, -1), unsqueeze(y, -1)];
   if (p === Number.POSITIVE_INFINITY) return mul(mul(sgn(d), eq(abs(d), yd)), gd);
-  return normGradient(gd, d, yd, { p, dims: [d.shape.length - 1] });
+  const of = (x: TensorBase): TensorBase => normGradient(gd, x, yd, { p, dims: [d.shape.length - 1] });
+  // As in PyTorch, what two rows have in common has no part in second derivatives; for p < 2 it would be infinite.
+  if (p > 2 || Number.isInteger(p)) return of(d);
+  const none = eq(d, 0);
+  return where(none, 0, of(where(none, 1, d)));
 }
 
 const pulls = new Map<string, ReduceKernel>();

@@ -268,11 +268,21 @@ function fixedPower(n: number): ElementwiseOp {
 
 const FIXED: ReadonlySet<number> = new Set([-2, -1, -0.5, 0.5, 2, 3, 4]);
 
+/** The operation of aᵇ if b is a number that has one of its own, null if not. */
+function fixedPowerOf({ dtype }: TensorBase, b: Operand): ElementwiseOp | null {
+  if (typeof b !== 'number' || !FIXED.has(b)) return null;
+  return isFloat(dtype) || (b > 1 && dtype !== 'bool') ? fixedPower(b) : null;
+}
+
 /** aᵇ */
 export function pow(a: Operand, b: Operand): TensorBase {
-  if (typeof b !== 'number' || typeof a === 'number' || !FIXED.has(b)) return ops.pow.call2(a, b);
-  const fixed = isFloat(a.dtype) || (b > 1 && a.dtype !== 'bool');
-  return fixed ? fixedPower(b).call1(a) : ops.pow.call2(a, b);
+  return (typeof a === 'number' ? null : fixedPowerOf(a, b)?.call1(a)) ?? ops.pow.call2(a, b);
+}
+
+/** The operation and inputs of a power in the place of `a`. */
+export function powCall(a: TensorBase, b: Operand): readonly [ElementwiseOp, readonly [TensorBase, ...Operand[]]] {
+  const fixed = fixedPowerOf(a, b);
+  return fixed === null ? [ops.pow, [a, b]] : [fixed, [a]];
 }
 
 /** a + alpha b */

@@ -92,7 +92,8 @@ export function normGradient(
         const scaled = zeroWhere(eq(x, 0), mul(sgn(x), pow(abs(x), p - 1)));
         return mul(scaled, mul(g, pow(y, 1 - p)));
       }
-      if (p < 2) return mul(mul(sgn(x), pow(abs(x), p - 1)), over(p - 1));
+      // Of a product with x the derivative at 0 would be 0 · ∞, were p no integer.
+      if (!Number.isInteger(p)) return mul(mul(sgn(x), pow(abs(x), p - 1)), over(p - 1));
       return mul(mul(x, pow(abs(x), p - 2)), over(p - 1));
   }
 }

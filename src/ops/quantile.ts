@@ -4,7 +4,7 @@ import { shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { full } from './create.ts';
-import { add, ceil, floor, ge, isnan, le, logicalAnd, logicalNot, lt, mul, round, sub, where } from './elementwise.ts';
+import { ceil, floor, ge, isnan, le, logicalAnd, logicalNot, lt, mul, ops, round, sub, where } from './elementwise.ts';
 import { gather } from './indexing.ts';
 import { anyNonzero } from './inspect.ts';
 import { sumOver } from './reduce.ts';
@@ -86,7 +86,7 @@ function quantileOf(
     const below = floor(ranks);
     const weight = interpolation === 'midpoint' ? 0.5 : sub(ranks, below);
     const low = pick(below);
-    y = add(low, mul(weight, sub(pick(ceil(ranks)), low)));
+    y = ops.lerp.call(low, pick(ceil(ranks)), weight);
   } else {
     y = pick(rounded[interpolation](ranks));
   }

@@ -38,7 +38,7 @@ export abstract class TensorArithmeticInPlace<S extends Shape = Untyped> extends
   }
 
   pow_<T extends Tensor, X extends Operand>(this: T, x: FitInto<T, X>): T {
-    inPlace(e.ops.pow, [this, x as Operand]);
+    inPlace(...e.powCall(this, x as Operand));
     return this;
   }
 

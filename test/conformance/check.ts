@@ -51,12 +51,12 @@ function attempt(body: () => void): Verdict {
 const camelCase = (name: string): string => name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
 
 /** Which elements of a masked operation's result were made of any that took part. */
-function outputMask({ args, kwargs }: Sample, y: Tensor): Tensor {
+function outputMask({ call, args, kwargs }: Sample, y: Tensor): Tensor {
   const shape = (args[0] as EncodedTensor).shape;
   const masks = [kwargs.mask, kwargs.input_mask, kwargs.other_mask].filter((m) => isTensor(m));
   const mask = masks.map((m) => toTensor(m).expand(shape)).reduce((a, b) => a.logicalAnd(b));
   if (y.shape.length === shape.length && y.shape.every((n, d) => n === shape[d])) return mask;
-  const dim = kwargs.dim ?? args[1] ?? undefined;
+  const dim = kwargs.dim ?? args[call === 'torch.masked.norm' ? 2 : 1] ?? undefined;
   return mask.any(dim as number | number[] | undefined, { keepdim: kwargs.keepdim === true });
 }
 

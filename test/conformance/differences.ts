@@ -32,9 +32,9 @@ function linesOf(shape: readonly number[], dim: number, length?: number): number
 const adjustments: Readonly<Record<string, Adjust>> = {
   // Since PyTorch 2 the gradient at (0, 0) is 0 and not NaN.
   'torch.atan2': (inputs, grads) => {
-    const [y, x] = inputs.map((t) => decodeTensor(t).values);
     // Where operands are broadcast a NaN may be a sum; such samples stay as they are.
-    if (y?.length !== x?.length) return grads;
+    if (inputs[0]?.shape.join() !== inputs[1]?.shape.join()) return grads;
+    const [y, x] = inputs.map((t) => decodeTensor(t).values);
     const origin = Array.from(y, (v, i) => (v === 0 && x[i] === 0 ? 0 : null));
     return grads.map((g) => (g === null ? null : withValues(g, origin)));
   },

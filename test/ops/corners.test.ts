@@ -222,6 +222,53 @@ describe('derivatives', () => {
       expect(g.toArray()).toEqual([0.5, 1, -1, 1, Number.NaN]);
       expect(autograd.grad(g.narrow(0, 0, 4).sum(), x)[0].toArray()).toEqual([1, 0, 0, 0, 0]);
     }
+    const x = tensor([0.5, Number.NaN], { requiresGrad: true });
+    functional.smoothL1Loss(x, zeros([2]), { beta: 5, reduction: 'sum' }).backward();
+    expect(x.grad?.toArray()).toEqual([Math.fround(0.1), Number.NaN]);
+  });
+
+  it('second ones of distances are numbers where rows have something in common', () => {
+    const reference: Record<number, number[]> = {
+      0.5: [-0.275278, 0.30792, -0.648483, -0.15, -0.128349, -0.028868],
+      1.5: [0.073837, -0.06649, 0.125634, 0.059528, 0.051196, 0.011109],
+      2.5: [0.100069, -0.084613, 0.15377, 0.148445, 0.129083, 0.025816],
+    };
+    for (const [p, expected] of Object.entries(reference)) {
+      const x = tensor([0, 0, 2, 1, -1, 0], { dtype: 'float64', shape: [2, 3], requiresGrad: true });
+      const y = x.cdist(tensor([0, 0, 0, 1, 3, 3], { dtype: 'float64', shape: [2, 3] }), Number(p));
+      const [g] = autograd.grad(y.sum(), x, { createGraph: true });
+      const along = tensor([0.3, -0.4, 0.5, 0.1, 0.2, 0.3], { dtype: 'float64', shape: [2, 3] });
+      const second = autograd.grad(g.mul(along).sum(), x)[0].flatten().toArray() as number[];
+      expect(second, p).toEqual(expected.map((v) => expect.closeTo(v, 5)));
+      const z = tensor([0, 0.5], { dtype: 'float64', requiresGrad: true });
+      const [h] = autograd.grad(linalg.vectorNorm(z, 2.5), z, { createGraph: true });
+      expect(autograd.grad(h.sum(), z)[0].toArray()).toEqual([0, expect.closeTo(0, 12)]);
+    }
+  });
+
+  it('a variance that is NaN is none that is negative', () => {
+    const [x, t] = [tensor([1, 1]), tensor([0, 0])];
+    const loss = (v: number): Tensor => functional.gaussianNllLoss(x, t, tensor([1, v]), { reduction: 'none' });
+    expect(loss(Number.NaN).toArray()).toEqual([0.5, Number.NaN]);
+    expect(() => loss(-1e-9)).toThrow('var has negative entry');
+  });
+
+  it('powers in place are those that are not', () => {
+    const x = tensor([Number.NEGATIVE_INFINITY, -0, 0.3, 4], { dtype: 'float64' });
+    for (const p of [0.5, -0.5, 2, 3, 1.5, -1])
+      expect(x.clone().pow_(p).toArray(), String(p)).toEqual(x.pow(p).toArray());
+    const y = zeros([1], { requiresGrad: true });
+    y.mul(-1).pow_(2).backward();
+    expect(y.grad?.toArray()).toEqual([0]);
+    expect(() => tensor([true]).pow_(2)).toThrow(/can't be cast to the desired output type/);
+    expect(() => tensor([2], { dtype: 'int32' }).pow_(0.5)).toThrow(/can't be cast to the desired output type/);
+  });
+
+  it('a quantile is reached from its nearer neighbour', () => {
+    const q = tensor([Number.NEGATIVE_INFINITY, 1, 2, 5], { dtype: 'float64' });
+    expect(q.quantile(0.2).item()).toBe(Number.NEGATIVE_INFINITY);
+    expect(q.quantile(0.5).item()).toBe(1.5);
+    expect(q.narrow(0, 0, 2).quantile(0.5, 0, { interpolation: 'midpoint' }).item()).toBe(Number.NEGATIVE_INFINITY);
   });
 
   it('nothing is left of what an infinite λ shrinks', () => {

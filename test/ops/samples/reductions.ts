@@ -175,5 +175,6 @@ export const reductionSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('no rows', [x([0, 2]), x([4, 2], 2)], (s, t) => s.cdist(t)),
     sample('of no size', [x([3, 0]), x([4, 0], 2)], (s, t) => s.cdist(t)),
     sample('pdist', [x([4, 3])], (t) => F.pdist(t)),
+    ...[0.5, 1.5, 2.5].map((p) => sample(`pdist, p = ${p}`, [spreadTensor([3, 2], 0, 3)], (t) => F.pdist(t, p))),
   ],
 };
