@@ -6,7 +6,7 @@ import type { Taps } from '../kernels/taps.ts';
 import { vectorOf } from './create.ts';
 import { indexSelect } from './index-slices.ts';
 import { adaptiveAvgPoolNd } from './pool.ts';
-import { resample } from './resample.ts';
+import { recentTaps, resample } from './resample.ts';
 import { cubicTaps, linearTaps, nearestTaps, type Resize, smoothTaps } from './resize-taps.ts';
 
 export type InterpolateMode = 'nearest' | 'nearest-exact' | 'linear' | 'bilinear' | 'bicubic' | 'trilinear' | 'area';
@@ -102,21 +102,6 @@ function tapsOf(mode: InterpolateMode, resize: Resize, antialias: boolean): Taps
   }
 }
 
-/** Weights that were needed last, and how many of them are kept. */
-const recent = new Map<string, Taps>();
-const KEPT = 16;
-
-function known(key: string, make: () => Taps): Taps {
-  const taps = recent.get(key) ?? make();
-  recent.delete(key);
-  recent.set(key, taps);
-  for (const oldest of recent.keys()) {
-    if (recent.size <= KEPT) break;
-    recent.delete(oldest);
-  }
-  return taps;
-}
-
 /** Resizes the spatial dimensions of `x` [N, C, d…]; `op` is the function's name in messages. */
 export function interpolate(op: string, x: TensorBase, options: InterpolateOptions): TensorBase {
   checkTensors(op, x);
@@ -140,7 +125,7 @@ export function interpolate(op: string, x: TensorBase, options: InterpolateOptio
   const taps = spatial.map((from, d) => {
     const factor = factors === null ? null : factors[d];
     const key = [mode, x.dtype, from, sizes[d], factor, alignCorners, antialias].join();
-    return known(key, () =>
+    return recentTaps(key, () =>
       tapsOf(mode, { from, to: sizes[d], factor, alignCorners: alignCorners ?? false, round }, antialias),
     );
   });

@@ -1,14 +1,16 @@
+import { resample as resampleKernel } from '../backends/wasm/resample.ts';
 import { apply1 } from '../core/apply.ts';
+import { dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, NotImplementedError, ShapeError } from '../core/errors.ts';
+import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
-import { shapeText } from '../core/shape.ts';
-import { alias, fresh, type TensorBase } from '../core/tensor.ts';
-import { clone, copyKernel } from './copy.ts';
-import { integers, zeros } from './create.ts';
-import { indexAdd } from './index-slices.ts';
-import { cat } from './join.ts';
+import { numel, shapeText } from '../core/shape.ts';
+import { alias, fresh, type TensorBase, tensorOver } from '../core/tensor.ts';
+import { Taps } from '../kernels/taps.ts';
+import { clone, contiguous, copyKernel } from './copy.ts';
 import { named } from './named.ts';
 import { constantPad, type Pad } from './pad.ts';
+import { recentTaps, resample } from './resample.ts';
 import { narrow } from './slices.ts';
 import { storable } from './storable.ts';
 
@@ -40,23 +42,49 @@ const STEPS: Readonly<Record<Mode, number>> = { reflect: -1, replicate: 0, circu
 
 interface BorderAttrs {
   readonly mode: Mode;
+  readonly node: string;
   /** For every dimension. */
   readonly pads: readonly Pad[];
 }
 
-/** Elements below which it takes longer to cut and join pieces than to add all of them. */
+/** The elements of a dimension with those around it. */
+function tapsOf(mode: Mode, size: number, [before, after]: Pad): Taps {
+  return recentTaps(`${mode} ${size} ${before} ${after}`, () => {
+    const places = Array.from({ length: before + size + after }, (_, i) => PLACES[mode](i - before, size));
+    return Taps.ofWindows(
+      size,
+      places,
+      places.map(() => 1),
+    );
+  });
+}
+
+/** Elements below which it takes longer to copy border by border than to look up every place. */
 const FEW = 2 ** 13;
+
+/** The same bits as whole numbers, which weights of 1 leave as they are. */
+const bits = (x: TensorBase): TensorBase => tensorOver(x.storage, x.shape, x.strides, x.offset, 'int32');
 
 // y = x with elements of its own around it        x̄ = the same places of ȳ, each with what was taken from it
 const borderPadOp: Op<BorderAttrs> = defineOp({
   name: 'borderPad',
   cheap: true,
+  node: ({ node }) => node,
   inputs: ['x'],
   forward: ([x], { mode, pads }) => {
-    const y = fresh(
-      x.shape.map((n, d) => n + pads[d][0] + pads[d][1]),
-      x.dtype,
-    );
+    const grown = x.shape.map((n, d) => n + pads[d][0] + pads[d][1]);
+    if (dtypeInfo(x.dtype).bytes === 4 && numel(grown) < FEW)
+      return internally(() => {
+        let y = contiguous(x);
+        pads.forEach(([before, after], d) => {
+          if (before + after === 0) return;
+          const from = y;
+          y = fresh(from.shape.with(d, grown[d]), x.dtype);
+          resampleKernel('pad', bits(y), bits(from), d, tapsOf(mode, from.shape[d], pads[d]));
+        });
+        return y;
+      });
+    const y = fresh(grown, x.dtype);
     const copy = copyKernel(x.dtype, x.dtype);
     /** The part of y that is filled by now. */
     const shape = [...x.shape];
@@ -82,35 +110,16 @@ const borderPadOp: Op<BorderAttrs> = defineOp({
   vjp: {
     x: [
       [],
-      (g, _, c) => {
-        const { mode, pads } = c.attrs;
-        return pads.reduceRight((t, [before, after], d) => {
-          if (before === 0 && after === 0) return t;
-          const size = c.shape(0)[d];
-          // Borders come back to what lies between them; if that is little, all of it comes to zeros.
-          const few = t.count < FEW;
-          const parts = few
-            ? [[0, t.shape[d]]]
-            : [
-                [0, before],
-                [before + size, after],
-              ].filter(([, n]) => n > 0);
-          const places = parts.flatMap(([at, n]) =>
-            Array.from({ length: n }, (_, i) => PLACES[mode](at + i - before, size)),
-          );
-          const added = parts.map(([at, n]) => narrow(t, d, at, n));
-          return indexAdd(
-            few ? zeros(t.shape.with(d, size), t.dtype) : narrow(t, d, before, size),
-            d,
-            integers(Int32Array.from(places)),
-            added.length > 1 ? cat(added, d) : added[0],
-          );
-        }, g);
-      },
+      (g, _, c) =>
+        resample(
+          'pad',
+          g,
+          c.attrs.pads.map((p, d) => (p[0] + p[1] === 0 ? null : tapsOf(c.attrs.mode, c.shape(0)[d], p).transposed)),
+        ),
     ],
   },
   jvp: 'linear',
-  vmap: ([x], _, { mode, pads }) => apply1(borderPadOp, [x], { mode, pads: [[0, 0], ...pads] }),
+  vmap: ([x], _, attrs) => apply1(borderPadOp, [x], { ...attrs, pads: [[0, 0], ...attrs.pads] }),
 });
 
 /** PyTorch's list of pads, last dimension first, as a pair for every dimension. */
@@ -141,17 +150,19 @@ function checkRanks(x: TensorBase, padded: number): void {
 
 function checkExtent(x: TensorBase, d: number, [before, after]: Pad, mode: Mode): void {
   const size = x.shape[d];
-  const where = `padding (${before}, ${after}) at dimension ${d} of input ${shapeText(x.shape)}`;
+  const where = (): string => `padding (${before}, ${after}) at dimension ${d} of input ${shapeText(x.shape)}`;
   if (mode === 'reflect' && (before >= size || after >= size))
-    throw new ShapeError(`pad: Padding size should be less than the corresponding input dimension, but got: ${where}`);
+    throw new ShapeError(
+      `pad: Padding size should be less than the corresponding input dimension, but got: ${where()}`,
+    );
   if (mode === 'circular' && (before > size || after > size))
-    throw new ShapeError(`pad: Padding value causes wrapping around more than once: ${where}`);
+    throw new ShapeError(`pad: Padding value causes wrapping around more than once: ${where()}`);
   const left = mode === 'circular' ? size + Math.min(0, before) + Math.min(0, after) : size + before + after;
   if (left <= 0)
     throw new ShapeError(
       mode === 'circular'
-        ? `pad: Negative padding value is resulting in an empty dimension: ${where}`
-        : `pad: input (${size}) is too small: the padded dimension would have ${left} elements: ${where}`,
+        ? `pad: Negative padding value is resulting in an empty dimension: ${where()}`
+        : `pad: input (${size}) is too small: the padded dimension would have ${left} elements: ${where()}`,
     );
 }
 
@@ -181,11 +192,12 @@ export function pad(x: TensorBase, numbers: readonly number[], mode: PadMode = '
   // What is cut off on one side does not come back on the other where dimensions go round; elsewhere it can be seen.
   const first = mode === 'circular' ? cut(x, pads) : x;
   const added = pads.map(([before, after]): Pad => [Math.max(0, before), Math.max(0, after)]);
+  const node = NAMES[mode](padded);
   const grown = added.some(([before, after]) => before + after > 0)
-    ? apply1(borderPadOp, [first], { mode, pads: added })
+    ? apply1(borderPadOp, [first], { mode, node, pads: added })
     : first;
   const y = mode === 'circular' ? grown : cut(grown, pads);
-  return named(y === grown && y !== first ? y : clone(y), NAMES[mode](padded));
+  return y === grown && y !== first ? y : named(clone(y), node);
 }
 
 /** Without what negative pads cut off. */

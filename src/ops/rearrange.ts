@@ -6,15 +6,14 @@ import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { checkList, checkShape, type Shape, shapeText, wrapDim, wrapDims } from '../core/shape.ts';
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
-import { clone, contiguous } from './copy.ts';
+import { clone, contiguous, copyKernel } from './copy.ts';
 import { full, integers, zeros } from './create.ts';
 import { where } from './elementwise.ts';
 import { indexSelect } from './index-slices.ts';
 import { checkIndex } from './indexing.ts';
 import { integersOf } from './inspect.ts';
-import { cat } from './join.ts';
 import { named } from './named.ts';
-import { narrow } from './slices.ts';
+import { aliasAt, slicePlace } from './slices.ts';
 import { expand, flatten, reshape, transpose, unsqueeze } from './view.ts';
 
 /*
@@ -142,8 +141,15 @@ const rollOp: Op<{ readonly front: number; readonly dim: number }> = defineOp({
   cheap: true,
   inputs: ['x'],
   forward: ([x], { front, dim }) => {
+    const y = fresh(x.shape, x.dtype);
     const rest = x.shape[dim] - front;
-    return internally(() => cat([narrow(x, dim, rest, front), narrow(x, dim, 0, rest)], dim));
+    const part = (t: TensorBase, start: number, length: number): TensorBase =>
+      aliasAt(t, slicePlace(t, { dim, start, step: 1, length }));
+    copyKernel(x.dtype, x.dtype).runEach(
+      [part(y, 0, front), part(y, front, rest)],
+      [part(x, rest, front), part(x, 0, rest)],
+    );
+    return y;
   },
   vjp: { x: [[], (g, _, { attrs: { front, dim } }) => rolled(g, -front, dim)] },
   jvp: 'linear',

@@ -70,3 +70,20 @@ export function resample(op: string, x: TensorBase, weights: readonly (Taps | nu
   }
   return apply1(resampleOp, [x], node === undefined ? { op, steps } : { op, node, steps });
 }
+
+/** Weights that were made last, and how many of them are kept. */
+const recent = new Map<string, Taps>();
+const KEPT = 32;
+
+/** Weights that need not be listed again while the key is the same. */
+export function recentTaps(key: string, make: () => Taps): Taps {
+  let taps = recent.get(key);
+  if (taps !== undefined) return taps;
+  taps = make();
+  recent.set(key, taps);
+  for (const oldest of recent.keys()) {
+    if (recent.size <= KEPT) break;
+    recent.delete(oldest);
+  }
+  return taps;
+}

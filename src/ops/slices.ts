@@ -31,7 +31,9 @@ export function slicePlace({ shape, strides, offset }: Place, { dim, start, step
 }
 
 const viewAt = (x: TensorBase, { shape, strides, offset }: Place): TensorBase => viewOf(x, shape, strides, offset);
-const aliasAt = (x: TensorBase, { shape, strides, offset }: Place): TensorBase => alias(x, shape, strides, offset);
+/** `alias` for a place. */
+export const aliasAt = (x: TensorBase, { shape, strides, offset }: Place): TensorBase =>
+  alias(x, shape, strides, offset);
 
 /** The whole's gradient as far as it has arrived, with that of a part added to it; null where nothing may be added. */
 function addedAt<A>(place: (whole: Place, attrs: A) => Place, g: TensorBase, c: RuleContext<A>): TensorBase | null {

@@ -2,6 +2,7 @@
  * Copies that rearrange: triangles of matrices, and flipped dimensions.
  */
 import { dtypeInfo } from '../../../core/dtype.ts';
+import { isContiguous, numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, loadWord, times, timesOrNever } from '../control.ts';
 import { FunctionBody, type Local } from '../encoder.ts';
@@ -10,9 +11,10 @@ import { joinLoops, loopsOver, memoryOrder, Walk } from '../loops.ts';
 import { instantiate, type WasmFunction } from '../module.ts';
 import { emitNest, emitRun, emitWalk, MOVE, startOf, writeNest } from './nest.ts';
 
-const kernels = new Map<string, WasmFunction>();
+/** Triangles by how many bytes an element has, negative where elements do not lie side by side. */
+const kernels = new Map<string | number, WasmFunction>();
 
-function kernelFor(key: string, make: () => FunctionBody): WasmFunction {
+function kernelFor(key: string | number, make: () => FunctionBody): WasmFunction {
   let kernel = kernels.get(key);
   if (kernel === undefined) {
     const body = make();
@@ -24,23 +26,25 @@ function kernelFor(key: string, make: () => FunctionBody): WasmFunction {
 
 /**
  * Words of the parameter block: rows, columns, the first row's border (columns below it are copied if
- * `lower`, from it on if not), then address, row step and column step of output and input.
+ * `lower`, from it on if not), address, row step and column step of output and input, and how many matrices follow
+ * each other there, the rows of one after those of the other.
  */
-const PARAM = { rows: 0, columns: 1, border: 2, lower: 3, out: 4, input: 7, words: 10 } as const;
+const PARAM = { rows: 0, columns: 1, border: 2, lower: 3, out: 4, input: 7, matrices: 10, words: 11 } as const;
 
 function triangleFunction(bytes: number, unit: boolean): FunctionBody {
   const b = new FunctionBody('triangle', ['i32'], []);
   const [load, store] = MOVE[bytes];
   const rows = loadWord(b, PARAM.rows);
   const columns = loadWord(b, PARAM.columns);
-  const border = loadWord(b, PARAM.border);
+  const first = loadWord(b, PARAM.border);
+  const matrices = loadWord(b, PARAM.matrices);
   const lower = loadWord(b, PARAM.lower);
   const [out, outRow, outColumn] = [0, 1, 2].map((i) => loadWord(b, PARAM.out + i));
   const [input, inputRow, inputColumn] = [0, 1, 2].map((i) => loadWord(b, PARAM.input + i));
   const to = b.local('i32');
   const from = b.local('i32');
-  const first = b.local('i32');
-  const second = b.local('i32');
+  const before = b.local('i32');
+  const behind = b.local('i32');
 
   const copy = (count: Local): void => {
     const element = (): void => {
@@ -77,25 +81,29 @@ function triangleFunction(bytes: number, unit: boolean): FunctionBody {
     b.get(from).get(count).get(inputColumn).op('i32.mul', 'i32.add').set(from);
   };
 
-  times(b, rows, () => {
-    b.get(out).set(to).get(input).set(from);
-    // The columns before the border, between 0 and all of them.
-    b.get(border).i32(0).get(border).i32(0).op('i32.gt_s', 'select').tee(first);
-    b.get(columns).get(first).get(columns).op('i32.lt_s', 'select').set(first);
-    b.get(columns).get(first).op('i32.sub').set(second);
-    b.get(lower).if(
-      () => {
-        copy(first);
-        clear(second);
-      },
-      () => {
-        clear(first);
-        copy(second);
-      },
-    );
-    advance(b, border, 1);
-    advance(b, out, outRow);
-    advance(b, input, inputRow);
+  times(b, matrices, () => {
+    const border = copyOf(b, first);
+    const left = copyOf(b, rows);
+    times(b, left, () => {
+      b.get(out).set(to).get(input).set(from);
+      // The columns before the border, between 0 and all of them.
+      b.get(border).i32(0).get(border).i32(0).op('i32.gt_s', 'select').tee(before);
+      b.get(columns).get(before).get(columns).op('i32.lt_s', 'select').set(before);
+      b.get(columns).get(before).op('i32.sub').set(behind);
+      b.get(lower).if(
+        () => {
+          copy(before);
+          clear(behind);
+        },
+        () => {
+          clear(before);
+          copy(behind);
+        },
+      );
+      advance(b, border, 1);
+      advance(b, out, outRow);
+      advance(b, input, inputRow);
+    });
   });
   return b;
 }
@@ -109,10 +117,9 @@ function triangle(out: Strided, input: Strided, border: number, lower: boolean):
   const tensors = [out, input];
   const [row, column] = [rank - 2, rank - 1];
   const unit = tensors.every((t) => t.strides[column] === 1);
-  const kernel = kernelFor(`triangle ${bytes} ${unit}`, () => triangleFunction(bytes, unit));
-  const batch = shape.map((_, d) => d).slice(0, -2);
-  const strides = tensors.map((t) => t.strides);
-  const walk = new Walk(joinLoops(loopsOver(shape, batch, strides)), 2);
+  const kernel = kernelFor(unit ? bytes : -bytes, () => triangleFunction(bytes, unit));
+  const together = tensors.every((t) => isContiguous(shape, t.strides));
+  const batch = together ? [] : [...shape.keys()].slice(0, -2);
   const starts = tensors.map(startOf);
   const params = scratch(4 * PARAM.words);
   const words = i32();
@@ -121,14 +128,24 @@ function triangle(out: Strided, input: Strided, border: number, lower: boolean):
   words[w + PARAM.columns] = shape[column];
   words[w + PARAM.border] = Math.max(-(2 ** 30), Math.min(2 ** 30, border));
   words[w + PARAM.lower] = Number(lower);
-  do {
-    for (const [k, at] of [PARAM.out, PARAM.input].entries()) {
-      words[w + at] = starts[k] + walk.places[k] * bytes;
-      words[w + at + 1] = tensors[k].strides[row] * bytes;
-      words[w + at + 2] = tensors[k].strides[column] * bytes;
+  words[w + PARAM.matrices] = together ? numel(shape) / (shape[row] * shape[column]) : 1;
+  const call = (places: readonly number[]): void => {
+    for (let k = 0; k < 2; k++) {
+      const at = w + (k === 0 ? PARAM.out : PARAM.input);
+      words[at] = starts[k] + places[k] * bytes;
+      words[at + 1] = tensors[k].strides[row] * bytes;
+      words[at + 2] = tensors[k].strides[column] * bytes;
     }
     kernel(params);
-  } while (walk.next());
+  };
+  if (batch.length === 0) {
+    call([0, 0]);
+    return;
+  }
+  const strides = tensors.map((t) => t.strides);
+  const walk = new Walk(joinLoops(loopsOver(shape, batch, strides)), 2);
+  do call(walk.places);
+  while (walk.next());
 }
 
 /** The elements of every matrix on and below its `k`-th diagonal; the others are 0. */
