@@ -13,8 +13,9 @@ import { full, onesLike } from '../ops/create.ts';
 import { add, addInto, clone, sumTo, toDType } from '../ops/engine-ops.ts';
 import { callAccumulateHooks, callPosthooks, callPrehooks, callTensorHooks, type Gradients } from './hooks.ts';
 import { enterPass, leavePass, mustWait, type Pass, runWaiting, settle, waiting } from './nesting.ts';
-import { hasParts, made, Ownership } from './ownership.ts';
+import { hasParts, made } from './ownership.ts';
 import { ReadyQueue } from './ready-queue.ts';
+import { Rooms } from './rooms.ts';
 
 export interface RunOptions {
   /** Keep saved tensors for another pass. */
@@ -50,7 +51,7 @@ const NONE: (TensorBase | null)[] = [];
  *
  * With `createGraph` everything becomes part of a graph, and nothing that the pass allocates is freed.
  */
-class BackwardPass extends Ownership implements Pass {
+class BackwardPass extends Rooms implements Pass {
   private readonly options: RunOptions;
   private readonly ready = new ReadyQueue();
   /** Leaves that have received all they will. */
@@ -174,9 +175,8 @@ class BackwardPass extends Ownership implements Pass {
     this.drop(before);
   }
 
-  /** Not in anomaly mode, which looks at every gradient by itself, as hooks behind a node do. */
   arrived(node: Node, i: number): TensorBase | null {
-    if (!this.releases || watch !== null || (node.attached !== null && node.attached.post.length > 0)) return null;
+    if (!this.mayWrite(node)) return null;
     const before = node.next[i]?.pending?.[node.nextIndex[i]] ?? null;
     if (before === null || !this.mayAddTo(before)) return null;
     this.lent = [...this.lent, before];
@@ -281,6 +281,10 @@ class BackwardPass extends Ownership implements Pass {
       if (to !== null && this.wants(to)) wanted |= 1 << i;
     }
     return watch === null ? backward.run(node, g, wanted) : watched(watch, backward, node, g, wanted);
+  }
+
+  protected isAsked(node: Node): boolean {
+    return this.targets?.has(node) === true;
   }
 
   private wantsGrad(node: Node): boolean {

@@ -94,6 +94,8 @@ export abstract class Reach implements Visitor {
   }
 
   abstract arrived(node: Node, i: number): TensorBase | null;
+  abstract room(node: Node, i: number): TensorBase | null;
+  abstract whole(node: Node, g: readonly (TensorBase | null)[]): TensorBase | null;
 
   /** Lets go of a gradient that had arrived at a node. */
   abstract drop(t: TensorBase): void;

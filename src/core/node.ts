@@ -45,6 +45,10 @@ export interface Output {
 export interface Visitor {
   /** What has arrived for input `i` of a node in progress, if the node may add to it. */
   arrived(node: Node, i: number): TensorBase | null;
+  /** Where the gradient of input `i` of a node in progress is to lie, if the pass knows and nothing has arrived. */
+  room(node: Node, i: number): TensorBase | null;
+  /** The gradient of what a node took apart, if all gradients `g` of its parts lie in such room; to be asked once. */
+  whole(node: Node, g: readonly (TensorBase | null)[]): TensorBase | null;
 }
 
 /**

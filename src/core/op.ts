@@ -26,6 +26,10 @@ export interface Backward {
   readonly setting?: number | undefined;
   /** Run the rule also when a pass comes by and has brought nothing: custom functions are told so. */
   readonly unreached?: true;
+  /** See `VjpAll`. */
+  readonly parts?: ((whole: TensorBase, attrs: never) => readonly TensorBase[]) | undefined;
+  /** An input whose gradient is that of the output itself if both have the same shape and dtype. */
+  passes?: ((attrs: never) => number) | undefined;
 }
 
 export interface JvpContext<A> {
@@ -73,6 +77,11 @@ export interface VjpAll<A> {
     context: RuleContext<A>,
     wanted: number,
   ): readonly (TensorBase | null)[];
+  /**
+   * The outputs as parts of a plain input, if they are that and share none of it: what computes their gradients can
+   * then write them to their places in that of the input. The rule is for when they lie elsewhere.
+   */
+  readonly parts?: (whole: TensorBase, attrs: A) => readonly TensorBase[];
 }
 
 /** Marks an operation through which no gradient passes (comparisons, indices, …). */
@@ -124,6 +133,8 @@ export interface OpDefinition<A> {
    */
   readonly cheap?: true | ((inputs: readonly TensorBase[], attrs: A) => boolean | 'at need');
   vmap(inputs: readonly TensorBase[], batched: readonly boolean[], attrs: A, size: number): Outputs;
+  /** See `Backward`. */
+  readonly passes?: (attrs: A) => number;
 }
 
 const registry = new Map<string, Op<never>>();
@@ -178,7 +189,8 @@ export function defineOp<A>(definition: OpDefinition<A>): Op<A> {
     jvp: jvpOf(() => op, definition.jvp),
     vmap: definition.vmap as Op<A>['vmap'],
   };
-  const { view, cheap } = definition;
+  const { view, cheap, passes } = definition;
+  if (passes !== undefined && op.backward !== null) op.backward.passes = passes;
   if (view !== undefined) op.view = view === true ? () => true : view;
   if (cheap !== undefined) op.cheap = cheap as true;
   return register(op);
@@ -212,15 +224,20 @@ const NO_TENSORS: readonly TensorBase[] = [];
 
 function backwardOfAll<A>(vjp: VjpAll<A>, resolve: (name: string) => number): Backward {
   const plan = vjp.saves.map(resolve);
+  const { parts } = vjp;
   return {
+    parts,
     plan: () => plan,
-    run: (node, g, wanted) =>
-      vjp.rule(
+    run: (node, g, wanted) => {
+      const whole = parts === undefined || node.run === null ? null : node.run.whole(node, g);
+      if (whole !== null) return [whole];
+      return vjp.rule(
         g,
         plan.map((_, k) => node.unpack(k) as TensorBase),
         new NodeContext<A>(node),
         wanted,
-      ),
+      );
+    },
   };
 }
 

@@ -1,8 +1,9 @@
+import { isBare } from '../core/apply.ts';
 import type { DType } from '../core/dtype.ts';
 import type { Node } from '../core/node.ts';
 import { defaultNodeName } from '../core/op.ts';
-import type { Shape } from '../core/shape.ts';
-import type { Operand, Outputs, TensorBase } from '../core/tensor.ts';
+import { type Shape, sameShape } from '../core/shape.ts';
+import { fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import type { Derived, Source } from '../kernels/derive.ts';
 import type { Expr, ScalarFunction } from '../kernels/expr.ts';
 import { filled } from './filled.ts';
@@ -11,6 +12,7 @@ import { filled } from './filled.ts';
 interface Computation {
   invoke(inputs: readonly Operand[]): Outputs;
   call2(a: Operand, b: Operand): TensorBase;
+  writeAll(targets: readonly TensorBase[], inputs: readonly Operand[]): void;
 }
 
 /** Pieces of a derived function: outputs that are only an argument or a constant need no kernel. */
@@ -68,11 +70,43 @@ export function cotangent(g: readonly (TensorBase | null)[], index: number, node
   return g[index] ?? filled(node.outShape(index), 0, node.outDtype(index));
 }
 
+/**
+ * Writes the gradients of the inputs in `wanted` that must be computed where a pass has room for them, and gives them;
+ * null if it has none.
+ */
+export function inRoom({ op, outs }: Piece, node: Node, wanted: number, args: readonly Operand[]): Outputs | null {
+  const { run, shape, dtype } = node;
+  if (run === null || op === null) return null;
+  const targets: TensorBase[] = [];
+  let computed = 0;
+  let i = -1;
+  for (const o of outs) {
+    do i++;
+    while (((wanted >> i) & 1) === 0);
+    if (!('computed' in o)) continue;
+    const room = run.room(node, i);
+    if (room !== null && room.dtype === dtype && sameShape(room.shape, shape)) targets[computed] = room;
+    computed++;
+  }
+  if (targets.length === 0) return null;
+  const tensors = args.filter(isTensor);
+  if (!isBare(tensors) || tensors.some((t) => t.dtype !== dtype)) return null;
+  for (let k = 0; k < computed; k++) targets[k] ??= fresh(shape, dtype);
+  op.writeAll(targets, args);
+  return targets;
+}
+
 /** The outputs of a derived function, given its sources; constants among them in this shape and dtype. */
-export function runPiece(piece: Piece, args: readonly Operand[], shape: Shape, dtype: DType): readonly TensorBase[] {
+export function runPiece(
+  piece: Piece,
+  args: readonly Operand[],
+  shape: Shape,
+  dtype: DType,
+  written: Outputs | null = null,
+): readonly TensorBase[] {
   const { op, outs } = piece;
-  const results = op === null ? null : op.invoke(args);
-  if (piece.single) return [results as TensorBase];
+  const results = written ?? (op === null ? null : op.invoke(args));
+  if (piece.single && written === null) return [results as TensorBase];
   const list =
     results === null ? [] : Array.isArray(results) ? (results as readonly TensorBase[]) : [results as TensorBase];
   return outs.map((o) => {

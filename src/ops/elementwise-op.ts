@@ -18,7 +18,7 @@ import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } f
 import { type Derived, type Differentiation, deriveJvp, deriveVjp } from '../kernels/derive.ts';
 import type { ScalarFunction } from '../kernels/expr.ts';
 import { clone, toDType } from './copy.ts';
-import { cotangent, type Piece, runPiece, takeApart } from './derived.ts';
+import { cotangent, inRoom, type Piece, runPiece, takeApart } from './derived.ts';
 import { COUNTED, compiled, type ElementwiseKind, type Plan, Plans, SCALAR } from './elementwise-plans.ts';
 
 export interface ElementwiseOptions {
@@ -393,7 +393,7 @@ export class ElementwiseOp implements Op<undefined> {
     }
     const args = new Array<Operand>(sources.length);
     for (let k = 0; k < args.length; k++) args[k] = sourceOf(piece, k, node, g);
-    const grads = runPiece(piece, args, node.shape, node.dtype);
+    const grads = runPiece(piece, args, node.shape, node.dtype, inRoom(piece, node, wanted, args));
     if (grads.length === length) return grads;
     const out = nulls<TensorBase>(length);
     let k = 0;

@@ -28,26 +28,42 @@ const filled = (g: readonly (TensorBase | null)[], shape: (k: number) => Shape):
   return g.map((t, k) => t ?? zeros(shape(k), dtype));
 };
 
+/** What makes a part of `x` a tensor. */
+type Made = (x: TensorBase, shape: Shape, strides: readonly number[], offset: number) => TensorBase;
+
+const viewOfSeveral: Made = (x, shape, strides, offset) => viewOf(x, shape, strides, offset, 'several');
+
+function splitInto(x: TensorBase, { dim, sizes }: SplitAttrs, made: Made): TensorBase[] {
+  let start = x.offset;
+  return sizes.map((n) => {
+    const offset = start;
+    start += n * x.strides[dim];
+    return made(x, x.shape.with(dim, n), x.strides, offset);
+  });
+}
+
+function unbindInto(x: TensorBase, dim: number, made: Made): TensorBase[] {
+  const [shape, strides] = [x.shape.toSpliced(dim, 1), x.strides.toSpliced(dim, 1)];
+  return Array.from({ length: x.shape[dim] }, (_, k) => made(x, shape, strides, x.offset + k * x.strides[dim]));
+}
+
 // [y₀ y₁ …] = x        x̄ = [ȳ₀ ȳ₁ …]
 const splitOp: Op<SplitAttrs> = defineOp({
   name: 'split',
   view: ({ unsafe }) => !unsafe,
   node: ({ node }) => node,
   inputs: ['x'],
-  forward: ([x], { dim, sizes, unsafe }) => {
-    let start = x.offset;
-    return sizes.map((n) => {
-      const shape = x.shape.with(dim, n);
-      const offset = start;
-      start += n * x.strides[dim];
-      if (!unsafe) return viewOf(x, shape, x.strides, offset, 'several');
-      const part = alias(x, shape, x.strides, offset);
+  forward: ([x], attrs) => {
+    if (!attrs.unsafe) return splitInto(x, attrs, viewOfSeveral);
+    return splitInto(x, attrs, (...place) => {
+      const part = alias(...place);
       part.storage = twin(x.storage);
       return part;
     });
   },
   vjp: {
     saves: [],
+    parts: (x, attrs) => splitInto(x, attrs, alias),
     rule: (g, _, { node, attrs }) => [
       cat(
         filled(g, (k) => node.outShape(k)),
@@ -64,14 +80,10 @@ const unbindOp: Op<{ readonly dim: number }> = defineOp({
   name: 'unbind',
   view: true,
   inputs: ['x'],
-  forward: ([x], { dim }) => {
-    const [shape, strides] = [x.shape.toSpliced(dim, 1), x.strides.toSpliced(dim, 1)];
-    return Array.from({ length: x.shape[dim] }, (_, k) =>
-      viewOf(x, shape, strides, x.offset + k * x.strides[dim], 'several'),
-    );
-  },
+  forward: ([x], { dim }) => unbindInto(x, dim, viewOfSeveral),
   vjp: {
     saves: [],
+    parts: (x, { dim }) => unbindInto(x, dim, alias),
     rule: (g, _, { node, attrs }) => [
       stack(
         filled(g, (k) => node.outShape(k)),

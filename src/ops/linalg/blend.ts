@@ -88,6 +88,7 @@ function defineBlend(product: Product): Blended {
     name,
     cheap: product.cheap ?? (([, left]) => cheapSums(left.shape.at(-1) ?? 1)),
     inputs: ['x', a, b],
+    passes: ({ beta }) => (beta === 1 ? 0 : -1),
     forward: (inputs, factors) =>
       (factors.beta === 1 && factors.alpha === 1 ? product.plus?.(inputs[0], inputs[1], inputs[2]) : null) ??
       inSteps(product, inputs, factors),
