@@ -7,7 +7,7 @@ import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel, toDType } from './copy.ts';
 import { zeros } from './create.ts';
 import { named } from './named.ts';
-import { narrow } from './slices.ts';
+import { narrow, select } from './slices.ts';
 import { expand, reshape, unsqueeze } from './view.ts';
 import { atleast1d, atleast2d, atleast3d } from './view-forms.ts';
 
@@ -127,7 +127,7 @@ const stackOp: Op<StackAttrs> = defineOp({
   vjp: {
     saves: [],
     rule: ([g], _, { attrs: { dim }, node }) =>
-      node.next.map((to, i) => (g === null || to === null ? null : reshape(narrow(g, dim, i, 1), node.inShape(i)))),
+      node.next.map((to, i) => (g === null || to === null ? null : select(g, dim, i))),
   },
   jvp: 'linear',
   vmap: (inputs, batched, { dim }, size) =>
