@@ -84,11 +84,11 @@ function forward(x: TensorBase, attrs: VarianceAttrs, root: boolean, withMean: b
   });
 }
 
-/** 2 (x − m) / (n − c) times g, which has the dimensions kept. Without any freedom it is infinite, and NaN at the mean, as PyTorch has it. */
-function varianceGradient(g: TensorBase, x: TensorBase, { dims, correction }: VarianceAttrs): TensorBase {
+/** 2 (x − m) / (n − c) times g, which has the dimensions kept. Without any freedom it is infinite, of everything without a sign, and NaN at the mean, as PyTorch has it. */
+function varianceGradient(g: TensorBase, x: TensorBase, { dims, correction, all }: VarianceAttrs): TensorBase {
   const freedom = sizeOver(x.shape, dims) - correction;
   const off = sub(x, meanOver(x, dims));
-  return freedom === 0
+  return freedom === 0 && all
     ? mul(g, where(eq(off, 0), Number.NaN, Number.POSITIVE_INFINITY))
     : mul(mul(g, 2 / freedom), off);
 }

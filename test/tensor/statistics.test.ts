@@ -32,7 +32,14 @@ describe('variance', () => {
     expect(f64([1, 2], [2]).std(0, { correction: 3 }).item()).toBe(inf);
     expect(f64([], [0]).var().item()).toBeNaN();
     expect(gradOf(one, (x) => x.var())).toEqual([Number.NaN]);
-    expect(gradOf(f64([1, 2], [2]), (x) => x.var(0, { correction: 2 }))).toEqual([inf, inf]);
+    expect(gradOf(f64([1, 2], [2]), (x) => x.var(undefined, { correction: 2 }))).toEqual([inf, inf]);
+    expect(gradOf(f64([1, 2], [2]), (x) => x.var(0, { correction: 2 }))).toEqual([-inf, inf]);
+    expect(gradOf(f64([1, 2, 2, 3], [2, 2]), (x) => x.varMean(1, { correction: 2 }).var.sum())).toEqual([
+      -inf,
+      inf,
+      -inf,
+      inf,
+    ]);
   });
 
   it('has the gradient 0 at a deviation of 0', () => {
