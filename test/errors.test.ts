@@ -458,6 +458,12 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
       'Expected floating point type for target with class probabilities',
     ],
     [
+      'probabilities beside a class that is left out',
+      () => crossEntropy(z([1, 2]), z([1, 2]), { ignoreIndex: 0 }),
+      ArgumentError,
+      'is not supported for floating point target',
+    ],
+    [
       'in place into integers',
       () => z([2], 'int32').mul_(0.5),
       DTypeError,

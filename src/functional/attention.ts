@@ -2,8 +2,10 @@ import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { attention, fitsAttention } from '../ops/attention.ts';
-import { add, ge, mul, where } from '../ops/elementwise.ts';
+import { add, ge, logicalNot, mul, ne, where } from '../ops/elementwise.ts';
+import { anyNonzero } from '../ops/inspect.ts';
 import { matmul } from '../ops/matmul.ts';
+import { any } from '../ops/reduce.ts';
 import { softmax } from '../ops/softmax.ts';
 import { mT, unsqueeze } from '../ops/view.ts';
 import { arange } from '../tensor/creation.ts';
@@ -30,7 +32,7 @@ function causalMask(queries: number, keys: number): TensorBase {
 
 /**
  * softmax(scale · Q Kᵀ + mask) V for queries […, L, E], keys […, S, E] and values […, S, F]; the result
- * is […, L, F] (Vaswani et al. 2017).
+ * is […, L, F] (Vaswani et al. 2017), and 0 where the mask shows a query no key at all.
  *
  * @throws {ArgumentError} when both `attnMask` and `isCausal` are given.
  */
@@ -58,6 +60,14 @@ export function scaledDotProductAttention(
   let scores = matmul(mul(query, scale), mT(key));
   const mask = isCausal ? causalMask(query.shape.at(-2) as number, key.shape.at(-2) as number) : attnMask;
   if (mask !== null) scores = mask.dtype === 'bool' ? where(mask, scores, Number.NEGATIVE_INFINITY) : add(scores, mask);
-  const weights = softmax(scores, -1) as Tensor;
+  // A query that no key is shown to has weights of 0.
+  const seen =
+    attnMask === null
+      ? null
+      : any(attnMask.dtype === 'bool' ? attnMask : ne(attnMask, Number.NEGATIVE_INFINITY), -1, true);
+  const blind = seen !== null && anyNonzero(logicalNot(seen));
+  if (blind) scores = where(seen, scores, 0);
+  let weights = softmax(scores, -1) as Tensor;
+  if (blind) weights = where(seen, weights, 0) as Tensor;
   return matmul(dropoutP > 0 ? dropout(weights, { p: dropoutP }) : weights, value) as Tensor;
 }

@@ -105,6 +105,9 @@ export function layerNorm<T extends Tensor>(x: T, normalizedShape: Shape, option
   return normalized(x, dims, options ?? {}, own, 'NativeLayerNormBackward0').y as Tensor;
 }
 
+const onlyOne = (op: string, shape: Shape): ShapeError =>
+  new ShapeError(`${op}: Expected more than 1 value per channel when training, got input size ${shapeText(shape)}`);
+
 /**
  * Mean 0 and variance 1 over each of `groups` groups of channels ([N, C, …], C a multiple of groups),
  * for each example by itself; then y w + b with one w and b per channel.
@@ -125,6 +128,7 @@ export function groupNorm<T extends Tensor>(x: T, groups: number, options?: Affi
   }
   checkChannels('groupNorm', x, channels, { weight: options?.weight, bias: options?.bias });
   const inGroup = channels / groups;
+  if (n * inGroup * numel(shape.slice(2)) === 1) throw onlyOne('groupNorm', shape);
   const node = 'NativeGroupNormBackward0';
   const grouped = reshape(x, [n, groups, inGroup, numel(shape.slice(2))]);
   const { y } = normalized(grouped, [2, 3], options ?? {}, [1, groups, inGroup, 1], node);
@@ -174,11 +178,7 @@ export function batchNorm<T extends Tensor>(
     weight: options?.weight,
     bias: options?.bias,
   });
-  if (training && perChannelCount === 1) {
-    throw new ShapeError(
-      `batchNorm: Expected more than 1 value per channel when training, got input size ${shapeText(shape)}`,
-    );
-  }
+  if (training && perChannelCount === 1) throw onlyOne('batchNorm', shape);
   const along = shape.length < 2 ? shape : perChannel(x);
   const node = 'NativeBatchNormBackward0';
   // As PyTorch: an empty batch needs no statistics, and changes none.

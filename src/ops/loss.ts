@@ -108,8 +108,11 @@ export function crossEntropy(x: TensorBase, target: TensorBase, options: CrossEn
       w,
       x.shape.map((_, d) => (d === classDim ? w.shape[0] : 1)),
     );
-  if (sameShape(x.shape, target.shape))
+  if (sameShape(x.shape, target.shape)) {
+    if (ignoreIndex >= 0)
+      throw new ArgumentError('crossEntropy: ignore_index (ignoreIndex) is not supported for floating point target');
     return withProbabilities(logp, target, weight === null ? null : along(weight), classDim, reduction, labelSmoothing);
+  }
   const exact = nllLoss(logp, target, { weight, ignoreIndex, reduction });
   if (labelSmoothing === 0) return exact;
   return smoothed(logp, exact, target, weight, classDim, ignoreIndex, reduction, labelSmoothing);

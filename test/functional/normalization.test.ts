@@ -55,6 +55,15 @@ describe.each(Object.entries(functions))('%s', (name, f) => {
   });
 });
 
+test('groupNorm and batchNorm need more than one value', () => {
+  for (const f of [() => F.groupNorm(ones([1, 2]), 2), () => F.batchNorm(ones([1, 2]), null, null, { training: true })])
+    expect(f).toThrow('Expected more than 1 value per channel when training, got input size [1, 2]');
+  expect(F.groupNorm(ones([2, 2]), 2).toArray()).toEqual([
+    [0, 0],
+    [0, 0],
+  ]);
+});
+
 test('layerNorm says how a shape is written, and keeps its own', () => {
   const x = randn([2, 3], f64);
   const wrong: unknown = 3;
