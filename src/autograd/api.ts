@@ -79,11 +79,6 @@ function cotangent(root: Place, g: TensorBase | null | undefined, i: number): Te
       `Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(shape)}.`,
     );
   }
-  const dtype = dtypeAt(root);
-  if (g.dtype !== dtype && !isFloat(g.dtype))
-    throw new DTypeError(
-      `Mismatch in dtype: grad_output[${i}] has dtype ${g.dtype} and output[${i}] has ${dtype}; floating point is required`,
-    );
   return g;
 }
 

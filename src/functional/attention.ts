@@ -59,15 +59,16 @@ export function scaledDotProductAttention(
   // Scaling the queries is less work than scaling the scores.
   let scores = matmul(mul(query, scale), mT(key));
   const mask = isCausal ? causalMask(query.shape.at(-2) as number, key.shape.at(-2) as number) : attnMask;
-  if (mask !== null) scores = mask.dtype === 'bool' ? where(mask, scores, Number.NEGATIVE_INFINITY) : add(scores, mask);
-  // A query that no key is shown to has weights of 0.
-  const seen =
-    attnMask === null
-      ? null
-      : any(attnMask.dtype === 'bool' ? attnMask : ne(attnMask, Number.NEGATIVE_INFINITY), -1, true);
-  const blind = seen !== null && anyNonzero(logicalNot(seen));
-  if (blind) scores = where(seen, scores, 0);
+  let blind: TensorBase | null = null;
+  if (mask !== null) {
+    const isBool = mask.dtype === 'bool';
+    scores = isBool ? where(mask, scores, Number.NEGATIVE_INFINITY) : add(scores, mask);
+    blind = logicalNot(any(isBool ? mask : ne(mask, Number.NEGATIVE_INFINITY), -1, true));
+    if (anyNonzero(blind)) scores = where(blind, 0, scores);
+    else blind = null;
+  }
   let weights = softmax(scores, -1) as Tensor;
-  if (blind) weights = where(seen, weights, 0) as Tensor;
+  // A query that no key is shown to has weights of 0.
+  if (blind !== null) weights = where(blind, 0, weights) as Tensor;
   return matmul(dropoutP > 0 ? dropout(weights, { p: dropoutP }) : weights, value) as Tensor;
 }

@@ -10,9 +10,9 @@ export function copy_(target: TensorBase, source: Operand): TensorBase {
 
 /** Every element becomes `value`. */
 export function fill_(target: TensorBase, value: Operand): TensorBase {
-  if (typeof value === 'object' && value.shape?.length > 0)
+  if (typeof value !== 'number' && value.shape?.length > 0)
     throw new ShapeError(
-      `fill_ only supports 0-dimension value tensor but got tensor with ${value.shape.length} dimensions. Use copy_`,
+      `fill_ only supports 0-dimension value tensor but got tensor with ${value.shape.length} dimensions`,
     );
   return inPlace(ops.fill, [target, value]);
 }

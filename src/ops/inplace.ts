@@ -267,7 +267,7 @@ export function checkLevel(op: string, target: TensorBase, others: readonly Oper
     throw new AutogradError(
       level?.kind === 'batch'
         ? `${op}_: vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor \`other\` in extra_args that has more elements than \`self\`: a tensor from outside the transformed function would have to hold values from inside. Write it out of place: y = x.${op}(…)`
-        : `${op}_: During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation (${op}_) that would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to explicitly accept the mutated Tensor(s) as inputs, make it inside by x.newZeros(…) or zerosLike(x), or write it out of place: y = x.${op}(…)`,
+        : `${op}_: During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation (${op}_) that would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to explicitly accept the mutated Tensor(s) as inputs, make it inside (zerosLike(x)), or write it out of place: y = x.${op}(…)`,
     );
   }
 }
