@@ -1,10 +1,10 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
 import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
-import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import type { Scalar } from '../kernels/scalar.ts';
 import { blend } from './blend.ts';
-import { toDType } from './copy.ts';
+import { contiguous, toDType } from './copy.ts';
 import { evenly, vectorOf } from './create.ts';
 import { detach } from './detach.ts';
 import { add, lt, mul, where } from './elementwise.ts';
@@ -56,31 +56,34 @@ const OUTSIDE = -7e8;
 /** Elements of a plane up to which a float32 tells where they lie. */
 const TOLD = 2 ** 24;
 
-/** The neighbours along one dimension, of n elements `step` apart: where neighbour k of a place lies, or `OUTSIDE`, and its weight. */
+/**
+ * Functions of the number of a neighbour, coordinates and sizes along each dimension: its weight, and where it lies,
+ * of elements so many places apart along each, or `OUTSIDE`.
+ */
 interface Rules {
-  readonly at: (g: TensorBase, k: TensorBase, n: number, step: number) => TensorBase;
-  readonly weight: (g: TensorBase, k: TensorBase, n: number) => TensorBase;
+  readonly at: (...xs: readonly Operand[]) => TensorBase;
+  readonly weight: (...xs: readonly Operand[]) => TensorBase;
 }
 
 const rules = new Map<string, Rules>();
 const NEIGHBOURS = { bilinear: 2, nearest: 1, bicubic: 4 } as const;
 
-function rulesFor(mode: GridMode, padding: GridPadding, align: boolean): Rules {
-  const key = `${mode} ${padding} ${align}`;
+function rulesFor(mode: GridMode, paddings: readonly GridPadding[], align: boolean): Rules {
+  const key = `${mode} ${paddings} ${align}`;
   const known = rules.get(key);
   if (known !== undefined) return known;
-  const padded = (x: Scalar, n: Scalar): Scalar => {
+  const padded = (x: Scalar, n: Scalar, padding: GridPadding): Scalar => {
     if (padding === 'zeros') return x;
     const inside = padding === 'border' ? x : align ? reflected(x, 0, n.sub(1)) : reflected(x, -0.5, n);
     return clipped(inside, n.sub(1));
   };
-  const at = (g: Scalar, k: Scalar, n: Scalar): Scalar => {
+  const at = (g: Scalar, k: Scalar, n: Scalar, padding: GridPadding): Scalar => {
     const place = placeOf(g, n, align);
-    if (mode === 'bicubic') return padded(place.floor().add(k.sub(1)), n);
-    const x = padded(place, n);
+    if (mode === 'bicubic') return padded(place.floor().add(k.sub(1)), n, padding);
+    const x = padded(place, n, padding);
     return (mode === 'nearest' ? x.round() : x.floor()).add(k);
   };
-  const weight = (g: Scalar, k: Scalar, n: Scalar): Scalar => {
+  const weight = (g: Scalar, k: Scalar, n: Scalar, padding: GridPadding): Scalar => {
     const place = placeOf(g, n, align);
     if (mode === 'bicubic') {
       const ahead = place.sub(place.floor()).add(1).sub(k);
@@ -88,21 +91,35 @@ function rulesFor(mode: GridMode, padding: GridPadding, align: boolean): Rules {
       const away = k.lt(2).where(ahead, ahead.neg());
       return k.eq(0).or(k.eq(3)).where(far(away), near(away));
     }
-    const x = padded(place, n);
+    const x = padded(place, n, padding);
     if (mode === 'nearest') return nothing(x).add(k).add(1);
     const first = x.floor();
     return k.eq(0).where(first.add(1).sub(x), x.sub(first));
   };
+  const dims = paddings.length;
+  const choices = NEIGHBOURS[mode];
+  /** The results of one of the functions along each dimension, along which a neighbour has a digit of its number. */
+  const each = (f: typeof at, [k, ...xs]: readonly Scalar[]): Scalar[] => {
+    let rest = k;
+    return paddings.map((padding, d) => {
+      const unit = choices ** (dims - 1 - d);
+      const digit = rest.div(unit).floor();
+      rest = rest.sub(digit.mul(unit));
+      return f(xs[d], digit, xs[dims + d], padding);
+    });
+  };
   const made: Rules = {
     at: fused(
       'neighbours',
-      (g, k, n, step) => {
-        const found = at(g, k, n);
-        return found.ge(0).and(found.lt(n)).where(found.mul(step), OUTSIDE);
+      (...xs) => {
+        const found = each(at, xs);
+        const inside = found.map((place, d) => place.ge(0).and(place.lt(xs[1 + dims + d]))).reduce((a, b) => a.and(b));
+        const sum = found.map((place, d) => place.mul(xs[1 + 2 * dims + d])).reduce((a, b) => a.add(b));
+        return inside.where(sum, OUTSIDE);
       },
-      4,
+      1 + 3 * dims,
     ),
-    weight: fused('weights', weight, 3),
+    weight: fused('weights', (...xs) => each(weight, xs).reduce((a, b) => a.mul(b)), 1 + 2 * dims),
   };
   rules.set(key, made);
   return made;
@@ -118,24 +135,27 @@ function sampled(x: TensorBase, grid: TensorBase, options: Required<GridSampleOp
   const told = x.dtype === 'float64' || elements <= TOLD;
   const moving = reshape(grid, [images, 1, numel(grid.shape.slice(1, -1)), dims]);
   const still = detach(moving);
-  const k = unsqueeze(evenly(NEIGHBOURS[mode], 0, 1, x.dtype), 1);
-  /** All choices of one neighbour along each dimension. */
-  const choices = (of: (d: number, rule: Rules) => TensorBase, join: typeof add): TensorBase =>
-    sizes
-      .map((n, d) =>
-        of(d, rulesFor(mode, align && n === 1 && paddingMode === 'reflection' ? 'border' : paddingMode, align)),
-      )
-      .reduce((s, t) => reshape(join(unsqueeze(s, 2), unsqueeze(t, 1)), [images, s.shape[1] * t.shape[1], s.shape[2]]));
+  const k = unsqueeze(evenly(NEIGHBOURS[mode] ** dims, 0, 1, x.dtype), 1);
+  const { at, weight } = rulesFor(
+    mode,
+    sizes.map((n) => (align && n === 1 && paddingMode === 'reflection' ? 'border' : paddingMode)),
+    align,
+  );
   // The grid names the last dimension first.
-  const along = (g: TensorBase, d: number): TensorBase => select(g, 3, dims - 1 - d);
-  const index = choices((d, { at }) => {
-    const step = numel(sizes.slice(d + 1));
-    if (told) return at(along(still, d), k, sizes[d], step);
-    const found = toDType(at(along(still, d), k, sizes[d], 1), 'float64');
-    return where(lt(found, 0), OUTSIDE, mul(found, step));
-  }, add);
-  const weight = choices((d, rule) => rule.weight(along(moving, d), k, sizes[d]), mul);
-  const y = blend(reshape(x, [images, channels, elements]), toDType(index, 'int32'), weight);
+  const along = (g: TensorBase): TensorBase[] => sizes.map((_, d) => select(g, 3, dims - 1 - d));
+  const places = along(still);
+  const steps = sizes.map((_, d) => numel(sizes.slice(d + 1)));
+  const index = told
+    ? at(k, ...places, ...sizes, ...steps)
+    : steps
+        .map((step, d) => {
+          const unit = steps.map((_, e) => Number(e === d));
+          const found = toDType(at(k, ...places, ...sizes, ...unit), 'float64');
+          return where(lt(found, 0), OUTSIDE, mul(found, step));
+        })
+        .reduce(add);
+  const weights = weight(k, ...along(moving), ...sizes);
+  const y = blend(reshape(x, [images, channels, elements]), toDType(index, 'int32'), weights);
   return reshape(y, [images, channels, ...grid.shape.slice(1, -1)]);
 }
 
@@ -228,7 +248,8 @@ export function affineGrid(theta: TensorBase, size: Shape, alignCorners: boolean
     });
     return expand(reshape(vectorOf(places, theta.dtype), [n, ...sizes.slice(d + 1).map(() => 1)]), sizes);
   });
-  const base = stack([...columns.toReversed(), expand(vectorOf([1], theta.dtype), sizes)], -1);
-  const rows = expand(reshape(base, [1, numel(sizes), dims + 1]), [images, numel(sizes), dims + 1]);
-  return reshape(bmm(rows, mT(theta)), [images, ...sizes, dims]);
+  // In planes, which are copied and multiplied by rows; elements of three numbers are not.
+  const base = stack([...columns.toReversed(), expand(vectorOf([1], theta.dtype), sizes)]);
+  const planes = expand(reshape(base, [1, dims + 1, numel(sizes)]), [images, dims + 1, numel(sizes)]);
+  return reshape(contiguous(mT(bmm(theta, planes))), [images, ...sizes, dims]);
 }

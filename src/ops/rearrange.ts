@@ -66,7 +66,7 @@ const MANY_MATRICES = 128;
 
 const masked = (x: TensorBase): boolean => {
   const [rows, columns] = x.shape.slice(-2);
-  return columns <= FEW_COLUMNS && x.count >= MANY_MATRICES * rows * columns;
+  return x.count > 0 && columns <= FEW_COLUMNS && x.count >= MANY_MATRICES * rows * columns;
 };
 
 /** The elements of matrices on one side of a diagonal, zeros on the other; it is its own adjoint. */
@@ -75,15 +75,15 @@ function defineTriangle(name: 'tril' | 'triu', kernel: typeof trilKernel): Op<Tr
     name,
     cheap: true,
     inputs: ['x'],
-    forward: ([x], { diagonal }) => {
-      const taken = (t: TensorBase): TensorBase => {
-        const y = fresh(t.shape, t.dtype);
-        kernel(y, t, diagonal);
-        return y;
-      };
-      if (x.count === 0 || !masked(x)) return taken(x);
-      return internally(() => where(taken(full(x.shape.slice(-2), 1, 'bool')), x, zeros([], x.dtype)));
-    },
+    forward: ([x], { diagonal }) =>
+      internally(() => {
+        const taken = (t: TensorBase): TensorBase => {
+          const y = fresh(t.shape, t.dtype);
+          kernel(y, contiguous(t), diagonal);
+          return y;
+        };
+        return masked(x) ? where(taken(full(x.shape.slice(-2), 1, 'bool')), x, zeros([], x.dtype)) : taken(x);
+      }),
     vjp: { x: [[], (g, _, { attrs }) => apply1(op, [g], attrs)] },
     jvp: 'linear',
     vmap: ([x], _, attrs) => apply1(op, [x], attrs),
