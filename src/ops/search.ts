@@ -2,9 +2,10 @@ import { searchSorted } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { ArgumentError, DTypeError, IndexError, ShapeError } from '../core/errors.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
+import { resultType } from '../core/promotion.ts';
 import { numel, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tensor.ts';
-import { contiguous } from './copy.ts';
+import { contiguous, toDType } from './copy.ts';
 import { full } from './create.ts';
 import { ge, logicalOr, lt } from './elementwise.ts';
 import { batch } from './indexing.ts';
@@ -57,23 +58,21 @@ export function searchsorted(
   right = false,
   sorter: TensorBase | null = null,
 ): TensorBase {
-  const wanted = typeof values === 'number' ? full([], values, sequence.dtype) : values;
-  checkTensors('searchsorted', sequence, wanted);
+  checkTensors('searchsorted', sequence, ...(typeof values === 'number' ? [] : [values]));
+  const dtype = resultType('searchsorted', [sequence, values]);
+  const wanted = typeof values === 'number' ? full([], values, dtype) : toDType(values, dtype);
   const { shape } = sequence;
   if (shape.length === 0)
     throw new ShapeError(
       'searchsorted: torch.searchsorted(): boundaries tensor should have positive dimension, got a scalar; reshape it to [1]',
-    );
-  if (sequence.dtype !== wanted.dtype)
-    throw new DTypeError(
-      `searchsorted: torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor's dtype ${sequence.dtype} and input value tensor's dtype ${wanted.dtype}`,
     );
   const rows = shape.slice(0, -1);
   if (shape.length > 1 && !(wanted.shape.length === shape.length && sameShape(rows, wanted.shape.slice(0, -1))))
     throw new ShapeError(
       `searchsorted: torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value tensor must match, but we got boundaries tensor ${shapeText(shape)} and input value tensor ${shapeText(wanted.shape)}`,
     );
-  if (sorter === null) return apply1(searchOp, [sequence, wanted], { after: right });
+  const ordered = toDType(sequence, dtype);
+  if (sorter === null) return apply1(searchOp, [ordered, wanted], { after: right });
   if (!sameShape(sorter.shape, shape))
     throw new ShapeError(
       `searchsorted: torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor ${shapeText(shape)} and got sorter tensor ${shapeText(sorter.shape)}`,
@@ -86,7 +85,7 @@ export function searchsorted(
     throw new IndexError(
       `searchsorted: torch.searchsorted(): sorter index out of range: all must be from 0 to ${shape[shape.length - 1] - 1}`,
     );
-  return apply1(searchOp, [sequence, wanted, sorter], { after: right });
+  return apply1(searchOp, [ordered, wanted, sorter], { after: right });
 }
 
 /** The number of boundaries (a sorted vector) below each element of `x`, or with `right` not above it. */

@@ -89,6 +89,14 @@ describe('dtypes', () => {
     expect(seen(losses)).toEqual(['float32', [256, 252]]);
   });
 
+  it('places are found in the dtype that both have room in', () => {
+    const whole = tensor([1, 2], { dtype: 'int32' });
+    expect(seen(whole.searchsorted(tensor([1.5, 2.5])))).toEqual(['int32', [1, 2]]);
+    expect(seen(whole.searchsorted(1.5))).toEqual(['int32', 1]);
+    expect(seen(tensor([1.5, 300]).searchsorted(bytes([1, 2, 255])))).toEqual(['int32', [0, 1, 1]]);
+    expect(seen(tensor([1.5, 2.5], { dtype: 'float64' }).bucketize(whole))).toEqual(['int32', [1, 2]]);
+  });
+
   it('arange of integers cuts the fractions of its limits and step', () => {
     expect(seen(arange(2.1, -2.9, -1, { dtype: 'int32' }))).toEqual(['int32', [2, 1, 0, -1]]);
     expect(seen(arange(0.1, -7.9, -4, { dtype: 'int32' }))).toEqual(['int32', [0, -4]]);
