@@ -4,7 +4,8 @@ import { noteChange, willChange } from '../core/changes.ts';
 import { AutogradError, NotImplementedError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
 import { baseScope, scopeOf } from '../core/levels.ts';
-import { alias, frozen, levelOf, metaOf, type Operand, placeOf, type TensorBase } from '../core/tensor.ts';
+import { alias, frozen, levelOf, metaOf, type Operand, placeOf, type TensorBase, versionOf } from '../core/tensor.ts';
+import { clone } from './copy.ts';
 import { detach } from './detach.ts';
 import { type ElementwiseOp, openInPlace } from './elementwise-op.ts';
 import {
@@ -94,8 +95,18 @@ function follow(view: TensorBase, base: TensorBase): void {
   }
 }
 
-/** In a transform: `t` becomes what `result` is. */
+const plainInside = (t: TensorBase): TensorBase => (t.wrapped === null ? t : plainInside(t.wrapped.value));
+
+/** In a transform: `t` becomes what `result` is. While nothing is recorded it keeps its place in the graph, as outside. */
 export function takePlace(t: TensorBase, result: TensorBase): void {
+  if (!scopeOf(levelOf(t)).enabled) {
+    const before = versionOf(t);
+    const isLeaf = t.tracked && t.node === null;
+    t.wrapped = (isLeaf ? clone(result) : result).wrapped;
+    // What saved a leaf saved the leaf itself, and is to notice.
+    if (isLeaf) plainInside(t).storage.version = before + 1;
+    return;
+  }
   t.wrapped = result.wrapped;
   t.tracked = result.tracked;
   t.node = result.node;

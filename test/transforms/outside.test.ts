@@ -13,6 +13,7 @@ import {
   onesLike,
   ShapeError,
   slice,
+  stack,
   type Tensor,
   tensor,
   valueAndGrad,
@@ -259,6 +260,69 @@ describe('in place inside a transform', () => {
       expectClose(grad((b: Tensor) => vmap(total(f))(b).sum())(batch), vmap(grad(total(whole)))(batch));
     }
     expect(grad((t: Tensor) => total((u) => zerosLike(u))(t))(x).toArray()).toEqual([0, 0, 0]);
+  });
+
+  it('while nothing is recorded leaves a tensor at its place in the graph, as outside', () => {
+    const programs: ((t: Tensor) => Tensor)[] = [
+      (t) => {
+        const y = t.sin();
+        noGrad(() => y.add_(1).mul_(t).clamp_(0.5, 2));
+        return y.mul(t);
+      },
+      (t) => {
+        const y = t.sin();
+        const view = y.narrow(0, 0, 2);
+        noGrad(() => view.mul_(3));
+        return y.mul(view.sum());
+      },
+      (t) => {
+        const y = t.sin();
+        const view = y.narrow(0, 0, 2);
+        noGrad(() => y.setAt_([0], 3).copy_(t));
+        return view.mul(y.sum());
+      },
+      (t) => {
+        const y = t.mul(2).add_(1);
+        noGrad(() => y.zero_());
+        return y.mul_(t).sum();
+      },
+      // The argument itself.
+      (t) => {
+        const y = t.mul(2);
+        noGrad(() => t.add_(1));
+        return y.mul(t);
+      },
+    ];
+    const batch = spreadTensor([2, 3], -1, 1, 1);
+    programs.forEach((f) => {
+      const outside = (v: Tensor): Tensor => {
+        const t = v.clone().requiresGrad_();
+        return autograd.grad(f(t).sum(), t)[0] as Tensor;
+      };
+      const g = grad((t: Tensor) => f(t).sum());
+      expectClose(g(x), outside(x));
+      expectClose(vmap(g)(batch), stack([outside(batch.at(0)), outside(batch.at(1))]));
+    });
+    expectValues(x, [3], [1, 2, 3]);
+  });
+
+  it('of an argument while nothing is recorded is noticed where the argument was saved', () => {
+    for (const change of [(t: Tensor) => t.add_(1), (t: Tensor) => t.at(0).mul_(2)]) {
+      const f = (t: Tensor): Tensor => {
+        const y = t.square();
+        noGrad(() => change(t));
+        return y.add(t).sum();
+      };
+      expectError(() => grad(f)(x), AutogradError, 'has been modified by an inplace operation');
+      expectError(() => grad((t: Tensor) => grad(f)(t).sum())(x), AutogradError, 'modified by an inplace operation');
+    }
+    const linear = (t: Tensor): Tensor => {
+      const y = t.mul(2);
+      noGrad(() => t.exp_());
+      return y.sum();
+    };
+    expectValues(grad(linear)(x), [3], [2, 2, 2]);
+    expectValues(grad((t: Tensor) => grad(linear)(t).mul(t).sum())(x), [3], [2, 2, 2]);
   });
 
   it('keeps what was saved before the change', () => {
