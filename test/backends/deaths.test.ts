@@ -1,6 +1,7 @@
 /** Who is told of deaths, and what is held for it meanwhile: V8 keeps registrations of the dead until a program yields. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Body, type Owner } from '../../src/backends/wasm/body.ts';
+import { clock } from '../../src/backends/wasm/clock.ts';
 import { Deaths } from '../../src/backends/wasm/deaths.ts';
 import { LISTED, list } from '../../src/backends/wasm/living.ts';
 
@@ -85,5 +86,23 @@ it('a body that was forgotten while its owner was young is given back when that 
   const body = bodyOf();
   deaths.reap(true);
   deaths.reap(true);
+  expect(dead).toEqual([body]);
+});
+
+it('of the last launch is noticed where a program yields, though no launch follows', async () => {
+  const { dead, deaths, expected } = world();
+  const bodyOf = (): Body => {
+    const { body } = expected();
+    body.stamp = clock;
+    return body;
+  };
+  const body = bodyOf();
+  deaths.reap(true);
+  expect(dead).toEqual([]);
+  const collect = (globalThis as { gc?: () => void }).gc;
+  for (let i = 0; i < 20 && dead.length === 0; i++) {
+    collect?.();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   expect(dead).toEqual([body]);
 });

@@ -57,7 +57,7 @@ export class Deaths {
       typeof FinalizationRegistry === 'function'
         ? new FinalizationRegistry<Ticket>(({ body }) => {
             if (body === null) {
-              this.#look();
+              this.#look(true);
               this.#watch();
               return;
             }
@@ -129,14 +129,15 @@ export class Deaths {
     this.#registry?.register({}, { body: null });
   }
 
-  #look(): boolean {
+  /** Buries the dead; where the program has yielded, also those that the last launch used. */
+  #look(yielded = false): boolean {
     const before = this.#young;
-    const dead = this.#living ? this.#reapBy(this.#living) : 0;
+    const dead = this.#living ? this.#reapBy(this.#living, yielded) : 0;
     this.#next = LOOKED_FOR * dead < before ? Number.POSITIVE_INFINITY : this.#young + ENOUGH;
     return dead > 0;
   }
 
-  #reapBy(living: Living): number {
+  #reapBy(living: Living, yielded: boolean): number {
     for (const body of this.#waiting) if (body.owner !== null) this.#settle(body, body.owner);
     this.#waiting = [];
     this.#granules = 0;
@@ -153,7 +154,7 @@ export class Deaths {
       if (body === null) continue;
       const owner = alive.get(body);
       // Code that is at work in a launch may have an address of it, and no more.
-      if (owner === undefined && body.stamp !== clock) {
+      if (owner === undefined && (yielded || body.stamp !== clock)) {
         dead += body.used;
         this.#bury(body);
       } else if (owner !== undefined && body.aged) {
