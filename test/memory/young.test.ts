@@ -42,7 +42,7 @@ describe('what dies young in a loop that never yields', () => {
     const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program], { encoding: 'utf8' });
     expect(stderr).toBe('');
     const found = JSON.parse(stdout) as { copied: readonly number[]; held: number; changed: number };
-    expect(Math.min(...found.copied)).toBeLessThan(5 * MB);
+    expect(Math.min(...found.copied)).toBeLessThan(3 * MB);
     expect([found.held, found.changed]).toEqual([9, 0]);
   });
 
