@@ -232,12 +232,14 @@ const arranging: Readonly<Record<string, readonly Sample[]>> = {
     sample('rank 0', [x([])], (t) => F.pad(t, [])),
   ],
   borderPad: (['reflect', 'replicate', 'circular'] as const).flatMap((mode) => [
+    sample(`${mode}, two of three`, [x([1, 3, 4])], (t) => F.pad(t, [2, 1, 1, 2], { mode })),
     sample(`${mode}, one dimension`, [x([2, 4])], (t) => F.pad(t, [2, 3], { mode })),
     sample(`${mode}, two, one of them on one side`, [x([2, 3, 2])], (t) => F.pad(t, [1, 1, 0, 2], { mode })),
     sample(`${mode}, three, transposed`, [x([2, 1, 3, 2])], (t) =>
       F.pad(t.unsqueeze(2).expand([2, 1, 2, 3, 2]).transpose(2, 3), [1, 0, 1, 1, 2, 1], { mode }),
     ),
     sample(`${mode}, added and cut off`, [x([2, 5])], (t) => F.pad(t, [2, -1], { mode })),
+    sample(`${mode}, cut off and added`, [x([1, 3, 4])], (t) => F.pad(t, [-1, 2, 1, 0], { mode })),
     sample(`${mode} of no examples`, [x([0, 2, 3])], (t) => F.pad(t, [1, 2], { mode })),
   ]),
   nllLoss: [
@@ -282,9 +284,9 @@ const arranging: Readonly<Record<string, readonly Sample[]>> = {
     sample('all on a diagonal', [x([2, 2])], (t) => t.diagflat(-1)),
     sample('pairs', [x([4])], (t) => t.combinations()),
     sample('threes with repetition', [x([2])], (t) => t.combinations(3, { withReplacement: true })),
-    sample('mirrored', [x([1, 3, 4])], (t) => F.pad(t, [2, 1, 1, 2], { mode: 'reflect' })),
-    sample('continued', [x([1, 3, 4])], (t) => F.pad(t, [2, 1], { mode: 'replicate' })),
-    sample('round and cut', [x([1, 3, 4])], (t) => F.pad(t, [-1, 2, 1, 0], { mode: 'circular' })),
+    sample('mirrored and cut', [x([1, 3, 4])], (t) => F.pad(t, [2, -1, 1, 2], { mode: 'reflect' })),
+    sample('continued and cut', [x([1, 3, 4])], (t) => F.pad(t, [2, -1], { mode: 'replicate' })),
+    sample('round, only cut', [x([1, 3, 4])], (t) => F.pad(t, [-1, 0], { mode: 'circular' })),
     sample('finer', [x([4, 2, 3])], (t) => F.pixelShuffle(t, 2)),
     sample('coarser', [x([2, 4, 2])], (t) => F.pixelUnshuffle(t, 2)),
     ...(['sum', 'mean'] as const).map((mode) =>
