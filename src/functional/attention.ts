@@ -58,12 +58,14 @@ export function scaledDotProductAttention(
     return attention(query, key, value, scale, isCausal) as Tensor;
   // Scaling the queries is less work than scaling the scores.
   let scores = matmul(mul(query, scale), mT(key));
-  const mask = isCausal ? causalMask(query.shape.at(-2) as number, key.shape.at(-2) as number) : attnMask;
   let blind: TensorBase | null = null;
-  if (mask !== null) {
-    const isBool = mask.dtype === 'bool';
-    scores = isBool ? where(mask, scores, Number.NEGATIVE_INFINITY) : add(scores, mask);
-    blind = logicalNot(any(isBool ? mask : ne(mask, Number.NEGATIVE_INFINITY), -1, true));
+  if (isCausal) {
+    const shown = causalMask(query.shape.at(-2) as number, key.shape.at(-2) as number);
+    scores = where(shown, scores, Number.NEGATIVE_INFINITY);
+  } else if (attnMask !== null) {
+    const isBool = attnMask.dtype === 'bool';
+    scores = isBool ? where(attnMask, scores, Number.NEGATIVE_INFINITY) : add(scores, attnMask);
+    blind = logicalNot(any(isBool ? attnMask : ne(attnMask, Number.NEGATIVE_INFINITY), -1, true));
     if (anyNonzero(blind)) scores = where(blind, 0, scores);
     else blind = null;
   }
