@@ -4,33 +4,13 @@
  * What is in a function that nobody has called yet V8 only skims, as far as it must to find the end. Arrow functions
  * of a module, outside of all others, it parses as if they were going to run, and a second time when they do.
  */
-
-/** A node of the syntax tree, as far as it matters here. */
-interface SyntaxNode {
-  readonly type: string;
-  readonly start: number;
-  readonly end: number;
-  readonly [part: string]: unknown;
-}
+import { isNode, parts, type SyntaxNode } from './syntax.ts';
 
 interface Arrow extends SyntaxNode {
   readonly async: boolean;
   readonly params: readonly SyntaxNode[];
   readonly body: SyntaxNode;
 }
-
-const isNode = (x: unknown): x is SyntaxNode => typeof x === 'object' && x !== null && 'type' in x;
-
-/** The nodes right below one in their order, each with the name of the part that it is or is in. */
-const parts = (node: SyntaxNode): [part: string, SyntaxNode][] =>
-  Object.entries(node)
-    .flatMap(([part, x]) =>
-      [x]
-        .flat()
-        .filter(isNode)
-        .map((n): [string, SyntaxNode] => [part, n]),
-    )
-    .sort(([, a], [, b]) => a.start - b.start);
 
 const isFunction = ({ type }: SyntaxNode): boolean => type === 'FunctionDeclaration' || type === 'FunctionExpression';
 

@@ -20,6 +20,11 @@ const hosts: Record<string, readonly string[]> = {
   bun: ['bun', 'program.js'],
 };
 
+/** What nobody catches is told with the line that threw it, which must be one that fits on a screen. */
+const uncaught = "import { zeros } from 'nabla';\nzeros([2, 2]).matmul(zeros([3]));\n";
+const complaint = 'ShapeError: mv: size mismatch';
+const LONGEST_COMPLAINT = 4000;
+
 /** A compiler that knows the ECMAScript library and nothing else, and checks the declarations it reads. */
 const compilerOptions = (module: string, moduleResolution: string) => ({
   target: 'es2022',
@@ -70,6 +75,8 @@ await withTempDir(async (dir) => {
   must('npm', ['install', '--silent', '--offline', '--ignore-scripts', tarball], dir);
   copyFileSync(join(root, 'scripts', 'smoke', 'program.ts'), join(dir, 'program.ts'));
 
+  writeFileSync(join(dir, 'uncaught.js'), uncaught);
+
   for (const [module, moduleResolution] of [
     ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],
@@ -85,6 +92,9 @@ await withTempDir(async (dir) => {
     const done = run(command, args, dir);
     const difference = check(done.stdout.trimEnd().split('\n'), 1, [inspected]);
     report.add(name, done.ok && difference === '', done.ok ? difference : done.text);
+    const failed = run(command, [...args.slice(0, -1), 'uncaught.js'], dir);
+    const told = !failed.ok && failed.text.includes(complaint) && failed.text.length < LONGEST_COMPLAINT;
+    report.add(`${name}, an error that nobody catches`, told, failed.text.slice(0, LONGEST_COMPLAINT));
   }
 
   if (wanted.includes('chromium')) {

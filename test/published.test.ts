@@ -31,11 +31,29 @@ const source = `
     ops.rules === rules,
     Object.keys(rules),
     pair.name.length > 0,
+    [0, 1, 2, 3, 4].map((x) => { try { return complains(x); } catch (e) { return String(e); } }),
   ];
+  export function complains(x: number, turns = [1, 2, 3]): number {
+    if (x > 3) throw new Error(\`\${x} is too large\`);
+    for (let i = 0; i < 3; i++);
+    let sum = 0, seen = 0;
+    [sum, seen] = [seen + x, sum + 1];
+    (turns as number[]).push(sum);
+    do sum++; while (sum < 10);
+    outer: for (const t of turns) { for (;;) { if (t === 2) continue outer; break; } sum += t; }
+    switch (x) {
+      case 0: sum -= 1; break;
+      case 1: { const y = sum; sum = -y; break; }
+      case 2: throw new Error('two');
+      default: if (sum > 100) sum = 0; else sum *= 2;
+    }
+    try { if (seen > 5) throw new Error(\`seen \${seen}\`); } finally { sum += 0.5; }
+    return sum;
+  }
   export const waited = async () => [await rules.later(5)];
 `;
 
-it('functions that were arrows at the top of a module do the same', async () => {
+it('the published code does the same, with functions for arrows at its top and a line for each statement', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'nabla-skim-'));
   try {
     writeFileSync(join(dir, 'package.json'), '{ "type": "module" }');
@@ -68,6 +86,13 @@ it('functions that were arrows at the top of a module do the same', async () => 
     expect(code).toContain('forward(');
     expect(code).toContain('"a name"(');
     expect(code).not.toMatch(/forward:/);
+    // What throws is printed with its line.
+    const thrown = code.split('\n').filter((line) => line.includes('throw'));
+    expect(thrown.map((line) => line.trim())).toEqual([
+      expect.stringMatching(/^function \w+\(\w,\w=\[1,2,3\]\)\{if\(\w>3\)throw Error\([^;]*\);$/),
+      'case 2:throw Error(`two`)',
+      expect.stringMatching(/^try\{if\(\w>5\)throw Error\([^;]*\)$/),
+    ]);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
