@@ -3,6 +3,7 @@ import { shapeText } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import { add } from '../ops/elementwise.ts';
 import { addmm } from '../ops/linalg/blend.ts';
+import { einsum } from '../ops/linalg/einsum.ts';
 import { matmul } from '../ops/matmul.ts';
 import { mT, reshape, t } from '../ops/view.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -27,4 +28,42 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor 
   const [n, m] = x.shape as [number, number];
   const rows = addmm(bias, reshape(x, [n * m, x.shape[2] as number]), t(weight));
   return reshape(rows, [n, m, weight.shape[0]]) as Tensor;
+}
+
+/**
+ * yₒ = Σ x₁ᵢ Wₒᵢⱼ x₂ⱼ + bₒ for `x1` of shape […, in1], `x2` […, in2], `weight` [out, in1, in2] and `bias` [out].
+ *
+ * @throws {ShapeError} when the sizes do not fit.
+ */
+export function bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
+  checkTensors('bilinear', x1, x2, weight);
+  const refuse = (what: string, got: number, expected: number): never => {
+    throw new ShapeError(
+      `bilinear: bilinear(): ${what}: got ${got} but expected ${expected}, from shapes ${[x1, x2, weight].map((x) => shapeText(x.shape)).join(', ')}`,
+    );
+  };
+  if (weight.ndim !== 3)
+    throw new ShapeError(`bilinear: weight must be [out, in1, in2], got shape ${shapeText(weight.shape)}`);
+  if (x1.ndim !== x2.ndim || x1.ndim === 0)
+    throw new ShapeError(`bilinear: bilinear(): input dimensions do not match: got ${x1.ndim} and ${x2.ndim}`);
+  const lead = x1.shape.slice(0, -1);
+  lead.forEach((n, d) => {
+    if (n !== x2.shape[d])
+      throw new ShapeError(
+        `bilinear: bilinear(): input batch dimensions do not match at dim ${d}: got ${n} and ${x2.shape[d]}`,
+      );
+  });
+  const [out, in1, in2] = weight.shape as [number, number, number];
+  const [n1, n2] = [x1.shape.at(-1) as number, x2.shape.at(-1) as number];
+  if (n1 !== in1) refuse('input1 size does not match weight size', n1, in1);
+  if (n2 !== in2) refuse('input2 size does not match weight size', n2, in2);
+  if (bias) {
+    checkTensors('bilinear', bias);
+    if (bias.shape.length !== 1 || bias.shape[0] !== out)
+      refuse('bias size does not match weight size', bias.shape[0] ?? 1, out);
+  }
+  const rows = lead.reduce((n, m) => n * m, 1);
+  const y = einsum('ni,oij,nj->no', [reshape(x1, [rows, in1]), weight, reshape(x2, [rows, in2])]);
+  const shaped = reshape(y, [...lead, out]);
+  return (bias ? add(shaped, bias) : shaped) as Tensor;
 }

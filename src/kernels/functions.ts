@@ -3,7 +3,7 @@
  * follow from the formula by `rules.ts`. A third column gives them by hand, t ∂f/∂x for each argument,
  * where the symbolic ones would be unstable or need more than the result, or where PyTorch chooses
  * another value at a kink. Formulas and choices are PyTorch's (aten/src/ATen/native/cpu and
- * tools/autograd/derivatives.yaml in its sources). Activation functions are in `activations.ts`.
+ * tools/autograd/derivatives.yaml in its sources). Activation functions are in `activations.ts`, those of probability in `special.ts` and `gamma.ts`.
  *
  * A parameter that may vary from call to call (a bound, a slope) is an argument like the others. Formulas
  * are functions so that importing the library builds none of them.
@@ -13,7 +13,9 @@ import { call, define, type ElementwiseFunction, of1, of2, of3, of4 } from './de
 import { arg, type Expr, maskArg, type Rule, type UnaryOp } from './expr.ts';
 
 export * from './activations.ts';
+export { digamma, lgamma } from './gamma.ts';
 export * from './losses.ts';
+export * from './special.ts';
 export type { ElementwiseFunction };
 
 const x = arg(0);

@@ -1,7 +1,9 @@
 import { isFloat } from '../core/dtype.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import * as close from '../ops/closeness.ts';
 import { ops } from '../ops/elementwise.ts';
 import type { ElementwiseOp } from '../ops/elementwise-op.ts';
+import { mvlgamma, polygammaOp } from '../ops/gamma.ts';
 import { inPlace, inPlaceOf } from '../ops/inplace.ts';
 import { TensorArithmeticInPlace } from './arithmetic-inplace.ts';
 import { checkOptions } from './options.ts';
@@ -22,6 +24,8 @@ interface Valued {
   /** A factor of the product or quotient. */
   readonly value?: number;
 }
+
+const TOLERANCES = ['rtol', 'atol', 'equalNan'] as const;
 
 /** The operation of `logit` and its inputs: with `eps`, numbers are first moved into [ε, 1 − ε]. */
 function logitOf(x: TensorBase, eps: number | null | undefined): TensorBase {
@@ -78,6 +82,122 @@ export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorAri
     if (eps === null || eps === undefined) inPlace(ops.logit, [this]);
     else inPlaceOf('logit', this, [], (x) => logitOf(x, eps));
     return this;
+  }
+
+  /** log |Γ(x)|; ∞ at 0 and the negative whole numbers. The derivative is `digamma`. */
+  lgamma(): Tensor<S> {
+    return as(ops.lgamma.call1(this));
+  }
+
+  lgamma_(): this {
+    return write(ops.lgamma, this);
+  }
+
+  /** ψ(x), the derivative of log Γ(x): ∓∞ at ±0 and NaN at the negative whole numbers. */
+  digamma(): Tensor<S> {
+    return as(ops.digamma.call1(this));
+  }
+
+  digamma_(): this {
+    return write(ops.digamma, this);
+  }
+
+  /**
+   * The n-th derivative of `digamma`, for whole n from 0 to 128; of one at a negative x that is not near a whole
+   * number, float32 loses digits where two terms nearly cancel. (PyTorch's is `polygamma(n, x)`.)
+   *
+   * @throws {ArgumentError} when n is negative or no whole number.
+   */
+  polygamma(n: number): Tensor<S> {
+    return as(polygammaOp(n).call1(this));
+  }
+
+  polygamma_(n: number): this {
+    return write(polygammaOp(n), this);
+  }
+
+  /** The multivariate log Γₚ(x) = Σ log Γ(x − j/2) + p (p − 1)/4 log π, over j < p. */
+  mvlgamma(p: number): Tensor<S> {
+    return as(mvlgamma(this, p));
+  }
+
+  mvlgamma_(p: number): this {
+    inPlaceOf('mvlgamma', this, [], (x) => mvlgamma(x, p));
+    return this;
+  }
+
+  /** The inverse of `erf`: ±∞ at ±1, NaN beyond. */
+  erfinv(): Tensor<S> {
+    return as(ops.erfinv.call1(this));
+  }
+
+  erfinv_(): this {
+    return write(ops.erfinv, this);
+  }
+
+  /** sin πx / πx, which is 1 at 0. */
+  sinc(): Tensor<S> {
+    return as(ops.sinc.call1(this));
+  }
+
+  sinc_(): this {
+    return write(ops.sinc, this);
+  }
+
+  /** −x log x, which is 0 at 0 and −∞ below: the terms of an entropy. */
+  entr(): Tensor<S> {
+    return as(ops.entr.call1(this));
+  }
+
+  /** The normal distribution Φ(x) = ½ (1 + erf(x / √2)), accurate also far below 0. */
+  ndtr(): Tensor<S> {
+    return as(ops.ndtr.call1(this));
+  }
+
+  /** The inverse of `ndtr`: ∓∞ at 0 and 1, NaN outside. */
+  ndtri(): Tensor<S> {
+    return as(ops.ndtri.call1(this));
+  }
+
+  /** Degrees to radians: π/180 x. */
+  deg2rad(): Tensor<S> {
+    return as(ops.deg2rad.call1(this));
+  }
+
+  deg2rad_(): this {
+    return write(ops.deg2rad, this);
+  }
+
+  /** Radians to degrees: 180/π x. */
+  rad2deg(): Tensor<S> {
+    return as(ops.rad2deg.call1(this));
+  }
+
+  rad2deg_(): this {
+    return write(ops.rad2deg, this);
+  }
+
+  /**
+   * Whether elements are equal or |x − y| ≤ atol + rtol |y|, for tensors of one dtype; a NaN is equal to nothing unless
+   * `equalNan`.
+   *
+   * @throws {DTypeError} when the dtypes differ.
+   */
+  isclose<T extends Tensor, X extends Tensor>(this: T, y: Fit<T, X>, options?: close.Tolerances): Tensor<Both<T, X>> {
+    checkOptions('isclose', options, TOLERANCES);
+    return as(close.isclose('isclose', this, y as Tensor, options));
+  }
+
+  /** Whether all elements are close, as `isclose` says; the shapes are broadcast. */
+  allclose<T extends Tensor, X extends Tensor>(this: T, y: Fit<T, X>, options?: close.Tolerances): boolean {
+    checkOptions('allclose', options, TOLERANCES);
+    return as(close.allclose(this, y as Tensor, options)).item() !== 0;
+  }
+
+  /** Whether `y` has the same shape and elements. */
+  equal(y: Tensor): boolean {
+    const same = close.equal(this, y);
+    return same !== null && as(same).item() !== 0;
   }
 
   /** x with finite numbers in the place of NaN, ∞ and −∞. */

@@ -29,6 +29,9 @@ function linesOf(shape: readonly number[], dim: number, length?: number): number
   );
 }
 
+/** A whole number below 0. */
+const isPole = (x: number): boolean => Number.isInteger(x) && x < 0;
+
 const adjustments: Readonly<Record<string, Adjust>> = {
   // Since PyTorch 2 the gradient at (0, 0) is 0 and not NaN.
   'torch.atan2': (inputs, grads) => {
@@ -37,6 +40,12 @@ const adjustments: Readonly<Record<string, Adjust>> = {
     const [y, x] = inputs.map((t) => decodeTensor(t).values);
     const origin = Array.from(y, (v, i) => (v === 0 && x[i] === 0 ? 0 : null));
     return grads.map((g) => (g === null ? null : withValues(g, origin)));
+  },
+  // Poles, which PyTorch's sine of a multiple of π misses.
+  'torch.digamma': ([input], [grad], { vjp }) => {
+    const seeds = decodeTensor(vjp?.cotangents[0] as EncodedTensor).values;
+    const poles = Array.from(decodeTensor(input).values, (v, i) => (isPole(v) ? seeds[i] * Infinity : null));
+    return [withValues(grad as EncodedTensor, poles)];
   },
   // PyTorch divides by the input, which makes NaN of infinities. The gradient is
   // ∏_{j<i} x[j] s[i] with s[i] = ȳ[i] + x[i+1] s[i+1].
@@ -123,10 +132,16 @@ const resizing: Reason = (bound) => {
   return fits ? null : 'a change in place that resizes the tensor';
 };
 
+/** At a pole PyTorch has a finite number, its sine of a multiple of π not being 0. */
+const missedPole: Reason = ({ self, n }) =>
+  n === 1 && decodeTensor(self as EncodedTensor).values.some(isPole) ? 'a pole that PyTorch misses' : null;
+
 const reasons: Readonly<Record<string, Reason>> = {
   'Tensor.addbmm_': resizing,
   'torch.nn.functional.hardsigmoid': roundedSlope,
   'torch.nn.functional.softshrink': lostNaN,
+  'torch.polygamma': missedPole,
+  'torch.special.polygamma': missedPole,
   'torch.norm': roundedOrder,
   'torch.linalg.vector_norm': roundedOrder,
   'Tensor.int': outOfRange,

@@ -48,6 +48,12 @@ interface Running extends Affine {
   readonly running_var?: Tensor;
   readonly momentum?: number;
 }
+interface Bilinear {
+  readonly input1: Tensor;
+  readonly input2: Tensor;
+  readonly weight: Tensor;
+  readonly bias?: Tensor;
+}
 interface Dropout {
   readonly input: Tensor;
   readonly p?: number;
@@ -187,6 +193,8 @@ export const functional: Calls = {
   // ── the rest ──
   'torch.nn.functional.linear': ({ input, weight, bias }: { input: Tensor; weight: Tensor; bias?: Tensor }) =>
     F.linear(input, weight, bias),
+  'torch.nn.functional.bilinear': ({ input1, input2, weight, bias }: Bilinear) =>
+    F.bilinear(input1, input2, weight, bias),
   'torch.nn.functional.dropout': ({ input, p, training }: Dropout) => F.dropout(input, { p, training }),
   'torch.nn.functional.dropout2d': ({ input, p, training }: Dropout) => F.dropout2d(input, { p, training }),
   'torch.nn.functional.dropout3d': ({ input, p, training }: Dropout) => F.dropout3d(input, { p, training }),

@@ -18,6 +18,18 @@ interface Product extends Self {
   readonly tensor2: Tensor;
   readonly value?: number;
 }
+interface Close extends Self {
+  readonly other: Tensor;
+  readonly rtol?: number;
+  readonly atol?: number;
+  readonly equal_nan?: boolean;
+}
+interface Ordered extends Self {
+  readonly n: number;
+}
+interface Multivariate extends Self {
+  readonly p: number;
+}
 interface Between extends Self {
   readonly end: Tensor;
   readonly weight: Operand;
@@ -29,6 +41,31 @@ export const special: Calls = {
   'torch.signbit': ({ self }: Self) => self.signbit(),
   'torch.logit': ({ self, eps }: Eps) => self.logit(eps),
   'Tensor.logit_': ({ self, eps }: Eps) => self.logit_(eps),
+  'torch.lgamma': ({ self }: Self) => self.lgamma(),
+  'Tensor.lgamma_': ({ self }: Self) => self.lgamma_(),
+  'torch.digamma': ({ self }: Self) => self.digamma(),
+  'Tensor.digamma_': ({ self }: Self) => self.digamma_(),
+  'torch.erfinv': ({ self }: Self) => self.erfinv(),
+  'Tensor.erfinv_': ({ self }: Self) => self.erfinv_(),
+  'torch.sinc': ({ self }: Self) => self.sinc(),
+  'Tensor.sinc_': ({ self }: Self) => self.sinc_(),
+  'torch.special.entr': ({ self }: Self) => self.entr(),
+  'torch.special.ndtr': ({ self }: Self) => self.ndtr(),
+  'torch.special.ndtri': ({ self }: Self) => self.ndtri(),
+  'torch.deg2rad': ({ self }: Self) => self.deg2rad(),
+  'Tensor.deg2rad_': ({ self }: Self) => self.deg2rad_(),
+  'torch.rad2deg': ({ self }: Self) => self.rad2deg(),
+  'Tensor.rad2deg_': ({ self }: Self) => self.rad2deg_(),
+  'torch.polygamma': ({ self, n }: Ordered) => self.polygamma(n),
+  'torch.special.polygamma': ({ self, n }: Ordered) => self.polygamma(n),
+  'Tensor.polygamma_': ({ self, n }: Ordered) => self.polygamma_(n),
+  'torch.mvlgamma': ({ self, p }: Multivariate) => self.mvlgamma(p),
+  'Tensor.mvlgamma_': ({ self, p }: Multivariate) => self.mvlgamma_(p),
+  'torch.isclose': ({ self, other, rtol, atol, equal_nan }: Close) =>
+    self.isclose(other, { rtol, atol, equalNan: equal_nan }),
+  'torch.allclose': ({ self, other, rtol, atol, equal_nan }: Close) =>
+    self.allclose(other, { rtol, atol, equalNan: equal_nan }),
+  'torch.equal': ({ self, other }: { readonly self: Tensor; readonly other: Tensor }) => self.equal(other),
   'torch.nan_to_num': ({ self, nan, posinf, neginf }: Replacing) => self.nanToNum({ nan, posinf, neginf }),
   'Tensor.nan_to_num_': ({ self, nan, posinf, neginf }: Replacing) => self.nanToNum_({ nan, posinf, neginf }),
   'torch.xlogy': ({ self, other }: PairOf) => tensorFirst(self).xlogy(other),

@@ -102,6 +102,8 @@ export const any: Domain = { lo: -2, hi: 2 };
 export const positive: Domain = { lo: 0.3, hi: 2.5 };
 export const kink: Domain = { lo: -2, hi: 2, away: 'zero' };
 export const steps: Domain = { lo: -3, hi: 3, away: 'integers' };
+/** Of a function with poles at whole numbers. */
+const away: Domain = { lo: -2, hi: 11, away: 'integers' };
 export const unit: Domain = { lo: -0.9, hi: 0.9 };
 const divisor: Domain = { lo: 0.7, hi: 1.3 };
 
@@ -147,6 +149,15 @@ export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
   erf: unary(ops.erf, any),
   erfc: unary(ops.erfc, any),
   relu: unary(ops.relu, kink),
+  lgamma: unary(ops.lgamma, away),
+  digamma: unary(ops.digamma, away),
+  erfinv: unary(ops.erfinv, unit),
+  sinc: unary(ops.sinc, any),
+  entr: unary(ops.entr, positive),
+  ndtr: unary(ops.ndtr, any),
+  ndtri: unary(ops.ndtri, { lo: 0.05, hi: 0.95 }),
+  deg2rad: unary(ops.deg2rad, any),
+  rad2deg: unary(ops.rad2deg, any),
   floor: unary(ops.floor, steps),
   ceil: unary(ops.ceil, steps),
   round: unary(ops.round, steps),
