@@ -11,6 +11,7 @@ export * from './conv.ts';
 export * from './distance.ts';
 export * from './dropout.ts';
 export * from './embedding.ts';
+export * from './gumbel.ts';
 export * from './linear.ts';
 export * from './loss.ts';
 export * from './normalization.ts';

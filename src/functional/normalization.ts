@@ -8,10 +8,10 @@ import { detach } from '../ops/detach.ts';
 import { add, div, mul, ops } from '../ops/elementwise.ts';
 import { inPlace } from '../ops/inplace.ts';
 import { named } from '../ops/named.ts';
-import { sum } from '../ops/reduce.ts';
+import { mean, sum } from '../ops/reduce.ts';
 import { type Standardized, standardize } from '../ops/standardize.ts';
 import { standardizeAffine } from '../ops/standardize-affine.ts';
-import { userElementwise } from '../ops/user-elementwise.ts';
+import { fused, userElementwise } from '../ops/user-elementwise.ts';
 import { reshape } from '../ops/view.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { ShapeOf } from '../tensor/signatures.ts';
@@ -81,28 +81,61 @@ function checkChannels(
  */
 export function layerNorm<T extends Tensor>(x: T, normalizedShape: Shape, options?: Affine): Tensor<ShapeOf<T>> {
   checkOptions('layerNorm', options, ['weight', 'bias', 'eps']);
-  checkFloat('layerNorm', x);
-  const own = checkShape('layerNorm', normalizedShape);
-  const lead = x.ndim - own.length;
+  const { weight, bias } = options ?? {};
+  const { own, dims } = lastDims('layerNorm', x, normalizedShape, { weight, bias });
+  return normalized(x, dims, options ?? {}, own, 'NativeLayerNormBackward0').y as Tensor;
+}
+
+/** x r and x r w for r = (mean square + ε)^(−½) of each line. */
+const scaledByRms = fused('rmsNorm', (x, square, eps) => x.mul(square.add(eps).rsqrt()), 3);
+const weightedByRms = fused('rmsNorm', (x, square, eps, w) => x.mul(square.add(eps).rsqrt()).mul(w), 4);
+
+/**
+ * x / √(mean of x² + ε), the mean over the last dimensions, `normalizedShape` in all, times a weight of that shape
+ * (Zhang and Sennrich 2019). `eps` is the distance of 1 to the next number of the dtype by default.
+ *
+ * @throws {ShapeError} when the last dimensions of `x`, or the weight, have another shape.
+ */
+export function rmsNorm<T extends Tensor>(
+  x: T,
+  normalizedShape: Shape,
+  options?: Omit<Affine, 'bias'>,
+): Tensor<ShapeOf<T>> {
+  checkOptions('rmsNorm', options, ['weight', 'eps']);
+  const { weight, eps = x.dtype === 'float64' ? 2 ** -52 : 2 ** -23 } = options ?? {};
+  const { dims } = lastDims('rmsNorm', x, normalizedShape, { weight });
+  const square = mean(ops.square.call1(x), dims, true);
+  return (weight ? weightedByRms(x, square, eps, weight) : scaledByRms(x, square, eps)) as Tensor;
+}
+
+/** The last dimensions of x, which have the given shape, as have the parameters. */
+function lastDims(
+  op: string,
+  x: TensorBase,
+  normalizedShape: Shape,
+  parameters: Readonly<Record<string, TensorBase | null | undefined>>,
+): { readonly own: Shape; readonly dims: readonly number[] } {
+  checkFloat(op, x);
+  const own = checkShape(op, normalizedShape);
+  const lead = x.shape.length - own.length;
   if (own.length === 0) {
     throw new ShapeError(
-      'layerNorm: Expected normalized_shape (normalizedShape) to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []',
+      `${op}: Expected normalized_shape (normalizedShape) to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []`,
     );
   }
   if (lead < 0 || !sameShape(x.shape.slice(lead), own)) {
     throw new ShapeError(
-      `layerNorm: Given normalized_shape=${shapeText(own)}, expected input with shape [*, ${own.join(', ')}], but got input of size${shapeText(x.shape)}`,
+      `${op}: Given normalized_shape=${shapeText(own)}, expected input with shape [*, ${own.join(', ')}], but got input of size${shapeText(x.shape)}`,
     );
   }
-  for (const [name, t] of Object.entries({ weight: options?.weight, bias: options?.bias })) {
+  for (const [name, t] of Object.entries(parameters)) {
     if (t && !sameShape(t.shape, own)) {
       throw new ShapeError(
-        `layerNorm: Expected ${name} to be of same shape as normalized_shape, but got ${name} of shape ${shapeText(t.shape)} and normalized_shape = ${shapeText(own)}`,
+        `${op}: Expected ${name} to be of same shape as normalized_shape, but got ${name} of shape ${shapeText(t.shape)} and normalized_shape = ${shapeText(own)}`,
       );
     }
   }
-  const dims = own.map((_, i) => lead + i);
-  return normalized(x, dims, options ?? {}, own, 'NativeLayerNormBackward0').y as Tensor;
+  return { own, dims: own.map((_, i) => lead + i) };
 }
 
 const onlyOne = (op: string, shape: Shape): ShapeError =>

@@ -101,7 +101,7 @@ function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): voi
 
 const source = (options: RandomOptions | undefined): Generator => options?.generator ?? defaultGenerator;
 
-function floats(op: string, out: TypedArray): Float32Array | Float64Array {
+export function floats(op: string, out: TypedArray): Float32Array | Float64Array {
   if (out instanceof Float32Array || out instanceof Float64Array) return out;
   throw new DTypeError(`${op}_: "${op}_" needs a floating point tensor; create it with { dtype: 'float32' }`);
 }

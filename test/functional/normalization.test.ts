@@ -1,5 +1,6 @@
-import { autograd, functional as F, ones, randn, type Tensor } from 'nabla';
+import { autograd, functional as F, ones, randn, type Tensor, tensor } from 'nabla';
 import { describe, expect, test } from 'vitest';
+import { gradcheck, gradgradcheck } from '../support/gradcheck.ts';
 
 /*
  * Gradients of normalisations come from kernels where nobody differentiates them again, and from operations
@@ -73,4 +74,40 @@ test('layerNorm says how a shape is written, and keeps its own', () => {
   shape[0] = 7;
   y.sum().backward();
   expect(x.grad?.shape).toEqual([2, 3]);
+});
+
+/* Values are PyTorch 2.15's, of F.rms_norm. */
+describe('rmsNorm', () => {
+  const six = () => tensor([-2, -1, 0, 1, 2, 3], { dtype: 'float64' }).reshape([2, 3]);
+
+  test('is x over its root mean square, times a weight', () => {
+    const x = six().requiresGrad_();
+    const weight = tensor([1, -2, 0.5], { dtype: 'float64', requiresGrad: true });
+    const y = F.rmsNorm(x, [3], { weight });
+    expect(y.toString()).toMatch('[[-1.5492,  1.5492,  0.0000],\n        [ 0.4629, -1.8516,  0.6944]]');
+    y.mul(tensor([1, 2, 3, 4, 5, 6], { dtype: 'float64' }).reshape([2, 3]))
+      .sum()
+      .backward();
+    expect(String(x.grad)).toMatch('[[ 1.3943, -2.7885,  1.1619],\n        [ 2.0831, -4.1662,  2.0831]]');
+    expect(String(weight.grad)).toMatch('[0.3024, 3.0799, 8.3324]');
+    gradcheck((a, w) => F.rmsNorm(a, [3], { weight: w }), [x, weight]);
+    gradgradcheck((a) => F.rmsNorm(a, [2, 3]), [x]);
+  });
+
+  test('over several dimensions, and with ε', () => {
+    expect(F.rmsNorm(six(), [2, 3], { eps: 0.5 }).toString()).toMatch(
+      '[[-1.0445, -0.5222,  0.0000],\n        [ 0.5222,  1.0445,  1.5667]]',
+    );
+    expect(F.rmsNorm(ones([2, 2]).mul(1e-4), [2]).toString()).toMatch('[[0.2782, 0.2782]');
+    expect(F.rmsNorm(ones([2, 0]), [0]).shape).toEqual([2, 0]);
+  });
+
+  test('refuses other shapes and whole numbers', () => {
+    expect(() => F.rmsNorm(six(), [2])).toThrow('Given normalized_shape=[2], expected input with shape [*, 2]');
+    expect(() => F.rmsNorm(six(), [])).toThrow(
+      'Expected normalized_shape (normalizedShape) to be at least 1-dimensional',
+    );
+    expect(() => F.rmsNorm(six(), [3], { weight: ones([2]) })).toThrow('Expected weight to be of same shape');
+    expect(() => F.rmsNorm(ones([2], { dtype: 'int32' }), [2])).toThrow('floating point');
+  });
 });
