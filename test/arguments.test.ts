@@ -141,12 +141,93 @@ describe('arguments', () => {
     setWarningHandler: () => setWarningHandler(wrong(3)),
     profile: () => profile(wrong(3)),
     vmap: () => vmap(wrong(3)),
+    'uniform_ with a misspelt option': () => zeros([2]).uniform_(0, 1, wrong({ geneartor: 1 })),
+    'uniform_ with no generator': () => zeros([2]).uniform_(0, 1, { generator: wrong({}) }),
+    'randn with no generator': () => nabla.randn([2], { generator: wrong([1]) }),
+    'dropout with no generator': () => F.dropout(x, { generator: wrong(3) }),
+    'dropout of nothing': () => F.dropout(wrong(null)),
+    'median with a misspelt option': () => x.median(undefined, wrong({ keepDim: true })),
+    'nanmedian with a misspelt option': () => x.nanmedian(undefined, wrong({ keepDim: true })),
+    'a place that is undefined': () => x.at(wrong([0, undefined])),
+    'a cut that is undefined': () => x.tensorSplit(wrong([undefined])),
+    'permute by numbers': () => x.permute(wrong(1)),
+    'permute by nothing': () => x.permute(wrong(undefined)),
+    movedim: () => x.movedim(wrong('0'), 1),
+    'a dtype that is undefined': () => x.to(wrong(undefined)),
+    'as of no shape': () => x.as(wrong(3)),
+    'size of no dimension': () => x.size(wrong(undefined)),
+    fill_: () => zeros([2]).fill_(wrong(undefined)),
+    expandAs: () => x.expandAs(wrong(undefined)),
+    viewAs: () => x.viewAs(wrong([2, 3])),
+    'scatter of nothing': () => x.scatter(0, x.int(), wrong(null)),
+    'indexAdd of nothing': () => x.indexAdd(0, classes, wrong(null)),
+    'indexFill with nothing': () => x.clone().indexFill_(0, classes, wrong(null)),
+    'isin nothing': () => x.isin(wrong(null)),
+    'rot90 by a fraction': () => x.rot90(1.5),
+    'gradient at distances of nothing': () => x.gradient({ spacing: wrong([null, 1]) }),
+    'threshold of whole numbers': () => F.threshold(classes, wrong('0'), 1),
+    'linear with an empty bias': () => F.linear(x, x, wrong('')),
+    'batchNorm without statistics': () => F.batchNorm(image, wrong(undefined), wrong(undefined)),
+    'matmul of no tensor': () => linalg.matmul(wrong(3), x),
+    'matrixNorm over no dimensions': () => linalg.matrixNorm(x, 'fro', wrong(1)),
+    multiDot: () => linalg.multiDot(wrong(x)),
+    svdvals: () => linalg.svdvals(wrong(null)),
+    solveTriangular: () => linalg.solveTriangular(eye(2), eye(2), wrong(undefined)),
+    'einsum with labels that are none': () => nabla.einsum(wrong(x), wrong(x)),
+    'tensordot without dimensions': () => tensordot(x, x, wrong([])),
+    'elementwise of no function': () => nabla.elementwise(wrong('x')),
+    'a tensor by its class': () => new (wrong(nabla.Tensor))([1, 2]),
+    incrementVersion: () => nabla.autograd.graph.incrementVersion(wrong(null)),
+    'zeroGrad of nothing': () => zeroGrad(wrong(undefined)),
+    'requiresGrad_ of a name': () => nabla.requiresGrad_(wrong('w')),
   };
   for (const [name, call] of Object.entries(refused))
     it(`of ${name}`, () => {
       expect(call).toThrow(NablaError);
       expect(isDeterministic()).toBe(false);
     });
+});
+
+/** A model as one writes it in PyTorch. */
+class Layer {
+  readonly w = ones([2], { requiresGrad: true });
+}
+
+it('instances of classes are no models: their tensors would be passed over', () => {
+  const layer = wrong(new Layer());
+  for (const model of [layer, [layer], { layer, b: ones([]) }]) {
+    expectError(() => zeroGrad(model), ArgumentError, 'array or plain object of tensors, got object');
+    expectError(() => nabla.requiresGrad_(model, false), ArgumentError, 'requiresGrad_: expected an array');
+    expectError(() => nabla.grad((_: Tensor) => layer.w.sum())(model), ArgumentError, 'transform API must be Tensor');
+    expectError(() => nabla.vjp((_: Tensor) => layer.w.sum(), model), ArgumentError, 'transform API must be Tensor');
+  }
+  expectError(() => nabla.grad((t: Tensor) => t)(wrong(3)), ArgumentError, 'must be Tensor, or an array');
+  zeroGrad(wrong({ w: layer.w, lr: 0.1, name: 'layer', f: () => 0 }));
+});
+
+it('a dtype that is null is none', () => {
+  expect(x.sum(1, { dtype: wrong(null) }).dtype).toBe('float32');
+  expect(x.softmax(1, { dtype: wrong(null) }).dtype).toBe('float32');
+});
+
+it('losses of shapes that differ are warned of', () => {
+  const warnings: string[] = [];
+  const previous = setWarningHandler((message) => warnings.push(message));
+  try {
+    for (const loss of ['mseLoss', 'l1Loss', 'smoothL1Loss', 'huberLoss'] as const) {
+      setWarningHandler((message) => warnings.push(message));
+      const column: Tensor = ones([3, 1]);
+      F[loss](column, ones([3, 1]));
+      expect(warnings.splice(0)).toEqual([]);
+      F[loss](column, ones([3]));
+      expect(warnings.splice(0)).toEqual([
+        `${loss}: Using a target size ([3]) that is different to the input size ([3, 1]). This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.`,
+      ]);
+      expectError(() => F[loss](x, wrong(x.reshape([3, 2]))), nabla.ShapeError, `${loss}: shapes [2, 3] and [3, 2]`);
+    }
+  } finally {
+    setWarningHandler(previous);
+  }
 });
 
 it('JSON has the nested arrays of a tensor', () => {

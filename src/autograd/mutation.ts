@@ -97,7 +97,8 @@ export function allowMutationOnSavedTensors(body?: () => unknown): unknown {
  * changed by other means, so that backward notices.
  */
 export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
-  const list = tensors instanceof TensorBase ? [tensors] : [...tensors];
+  const list: readonly unknown[] =
+    typeof tensors === 'object' && tensors !== null && Symbol.iterator in tensors ? [...tensors] : [tensors];
   for (const t of list) {
     if (!(t instanceof TensorBase))
       throw new ArgumentError(`incrementVersion: expected a Tensor or several, got ${kindOf(t)}`);

@@ -3,8 +3,10 @@
  * of modules and optimizers works on these directly.
  */
 
+import { kindOf } from '../core/arguments.ts';
+import { ArgumentError } from '../core/errors.ts';
 import type { TensorBase } from '../core/tensor.ts';
-import { treeLeaves } from '../core/tree.ts';
+import { mapTree } from '../core/tree.ts';
 import { clone } from '../ops/copy.ts';
 import { zeros } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
@@ -18,14 +20,33 @@ export function parameterOf(t: TensorBase, requiresGrad: boolean): TensorBase {
   return p;
 }
 
+/**
+ * The tensors of a model. Numbers, names and functions may stand beside them; an instance of a class, whose tensors
+ * would be passed over without a word, may not.
+ */
+function parametersOf(op: string, model: unknown): TensorBase[] {
+  const found: TensorBase[] = [];
+  mapTree(
+    model,
+    (t) => found.push(t),
+    (x) => {
+      if (x === model || (x && typeof x === 'object'))
+        throw new ArgumentError(
+          `${op}: expected an array or plain object of tensors, got ${kindOf(x)}; pass its tensors`,
+        );
+    },
+  );
+  return found;
+}
+
 /** Switches `requiresGrad` of every tensor of a tree. */
 export function setTreeRequiresGrad(tree: unknown, value: boolean): void {
-  for (const t of treeLeaves(tree)) setRequiresGrad(t, value);
+  for (const t of parametersOf('requiresGrad_', tree)) setRequiresGrad(t, value);
 }
 
 /** Forgets the gradients of every tensor of a tree, or sets those that are there to zero. */
 export function zeroTreeGrad(tree: unknown, setToNone: boolean): void {
-  for (const t of treeLeaves(tree)) {
+  for (const t of parametersOf('zeroGrad', tree)) {
     const grad = t.meta?.grad ?? null;
     if (grad === null) continue;
     if (setToNone) setGrad(t, null);

@@ -83,7 +83,7 @@ export function wrapDim(op: string, dim: number, rank: number): number {
   const n = rank === 0 ? 1 : rank;
   if (!Number.isInteger(dim) || dim < -n || dim >= n) {
     throw new IndexError(
-      `${op}: Dimension out of range (expected to be in range of [${-n}, ${n - 1}], but got ${dim})`,
+      `${op}: Dimension out of range (expected to be in range of [${-n}, ${n - 1}], but got ${typeof dim === 'number' ? dim : kindOf(dim)})`,
     );
   }
   return dim < 0 ? dim + n : dim;
@@ -119,6 +119,12 @@ export function checkShape(op: string, shape: Shape): Shape {
 /** Refuses what is no array, whatever the compiler was told. */
 export function checkList(op: string, what: string, list: unknown): void {
   if (Array.isArray(list)) return;
-  const given = typeof list === 'number' ? `the number ${list}; write [${list}]` : kindOf(list);
+  const kind = kindOf(list);
+  const given =
+    kind === 'number'
+      ? `the number ${list}; write [${list}]`
+      : kind === 'object'
+        ? 'object; options are the last argument'
+        : kind;
   throw new ArgumentError(`${op}: expected ${what} as an array of numbers such as [2, 3], got ${given}`);
 }

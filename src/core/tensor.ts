@@ -106,6 +106,7 @@ export class TensorBase implements Strided {
     size: number,
     flat: boolean,
   ) {
+    if (flat === undefined) throw new ArgumentError('Tensor: write tensor([1, 2]), without new');
     this.shape = shape;
     this.storage = storage;
     this.strides = strides;

@@ -1,3 +1,4 @@
+import { checkTypes } from '../core/arguments.ts';
 import { type DType, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
@@ -156,7 +157,10 @@ interface Bounds {
 }
 
 /** A number beside the elements of x, which does not change their dtype: beside integers its fraction is cut. */
-const beside = (x: TensorBase, value: number): number => (isFloat(x.dtype) ? value : Math.trunc(value));
+function beside(op: string, x: TensorBase, value: number): number {
+  checkTypes(op, 'number', { value });
+  return isFloat(x.dtype) ? value : Math.trunc(value);
+}
 
 /** The bounds as numbers of the dtype. */
 function boundsOf(op: string, x: TensorBase, options: Bounds | undefined): [number, number] {
@@ -165,7 +169,7 @@ function boundsOf(op: string, x: TensorBase, options: Bounds | undefined): [numb
   const [lo, hi] = [options?.minVal ?? -1, options?.maxVal ?? 1];
   if (x.dtype === 'uint8' && (lo < 0 || hi < 0))
     throw new ArgumentError(`${op}: cannot do hardtanh on an unsigned type with negative limits`);
-  return [beside(x, lo), beside(x, hi)];
+  return [beside(op, x, lo), beside(op, x, hi)];
 }
 
 /** x between two bounds, by default −1 and 1. */
@@ -177,7 +181,7 @@ export const hardtanh_ = <T extends Tensor>(x: T, options?: Bounds): T =>
 /** A bound and what is below it, as numbers of the dtype. */
 function limits(op: string, x: TensorBase, bound: number, value: number): [number, number] {
   checkTensors(op, x);
-  return [beside(x, bound), beside(x, value)];
+  return [beside(op, x, bound), beside(op, x, value)];
 }
 
 /** x where x > bound, else `value`. */

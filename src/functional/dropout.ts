@@ -3,8 +3,9 @@ import { type Shape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { add, div, mul, ops } from '../ops/elementwise.ts';
 import { inPlace } from '../ops/inplace.ts';
+import type { Generator } from '../tensor/generator.ts';
 import { checkOptions } from '../tensor/options.ts';
-import { defaultGenerator, drawn, type RandomOptions } from '../tensor/random.ts';
+import { drawn, type RandomOptions, source } from '../tensor/random.ts';
 import type { ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -19,7 +20,7 @@ export interface DropoutOptions extends RandomOptions {
 interface Settings {
   readonly p: number;
   readonly training: boolean;
-  readonly random: RandomOptions;
+  readonly random: Generator;
 }
 
 function settings(op: string, x: unknown, options: DropoutOptions | undefined, byDefault = true): Settings {
@@ -28,16 +29,15 @@ function settings(op: string, x: unknown, options: DropoutOptions | undefined, b
   const p = options?.p ?? 0.5;
   if (!(p >= 0 && p <= 1))
     throw new ArgumentError(`${op}: dropout probability has to be between 0 and 1, but got ${p}`);
-  const random = options?.generator === undefined ? {} : { generator: options.generator };
-  return { p, training: options?.training ?? byDefault, random };
+  return { p, training: options?.training ?? byDefault, random: source(options) };
 }
 
 /** Ones with probability 1 − p, and zeros. */
-const mask = (shape: Shape, x: TensorBase, p: number, { generator = defaultGenerator }: RandomOptions): TensorBase =>
+const mask = (shape: Shape, x: TensorBase, p: number, generator: Generator): TensorBase =>
   drawn(shape, x.dtype, (out) => generator.fillBernoulli(out, 1 - p));
 
 /** The factor an input is multiplied with: 0, or 1/(1 − p); null where nothing is to be done. */
-function factor(shape: Shape, x: TensorBase, { p, training, random }: Settings): TensorBase | number | null {
+function factor({ p, training, random }: Settings, x: TensorBase, shape: Shape = x.shape): TensorBase | number | null {
   if (!training || p === 0 || x.count === 0) return null;
   return p === 1 ? 0 : div(mask(shape, x, p, random), 1 - p);
 }
@@ -52,10 +52,10 @@ function multiplied<T extends Tensor>(x: T, by: TensorBase | number | null, writ
 
 /** Zeros elements at random with probability p, and divides the others by 1 − p, so that expectations stay. */
 export const dropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
-  multiplied(x, factor(x.shape, x, settings('dropout', x, options)), false) as Tensor;
+  multiplied(x, factor(settings('dropout', x, options), x), false) as Tensor;
 
 export const dropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
-  multiplied(x, factor(x.shape, x, settings('dropout_', x, options)), true);
+  multiplied(x, factor(settings('dropout_', x, options), x), true);
 
 /** The shape of a mask with one element for each channel: the first two dimensions, or one if there is no batch. */
 function perChannel(op: string, x: TensorBase, lead: number): Shape {
@@ -70,7 +70,7 @@ function channels<T extends Tensor>(
   lead: number,
   write: boolean,
 ): T {
-  return multiplied(x, factor(perChannel(op, x, lead), x, settings(op, x, options)), write);
+  return multiplied(x, factor(settings(op, x, options), x, perChannel(op, x, lead)), write);
 }
 
 /** How many dimensions lead in a tensor of `rank` dimensions, or of one less without a batch. */
@@ -103,7 +103,7 @@ export const dropout3d_ = <T extends Tensor>(x: T, options?: DropoutOptions): T 
 const SATURATION = -1.7580993408473766;
 
 /** Dropped elements become the saturation value; a scale and a shift restore mean 0 and variance 1. */
-function alpha<T extends Tensor>(x: T, shape: Shape, { p, training, random }: Settings, write: boolean): T {
+function alpha<T extends Tensor>({ p, training, random }: Settings, x: T, write: boolean, shape: Shape = x.shape): T {
   if (!training || p === 0 || x.numel() === 0) return x;
   if (p === 1) return multiplied(x, 0, write);
   const kept = mask(shape, x, p, random);
@@ -117,17 +117,17 @@ function alpha<T extends Tensor>(x: T, shape: Shape, { p, training, random }: Se
 
 /** Dropout for networks of `selu`: mean 0 and variance 1 stay. */
 export const alphaDropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
-  alpha(x, x.shape, settings('alphaDropout', x, options, false), false) as Tensor;
+  alpha(settings('alphaDropout', x, options, false), x, false) as Tensor;
 export const alphaDropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
-  alpha(x, x.shape, settings('alphaDropout_', x, options, false), true);
+  alpha(settings('alphaDropout_', x, options, false), x, true);
 
 /** The same of whole channels. */
 export const featureAlphaDropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
   alpha(
-    x,
-    perChannel('featureAlphaDropout', x, 2),
     settings('featureAlphaDropout', x, options, false),
+    x,
     false,
+    perChannel('featureAlphaDropout', x, 2),
   ) as Tensor;
 export const featureAlphaDropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
-  alpha(x, perChannel('featureAlphaDropout_', x, 2), settings('featureAlphaDropout_', x, options, false), true);
+  alpha(settings('featureAlphaDropout_', x, options, false), x, true, perChannel('featureAlphaDropout_', x, 2));

@@ -14,14 +14,13 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws {ShapeError} when the sizes do not fit.
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
-  checkTensors('linear', x, weight);
+  checkTensors('linear', x, weight, ...(bias === undefined || bias === null ? [] : [bias]));
   if (weight.ndim !== 1 && weight.ndim !== 2)
     throw new ShapeError(`linear: weight must be [out, in] or [in], got shape ${shapeText(weight.shape)}`);
-  if (!bias || weight.ndim === 1) {
+  if (bias === undefined || bias === null || weight.ndim === 1) {
     const y = matmul(x, weight.ndim === 1 ? weight : mT(weight));
     return (bias ? add(y, bias) : y) as Tensor;
   }
-  checkTensors('linear', bias);
   if (x.ndim === 2) return addmm(bias, x, t(weight)) as Tensor;
   if (x.ndim !== 3 || !x.isContiguous()) return add(matmul(x, mT(weight)), bias) as Tensor;
   // The rows of a stack of matrices are those of one.

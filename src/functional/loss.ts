@@ -1,7 +1,8 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
-import { sameShape, shapeText } from '../core/shape.ts';
+import { broadcastShapes, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
+import { warn } from '../core/warnings.ts';
 import { activations, lossTerms } from '../ops/activations.ts';
 import { toDType } from '../ops/copy.ts';
 import { detach } from '../ops/detach.ts';
@@ -61,17 +62,32 @@ function allWithin(t: TensorBase, lo: number, hi: number): boolean {
   return t.count === 0 || (readElement(amin(values), 0) >= lo && readElement(amax(values), 0) <= hi);
 }
 
+/**
+ * Refuses what does not broadcast, and warns of what does, as PyTorch: beside a row, a column gives the loss of
+ * every pair.
+ */
+function checkPair(op: string, x: TensorBase, target: TensorBase): void {
+  checkTensors(op, x, target);
+  if (sameShape(x.shape, target.shape)) return;
+  broadcastShapes(op, x.shape, target.shape);
+  warn(
+    'targetSize',
+    () =>
+      `${op}: Using a target size (${shapeText(target.shape)}) that is different to the input size (${shapeText(x.shape)}). This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.`,
+  );
+}
+
 /** The mean of (x − target)². */
 export function mseLoss<X extends Tensor, Y extends Tensor>(x: X, target: Fit<X, Y>, options?: LossOptions): Tensor {
   const reduction = reductionOf('mseLoss', options);
-  checkTensors('mseLoss', x, target);
+  checkPair('mseLoss', x, target as Tensor);
   return lossOf(lossTerms.squaredError, [x, target as Tensor], reduction, 'MseLossBackward0');
 }
 
 /** The mean of |x − target|. */
 export function l1Loss<X extends Tensor, Y extends Tensor>(x: X, target: Fit<X, Y>, options?: LossOptions): Tensor {
   const reduction = reductionOf('l1Loss', options);
-  checkTensors('l1Loss', x, target);
+  checkPair('l1Loss', x, target as Tensor);
   return lossOf(lossTerms.absoluteError, [x, target as Tensor], reduction);
 }
 
@@ -82,7 +98,7 @@ export function smoothL1Loss<X extends Tensor, Y extends Tensor>(
   options?: LossOptions & { readonly beta?: number },
 ): Tensor {
   const reduction = reductionOf('smoothL1Loss', options, ['beta']);
-  checkTensors('smoothL1Loss', x, target);
+  checkPair('smoothL1Loss', x, target as Tensor);
   const beta = options?.beta ?? 1;
   if (!(beta >= 0)) throw new ArgumentError(`smoothL1Loss: smooth_l1_loss does not support negative values for beta.`);
   if (beta === 0) return lossOf(lossTerms.absoluteError, [x, target as Tensor], reduction);
@@ -98,7 +114,7 @@ export function huberLoss<X extends Tensor, Y extends Tensor>(
   options?: LossOptions & { readonly delta?: number },
 ): Tensor {
   const reduction = reductionOf('huberLoss', options, ['delta']);
-  checkTensors('huberLoss', x, target);
+  checkPair('huberLoss', x, target as Tensor);
   const delta = options?.delta ?? 1;
   if (!(delta > 0)) throw new ArgumentError('huberLoss: huber_loss does not support non-positive values for delta.');
   return lossOf(lossTerms.huber, [x, target as Tensor, delta], reduction, 'HuberLossBackward0');
@@ -218,7 +234,7 @@ export function gaussianNllLoss(
 ): Tensor {
   const reduction = reductionOf('gaussianNllLoss', options, ['full', 'eps']);
   checkTensors('gaussianNllLoss', x, target, variance);
-  const { full = false, eps = 1e-6 } = options ?? {};
+  const [full, eps] = [options?.full ?? false, options?.eps ?? 1e-6];
   const given = varianceOf(x, variance);
   if (!allWithin(e.lt(given, 0), 0, 0)) throw new ArgumentError('gaussianNllLoss: var has negative entry/entries');
   const raised = e.clamp(e.sub(eps, detach(given)), 0, null);
@@ -321,7 +337,7 @@ export function tripletMarginWithDistanceLoss(
   const reduction = reductionOf(op, options, ['margin', 'swap', 'distanceFunction']);
   const given = options?.distanceFunction;
   const distance = (a: TensorBase, b: TensorBase): TensorBase =>
-    given === undefined ? pairwiseDistance(a, b, 2, 1e-6, false) : given(a as Tensor, b as Tensor);
+    given ? given(a as Tensor, b as Tensor) : pairwiseDistance(a, b, 2, 1e-6, false);
   return tripletLoss(op, anchor, positive, negative, distance, options, reduction);
 }
 

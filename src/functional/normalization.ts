@@ -219,11 +219,11 @@ export function batchNorm<T extends Tensor>(
   if (training) {
     const overBatch = shape.map((_, d) => d).filter((d) => d !== 1);
     const { y, mean, variance } = normalized(x, overBatch, options ?? {}, along, node);
-    if (runningMean !== null) move(runningMean, mean, momentum);
-    if (runningVar !== null) move(runningVar, mul(detach(variance), perChannelCount / (perChannelCount - 1)), momentum);
+    if (runningMean) move(runningMean, mean, momentum);
+    if (runningVar) move(runningVar, mul(detach(variance), perChannelCount / (perChannelCount - 1)), momentum);
     return y as Tensor;
   }
-  if (runningMean === null || runningVar === null) {
+  if (!runningMean || !runningVar) {
     throw new ArgumentError('batchNorm: Expected running_mean and running_var to be defined when training=False');
   }
   const { weight, bias } = options ?? {};

@@ -1,4 +1,4 @@
-import type { TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import * as products from '../ops/linalg/products.ts';
 import type { FitSquare } from '../tensor/matrix-signatures.ts';
 import { checkOptions } from '../tensor/options.ts';
@@ -14,6 +14,7 @@ export interface Along {
 
 /** The matrix product of any ranks, `x.matmul(y)`. */
 export function matmul<T extends Tensor, X extends Tensor>(x: T, y: FitMatMul<T, X>): Tensor<MatMulOf<T, X>> {
+  checkTensors('linalg.matmul', x);
   return (x as Tensor).matmul(y as Tensor) as Tensor;
 }
 

@@ -1,3 +1,4 @@
+import { checkTypes } from '../core/arguments.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import * as solving from '../ops/linalg/solve.ts';
 import * as triangular from '../ops/linalg/triangular.ts';
@@ -74,6 +75,7 @@ export function solveTriangular(
   b: Tensor,
   options: Side & { readonly upper: boolean; readonly unitriangular?: boolean },
 ): Tensor {
+  checkTypes('solveTriangular', 'boolean', { upper: options?.upper });
   checkOptions('solveTriangular', options, ['upper', 'left', 'unitriangular']);
   return as(triangular.solveTriangular(a, b, options));
 }

@@ -116,7 +116,8 @@ const toOp: Op<{ readonly dtype: DType; readonly format?: MemoryFormat }> = defi
 });
 
 export function toDType(x: TensorBase, dtype: DType): TensorBase {
-  return x.dtype === dtype ? x : apply1(toOp, [x], { dtype });
+  // Null, which stands for what was not given, asks for none.
+  return x.dtype === dtype || dtype === null ? x : apply1(toOp, [x], { dtype });
 }
 
 /** A sum or the like of `x` in a dtype if one is asked for, which the result has then too, also where it adds up in another. */

@@ -1,5 +1,5 @@
 import { ShapeError } from '../core/errors.ts';
-import type { Operand, TensorBase } from '../core/tensor.ts';
+import { isTensor, type Operand, type TensorBase } from '../core/tensor.ts';
 import { ops } from './elementwise.ts';
 import { inPlace } from './inplace.ts';
 
@@ -10,7 +10,7 @@ export function copy_(target: TensorBase, source: Operand): TensorBase {
 
 /** Every element becomes `value`. */
 export function fill_(target: TensorBase, value: Operand): TensorBase {
-  if (typeof value !== 'number' && value.shape?.length > 0)
+  if (isTensor(value) && value.shape.length > 0)
     throw new ShapeError(
       `fill_ only supports 0-dimension value tensor but got tensor with ${value.shape.length} dimensions`,
     );

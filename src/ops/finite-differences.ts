@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
-import { shapeText, wrapDims } from '../core/shape.ts';
-import type { TensorBase } from '../core/tensor.ts';
+import { checkList, shapeText, wrapDims } from '../core/shape.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { diff } from './differences.ts';
 import { add, div, mul, neg, sub } from './elementwise.ts';
@@ -87,6 +87,7 @@ export function finiteDifferences(
     throw new ArgumentError(
       `gradient: torch.gradient only supports edge_order=1 and edge_order=2. Got edgeOrder ${order}`,
     );
+  if (typeof spacing !== 'number') checkList('gradient', 'spacing', spacing);
   if (typeof spacing !== 'number' && spacing.length !== dims.length)
     throw new ArgumentError(
       `gradient: torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the same length, but got a spacing argument of length ${spacing.length} and a dim argument of length ${dims.length}.`,
@@ -100,6 +101,7 @@ export function finiteDifferences(
   const samples = isFloat(x.dtype) ? x : toDType(x, 'float32');
   return dims.map((d, i) => {
     const step = typeof spacing === 'number' ? spacing : spacing[i];
+    if (typeof step !== 'number') checkTensors('gradient', step);
     if (typeof step === 'number') return evenly(samples, d, step, order);
     if (step.shape.length !== 1 || step.count !== x.shape[d])
       throw new ShapeError(

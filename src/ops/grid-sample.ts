@@ -1,6 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
-import { numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
+import { checkList, numel, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import type { Scalar } from '../kernels/scalar.ts';
 import { blend } from './blend.ts';
@@ -226,6 +226,7 @@ export function affineGrid(theta: TensorBase, size: Shape, alignCorners: boolean
   checkTensors('affineGrid', theta);
   if (!isFloat(theta.dtype))
     throw new DTypeError(`affineGrid: Expected theta to have floating point type, but got ${theta.dtype}`);
+  checkList('affineGrid', 'a size', size);
   const dims = size.length - 2;
   if (dims !== 2 && dims !== 3) {
     throw new ShapeError(

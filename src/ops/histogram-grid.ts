@@ -1,6 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
-import { numel, sameShape, shapeText } from '../core/shape.ts';
+import { checkList, numel, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { contiguous, toDType } from './copy.ts';
 import { full } from './create.ts';
@@ -157,6 +157,7 @@ export function histogramdd(
   const dims = x.shape[x.shape.length - 1];
   checkSamples('histogramdd', x, weight, points);
   const list = typeof bins === 'number' ? new Array<number>(dims).fill(bins) : bins;
+  checkList('histogramdd', 'bins', list);
   if (list.length !== dims)
     throw new ArgumentError(
       `histogramdd: torch.histogramdd(): expected ${dims} sequences of bin edges for a ${dims}-dimensional histogram but got ${list.length}`,

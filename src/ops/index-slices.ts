@@ -9,7 +9,7 @@ import { isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
-import { checkTensors, fresh, type Operand, type TensorBase } from '../core/tensor.ts';
+import { checkTensors, fresh, isTensor, type Operand, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { zeros } from './create.ts';
 import { mul, where } from './elementwise.ts';
@@ -46,8 +46,15 @@ function alongDim(index: TensorBase, shape: readonly number[], dim: number): Ten
 }
 
 /** What `indexAdd` and its like ask of their arguments; `src` is null where a number is written. */
-export function checkSlices(op: string, x: TensorBase, dim: number, index: TensorBase, src: TensorBase | null): number {
-  checkTensors(op, x, index, ...(src === null ? [] : [src]));
+export function checkSlices(
+  op: string,
+  x: TensorBase,
+  dim: number,
+  index: TensorBase,
+  ...sources: readonly TensorBase[]
+): number {
+  checkTensors(op, x, index, ...sources);
+  const src = sources.length > 0 ? sources[0] : null;
   const d = wrapDim(op, dim, x.shape.length);
   checkIndex(op, index);
   if (index.shape.length > 1)
@@ -213,10 +220,10 @@ export function indexFill_(x: TensorBase, dim: number, index: TensorBase, value:
 }
 
 /** Whether it is a tensor that gradients or a transform may reach. */
-const isVariable = (x: Operand): x is TensorBase => typeof x !== 'number' && (x.tracked || x.wrapped !== null);
+const isVariable = (x: Operand): x is TensorBase => isTensor(x) && (x.tracked || x.wrapped !== null);
 
 export function indexFillCall(x: TensorBase, dim: number, index: TensorBase, value: Operand): Writing {
-  const d = checkSlices('indexFill', x, dim, index, null);
+  const d = checkSlices('indexFill', x, dim, index);
   if (typeof value === 'number')
     return writing(indexFillOp, [vector(index)], { dim: d, value: storable('indexFill', value, x.dtype) });
   checkTensors('indexFill', value);

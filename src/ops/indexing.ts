@@ -68,9 +68,10 @@ export function checkScatter(
   x: TensorBase,
   dim: number,
   index: TensorBase,
-  src: TensorBase | null,
+  ...sources: readonly TensorBase[]
 ): number {
-  checkTensors(op, x, index, ...(src === null ? [] : [src]));
+  checkTensors(op, x, index, ...sources);
+  const src = sources.length > 0 ? sources[0] : null;
   const d = wrapDim(op, dim, x.shape.length);
   if (index.count > 0) checkIndex(op, index);
   if (src !== null && x.dtype !== src.dtype)
@@ -201,7 +202,7 @@ export function scatter(x: TensorBase, dim: number, index: TensorBase, src: Tens
 }
 
 export function scatterCall(x: TensorBase, dim: number, index: TensorBase, src: TensorBase | number): Writing {
-  const d = checkScatter('scatter', x, dim, index, typeof src === 'number' ? null : src);
+  const d = checkScatter('scatter', x, dim, index, ...(typeof src === 'number' ? [] : [src]));
   if (typeof src !== 'number') return writing(scatterOp, [vector(index), vector(src)], { dim: d });
   return writing(scatterValueOp, [vector(index)], { dim: d, value: storable('scatter', src, x.dtype) });
 }

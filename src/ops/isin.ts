@@ -59,10 +59,9 @@ const isinOp: Op<undefined> = defineOp({
 /** Whether each element of `x` is one of `values`; NaN is equal to nothing. */
 export function isin(x: TensorBase, values: Operand, invert = false): TensorBase {
   checkTensors('isin', x);
-  const list = typeof values === 'number' ? null : values;
-  if (list !== null) checkTensors('isin', list);
+  if (typeof values !== 'number') checkTensors('isin', values);
   const dtype = resultType('isin', [x, values]);
-  const among = list === null ? full([1], values as number, dtype) : toDType(flatten(list), dtype);
+  const among = typeof values === 'number' ? full([1], values, dtype) : toDType(flatten(values), dtype);
   const found = apply1(isinOp, [toDType(x, dtype), among], undefined);
   return invert ? logicalNot(found) : found;
 }

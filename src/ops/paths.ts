@@ -57,6 +57,7 @@ const diagonalOp: Op<DiagonalAttrs> = defineOp({
 });
 
 function diagonalAttrs(op: string, x: TensorBase, offset: number, dim1: number, dim2: number): DiagonalAttrs {
+  checkTensors(op, x);
   if (!Number.isInteger(offset)) throw new ArgumentError(`${op}: offset must be a whole number, got ${offset}`);
   const [a, b] = [wrapDim(op, dim1, x.shape.length), wrapDim(op, dim2, x.shape.length)];
   if (a === b) throw new ShapeError(`${op}: diagonal dimensions cannot be identical ${dim1}, ${dim2}`);

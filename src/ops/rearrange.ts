@@ -1,6 +1,5 @@
 import { flip as flipKernel, tril as trilKernel, triu as triuKernel } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
-import { checkTypes } from '../core/arguments.ts';
 import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
@@ -165,7 +164,7 @@ function rolled(x: TensorBase, shift: number, dim: number): TensorBase {
 /** Turned by `k` right angles in the plane of two dimensions, from the first towards the second. */
 export function rot90(x: TensorBase, k = 1, dims: readonly number[] = [0, 1]): TensorBase {
   checkTensors('rot90', x);
-  checkTypes('rot90', 'number', { k });
+  if (!Number.isInteger(k)) throw new ArgumentError(`rot90: k must be a whole number, got ${String(k)}`);
   checkList('rot90', 'dims', dims);
   const rank = x.shape.length;
   if (dims.length !== 2)

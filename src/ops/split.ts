@@ -1,5 +1,6 @@
 import { twin } from '../backends/wasm/heap.ts';
 import { apply } from '../core/apply.ts';
+import { checkTypes } from '../core/arguments.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { checkList, type Shape, shapeText, wrapDim } from '../core/shape.ts';
@@ -181,6 +182,7 @@ export function tensorSplit(x: TensorBase, cuts: number | readonly number[], dim
   const d = wrapDim('tensorSplit', dim, x.shape.length);
   if (typeof cuts !== 'number') {
     checkList('tensorSplit', 'indices', cuts);
+    checkTypes('tensorSplit', 'number', { ...cuts });
     return [...cuts, undefined].map((end, k) => slice(x, d, k === 0 ? 0 : cuts[k - 1], end));
   }
   if (!Number.isInteger(cuts) || cuts < 1)

@@ -86,8 +86,8 @@ function fromNested(op: string, data: NestedIndex): TensorBase {
   }
   const flat = (data as readonly unknown[]).flat(Number.POSITIVE_INFINITY) as unknown[];
   const truth = flat.length > 0 && flat.every((v) => typeof v === 'boolean');
-  const bad = truth ? undefined : flat.find((v) => !Number.isInteger(v));
-  if (bad !== undefined) throw invalid(op, bad);
+  const bad = truth ? -1 : flat.findIndex((v) => !Number.isInteger(v));
+  if (bad >= 0) throw invalid(op, flat[bad]);
   const ragged = (d: unknown, depth: number): boolean =>
     depth === shape.length
       ? Array.isArray(d)

@@ -88,6 +88,7 @@ const permuteOp: Op<{ readonly dims: readonly number[]; readonly node: string }>
 });
 
 export function permute(x: TensorBase, dims: readonly number[], node = 'PermuteBackward0'): TensorBase {
+  checkList('permute', 'dimensions', dims);
   if (dims.length !== x.shape.length) {
     throw new ShapeError(
       `permute: number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = ${x.shape.length} is not equal to len(dims) = ${dims.length}`,
@@ -251,7 +252,11 @@ export function flatten(x: TensorBase, start = 0, end = -1): TensorBase {
 /** Moves dimensions `from` to positions `to`; the others keep their order. */
 export function movedim(x: TensorBase, from: number | readonly number[], to: number | readonly number[]): TensorBase {
   const rank = x.shape.length;
-  const list = (d: number | readonly number[]): readonly number[] => (typeof d === 'number' ? [d] : d);
+  const list = (d: number | readonly number[]): readonly number[] => {
+    if (typeof d === 'number') return [d];
+    checkList('movedim', 'dimensions', d);
+    return d;
+  };
   const [sources, targets] = [list(from), list(to)];
   if (sources.length !== targets.length) {
     throw new ShapeError(

@@ -14,7 +14,7 @@ import { storable } from '../ops/storable.ts';
 import { expand } from '../ops/view.ts';
 import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
 import { checkOptions, type TensorOptions } from './options.ts';
-import { defaultGenerator, drawn, type RandomOptions } from './random.ts';
+import { drawn, type RandomOptions, source } from './random.ts';
 import type { Shape } from './shapes.ts';
 import type { ArangeOf, CreatedOf, Data, DataOf, EyeOf, FitData, LinspaceOf } from './signatures.ts';
 import type { Tensor } from './tensor.ts';
@@ -22,6 +22,8 @@ import type { Tensor } from './tensor.ts';
 const CREATION = ['dtype', 'requiresGrad'] as const;
 
 function checked(op: string, options: object | undefined, known: readonly string[] = CREATION): void {
+  if (typeof options === 'number')
+    throw new ArgumentError(`${op}: several numbers are one array, such as ${op}([2, 3])`);
   checkOptions(op, options, known);
 }
 
@@ -34,15 +36,6 @@ function leaf(t: TensorBase, options: TensorOptions | undefined): Tensor {
 /** A new tensor that can be made again; one that requires grad, a parameter, is going to be changed and cannot. */
 function constant(make: () => TensorBase, options: TensorOptions | undefined, name?: string): Tensor {
   return options?.requiresGrad ? leaf(make(), options) : (makeFromNothing(make, name) as Tensor);
-}
-
-/** A copy of a shape that a user gave. */
-function checkSizes(op: string, shape: unknown): readonly number[] {
-  if (!Array.isArray(shape))
-    throw new ArgumentError(
-      `${op}: the shape must be an array such as [2, 3], got ${typeof shape === 'number' ? `the number ${shape}; write [${shape}]` : typeof shape}`,
-    );
-  return checkShape(op, shape);
 }
 
 const dtypeOfArray = (a: TypedArray): DType =>
@@ -92,7 +85,7 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
     return leaf(toDType(clone(detach(data)), options?.dtype ?? data.dtype), options);
   }
   if (isTypedArray(data)) {
-    const shape = checkSizes('tensor', options?.shape ?? [data.length]);
+    const shape = checkShape('tensor', options?.shape ?? [data.length]);
     if (numel(shape) !== data.length)
       throw new ShapeError(`tensor: shape ${shapeText(shape)} is invalid for input of size ${data.length}`);
     const dtype = options?.dtype ?? dtypeOfArray(data);
@@ -107,7 +100,7 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
   const dtype = options?.dtype ?? inferDType(values);
   const t = fromHost(convert(values, dtype), shape, dtype);
   if (options?.shape !== undefined) {
-    const own = checkSizes('tensor', options.shape);
+    const own = checkShape('tensor', options.shape);
     if (numel(own) !== values.length)
       throw new ShapeError(`tensor: shape ${shapeText(own)} is invalid for input of size ${values.length}`);
     return leaf(fromHost(convert(values, dtype), own, dtype), options);
@@ -122,7 +115,7 @@ export function full<const N extends Shape>(
   options?: TensorOptions,
 ): Tensor<CreatedOf<N>> {
   checked('full', options);
-  const sizes = checkSizes('full', shape);
+  const sizes = checkShape('full', shape);
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw new ArgumentError(`full: the fill value must be a number or a truth value, got ${typeof value}`);
   const dtype = options?.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
@@ -133,7 +126,7 @@ export function full<const N extends Shape>(
 /** Zeros in a shape. */
 export function zeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('zeros', options);
-  const sizes = checkSizes('zeros', shape);
+  const sizes = checkShape('zeros', shape);
   const dtype = options?.dtype ?? 'float32';
   return constant(() => filled(sizes, 0, dtype), options, ZEROS);
 }
@@ -141,7 +134,7 @@ export function zeros<const N extends Shape>(shape: N, options?: TensorOptions):
 /** Ones in a shape. */
 export function ones<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('ones', options);
-  const sizes = checkSizes('ones', shape);
+  const sizes = checkShape('ones', shape);
   const dtype = options?.dtype ?? 'float32';
   return constant(() => filled(sizes, 1, dtype), options);
 }
@@ -149,7 +142,7 @@ export function ones<const N extends Shape>(shape: N, options?: TensorOptions): 
 /** A tensor whose values are whatever its memory held. */
 export function empty<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('empty', options);
-  return leaf(fresh(checkSizes('empty', shape), options?.dtype ?? 'float32'), options);
+  return leaf(fresh(checkShape('empty', shape), options?.dtype ?? 'float32'), options);
 }
 
 /** The shape of `t`, and options with its dtype. */
@@ -277,10 +270,10 @@ function floatType(op: string, options: TensorOptions | undefined): DType {
 /** Numbers uniform on [0, 1). */
 export function rand<const N extends Shape>(shape: N, options?: RandomTensorOptions): Tensor<CreatedOf<N>> {
   checked('rand', options, RANDOM);
-  const sizes = checkSizes('rand', shape);
+  const sizes = checkShape('rand', shape);
   const dtype = floatType('rand', options);
   return leaf(
-    drawn(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillUniform(out as Float32Array)),
+    drawn(sizes, dtype, (out) => source(options).fillUniform(out as Float32Array)),
     options,
   );
 }
@@ -288,10 +281,10 @@ export function rand<const N extends Shape>(shape: N, options?: RandomTensorOpti
 /** Standard normal numbers. */
 export function randn<const N extends Shape>(shape: N, options?: RandomTensorOptions): Tensor<CreatedOf<N>> {
   checked('randn', options, RANDOM);
-  const sizes = checkSizes('randn', shape);
+  const sizes = checkShape('randn', shape);
   const dtype = floatType('randn', options);
   return leaf(
-    drawn(sizes, dtype, (out) => (options?.generator ?? defaultGenerator).fillNormal(out as Float32Array)),
+    drawn(sizes, dtype, (out) => source(options).fillNormal(out as Float32Array)),
     options,
   );
 }
@@ -319,11 +312,9 @@ export function randint(
     typeof b === 'number' ? [a, b, c as readonly number[], d] : [0, a, b, c as RandomTensorOptions | undefined];
   checked('randint', options, RANDOM);
   checkTypes('randint', 'number', { low, high });
-  const sizes = checkSizes('randint', shape);
+  const sizes = checkShape('randint', shape);
   return leaf(
-    drawn(sizes, options?.dtype ?? 'int32', (out) =>
-      (options?.generator ?? defaultGenerator).fillRandint(out, low, high),
-    ),
+    drawn(sizes, options?.dtype ?? 'int32', (out) => source(options).fillRandint(out, low, high)),
     options,
   );
 }
@@ -333,7 +324,7 @@ export function randperm(n: number, options?: RandomTensorOptions): Tensor {
   checked('randperm', options, RANDOM);
   if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`randperm: n must be non-negative, got ${n}`);
   return leaf(
-    drawn([n], options?.dtype ?? 'int32', (out) => (options?.generator ?? defaultGenerator).fillRandperm(out), n),
+    drawn([n], options?.dtype ?? 'int32', (out) => source(options).fillRandperm(out), n),
     options,
   );
 }
@@ -345,12 +336,7 @@ export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
   if (!isFloat(p.dtype)) throw new DTypeError(`bernoulli: probabilities must be floating point, got ${p.dtype}`);
   const probabilities = p.toTypedArray();
   return leaf(
-    drawn(
-      p.shape,
-      p.dtype,
-      (out) => (options?.generator ?? defaultGenerator).fillBernoulli(out, probabilities),
-      p.count,
-    ),
+    drawn(p.shape, p.dtype, (out) => source(options).fillBernoulli(out, probabilities), p.count),
     undefined,
   );
 }
@@ -363,7 +349,7 @@ export function multinomial(weights: Tensor, n: number, replacement = false, opt
   checkTypes('multinomial', 'boolean', { replacement });
   if (weights.shape.length < 1 || weights.shape.length > 2)
     throw new ShapeError(`multinomial: prob_dist must be 1 or 2 dim, got shape ${shapeText(weights.shape)}`);
-  const generator = options?.generator ?? defaultGenerator;
+  const generator = source(options);
   const values = weights.toTypedArray();
   const columns = weights.shape[weights.shape.length - 1];
   const rows = weights.shape.length === 1 ? 1 : weights.shape[0];

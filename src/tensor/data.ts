@@ -2,7 +2,7 @@ import { address, beginLaunch, memory, readBytes, type Storage, writeBytes } fro
 import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
-import { fresh, type TensorBase } from '../core/tensor.ts';
+import { fresh, isTensor, type TensorBase } from '../core/tensor.ts';
 
 /** Numbers and truth values nested to any depth, all rows of one length. */
 export type NestedArray = number | boolean | readonly NestedArray[];
@@ -104,7 +104,11 @@ function bad(x: unknown, path: string, shape: readonly number[]): Error {
     return new ShapeError(
       `tensor: data${path} is nested more deeply than the rest (shape so far ${shapeText(shape)}); every row needs the same depth`,
     );
-  return new DTypeError(`tensor: data${path} is ${describe(x)}; elements must be numbers or booleans`);
+  return new DTypeError(
+    isTensor(x)
+      ? `tensor: data${path} is a tensor; tensors are joined by stack([…])`
+      : `tensor: data${path} is ${describe(x)}; elements must be numbers or booleans`,
+  );
 }
 
 /** The dtype of values: bool if all are truth values, else float32 (JavaScript's 1 and 1.0 are one number). */

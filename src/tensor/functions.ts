@@ -1,3 +1,4 @@
+import { checkTypes } from '../core/arguments.ts';
 import type { DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { checkTensors, TensorBase } from '../core/tensor.ts';
@@ -158,9 +159,15 @@ export interface Fused<S extends readonly Scalar[], R extends ScalarResult> {
 export function elementwise<S extends readonly Scalar[], const R extends ScalarResult>(
   f: (...xs: S) => R,
   name?: string,
-  arity: number = f.length,
+  arity?: number,
 ): Fused<S, R> {
-  const op = userElementwise(f as unknown as (...xs: readonly Scalar[]) => ScalarResult, arity, name ?? f.name);
+  checkTypes('elementwise', 'function', { f });
+  if (name !== undefined) checkTypes('elementwise', 'string', { name });
+  const op = userElementwise(
+    f as unknown as (...xs: readonly Scalar[]) => ScalarResult,
+    arity ?? f.length,
+    name ?? f.name,
+  );
   const call = (...xs: readonly Operand[]): never => op(xs) as never;
   const into = (targets: Tensor | readonly Tensor[], ...xs: readonly Operand[]): void =>
     op.into(Array.isArray(targets) ? (targets as readonly Tensor[]) : [targets as Tensor], xs);

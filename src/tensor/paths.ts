@@ -1,4 +1,4 @@
-import type { TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { clone } from '../ops/copy.ts';
 import * as path from '../ops/paths.ts';
 import { resize_ } from '../ops/resize.ts';
@@ -39,6 +39,12 @@ import { TensorSplitting } from './splitting.ts';
 import type { Tensor } from './tensor.ts';
 
 const as = (t: TensorBase): Tensor => t as Tensor;
+
+/** The shape of a tensor that another is to be like. */
+function shapeOf(op: string, other: unknown): Shape {
+  checkTensors(op, other);
+  return (other as Tensor).shape as Shape;
+}
 
 /** Diagonals, windows, other names of views, their scatter forms and those in place. */
 export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplitting<S> {
@@ -108,17 +114,17 @@ export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplit
 
   /** Expanded to the shape of another tensor. */
   expandAs<T extends Tensor, X extends Tensor>(this: T, other: FitExpandAs<T, X>): Tensor<ExpandOf<T, ShapeOf<X>>> {
-    return as(view.expand(this, (other as Tensor).shape));
+    return as(view.expand(this, shapeOf('expandAs', other)));
   }
 
   /** Reshaped to the shape of another tensor. */
   reshapeAs<T extends Tensor, X extends Tensor>(this: T, other: FitReshapeAs<T, X>): Tensor<ReshapeOf<T, ShapeOf<X>>> {
-    return as(view.reshape(this, (other as Tensor).shape));
+    return as(view.reshape(this, shapeOf('reshapeAs', other)));
   }
 
   /** Viewed in the shape of another tensor. */
   viewAs<T extends Tensor, X extends Tensor>(this: T, other: FitViewAs<T, X>): Tensor<ReshapeOf<T, ShapeOf<X>>> {
-    return as(view.view(this, (other as Tensor).shape));
+    return as(view.view(this, shapeOf('viewAs', other)));
   }
 
   /** The tensor itself; a single number as a vector. */
@@ -248,7 +254,7 @@ export abstract class TensorPaths<S extends Shape = Untyped> extends TensorSplit
 
   /** `resize_` to the shape of another tensor. */
   resizeAs_<X extends Tensor>(other: X): Tensor<ShapeOf<X>> {
-    return as(resize_(this, other.shape));
+    return as(resize_(this, shapeOf('resizeAs_', other)));
   }
 
   /** `asStrided` of this tensor itself. */

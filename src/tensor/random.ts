@@ -1,7 +1,7 @@
-import { checkTypes } from '../core/arguments.ts';
+import { checkTypes, kindOf } from '../core/arguments.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
-import { AutogradError, DTypeError } from '../core/errors.ts';
+import { ArgumentError, AutogradError, DTypeError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
 import { currentLevels } from '../core/levels.ts';
 import { contiguousStrides, type Shape, sameShape, shapeText } from '../core/shape.ts';
@@ -13,6 +13,7 @@ import { changesGraph } from '../ops/rebase.ts';
 import { BatchLevel } from '../transforms/levels.ts';
 import { fromHost, hostArray, rewrite, toHost, written } from './data.ts';
 import { Generator } from './generator.ts';
+import { checkOptions } from './options.ts';
 
 export interface RandomOptions {
   /** Where the numbers come from; the default generator when left out. */
@@ -72,7 +73,15 @@ const alongMemory = ({ shape, strides }: TensorBase): number[] =>
   shape.map((_, d) => d).sort((a, b) => strides[b] - strides[a]);
 
 /** Overwrites `t` with values drawn in the order of its memory; inside transforms, where that is nobody's, in row-major order. */
-function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): void {
+function refill(
+  op: string,
+  t: TensorBase,
+  options: RandomOptions | undefined,
+  fill: (generator: Generator, out: TypedArray) => void,
+): void {
+  checkOptions(`${op}_`, options, ['generator']);
+  const generator = source(options);
+  const draw = (out: TypedArray): void => fill(generator, out);
   if (t.wrapped !== null) {
     copy_(t, drawn(t.shape, t.dtype, draw, t.count));
     return;
@@ -99,7 +108,12 @@ function refill(op: string, t: TensorBase, draw: (out: TypedArray) => void): voi
   inPlaceOf(op, t, [], () => alias(fromHost(values, drawnAs, t.dtype), t.shape, strides));
 }
 
-const source = (options: RandomOptions | undefined): Generator => options?.generator ?? defaultGenerator;
+/** The generator that options name, or the default one. */
+export function source(options: RandomOptions | undefined): Generator {
+  const generator: unknown = options?.generator ?? defaultGenerator;
+  if (generator instanceof Generator) return generator;
+  throw new ArgumentError(`argument 'generator' must be a Generator, not ${kindOf(generator)}: new Generator()`);
+}
 
 export function floats(op: string, out: TypedArray): Float32Array | Float64Array {
   if (out instanceof Float32Array || out instanceof Float64Array) return out;
@@ -108,22 +122,22 @@ export function floats(op: string, out: TypedArray): Float32Array | Float64Array
 
 export function uniform_(t: TensorBase, from: number, to: number, options?: RandomOptions): void {
   checkTypes('uniform_', 'number', { from, to });
-  refill('uniform', t, (out) => source(options).fillUniform(floats('uniform', out), from, to));
+  refill('uniform', t, options, (generator, out) => generator.fillUniform(floats('uniform', out), from, to));
 }
 
 export function normal_(t: TensorBase, mean: number, std: number, options?: RandomOptions): void {
   checkTypes('normal_', 'number', { mean, std });
-  refill('normal', t, (out) => source(options).fillNormal(floats('normal', out), mean, std, t.flat));
+  refill('normal', t, options, (generator, out) => generator.fillNormal(floats('normal', out), mean, std, t.flat));
 }
 
 export function exponential_(t: TensorBase, lambd: number, options?: RandomOptions): void {
   checkTypes('exponential_', 'number', { lambd });
-  refill('exponential', t, (out) => source(options).fillExponential(floats('exponential', out), lambd));
+  refill('exponential', t, options, (generator, out) => generator.fillExponential(floats('exponential', out), lambd));
 }
 
 export function bernoulli_(t: TensorBase, p: number | TensorBase, options?: RandomOptions): void {
   const probabilities = typeof p === 'number' ? p : expandedHost(p, t);
-  refill('bernoulli', t, (out) => source(options).fillBernoulli(out, probabilities));
+  refill('bernoulli', t, options, (generator, out) => generator.fillBernoulli(out, probabilities));
 }
 
 /** Integers uniform on [from, to); without bounds over the range of the dtype. */
@@ -133,9 +147,9 @@ export function random_(
   to: number | undefined,
   options?: RandomOptions,
 ): void {
-  refill('random', t, (out) => {
-    if (to === undefined && from === undefined) source(options).fillRandom(out, t.dtype === 'bool' ? 2 : undefined);
-    else source(options).fillRandint(out, to === undefined ? 0 : (from as number), to ?? (from as number));
+  refill('random', t, options, (generator, out) => {
+    if (to === undefined && from === undefined) generator.fillRandom(out, t.dtype === 'bool' ? 2 : undefined);
+    else generator.fillRandint(out, to === undefined ? 0 : (from as number), to ?? (from as number));
   });
 }
 

@@ -10,11 +10,11 @@ import {
 import { registerHook, registerPostAccumulateGradHook } from '../autograd/hooks.ts';
 import { needsGradient, sync } from '../core/apply.ts';
 import type { DType, TypedArray } from '../core/dtype.ts';
-import { AutogradError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, AutogradError, ShapeError } from '../core/errors.ts';
 import type { AccumulateHook, HookHandle, TensorHook } from '../core/hooks.ts';
 import type { Wrapped } from '../core/levels.ts';
 import type { Node } from '../core/node.ts';
-import { shapeText, wrapDim } from '../core/shape.ts';
+import { checkList, shapeText, wrapDim } from '../core/shape.ts';
 import { isInference, TensorBase } from '../core/tensor.ts';
 import { clone, contiguous, copyTo, liesIn, type MemoryFormat, toDType } from '../ops/copy.ts';
 import { detach, detach_, setData, variableData } from '../ops/detach.ts';
@@ -66,6 +66,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
   /** The size of one dimension. */
   size<T extends Tensor, D extends number>(this: T, dim: FitDim<T, D>): SizeOfDim<T, D> {
     const sizes: readonly number[] = this.shape;
+    if (dim === undefined) throw new ArgumentError('size: expected a dimension; the sizes of all are x.shape');
     return (sizes[wrapDim('size', dim as number, sizes.length)] ?? 1) as SizeOfDim<T, D>;
   }
 
@@ -317,6 +318,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
   /** Checks at run time that the shape is as said; -1 stands for any size. */
   as<T extends Tensor, const R extends Shape>(this: T, shape: FitAs<T, R>): Tensor<AsOf<T, R>> {
     const [expected, actual] = [shape as Shape, this.shape as Shape];
+    checkList('as', 'a shape', expected);
     if (expected.length !== actual.length || expected.some((n, d) => n !== -1 && n !== actual[d])) {
       throw new ShapeError(`as: expected shape ${shapeText(expected)}, got ${shapeText(actual)}`);
     }
@@ -331,7 +333,7 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
    */
   to(dtype: DType | Tensor, options?: ConversionOptions): Tensor<S> {
     const into = dtype instanceof TensorBase ? dtype.dtype : dtype;
-    checkDType('to', into);
+    checkDType('to', into ?? null);
     if (options === undefined) return as(toDType(this, into));
     checkOptions('to', options, ['copy', 'memoryFormat']);
     const { copy = false, memoryFormat } = options;

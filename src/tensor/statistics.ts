@@ -85,10 +85,9 @@ export abstract class TensorStatistics<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): ExtremeOf<T, D, K> {
+    const keepdim = keeping('median', options);
     const found: unknown =
-      dim === undefined
-        ? selection.medianAll(this)
-        : selection.medianAt(this, dim as number, keeping('median', options));
+      dim === undefined ? selection.medianAll(this) : selection.medianAt(this, dim as number, keepdim);
     return found as ExtremeOf<T, D, K>;
   }
 
@@ -98,10 +97,9 @@ export abstract class TensorStatistics<S extends Shape = Untyped> extends Tensor
     dim?: FitReduce<T, D, K>,
     options?: Keeping<K>,
   ): ExtremeOf<T, D, K> {
+    const keepdim = keeping('nanmedian', options);
     const found: unknown =
-      dim === undefined
-        ? selection.nanmedianAll(this)
-        : selection.nanmedianAt(this, dim as number, keeping('nanmedian', options));
+      dim === undefined ? selection.nanmedianAll(this) : selection.nanmedianAt(this, dim as number, keepdim);
     return found as ExtremeOf<T, D, K>;
   }
 

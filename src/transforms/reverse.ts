@@ -1,5 +1,6 @@
 import { runBackward } from '../autograd/engine.ts';
 import { settled } from '../core/apply.ts';
+import { kindOf } from '../core/arguments.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { withLevel } from '../core/levels.ts';
@@ -29,7 +30,12 @@ export function tape(
 ): Taped {
   const level = new GradLevel();
   const inputs: TensorBase[] = [];
-  const leaves = mapTree(free, (t) => {
+  const refuse = (x: unknown): never => {
+    throw new ArgumentError(
+      `${transform}: Thing passed to transform API must be Tensor, or an array or plain object of tensors, got ${kindOf(x)}`,
+    );
+  };
+  const lift = (t: TensorBase): TensorBase => {
     if (!isFloat(t.dtype))
       throw new DTypeError(
         `${transform}: only Tensors of floating point dtype can require gradients, got one of ${t.dtype}; convert with x.to('float32')`,
@@ -38,7 +44,10 @@ export function tape(
     leaf.tracked = true;
     inputs.push(leaf);
     return leaf;
-  });
+  };
+  // Tensors of an instance of a class would be constants, and the instance its own gradient.
+  const leaves = mapTree(free, lift, (x) => (x && typeof x === 'object' ? refuse(x) : x));
+  if (inputs.length === 0) refuse(free);
   const constants = rest.map((a) => mapTree(a, (t) => entering(level.lift(t), t)));
   const result = withLevel(level, () => settled(f(leaves, constants)));
   const outputs = treeLeaves(result);

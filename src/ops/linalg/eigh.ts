@@ -3,7 +3,7 @@ import { apply } from '../../core/apply.ts';
 import { ArgumentError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
-import { fresh, type TensorBase } from '../../core/tensor.ts';
+import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
 import { zeros } from '../create.ts';
 import { diagEmbed } from '../diagonals.ts';
@@ -85,5 +85,6 @@ export function eigh(a: TensorBase, triangle: Triangle = 'L'): readonly [values:
 
 /** Eigenvalues alone. Derivatives need the vectors as well, so they are found where there may be any. */
 export function eigvalsh(a: TensorBase, triangle: Triangle = 'L'): TensorBase {
+  checkTensors('linalg.eigvalsh', a);
   return decomposed(a, triangle, { name: 'linalg.eigvalsh', vectors: a.tracked || a.wrapped !== null })[0];
 }

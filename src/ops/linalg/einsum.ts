@@ -1,5 +1,5 @@
 import { ArgumentError, ShapeError } from '../../core/errors.ts';
-import { numel, sameShape, shapeText } from '../../core/shape.ts';
+import { checkList, numel, sameShape, shapeText } from '../../core/shape.ts';
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { mul } from '../elementwise.ts';
 import { bmm, mm } from '../matmul.ts';
@@ -256,8 +256,9 @@ export type Sublist = readonly (number | '...')[];
 
 /** The equation of operands that come with their labels as numbers. */
 export function equationOf(terms: readonly Sublist[], output?: Sublist): string {
-  const letters = (term: Sublist): string =>
-    term
+  const letters = (term: Sublist): string => {
+    checkList('einsum', 'labels', term);
+    return term
       .map((l) => {
         if (l === '...') return l;
         if (!Number.isInteger(l) || l < 0 || l >= LETTERS.length)
@@ -265,5 +266,6 @@ export function equationOf(terms: readonly Sublist[], output?: Sublist): string 
         return LETTERS[l];
       })
       .join('');
+  };
   return terms.map(letters).join(',') + (output === undefined ? '' : `->${letters(output)}`);
 }

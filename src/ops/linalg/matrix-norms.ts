@@ -1,6 +1,6 @@
 import type { DType } from '../../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../../core/errors.ts';
-import { shapeText, wrapDims } from '../../core/shape.ts';
+import { checkList, shapeText, wrapDims } from '../../core/shape.ts';
 import type { TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
 import { zeros } from '../create.ts';
@@ -41,6 +41,7 @@ export function matrixNorm(
   checkMatrix(op, given);
   checkFloat(op, given);
   checkOrder(op, order);
+  checkList(op, 'dim', dim);
   if (dim.length !== 2) throw new ArgumentError(`${op}: dim must be a 2-tuple. Got ${dim.join(', ')}`);
   const x = dtype === undefined ? given : toDType(given, dtype);
   const [a, b] = dim.map((d) => wrapDims(op, [d], x.shape.length)[0]);

@@ -67,7 +67,7 @@ function contracted(a: TensorBase, b: TensorBase, dims: ContractedDims): readonl
   const [ra, rb] = [a.shape.length, b.shape.length];
   if (typeof dims !== 'number') {
     checkList('tensordot', 'dims', dims);
-    for (const list of dims) checkList('tensordot', 'dims', list);
+    for (const list of [dims[0], dims[1]]) checkList('tensordot', 'dims', list);
     if (dims[0].length !== dims[1].length) {
       throw new ArgumentError(
         `tensordot: both dimension lists should have same length, got ${shapeText(dims[0])} and ${shapeText(dims[1])}`,
@@ -279,6 +279,7 @@ function cheapestOrder(sizes: readonly number[]): number[][] {
 /** The product of several matrices in the cheapest order; the first and the last may be vectors. */
 export function multiDot(tensors: readonly TensorBase[]): TensorBase {
   const op = 'linalg.multi_dot';
+  if (!Array.isArray(tensors)) throw new ArgumentError(`${op}: expected an array of Tensors`);
   checkTensors(op, ...tensors);
   const n = tensors.length;
   if (n < 2) throw new ArgumentError(`${op}: multi_dot(): expected at least 2 tensors but got ${n}`);

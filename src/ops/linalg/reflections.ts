@@ -113,6 +113,7 @@ export function ormqr(
 ): TensorBase {
   const op = 'ormqr: torch.ormqr';
   checkReflections(op, a, tau);
+  checkTensors(op, c);
   if (c.shape.length < 2) throw new ShapeError(`${op}: other must have at least 2 dimensions.`);
   checkSameDType(op, a, c, ['input', 'other']);
   const dim = left ? -2 : -1;

@@ -3,7 +3,7 @@ import * as kernels from '../../backends/wasm/linalg/svd.ts';
 import { apply } from '../../core/apply.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
-import { fresh, type TensorBase } from '../../core/tensor.ts';
+import { checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
 import { copied, toDType } from '../copy.ts';
 import { zeros } from '../create.ts';
 import { diagEmbed } from '../diagonals.ts';
@@ -174,5 +174,6 @@ export function svd(a: TensorBase, full = true, name = 'linalg.svd'): Parts {
 
 /** Singular values alone. Derivatives need the vectors as well, so they are found where there may be any. */
 export function svdvals(a: TensorBase, name = 'linalg.svdvals'): TensorBase {
+  checkTensors(name, a);
   return decomposed(a, { name, full: false, vectors: a.tracked || a.wrapped !== null })[1];
 }

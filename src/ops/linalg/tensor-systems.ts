@@ -9,6 +9,7 @@ import { inv, solve } from './solve.ts';
 /** The inverse of the map whose result has the first `ind` dimensions: those come last. */
 export function tensorinv(a: TensorBase, ind = 2): TensorBase {
   const op = 'linalg.tensorinv';
+  checkTensors(op, a);
   if (!Number.isInteger(ind) || ind <= 0)
     throw new ArgumentError(`${op}: Expected a strictly positive integer for 'ind', got ${String(ind)}`);
   const [rows, columns] = [a.shape.slice(0, ind), a.shape.slice(ind)];
