@@ -85,6 +85,15 @@ export function leavesLike(like: unknown, tree: unknown): TensorBase[] | null {
   return leaves.includes(null) ? null : (leaves as TensorBase[][]).flat();
 }
 
+/** Whether tensors are where `mapTree` does not look: in an instance of a class, a map or a set. */
+export function hidesTensors(x: unknown, seen: Set<unknown> = new Set()): boolean {
+  if (isTensor(x)) return true;
+  if (typeof x !== 'object' || x === null || ArrayBuffer.isView(x) || seen.has(x)) return false;
+  seen.add(x);
+  const parts: readonly unknown[] = x instanceof Map || x instanceof Set ? [...x.values()] : Object.values(x);
+  return parts.some((part) => hidesTensors(part, seen));
+}
+
 /** How a tree is built, as PyTorch writes it: `(*, {a: *})`. */
 export function treeText(tree: unknown): string {
   if (Array.isArray(tree)) return `(${tree.map(treeText).join(', ')})`;

@@ -2,7 +2,7 @@ import { settled, sync } from '../core/apply.ts';
 import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
 import { type Wrapped, withLevel } from '../core/levels.ts';
 import { levelOf, type TensorBase } from '../core/tensor.ts';
-import { mapPrefix, resultLeaf, treeLeaves, treeText, withLeaves } from '../core/tree.ts';
+import { hidesTensors, mapPrefix, resultLeaf, treeLeaves, treeText, withLeaves } from '../core/tree.ts';
 import { cat } from '../ops/join.ts';
 import { narrow } from '../ops/slices.ts';
 import { expand, movedim, unsqueeze } from '../ops/view.ts';
@@ -90,6 +90,12 @@ function entriesOf(args: readonly unknown[], inDims: unknown): { entries: Entry[
         );
       size = n;
       return entries.push({ tensor: moved, batched: true });
+    },
+    other(x, dim) {
+      if (dim === null || !hidesTensors(x)) return x;
+      throw new ArgumentError(
+        'vmap: an instance of a class, a map or a set holds tensors that would not be mapped; pass them in arrays and plain objects, or give inDims null for it',
+      );
     },
     mismatch: () =>
       new ArgumentError(

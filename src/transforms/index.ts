@@ -6,6 +6,7 @@ import { zerosLike } from '../ops/create.ts';
 import { checkOptions } from '../tensor/options.ts';
 import { batch, type VmapOptions } from './batch.ts';
 import { pushforward } from './forward.ts';
+import type { At } from './positions.ts';
 import { differentiableLeaves, type GradOptions, gradParts, matchCotangents, tape } from './reverse.ts';
 import { type Fn, untyped } from './untyped.ts';
 
@@ -14,8 +15,6 @@ export type { VmapOptions } from './batch.ts';
 export { hessian, type Jacobian, type JacobianOptions, jacfwd, jacobian, jacrev } from './jacobians.ts';
 export type { GradOptions } from './reverse.ts';
 
-/** The argument at a position; for one counted from the end, any of them. */
-type At<A extends readonly unknown[], N extends number> = `${N}` extends keyof A ? A[N] : A[number];
 type AtEach<A extends readonly unknown[], N extends readonly number[]> = { -readonly [K in keyof N]: At<A, N[K]> };
 
 /** The gradients of a function: one argument's tree, or with several `argnums` an array of them. */

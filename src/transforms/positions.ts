@@ -1,7 +1,19 @@
+import { kindOf } from '../core/arguments.ts';
 import { ArgumentError } from '../core/errors.ts';
+import { treeLeaves } from '../core/tree.ts';
 
 /** Which argument (or arguments) to differentiate by. Negative counts from the end. */
 export type Argnums = number | readonly number[];
+
+/** Refuses to differentiate by what is no tensor. */
+export function refuseArgument(transform: string, x: unknown): never {
+  throw new ArgumentError(
+    `${transform}: Thing passed to transform API must be Tensor, or an array or plain object of tensors, got ${kindOf(x)}`,
+  );
+}
+
+/** The argument at a position; for one counted from the end, any of them. */
+export type At<A extends readonly unknown[], N extends number> = `${N}` extends keyof A ? A[N] : A[number];
 
 function position(transform: string, n: unknown, count: number): number {
   if (!Number.isInteger(n)) throw new ArgumentError(`${transform}: argnum must be int, got: ${String(n)}`);
@@ -33,6 +45,7 @@ export function select(transform: string, argnums: Argnums, args: readonly unkno
   const places = list.map((n) => position(transform, n, args.length));
   if (new Set(places).size < places.length)
     throw new ArgumentError(`${transform}: argnums elements must be unique, got (${list.join(', ')})`);
+  for (const at of places) if (treeLeaves(args[at]).length === 0) refuseArgument(transform, args[at]);
   return {
     chosen: places.map((at) => args[at]),
     others: args.map((a, i) => (places.includes(i) ? null : a)),

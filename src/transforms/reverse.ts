@@ -1,6 +1,5 @@
 import { runBackward } from '../autograd/engine.ts';
 import { settled } from '../core/apply.ts';
-import { kindOf } from '../core/arguments.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { withLevel } from '../core/levels.ts';
@@ -9,7 +8,7 @@ import { levelOf, type TensorBase } from '../core/tensor.ts';
 import { auxParts, leavesLike, mapTree, resultLeaves, treeLeaves, treeText, withLeaves } from '../core/tree.ts';
 import { onesLike, zeros } from '../ops/create.ts';
 import { entering, GradLevel } from './levels.ts';
-import { type Argnums, select } from './positions.ts';
+import { type Argnums, refuseArgument, select } from './positions.ts';
 
 /** The result of running a function on a tape of its own. */
 interface Taped {
@@ -30,11 +29,6 @@ export function tape(
 ): Taped {
   const level = new GradLevel();
   const inputs: TensorBase[] = [];
-  const refuse = (x: unknown): never => {
-    throw new ArgumentError(
-      `${transform}: Thing passed to transform API must be Tensor, or an array or plain object of tensors, got ${kindOf(x)}`,
-    );
-  };
   const lift = (t: TensorBase): TensorBase => {
     if (!isFloat(t.dtype))
       throw new DTypeError(
@@ -46,8 +40,8 @@ export function tape(
     return leaf;
   };
   // Tensors of an instance of a class would be constants, and the instance its own gradient.
-  const leaves = mapTree(free, lift, (x) => (x && typeof x === 'object' ? refuse(x) : x));
-  if (inputs.length === 0) refuse(free);
+  const leaves = mapTree(free, lift, (x) => (x && typeof x === 'object' ? refuseArgument(transform, x) : x));
+  if (inputs.length === 0) refuseArgument(transform, free);
   const constants = rest.map((a) => mapTree(a, (t) => entering(level.lift(t), t)));
   const result = withLevel(level, () => settled(f(leaves, constants)));
   const outputs = treeLeaves(result);

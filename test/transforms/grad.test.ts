@@ -118,6 +118,11 @@ describe('trees', () => {
     expect(g.scale).toBe(3);
   });
 
+  it('of several arguments hold tensors, each', () => {
+    const pow = (t: Tensor, n: number): Tensor => t.pow(n).sum();
+    expectError(() => grad(pow, { argnums: [0, 1] })(x, 2), ArgumentError, 'plain object of tensors, got number');
+  });
+
   it('sum the gradients of a tensor that occurs twice at each place of its own', () => {
     const [g, h] = grad((p: readonly [Tensor, Tensor]) => p[0].mul(p[1]).sum())([x, x]);
     expectValues(g, [3], [1, 2, 3]);

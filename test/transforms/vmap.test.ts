@@ -169,6 +169,15 @@ describe('vmap refuses', () => {
     expectError(() => vmap(add)(A, A.T), ShapeError, 'same size in the mapped dimension, got sizes [4, 3]');
   });
 
+  it('tensors where nobody looks for them', () => {
+    const model = new (class Model {
+      readonly w = A;
+    })();
+    const f = (m: typeof model, t: Tensor): Tensor => m.w.sum(0).mul(t);
+    expectError(() => vmap(f)(model, A), ArgumentError, 'vmap: an instance of a class, a map or a set holds tensors');
+    expect(vmap(f, { inDims: [null, 0] })(model, A).shape).toEqual(A.shape);
+  });
+
   it('results that are no tensors', () => {
     expectError(() => vmap((_a: Tensor) => 3)(A), ArgumentError, 'got type number');
     expectError(() => vmap((_a: Tensor) => undefined)(A), ArgumentError, 'got type undefined');
