@@ -1,5 +1,6 @@
 import { applyBelow, sync } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
+import { inferring } from '../core/inference.ts';
 import {
   baseScope,
   currentLevels,
@@ -156,12 +157,13 @@ function fitted(tangent: TensorBase | null, primal: TensorBase): TensorBase | nu
   return sameShape(t.shape, primal.shape) ? t : expand(t, primal.shape);
 }
 
-/** Tensors of this level carry a tangent: x + ε ẋ with ε² = 0. */
+/** Tensors of this level carry a tangent: x + ε ẋ with ε² = 0. Inference mode inside it passes none on; `noGrad` does. */
 export class DualLevel implements Level {
   readonly id = nextLevelId();
   readonly kind = 'dual';
   readonly scope: GradScope = currentScope();
   alive = true;
+  private readonly began = inferring;
 
   lift(value: TensorBase, tangent: TensorBase | null): TensorBase {
     return wrap({ kind: 'dual', level: this, value, tangent }, value.shape);
@@ -179,9 +181,10 @@ export class DualLevel implements Level {
     const tangents = pairs.map((p) => p[1]);
     const result = applyBelow(op, primals, attrs);
     const outputs = Array.isArray(result) ? (result as readonly TensorBase[]) : [result as TensorBase];
-    const out = tangents.every((t) => t === null)
-      ? outputs.map(() => null)
-      : op.jvp({ inputs: primals, tangents, outputs, attrs: attrs as never });
+    const out =
+      (inferring && !this.began) || tangents.every((t) => t === null)
+        ? outputs.map(() => null)
+        : op.jvp({ inputs: primals, tangents, outputs, attrs: attrs as never });
     return noteViews(
       this,
       op,

@@ -1,4 +1,16 @@
-import { ArgumentError, DTypeError, jvp, noGrad, ShapeError, type Tensor, tensor, vjp } from 'nabla';
+import {
+  ArgumentError,
+  DTypeError,
+  grad,
+  inferenceMode,
+  jacfwd,
+  jvp,
+  noGrad,
+  ShapeError,
+  type Tensor,
+  tensor,
+  vjp,
+} from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectError, expectValues } from '../support/close.ts';
 import { f64 } from '../support/numbers.ts';
@@ -112,6 +124,23 @@ describe('jvp', () => {
     expectClose(tangent, x.mul(u).mul(2));
     const [, outside] = noGrad(() => jvp((a: Tensor) => a.square(), [x], [u]));
     expectClose(outside, x.mul(u).mul(2));
+  });
+
+  it('is not stopped by noGrad inside it, but by inference mode', () => {
+    const inside = (a: Tensor): Tensor => a.sub(inferenceMode(() => a.square()));
+    expectClose(jvp((a: Tensor) => a.sub(noGrad(() => a.square())), [x], [u])[1], u.sub(x.mul(u).mul(2)));
+    expectClose(jvp(inside, [x], [u])[1], u);
+    expectValues(jacfwd((a: Tensor) => inside(a).sum())(x), [3], [1, 1, 1]);
+    expectValues(jacfwd(grad((a: Tensor) => inside(a).mul(a).sum()))(f64([2], [1])), [1, 1], [2]);
+    // A transform that begins in it has a mind of its own, as have those inside it; and it may be left again.
+    expectClose(inferenceMode(() => jvp((a: Tensor) => a.square(), [x], [u])[1]).clone(), x.mul(u).mul(2));
+    const own = (a: Tensor): Tensor => inferenceMode(() => jvp((b: Tensor) => b.square().mul(a), [a], [u])[1]);
+    expectClose(own(x).clone(), x.square().mul(u).mul(2));
+    expectClose(jvp(own, [x], [u])[1], x.mul(0));
+    expectClose(
+      jvp((a: Tensor) => inferenceMode(() => inferenceMode(false, () => a.square())), [x], [u])[1],
+      x.mul(u).mul(2),
+    );
   });
 
   it('gives each broadcast result a tangent of its own shape', () => {
