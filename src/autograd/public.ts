@@ -36,6 +36,9 @@ export interface GradOptions extends api.GradOptions {
 /** A tensor, or its place in the graph (`graph.getGradientEdge`). */
 type TensorOrEdge = Tensor | GradientEdge;
 
+/** What there is for each input, in an array also where the input is a single one. */
+type ForEach<I, G> = I extends readonly unknown[] ? { -readonly [K in keyof I]: G } : [G];
+
 /**
  * Gradients of `outputs` by `inputs`, returned in the order of `inputs` and not accumulated.
  * ḡᵢ = Σⱼ gradOutputsⱼ ∂outputsⱼ/∂inputsᵢ.
@@ -46,21 +49,21 @@ type TensorOrEdge = Tensor | GradientEdge;
  * @throws {AutogradError} when an output does not require grad, or an input was not used and neither
  * `allowUnused` nor `materializeGrads` is set.
  */
-export function grad(
+export function grad<const I extends TensorOrEdge | readonly TensorOrEdge[]>(
   outputs: TensorOrEdge | readonly TensorOrEdge[],
-  inputs: TensorOrEdge | readonly TensorOrEdge[],
+  inputs: I,
   options?: GradOptions & { readonly allowUnused?: false },
-): Tensor[];
-export function grad(
+): ForEach<I, Tensor>;
+export function grad<const I extends TensorOrEdge | readonly TensorOrEdge[]>(
   outputs: TensorOrEdge | readonly TensorOrEdge[],
-  inputs: TensorOrEdge | readonly TensorOrEdge[],
+  inputs: I,
   options?: GradOptions,
-): (Tensor | null)[];
+): ForEach<I, Tensor | null>;
 export function grad(
   outputs: TensorOrEdge | readonly TensorOrEdge[],
   inputs: TensorOrEdge | readonly TensorOrEdge[],
   options: GradOptions = {},
-): (Tensor | null)[] {
+): unknown {
   checkOptions('autograd.grad', options, [
     'gradOutputs',
     'retainGraph',
@@ -70,8 +73,7 @@ export function grad(
     'isGradsBatched',
   ]);
   const { isGradsBatched = false, ...rest } = options;
-  const grads = isGradsBatched ? batchedGrad(outputs, inputs, rest) : api.grad(outputs, inputs, rest);
-  return grads as (Tensor | null)[];
+  return isGradsBatched ? batchedGrad(outputs, inputs, rest) : api.grad(outputs, inputs, rest);
 }
 
 /** Gradients of several tensors at once, added into the `.grad` of the leaves (or of `inputs`). */

@@ -9,7 +9,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { basis } from './basis.ts';
 import { batch, type VmapOptions } from './batch.ts';
 import { type Pushed, pushforward } from './forward.ts';
-import { type Argnums, select } from './positions.ts';
+import { type Argnums, type At, select } from './positions.ts';
 import { differentiableLeaves, tape } from './reverse.ts';
 import { type Fn, untyped } from './untyped.ts';
 
@@ -27,19 +27,34 @@ export interface JacobianOptions {
 
 const OPTIONS = ['argnums', 'argnum', 'hasAux', 'chunkSize'] as const;
 
+/** A tree with something else in the place of each of its tensors. */
+type Filled<T, With> = 0 extends 1 & T
+  ? With
+  : T extends Tensor
+    ? With
+    : T extends (...args: never) => unknown
+      ? T
+      : { -readonly [K in keyof T]: Filled<T[K], With> };
+
+/** What stands beside a tensor of the result: the tree of the argument, with several `argnums` an array of them. */
+type Beside<A extends readonly unknown[], O, With> = O extends { readonly argnums: infer N extends readonly number[] }
+  ? { -readonly [K in keyof N]: Filled<At<A, N[K]>, With> }
+  : Filled<
+      O extends { readonly argnums: infer N extends number } | { readonly argnum: infer N extends number }
+        ? At<A, N>
+        : A[0],
+      With
+    >;
+
 /**
  * For a single tensor in and out a tensor, else a tree of outputs whose leaves are trees of inputs; with
  * several `argnums` these are arrays.
  */
-export type Jacobian<R, O = JacobianOptions> = O extends { readonly hasAux: true }
+export type Jacobian<A extends readonly unknown[], R, O = JacobianOptions> = O extends { readonly hasAux: true }
   ? R extends readonly [infer Y, infer X]
-    ? [Jacobian<Y, Omit<O, 'hasAux'>>, X]
+    ? [Filled<Y, Beside<A, O, Tensor>>, X]
     : never
-  : R extends Tensor
-    ? O extends { readonly argnums: infer N extends readonly number[] }
-      ? { -readonly [K in keyof N]: Tensor }
-      : Tensor
-    : unknown;
+  : Filled<R, Beside<A, O, Tensor>>;
 
 /** What both modes take from the options: where to differentiate, and how many at a time. */
 function settings(transform: string, { argnums, argnum, chunkSize }: JacobianOptions, args: readonly unknown[]) {
@@ -53,7 +68,7 @@ function settings(transform: string, { argnums, argnum, chunkSize }: JacobianOpt
 export function jacrev<A extends readonly unknown[], R, const O extends JacobianOptions = JacobianOptions>(
   f: Fn<A, R>,
   options?: O,
-): Fn<A, Jacobian<R, O>> {
+): Fn<A, Jacobian<A, R, O>> {
   const body = untyped('jacrev', f);
   checkOptions('jacrev', options, OPTIONS);
   const hasAux = options?.hasAux ?? false;
@@ -82,7 +97,7 @@ export function jacrev<A extends readonly unknown[], R, const O extends Jacobian
       return withLeaves(chosen, blocks);
     });
     const jacobian = withLeaves(result, perOutput);
-    return (hasAux ? [jacobian, aux] : jacobian) as Jacobian<R, O>;
+    return (hasAux ? [jacobian, aux] : jacobian) as Jacobian<A, R, O>;
   };
 }
 
@@ -90,7 +105,7 @@ export function jacrev<A extends readonly unknown[], R, const O extends Jacobian
 export function jacfwd<A extends readonly unknown[], R, const O extends JacobianOptions = JacobianOptions>(
   f: Fn<A, R>,
   options?: O,
-): Fn<A, Jacobian<R, O>> {
+): Fn<A, Jacobian<A, R, O>> {
   const body = untyped('jacfwd', f);
   checkOptions('jacfwd', options, OPTIONS);
   const hasAux = options?.hasAux ?? false;
@@ -121,7 +136,7 @@ export function jacfwd<A extends readonly unknown[], R, const O extends Jacobian
       return withLeaves(chosen, blocks);
     });
     const jacobian = withLeaves(pushed?.result, perOutput);
-    return (hasAux ? [jacobian, pushed?.aux] : jacobian) as Jacobian<R, O>;
+    return (hasAux ? [jacobian, pushed?.aux] : jacobian) as Jacobian<A, R, O>;
   };
 }
 
@@ -130,25 +145,23 @@ export function jacobian<
   A extends readonly unknown[],
   R,
   const O extends JacobianOptions & { readonly mode?: 'reverse' | 'forward' } = JacobianOptions,
->(f: Fn<A, R>, options?: O): Fn<A, Jacobian<R, O>> {
+>(f: Fn<A, R>, options?: O): Fn<A, Jacobian<A, R, O>> {
   const { mode = 'reverse', ...rest }: JacobianOptions & { readonly mode?: 'reverse' | 'forward' } = options ?? {};
   if (mode !== 'reverse' && mode !== 'forward')
     throw new ArgumentError(`jacobian: mode is 'reverse' or 'forward', got ${JSON.stringify(mode)}`);
-  return (mode === 'forward' ? jacfwd(f, rest) : jacrev(f, rest)) as Fn<A, Jacobian<R, O>>;
+  return (mode === 'forward' ? jacfwd(f, rest) : jacrev(f, rest)) as Fn<A, Jacobian<A, R, O>>;
 }
 
-/** For a single tensor a tensor; with several `argnums`, arrays by the one and then by the other argument. */
-export type Hessian<R, O> = O extends { readonly argnums: infer N extends readonly number[] }
-  ? { -readonly [K in keyof N]: { -readonly [L in keyof N]: Tensor } }
-  : Jacobian<R>;
+/** For a single tensor a tensor, else trees by the one and then by the other argument; with several `argnums` in arrays. */
+export type Hessian<A extends readonly unknown[], R, O> = Filled<R, Beside<A, O, Beside<A, O, Tensor>>>;
 
 /** Second derivatives of a scalar function, forward over reverse. Entry `[i…, j…]` is ∂²y/∂x[i…]∂x[j…]. */
 export function hessian<
   A extends readonly unknown[],
   R,
   const O extends Omit<JacobianOptions, 'hasAux'> = Omit<JacobianOptions, 'hasAux'>,
->(f: Fn<A, R>, options?: O): Fn<A, Hessian<R, O>> {
+>(f: Fn<A, R>, options?: O): Fn<A, Hessian<A, R, O>> {
   checkOptions('hessian', options, ['argnums', 'argnum', 'chunkSize']);
   const argnums = options?.argnums ?? options?.argnum ?? 0;
-  return jacfwd(jacrev(f, { argnums }), options) as unknown as Fn<A, Hessian<R, O>>;
+  return jacfwd(jacrev(f, { argnums }), options) as unknown as Fn<A, Hessian<A, R, O>>;
 }

@@ -1,5 +1,19 @@
 /** The types of what runs functions in a mode, again, or for their derivatives. */
-import { autograd, checkpoint, forwardAd, inferenceMode, noGrad, ones, type Tensor, zeros } from 'nabla';
+import {
+  autograd,
+  checkpoint,
+  forwardAd,
+  hessian,
+  inferenceMode,
+  jacfwd,
+  jacobian,
+  jacrev,
+  noGrad,
+  ones,
+  type Tensor,
+  vmap,
+  zeros,
+} from 'nabla';
 import { describe, it } from 'vitest';
 import { compiled, is, shaped, wrong } from './expect.ts';
 
@@ -66,5 +80,47 @@ describe('types', () => {
     compiled(() => functional.hessian(g, [v, v]));
     // @ts-expect-error
     wrong(() => functional.vjp(f, 3));
+  });
+
+  it('of transforms are trees of trees', () => {
+    type Model = {
+      readonly w: Tensor;
+      readonly layers: readonly [{ b: Tensor }];
+      scale: number;
+      act: (t: Tensor) => Tensor;
+    };
+    const model: Model = { w: v, layers: [{ b: v }], scale: 2, act: (t) => t.sin() };
+    const f = (m: Model, x: Tensor): Tensor => m.act(m.w.mul(m.layers[0].b).mul(x)).mul(m.scale);
+    const j = jacrev(f)(model, v);
+    is<Tensor>()(j.layers[0].b);
+    is<number>()(j.scale);
+    is<[Tensor, { w: Tensor; layers: [{ b: Tensor }]; scale: number; act: (t: Tensor) => Tensor }]>()(
+      jacobian(f, { argnums: [1, 0] })(model, v),
+    );
+    is<Tensor>()(jacrev(f, { argnum: 1 })(model, v));
+    is<Tensor>()(vmap(jacfwd(f, { argnums: 1 }), { inDims: [null, 0] })(model, a));
+    const tensors = { w: v, b: v };
+    const g = (m: { w: Tensor; b: Tensor }): { y: Tensor; z: [Tensor] } => ({ y: m.w.mul(m.b), z: [m.b] });
+    is<{ y: { w: Tensor; b: Tensor }; z: [{ w: Tensor; b: Tensor }] }>()(jacfwd(g)(tensors));
+    const h = hessian((m: { w: Tensor; b: Tensor }) => m.w.mul(m.b).sum())(tensors);
+    is<{ w: { w: Tensor; b: Tensor }; b: { w: Tensor; b: Tensor } }>()(h);
+    is<Tensor>()(hessian((t: Tensor) => t.square().sum())(v));
+    const [[hxx, hxm]] = hessian((x: Tensor, m: { b: Tensor }) => x.mul(m.b).sum(), { argnums: [0, 1] })(v, { b: v });
+    is<Tensor>()(hxx);
+    is<{ b: Tensor }>()(hxm);
+    const [jy, aux] = jacrev((t: Tensor): [Tensor, { n: number }] => [t.sin(), { n: 3 }], { hasAux: true })(v);
+    is<Tensor>()(jy);
+    is<{ n: number }>()(aux);
+    // @ts-expect-error: a tree is no tensor
+    wrong(() => jacrev(f)(model, v).sum());
+  });
+
+  it('of autograd.grad are one for each input', () => {
+    const x = ones([3], { requiresGrad: true });
+    const y: Tensor[] = [x, x];
+    is<[Tensor]>()(autograd.grad(x.sum(), x));
+    is<[Tensor, Tensor]>()(autograd.grad(x.sum(), [x, x]));
+    is<Tensor[]>()(autograd.grad(x.sum(), y));
+    is<[Tensor | null]>()(autograd.grad(x.sum(), x, { allowUnused: true }));
   });
 });
