@@ -123,7 +123,7 @@ export function checkList(op: string, what: string, list: unknown): void {
   const given =
     kind === 'number'
       ? `the number ${list}; write [${list}]`
-      : kind === 'object'
+      : (list as object | undefined)?.constructor === Object
         ? 'object; options are the last argument'
         : kind;
   throw new ArgumentError(`${op}: expected ${what} as an array of numbers such as [2, 3], got ${given}`);

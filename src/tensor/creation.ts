@@ -22,7 +22,7 @@ import type { Tensor } from './tensor.ts';
 const CREATION = ['dtype', 'requiresGrad'] as const;
 
 function checked(op: string, options: object | undefined, known: readonly string[] = CREATION): void {
-  if (typeof options === 'number')
+  if (typeof options === 'number' && !op.endsWith('Like'))
     throw new ArgumentError(`${op}: several numbers are one array, such as ${op}([2, 3])`);
   checkOptions(op, options, known);
 }

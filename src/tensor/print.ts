@@ -53,7 +53,7 @@ let settings = defaults;
  * How tensors are printed from now on, as `torch.set_printoptions`: options left out keep their value, except
  * `sciMode`, which goes back to automatic.
  */
-export function setPrintOptions(options: PrintOptions): void {
+export function setPrintOptions(options: PrintOptions = {}): void {
   checkOptions('setPrintOptions', options, [...Object.keys(defaults), 'profile']);
   const { profile, precision, threshold, edgeitems, linewidth, sciMode } = options;
   if (profile !== undefined && !Object.hasOwn(profiles, profile)) {

@@ -155,6 +155,13 @@ describe('formatTensor', () => {
 });
 
 describe('setPrintOptions', () => {
+  it('may be called without any', () => {
+    setPrintOptions({ precision: 2, sciMode: true });
+    setPrintOptions();
+    expect(getPrintOptions()).toMatchObject({ precision: 2, sciMode: null });
+    setPrintOptions({ profile: 'default' });
+  });
+
   it('keeps what is left out, except sciMode', () => {
     setPrintOptions({ precision: 2, sciMode: true });
     expect(formatTensor(float(1.5))).toBe('tensor([1.50e+00])');

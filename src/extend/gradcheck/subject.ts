@@ -3,6 +3,7 @@ import { isFloat } from '../../core/dtype.ts';
 import { ArgumentError, AutogradError } from '../../core/errors.ts';
 import { sameShape, shapeText } from '../../core/shape.ts';
 import { alias, TensorBase } from '../../core/tensor.ts';
+import { treeLeaves } from '../../core/tree.ts';
 import { warn } from '../../core/warnings.ts';
 import { copyKernel } from '../../ops/copy.ts';
 import { fillKernel } from '../../ops/filled.ts';
@@ -16,9 +17,13 @@ export type CheckedFunction = (...args: never[]) => unknown;
 
 const list = (x: unknown): readonly unknown[] => (Array.isArray(x) ? x : [x]);
 
-/** The tensors of a result. */
-export const tensorsOf = (result: unknown): Tensor[] =>
-  list(result).filter((t): t is Tensor => t instanceof TensorBase);
+/** The tensors of a result, which may be an array or an object of them, as of `max` and `sort`. Without any nothing would be checked. */
+function tensorsOf(result: unknown): Tensor[] {
+  const found = treeLeaves(result);
+  if (found.length === 0)
+    throw new ArgumentError(`gradcheck: expected the function to return Tensors, got ${kindWord(result)}`);
+  return found as Tensor[];
+}
 
 export const floats = (ts: readonly Tensor[]): Tensor[] => ts.filter((t) => isFloat(t.dtype));
 

@@ -388,6 +388,21 @@ describe('what can be checked', () => {
     expectError(() => gradcheck(right, [leaf([2])], { atol: '1' as never }), ArgumentError, 'atol must be a number');
   });
 
+  it('results in an object, as those of max, or in nested arrays are checked too', () => {
+    const wrong = square((x, g) => g.mul(x).mul(3));
+    const x = leaf([2]);
+    expect(gradcheck((t: Tensor) => t.max(0), [x], { checkForwardAd: true })).toBe(true);
+    expect(gradgradcheck((t: Tensor) => t.square().sort(0), [x])).toBe(true);
+    for (const f of [(t: Tensor) => wrong(t).max(0), (t: Tensor) => [[wrong(t)]], (t: Tensor) => ({ y: wrong(t) })])
+      expectError(() => gradcheck(f, [x]), GradcheckError, 'Jacobian mismatch');
+  });
+
+  it('where no tensor is returned, nothing would be checked', () => {
+    const x = leaf([2]);
+    for (const f of [async (t: Tensor) => t.square(), (t: Tensor) => t.sum().item(), (t: Tensor) => void t.square()])
+      expectError(() => gradcheck(f, [x]), ArgumentError, 'expected the function to return Tensors, got');
+  });
+
   it('a function with rules of its own, or with a kink', () => {
     const relu = customJvp(
       (x: Tensor) => where(x.gt(0), x, x.mul(0)),
