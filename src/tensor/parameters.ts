@@ -7,7 +7,8 @@ import type { Tensor } from './tensor.ts';
 
 /**
  * A parameter of a model: a new leaf with the values of `data`, that requires grad. A model is then any
- * array or object of parameters, nested as one likes.
+ * array or plain object of parameters, nested as one likes; it may hold numbers, names and functions too, but no
+ * instances of classes.
  *
  * @throws {DTypeError} if `data` is not floating point.
  */
