@@ -1,4 +1,5 @@
 import { setRequiresGrad } from '../autograd/api.ts';
+import { sync } from '../core/apply.ts';
 import { checkTypes } from '../core/arguments.ts';
 import { type DType, dtypeInfo, isFloat, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
@@ -10,9 +11,11 @@ import { warn } from '../core/warnings.ts';
 import { clone, toDType } from '../ops/copy.ts';
 import { evenly, eyeMatrix, full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
+import { lt } from '../ops/elementwise.ts';
 import { storable } from '../ops/storable.ts';
 import { expand } from '../ops/view.ts';
 import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
+import { checkProbabilities } from './distribution-checks.ts';
 import { checkOptions, type TensorOptions } from './options.ts';
 import { drawn, type RandomOptions, source } from './random.ts';
 import type { Shape } from './shapes.ts';
@@ -329,12 +332,20 @@ export function randperm(n: number, options?: RandomTensorOptions): Tensor {
   );
 }
 
-/** 1 with the probability given by each element of `p`, else 0. */
+/** 1 with the probability given by each element of `p`, else 0; under `vmap` also by each example’s own. */
 export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
   checkOptions('bernoulli', options, ['generator']);
   checkTensors('bernoulli', p);
   if (!isFloat(p.dtype)) throw new DTypeError(`bernoulli: probabilities must be floating point, got ${p.dtype}`);
-  const probabilities = p.toTypedArray();
+  let plain: TensorBase = p;
+  while (plain.wrapped !== null) plain = (sync(plain).wrapped as Wrapped).value;
+  const probabilities = (plain as Tensor).toTypedArray();
+  if (plain.count !== p.count) {
+    // Every example has probabilities of its own: what is drawn are the uniform numbers to compare them with.
+    checkProbabilities(probabilities);
+    const uniform = drawn(p.shape, p.dtype, (out) => source(options).fillUniform(out as Float32Array), p.count);
+    return toDType(lt(uniform, detach(p)), p.dtype) as Tensor;
+  }
   return leaf(
     drawn(p.shape, p.dtype, (out) => source(options).fillBernoulli(out, probabilities), p.count),
     undefined,

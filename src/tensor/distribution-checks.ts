@@ -48,6 +48,13 @@ export function checkRange(out: TypedArray, low: number, high: number): void {
   }
 }
 
+export function checkProbabilities(p: ArrayLike<number>): void {
+  for (let i = 0; i < p.length; i++) {
+    if (!(p[i] >= 0 && p[i] <= 1))
+      throw new ArgumentError(`bernoulli: Expected p_in >= 0 && p_in <= 1 to be true, but p[${i}] = ${p[i]}`);
+  }
+}
+
 export function checkMultinomial(weights: FloatArray, n: number, replacement: boolean): void {
   if (!(Number.isInteger(n) && n > 0)) {
     throw new ArgumentError(`multinomial: cannot sample n_sample <= 0 samples (n_sample = ${n})`);

@@ -3,6 +3,7 @@ import { ArgumentError, ShapeError } from '../core/errors.ts';
 import {
   checkFloat,
   checkMultinomial,
+  checkProbabilities,
   checkRange,
   checkUniform,
   type FloatArray,
@@ -220,11 +221,7 @@ export class Generator {
     if (p.length !== out.length) {
       throw new ShapeError(`bernoulli: ${p.length} probabilities for ${out.length} elements`);
     }
-    for (let i = 0; i < p.length; i++) {
-      if (!(p[i] >= 0 && p[i] <= 1)) {
-        throw new ArgumentError(`bernoulli: Expected p_in >= 0 && p_in <= 1 to be true, but p[${i}] = ${p[i]}`);
-      }
-    }
+    checkProbabilities(p);
     if (p instanceof Float64Array) for (let i = 0; i < out.length; i++) out[i] = engine.uniform53() < p[i] ? 1 : 0;
     else for (let i = 0; i < out.length; i++) out[i] = engine.uniform24() < Math.fround(p[i]) ? 1 : 0;
     return out;

@@ -34,6 +34,7 @@ const draws: Readonly<Record<string, (t: Tensor) => Tensor>> = {
   randint: (t) => randint(1000, [4]).add(t),
   randperm: (t) => randperm(50).add(t.sum()),
   bernoulli: (t) => bernoulli(ones([40]).div(2)).add(t.sum()),
+  bernoulliOfExamples: (t) => bernoulli(t.sum().sigmoid().expand([40])),
   multinomial: (t) => multinomial(ones([60]), 8).add(t.sum()),
   dropout: (t) => functional.dropout(ones([40]).add(t.sum())),
   dropout2d: (t) => functional.dropout2d(ones([8, 8, 2, 2]).add(t.sum())),
@@ -78,6 +79,26 @@ for (const [name, draw] of Object.entries(draws)) {
     });
   });
 }
+
+describe('probabilities of every example', () => {
+  it('are compared with the numbers that bernoulli draws outside', () => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      const p = rand([5, 30], { dtype });
+      manualSeed(7);
+      const outside = bernoulli(p);
+      manualSeed(7);
+      const inside = vmap((t: Tensor) => bernoulli(t), { randomness: 'different' })(p);
+      expect(inside.dtype).toBe(dtype);
+      expectValues(inside, [5, 30], Array.from(outside.toTypedArray()));
+      manualSeed(7);
+      const nested = vmap((t: Tensor) => grad((u: Tensor) => bernoulli(u).mul(u).sum())(t), {
+        randomness: 'different',
+      })(p);
+      expectValues(nested, [5, 30], Array.from(outside.toTypedArray()));
+    }
+    expectError(() => vmap((t: Tensor) => bernoulli(t))(ones([2, 3]).mul(2)), ArgumentError, 'p_in <= 1 to be true');
+  });
+});
 
 describe('randomness', () => {
   it('holds for each of nested maps', () => {
