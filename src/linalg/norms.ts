@@ -1,6 +1,7 @@
 import type { DType } from '../core/dtype.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import * as norms from '../ops/linalg/matrix-norms.ts';
+import { named } from '../ops/named.ts';
 import type { FitMatrix, PerMatrixOf } from '../tensor/matrix-signatures.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -25,7 +26,7 @@ export function vectorNorm(
   options?: { readonly keepdim?: boolean; readonly dtype?: DType },
 ): Tensor {
   checkTensors('vectorNorm', x);
-  return x.norm(ord, dim, options);
+  return as(named(x.norm(ord, dim, options), 'LinalgVectorNormBackward0'));
 }
 
 /**

@@ -101,7 +101,7 @@ export function normGradient(
 const normOp: Op<NormAttrs> = defineOp({
   name: 'norm',
   cheap: true,
-  node: 'NormBackward0',
+  node: 'NormBackward1',
   inputs: ['x'],
   forward: ([x], attrs) => {
     // The norm of nothing is 0 for every p but ±∞, which the caller refuses.

@@ -326,6 +326,13 @@ describe('systems', () => {
 });
 
 describe('norms', () => {
+  it('have the nodes that PyTorch 1.13 prints', () => {
+    const a = spreadTensor([3, 3], 0.5, 2, 0).requiresGrad_();
+    for (const y of [a.norm(), a.norm(1, 0), a.norm('fro', 1)]) expect(y.gradFn?.name).toBe('NormBackward1');
+    for (const y of [linalg.norm(a), linalg.vectorNorm(a), linalg.matrixNorm(a)])
+      expect(y.gradFn?.name).toBe('LinalgVectorNormBackward0');
+  });
+
   const a = f64([1, -2, 3, 4, 5, -6], [2, 3]);
 
   it('of matrices, of every order', () => {
