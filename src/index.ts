@@ -31,7 +31,7 @@ export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
 export { type BackendInfo, backendInfo } from './backends/wasm/info.ts';
 export { isDeterministic, setDeterministic } from './backends/wasm/relaxed.ts';
 export { getNumThreads, setNumThreads } from './backends/wasm/threads/pool.ts';
-export type { DType, TypedArray } from './core/dtype.ts';
+export { type DType, getDefaultDtype, setDefaultDtype, type TypedArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export type { AccumulateHook, Gradients, HookHandle, NodeHook, NodePrehook, TensorHook } from './core/hooks.ts';
 export type { Node } from './core/node.ts';

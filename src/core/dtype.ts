@@ -1,3 +1,5 @@
+import { DTypeError } from './errors.ts';
+
 /**
  * The table of element types. Everything that depends on a dtype asks this table, so that a new
  * dtype is one more row and nothing may count on there being five.
@@ -54,4 +56,26 @@ export function isFloat(dtype: DType): boolean {
 /** The dtype of an operation over two tensors: the higher in bool → uint8 → int32 → float32 → float64. */
 export function promote(a: DType, b: DType): DType {
   return a === b || table[a].rank >= table[b].rank ? a : b;
+}
+
+/** What floats are where nobody says. */
+let standard: DType = 'float32';
+
+/** The dtype that fractions, and new tensors without a `dtype`, have: float32 unless `setDefaultDtype` said otherwise. */
+export function getDefaultDtype(): DType {
+  return standard;
+}
+
+/**
+ * Makes float64 (or float32 again) the dtype of new tensors without a `dtype`, of numbers with a fraction, and of what
+ * is computed from integers by functions that give floats. Tensors that are there keep theirs; a typed array has its own.
+ *
+ * @throws {DTypeError} when it is no dtype of floats.
+ */
+export function setDefaultDtype(dtype: DType): void {
+  if (!isDType(dtype) || !isFloat(dtype))
+    throw new DTypeError(
+      `setDefaultDtype: only floating-point types are supported as the default type, got ${String(dtype)}; choose 'float32' or 'float64'`,
+    );
+  standard = dtype;
 }

@@ -1,12 +1,12 @@
-import { type DType, type DTypeKind, dtypeInfo, isFloat, promote } from './dtype.ts';
+import { type DType, type DTypeKind, dtypeInfo, getDefaultDtype, isFloat, promote } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
 import type { TensorBase } from './tensor.ts';
 
 const ORDER: Readonly<Record<DTypeKind, number>> = { bool: 0, int: 1, float: 2 };
 
-/** The dtype a number takes by itself: whole numbers are int32, others float32. */
+/** The dtype a number takes by itself: whole numbers are int32, others the default. */
 export function numberType(x: number): DType {
-  return Number.isInteger(x) ? 'int32' : 'float32';
+  return Number.isInteger(x) ? 'int32' : getDefaultDtype();
 }
 
 /**

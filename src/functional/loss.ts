@@ -4,7 +4,7 @@ import { broadcastShapes, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { activations, lossTerms } from '../ops/activations.ts';
-import { toDType } from '../ops/copy.ts';
+import { toFloat } from '../ops/copy.ts';
 import { detach } from '../ops/detach.ts';
 import { pairwiseDistance } from '../ops/distance.ts';
 import * as e from '../ops/elementwise.ts';
@@ -279,7 +279,7 @@ export function marginRankingLoss(x1: Tensor, x2: Tensor, target: Tensor, option
   }
   const wrong = e.mul(e.neg(target), e.sub(x1, x2));
   // A margin is a floating point number, also when it is 0.
-  const late = e.add(isFloat(wrong.dtype) ? wrong : toDType(wrong, 'float32'), options?.margin ?? 0);
+  const late = e.add(toFloat(wrong), options?.margin ?? 0);
   return reduced(e.clamp(late, 0, null), reduction);
 }
 

@@ -1,3 +1,4 @@
+import { getDefaultDtype } from '../core/dtype.ts';
 import type { GraphData, GraphLabel, GraphNode, GraphSaved, GraphValue } from './data.ts';
 
 /** Which of the two directions is drawn. */
@@ -5,7 +6,7 @@ export type View = 'both' | 'forward' | 'backward';
 
 /** `[2, 3]`, with the dtype where it is not the usual one. */
 export function sizeText({ shape, dtype }: GraphValue): string {
-  return `[${shape.join(', ')}]${dtype === 'float32' ? '' : ` ${dtype}`}`;
+  return `[${shape.join(', ')}]${dtype === getDefaultDtype() ? '' : ` ${dtype}`}`;
 }
 
 export function savedText(saved: GraphSaved): string {

@@ -1,7 +1,7 @@
 import { type DType, isFloat } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import type { TensorBase } from '../core/tensor.ts';
-import { toDType } from '../ops/copy.ts';
+import { toDType, toFloat } from '../ops/copy.ts';
 import { onesLike } from '../ops/create.ts';
 import { div, maximum, mul, sqrt, sub } from '../ops/elementwise.ts';
 import * as extrema from '../ops/extrema.ts';
@@ -118,7 +118,7 @@ function spread(op: string, x: TensorBase, dim: Dims, options: MaskedSpread | un
   if (correction !== undefined && unbiased !== undefined)
     throw new ArgumentError(`${op}: give either correction or unbiased, not both`);
   const taken = correction ?? (unbiased === false ? 0 : 1);
-  const at = isFloat(x.dtype) ? x : toDType(x, 'float32');
+  const at = toFloat(x);
   const total = sumOf(fill(at, mask, 0), dim, true);
   const deviation = sub(at, div(total, counted(x, mask, dim, true)));
   const squares = sumOf(fill(mul(deviation, deviation), mask, 0), dim, keepdim, options?.dtype);
@@ -151,7 +151,7 @@ export function median<T extends Tensor, const D extends number = -1, K extends 
   options?: MaskedReduction<K>,
 ): Tensor<ReduceOf<T, D, K>> {
   const mask = maskFor('median', x, options, ['keepdim']);
-  const at = isFloat(x.dtype) ? x : toDType(x, 'float32');
+  const at = toFloat(x);
   const { values } = nanmedianAt(fill(at, mask, Number.NaN), (dim ?? -1) as number, options?.keepdim);
   return converted(values, options?.dtype ?? at.dtype);
 }

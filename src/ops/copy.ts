@@ -1,6 +1,6 @@
 import { computeFor, MapKernel } from '../backends/wasm/map.ts';
 import { apply1 } from '../core/apply.ts';
-import { type DType, dtypeInfo } from '../core/dtype.ts';
+import { type DType, dtypeInfo, getDefaultDtype, isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { contiguousStrides, type Shape, shapeText } from '../core/shape.ts';
@@ -118,6 +118,11 @@ const toOp: Op<{ readonly dtype: DType; readonly format?: MemoryFormat }> = defi
 export function toDType(x: TensorBase, dtype: DType): TensorBase {
   // Null, which stands for what was not given, asks for none.
   return x.dtype === dtype || dtype === null ? x : apply1(toOp, [x], { dtype });
+}
+
+/** Floats as they are, all else in the default dtype. */
+export function toFloat(x: TensorBase): TensorBase {
+  return isFloat(x.dtype) ? x : toDType(x, getDefaultDtype());
 }
 
 /** A sum or the like of `x` in a dtype if one is asked for, which the result has then too, also where it adds up in another. */

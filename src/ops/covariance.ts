@@ -1,4 +1,4 @@
-import { type DType, isFloat, promote } from '../core/dtype.ts';
+import { type DType, getDefaultDtype, isFloat, promote } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
@@ -63,7 +63,8 @@ export function cov(
     w !== null && aweights !== null && correction !== 0
       ? mul(div(sum(mul(w, aweights)), total), correction)
       : correction;
-  const dtype = [x, fweights, aweights].reduce((d: DType, t) => (t === null ? d : promote(d, t.dtype)), 'float32');
+  const common = [x, fweights, aweights].reduce((d: DType, t) => (t === null ? d : promote(d, t.dtype)), 'bool');
+  const dtype = isFloat(common) ? common : getDefaultDtype();
   const [left, right] = [centred, transpose(weighted(centred), 0, 1)].map((t) => toDType(t, dtype));
   const products = mm(left, right);
   return squeeze(div(products, freedom(total, taken)));

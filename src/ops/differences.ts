@@ -1,8 +1,7 @@
-import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
-import { clone, toDType } from './copy.ts';
+import { clone, toFloat } from './copy.ts';
 import { zeros } from './create.ts';
 import { add, div, logicalXor, mul, sub } from './elementwise.ts';
 import { cat } from './join.ts';
@@ -89,7 +88,7 @@ function samples(op: string, y: TensorBase): TensorBase {
     throw new ShapeError(`${op}: expected samples along a dimension, got a scalar; reshape it to [1] first`);
   if (y.dtype === 'bool')
     throw new DTypeError(`${op}: received a bool input for \`y\`, but bool is not supported; convert it first`);
-  return isFloat(y.dtype) ? y : toDType(y, 'float32');
+  return toFloat(y);
 }
 
 /** ∫ y dx along `dim` by the trapezoidal rule, for samples at the places `x` or a distance of `x` apart. */

@@ -10,7 +10,7 @@ import { broadcastShapes, numel, sameShape, shapeText, wrapDim } from '../core/s
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { sign } from '../kernels/algebra.ts';
 import { arg, binary, select as choose, compare, type Expr, unary } from '../kernels/expr.ts';
-import { contiguous, copyKernel, toDType } from './copy.ts';
+import { contiguous, copyKernel, toDType, toFloat } from './copy.ts';
 import { integers, onesLike, zeros } from './create.ts';
 import { detach } from './detach.ts';
 import { abs, add, clamp, div, eq, gt, isfinite, lt, maximum, mul, neg, pow, sgn, sub, where } from './elementwise.ts';
@@ -55,8 +55,6 @@ export function normalize(x: TensorBase, p: number, dim: number | readonly numbe
   return div(x, clamp(norm(x, p, dim, true), eps, null));
 }
 
-const floats = (x: TensorBase): TensorBase => (isFloat(x.dtype) ? x : toDType(x, 'float32'));
-
 const shifted = fused('shifted', (x, y, eps) => x.sub(y).add(eps), 3);
 
 /** ‖x − y + ε‖_p over the last dimension. */
@@ -69,7 +67,7 @@ export function pairwiseDistance(x: TensorBase, y: TensorBase, p: number, eps: n
 /** x·y / (‖x‖ ‖y‖) along `dim`. Norms are ε at least, but their gradients are those of norms. */
 export function cosineSimilarity(x: TensorBase, y: TensorBase, dim: number, eps: number): TensorBase {
   const shape = broadcastShapes('cosineSimilarity', x.shape, y.shape);
-  const dtype = promote(floats(x).dtype, floats(y).dtype);
+  const dtype = promote(toFloat(x).dtype, toFloat(y).dtype);
   const unit = (t: TensorBase): TensorBase => {
     const wide = toDType(sameShape(t.shape, shape) ? t : expand(t, shape), dtype);
     const length = norm(wide, 2, dim, true);

@@ -1,6 +1,6 @@
 import { MapKernel } from '../backends/wasm/map.ts';
 import type { WasmFunction } from '../backends/wasm/module.ts';
-import { type Compute, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
+import { type Compute, type DType, dtypeInfo, getDefaultDtype, isFloat } from '../core/dtype.ts';
 import { DTypeError } from '../core/errors.ts';
 import { resultType } from '../core/promotion.ts';
 import type { Operand, TensorBase } from '../core/tensor.ts';
@@ -9,7 +9,7 @@ import type { ScalarFunction } from '../kernels/expr.ts';
 /**
  * What dtype an elementwise operation computes in and gives:
  * - `same`: the promoted dtype of its inputs;
- * - `float`: the same, integers becoming float32 (division, exp, sin, …);
+ * - `float`: the same, integers becoming the default dtype (division, exp, sin, …);
  * - `bool`: computes in the promoted dtype, gives truth values;
  * - `first`: computes in the promoted dtype, gives the dtype of its first input.
  */
@@ -86,7 +86,9 @@ export class Plans {
   }
 
   plan(key: number | string, inputs: readonly Operand[]): Plan {
-    let plan = this.#all.get(key);
+    const standard = getDefaultDtype();
+    const at = standard === 'float32' ? key : `${key} ${standard}`;
+    let plan = this.#all.get(at);
     if (plan === undefined) {
       const common = this.common(inputs);
       const reason = this.#refuse?.(common) ?? null;
@@ -95,15 +97,16 @@ export class Plans {
       const out: DType =
         this.#kind === 'bool' ? 'bool' : this.#kind === 'first' ? (inputs[0] as TensorBase).dtype : computed;
       plan = { kernel: this.#kernel(inputs, dtypeInfo(computed).compute, out), flat: [], out };
-      this.#all.set(key, plan);
+      this.#all.set(at, plan);
     }
-    if (typeof key === 'number' && key >= 0 && key < 64) this.frequent[key] = plan;
+    const hangsOnDefault = this.#kind === 'float' && inputs.every((x) => typeof x === 'number' || !isFloat(x.dtype));
+    if (typeof key === 'number' && key >= 0 && key < 64 && !hangsOnDefault) this.frequent[key] = plan;
     return plan;
   }
 
   /** The dtype that inputs of a common one are computed in. */
   #computed(common: DType): DType {
-    return this.#kind === 'float' && !isFloat(common) ? 'float32' : common;
+    return this.#kind === 'float' && !isFloat(common) ? getDefaultDtype() : common;
   }
 
   #kernel(inputs: readonly Operand[], compute: Compute, out: DType): MapKernel {
@@ -117,7 +120,7 @@ export class Plans {
 
   /** The kernel that stores its result in a dtype other than the operation's own. */
   kernelInto(key: number | string, inputs: readonly Operand[], out: DType): MapKernel {
-    const name = `${key} ${out}`;
+    const name = `${key} ${out} ${getDefaultDtype()}`;
     this.#converting ??= new Map();
     let kernel = this.#converting.get(name);
     if (kernel === undefined) {

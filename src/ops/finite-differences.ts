@@ -1,8 +1,7 @@
-import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { checkList, shapeText, wrapDims } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
-import { toDType } from './copy.ts';
+import { toFloat } from './copy.ts';
 import { diff } from './differences.ts';
 import { add, div, mul, neg, sub } from './elementwise.ts';
 import { cat } from './join.ts';
@@ -98,7 +97,7 @@ export function finiteDifferences(
         `gradient: torch.gradient expected each dimension size to be at least edge_order+1 = ${order + 1}, got shape ${shapeText(x.shape)}`,
       );
   }
-  const samples = isFloat(x.dtype) ? x : toDType(x, 'float32');
+  const samples = toFloat(x);
   return dims.map((d, i) => {
     const step = typeof spacing === 'number' ? spacing : spacing[i];
     if (typeof step !== 'number') checkTensors('gradient', step);

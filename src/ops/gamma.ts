@@ -1,4 +1,4 @@
-import { isFloat } from '../core/dtype.ts';
+import { getDefaultDtype, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, NotImplementedError } from '../core/errors.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import * as gamma from '../kernels/gamma.ts';
@@ -39,7 +39,7 @@ export function mvlgamma(x: TensorBase, p: number): TensorBase {
     throw new DTypeError("mvlgamma: The input tensor may not be a boolean tensor; convert with x.to('float32')");
   const halves = vectorOf(
     Array.from({ length: p }, (_, j) => (1 - p + j) / 2),
-    isFloat(x.dtype) ? x.dtype : 'float32',
+    isFloat(x.dtype) ? x.dtype : getDefaultDtype(),
   );
   const terms = ops.lgamma.call1(add(unsqueeze(x, -1), halves));
   return add(sum(terms, [-1]), (p * (p - 1) * Math.log(Math.PI)) / 4);

@@ -1,5 +1,5 @@
 import { apply1 } from '../core/apply.ts';
-import { promote } from '../core/dtype.ts';
+import { getDefaultDtype, promote } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { type Shape, sameShape, shapeText, wrapDim } from '../core/shape.ts';
@@ -95,7 +95,7 @@ const joined = (inputs: readonly TensorBase[], dims: readonly number[]): TensorB
 /** Matrices along the diagonal of a larger one, zeros elsewhere; vectors are rows. */
 export function blockDiag(tensors: readonly TensorBase[]): TensorBase {
   checkTensors('blockDiag', ...tensors);
-  if (tensors.length === 0) return zeros([1, 0], 'float32');
+  if (tensors.length === 0) return zeros([1, 0], getDefaultDtype());
   const dtype = tensors.map((x) => x.dtype).reduce(promote);
   const blocks = tensors.map((x, i) => {
     if (x.shape.length > 2)

@@ -9,7 +9,7 @@ import { defineOp, type Op } from '../core/op.ts';
 import { contiguousStrides, type Shape, wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
 import { arg, binary, compare, constant, type Expr, select, unary } from '../kernels/expr.ts';
-import { toDType } from './copy.ts';
+import { toDType, toFloat } from './copy.ts';
 import { add, exp, mul, sub } from './elementwise.ts';
 import { ElementwiseOp } from './elementwise-op.ts';
 import { asLines, inOrder, type Lines, linesOver } from './lines.ts';
@@ -313,7 +313,7 @@ const logsumexpOp: Op<ReduceAttrs> = defineOp({
 });
 
 export function logsumexp(x: TensorBase, dim: Dims, keepdim = false): TensorBase {
-  const input = isFloat(x.dtype) ? x : toDType(x, 'float32');
+  const input = toFloat(x);
   return apply1(logsumexpOp, [input], reduceAttrs('logsumexp', x, dim, keepdim));
 }
 

@@ -1,7 +1,7 @@
 import { setRequiresGrad } from '../autograd/api.ts';
 import { sync } from '../core/apply.ts';
 import { checkTypes } from '../core/arguments.ts';
-import { type DType, dtypeInfo, isFloat, type TypedArray } from '../core/dtype.ts';
+import { type DType, dtypeInfo, getDefaultDtype, isFloat, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import type { Wrapped } from '../core/levels.ts';
 import { makeFromNothing, ZEROS } from '../core/recipes.ts';
@@ -68,7 +68,7 @@ function convert(values: ArrayLike<number | boolean>, dtype: DType): TypedArray 
 /**
  * A tensor of the given values: nested arrays of numbers or booleans (every row of one length), a
  * number, a typed array (which is copied), or another tensor (copied and detached). Numbers become
- * float32 unless `dtype` says otherwise, booleans bool, typed arrays their own type.
+ * float32 (or what `setDefaultDtype` says) unless `dtype` says otherwise, booleans bool, typed arrays their own type.
  *
  * @throws {ShapeError} when rows differ in length.
  * @throws {DTypeError} when an element is neither number nor boolean.
@@ -111,7 +111,7 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
   return leaf(t, options);
 }
 
-/** A tensor filled with one number, float32 unless `dtype` says otherwise, or with a truth value. */
+/** A tensor filled with one number, of the default dtype unless `dtype` says otherwise, or with a truth value. */
 export function full<const N extends Shape>(
   shape: N,
   value: number | boolean,
@@ -121,7 +121,7 @@ export function full<const N extends Shape>(
   const sizes = checkShape('full', shape);
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw new ArgumentError(`full: the fill value must be a number or a truth value, got ${typeof value}`);
-  const dtype = options?.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
+  const dtype = options?.dtype ?? (typeof value === 'boolean' ? 'bool' : getDefaultDtype());
   const stored = storable('full', Number(value), dtype);
   return constant(() => filled(sizes, stored, dtype), options);
 }
@@ -130,7 +130,7 @@ export function full<const N extends Shape>(
 export function zeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('zeros', options);
   const sizes = checkShape('zeros', shape);
-  const dtype = options?.dtype ?? 'float32';
+  const dtype = options?.dtype ?? getDefaultDtype();
   return constant(() => filled(sizes, 0, dtype), options, ZEROS);
 }
 
@@ -138,14 +138,14 @@ export function zeros<const N extends Shape>(shape: N, options?: TensorOptions):
 export function ones<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('ones', options);
   const sizes = checkShape('ones', shape);
-  const dtype = options?.dtype ?? 'float32';
+  const dtype = options?.dtype ?? getDefaultDtype();
   return constant(() => filled(sizes, 1, dtype), options);
 }
 
 /** A tensor whose values are whatever its memory held. */
 export function empty<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('empty', options);
-  return leaf(fresh(checkShape('empty', shape), options?.dtype ?? 'float32'), options);
+  return leaf(fresh(checkShape('empty', shape), options?.dtype ?? getDefaultDtype()), options);
 }
 
 /** The shape of `t`, and options with its dtype. */
@@ -205,7 +205,7 @@ export function arange<
   const numbers = [first, ...[second, third].filter((x) => x !== undefined && typeof x !== 'object')] as number[];
   const options = [second, third].find((x): x is B & C & TensorOptions => typeof x === 'object') ?? fourth;
   checked('arange', options);
-  const dtype = options?.dtype ?? 'float32';
+  const dtype = options?.dtype ?? getDefaultDtype();
   const given = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
   const [start, end, step] = isFloat(dtype) ? given : given.map(Math.trunc);
   if (step === 0) throw new ArgumentError('arange: step must be nonzero');
@@ -230,7 +230,7 @@ export function linspace<N extends number>(
   checkTypes('linspace', 'number', { start, end });
   if (!Number.isInteger(steps) || steps < 0)
     throw new ArgumentError(`linspace: number of steps must be non-negative, got ${steps}`);
-  const dtype = options?.dtype ?? 'float32';
+  const dtype = options?.dtype ?? getDefaultDtype();
   const round = dtype === 'float32' ? Math.fround : (x: number): number => x;
   const step = steps === 1 ? 0 : round(round(round(end) - round(start)) / (steps - 1));
   // As PyTorch does, from both ends, so that the result is symmetric.
@@ -252,7 +252,7 @@ export function eye<N extends number, M extends number | TensorOptions | undefin
     ['m', columns],
   ] as const)
     if (!Number.isInteger(v) || v < 0) throw new ArgumentError(`eye: ${k} must be greater or equal to 0, got ${v}`);
-  const dtype = opts?.dtype ?? 'float32';
+  const dtype = opts?.dtype ?? getDefaultDtype();
   return constant(() => eyeMatrix(n, columns, dtype), opts);
 }
 
@@ -262,7 +262,7 @@ export type RandomTensorOptions = TensorOptions & RandomOptions;
 const RANDOM = ['dtype', 'requiresGrad', 'generator'] as const;
 
 function floatType(op: string, options: TensorOptions | undefined): DType {
-  const dtype = options?.dtype ?? 'float32';
+  const dtype = options?.dtype ?? getDefaultDtype();
   if (!isFloat(dtype))
     throw new DTypeError(
       `${op}: "${op}" not implemented for '${dtype}'; random floats need float32 or float64 (use randint for integers)`,

@@ -1,5 +1,5 @@
 import { address, beginLaunch, memory, readBytes, type Storage, writeBytes } from '../backends/wasm/heap.ts';
-import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
+import { type DType, dtypeInfo, getDefaultDtype, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
 import { fresh, isTensor, type TensorBase } from '../core/tensor.ts';
@@ -111,9 +111,9 @@ function bad(x: unknown, path: string, shape: readonly number[]): Error {
   );
 }
 
-/** The dtype of values: bool if all are truth values, else float32 (JavaScript's 1 and 1.0 are one number). */
+/** The dtype of values: bool if all are truth values, else the default (JavaScript's 1 and 1.0 are one number). */
 export function inferDType(values: readonly (number | boolean)[]): DType {
-  return values.length > 0 && values.every((x) => typeof x === 'boolean') ? 'bool' : 'float32';
+  return values.length > 0 && values.every((x) => typeof x === 'boolean') ? 'bool' : getDefaultDtype();
 }
 
 /** Refuses numbers that an integer dtype would change. */

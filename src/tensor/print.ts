@@ -1,4 +1,4 @@
-import { type DType, dtypeInfo } from '../core/dtype.ts';
+import { type DType, dtypeInfo, getDefaultDtype } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { fixed, scientific } from './decimal.ts';
 import { checkOptions } from './options.ts';
@@ -226,7 +226,7 @@ export function formatTensor(t: Printable): string {
 
 /** Whether a reader can tell the dtype from the elements: the defaults are not named. */
 function inferred(dtype: DType, empty: boolean): boolean {
-  return dtype === 'float32' || (!empty && (dtype === 'int32' || dtype === 'bool'));
+  return dtype === getDefaultDtype() || (!empty && (dtype === 'int32' || dtype === 'bool'));
 }
 
 const escapes: Readonly<Record<string, string>> = {

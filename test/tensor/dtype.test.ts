@@ -1,5 +1,22 @@
-import { type DType, full, stack, type Tensor, tensor, vmap, zeros } from 'nabla';
-import { describe, expect, it } from 'vitest';
+import {
+  arange,
+  type DType,
+  DTypeError,
+  eye,
+  functional as F,
+  full,
+  getDefaultDtype,
+  linspace,
+  ones,
+  rand,
+  setDefaultDtype,
+  stack,
+  type Tensor,
+  tensor,
+  vmap,
+  zeros,
+} from 'nabla';
+import { afterEach, describe, expect, it } from 'vitest';
 import { expectValues } from '../support/close.ts';
 
 /*
@@ -210,5 +227,78 @@ describe('to', () => {
     x.to('float64').mul(3).sum().backward();
     expectValues(x.grad, [2], [3, 3]);
     expect(x.to('float64').gradFn?.name).toBe('ToCopyBackward0');
+  });
+});
+
+describe('the default dtype', () => {
+  afterEach(() => setDefaultDtype('float32'));
+  const whole = (...xs: number[]): Tensor => tensor(xs, { dtype: 'int32' });
+
+  it('is that of new tensors, fractions and functions of integers', () => {
+    const made = (): Tensor[] => [
+      tensor([1.5]),
+      zeros([2]),
+      ones([2]),
+      full([1], 2),
+      arange(3),
+      linspace(0, 1, 3),
+      eye(2),
+      rand([2]),
+      whole(1, 2).sqrt(),
+      whole(1, 2).mul(0.5),
+      whole(1, 2).div(2),
+      whole(1, 2).div(whole(3, 4)),
+      whole(1, 2).logsumexp(0),
+      F.pairwiseDistance(whole(1, 2).view([1, 2]), whole(3, 4).view([1, 2])),
+    ];
+    for (const dtype of ['float32', 'float64', 'float32', 'float64'] as const) {
+      setDefaultDtype(dtype);
+      expect(getDefaultDtype()).toBe(dtype);
+      expect(made().map((t) => t.dtype)).toEqual(made().map(() => dtype));
+    }
+    expect(whole(2).sqrt().item()).toBe(Math.SQRT2);
+  });
+
+  it('leaves what has a dtype as it is', () => {
+    const x = ones([2], { requiresGrad: true });
+    setDefaultDtype('float64');
+    expect(x.mul(0.5).sum().dtype).toBe('float32');
+    x.mul(0.5).sum().backward();
+    expect(x.grad?.dtype).toBe('float32');
+    expect(tensor(new Float32Array(2)).dtype).toBe('float32');
+    expect(tensor([true]).dtype).toBe('bool');
+    expect(whole(1).add(1).dtype).toBe('int32');
+    expect(whole(1).float().dtype).toBe('float32');
+  });
+
+  it('is not named when tensors are printed', () => {
+    setDefaultDtype('float64');
+    expect(String(tensor([1.5]))).toBe('tensor([1.5000])');
+    expect(String(ones([2], { dtype: 'float32' }))).toBe('tensor([1., 1.], dtype=float32)');
+  });
+
+  it('is the one of their time for results that are made again', () => {
+    const x = arange(300_000, { dtype: 'int32' });
+    const roots = Array.from({ length: 12 }, () => x.sqrt());
+    setDefaultDtype('float64');
+    const others = Array.from({ length: 12 }, () => x.sqrt());
+    setDefaultDtype('float32');
+    for (const [list, dtype, root] of [
+      [roots, 'float32', Math.fround(Math.sqrt(299_999))],
+      [others, 'float64', Math.sqrt(299_999)],
+    ] as const)
+      for (const y of list) {
+        expect(y.dtype).toBe(dtype);
+        expect(y.select(0, -1).item()).toBe(root);
+      }
+  });
+
+  it('is one of floats', () => {
+    for (const dtype of ['int32', 'bool', 'half', undefined])
+      expect(() => setDefaultDtype(dtype as DType)).toThrow(
+        'only floating-point types are supported as the default type',
+      );
+    expect(() => setDefaultDtype('uint8')).toThrow(DTypeError);
+    expect(getDefaultDtype()).toBe('float32');
   });
 });
