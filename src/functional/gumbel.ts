@@ -8,7 +8,7 @@ import { argmax } from '../ops/extrema.ts';
 import { scatter } from '../ops/indexing.ts';
 import { softmax } from '../ops/softmax.ts';
 import { checkOptions } from '../tensor/options.ts';
-import { defaultGenerator, drawn, floats, type RandomOptions } from '../tensor/random.ts';
+import { drawn, floats, type RandomOptions, source } from '../tensor/random.ts';
 import type { ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -31,7 +31,8 @@ export interface GumbelOptions extends RandomOptions {
 export function gumbelSoftmax<T extends Tensor>(x: T, options?: GumbelOptions): Tensor<ShapeOf<T>> {
   checkTensors('gumbelSoftmax', x);
   checkOptions('gumbelSoftmax', options, ['tau', 'hard', 'dim', 'generator']);
-  const { tau = 1, hard = false, dim = -1, generator = defaultGenerator } = options ?? {};
+  const { tau = 1, hard = false, dim = -1 } = options ?? {};
+  const generator = source(options);
   if (!isFloat(x.dtype)) throw new DTypeError(`gumbelSoftmax: expected a floating point tensor, got ${x.dtype}`);
   if (!(tau > 0)) throw new ArgumentError(`gumbelSoftmax: tau must be positive, got ${tau}`);
   const waits = drawn(x.shape, x.dtype, (out) => generator.fillExponential(floats('gumbelSoftmax', out), 1));

@@ -101,6 +101,7 @@ export function rmsNorm<T extends Tensor>(
   normalizedShape: Shape,
   options?: Omit<Affine, 'bias'>,
 ): Tensor<ShapeOf<T>> {
+  checkTensors('rmsNorm', x);
   checkOptions('rmsNorm', options, ['weight', 'eps']);
   const { weight, eps = x.dtype === 'float64' ? 2 ** -52 : 2 ** -23 } = options ?? {};
   const { dims } = lastDims('rmsNorm', x, normalizedShape, { weight });
