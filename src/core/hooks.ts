@@ -1,24 +1,23 @@
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Retained } from './tensor.ts';
 
+/** What a function gives that gives nothing. A function of type `() => void` may give anything: a hook may not. */
+type Nothing = ReturnType<() => void> | null | undefined;
+
 /** Sees the gradient of a tensor; a tensor it returns takes the gradient's place. */
-export type TensorHook<T extends Tensor = Tensor> = ((grad: T) => Tensor | null | undefined) | ((grad: T) => void);
+export type TensorHook<T extends Tensor = Tensor> = (grad: T) => Tensor | Nothing;
 
 /** The gradients at the outputs or inputs of a node, null where there is none. */
 export type Gradients = readonly (Tensor | null)[];
 
 /** Sees the gradients of a node's outputs before the node runs; what it returns takes their place. */
-export type NodePrehook =
-  | ((gradOutputs: Gradients) => Gradients | null | undefined)
-  | ((gradOutputs: Gradients) => void);
+export type NodePrehook = (gradOutputs: Gradients) => Gradients | Nothing;
 
 /** Sees the gradients of a node's inputs when the node has run; what it returns takes their place. */
-export type NodeHook =
-  | ((gradInputs: Gradients, gradOutputs: Gradients) => Gradients | null | undefined)
-  | ((gradInputs: Gradients, gradOutputs: Gradients) => void);
+export type NodeHook = (gradInputs: Gradients, gradOutputs: Gradients) => Gradients | Nothing;
 
 /** Sees a leaf whose `.grad` has just been added to. */
-export type AccumulateHook = (tensor: Tensor) => void;
+export type AccumulateHook = (tensor: Tensor) => Nothing;
 
 /** A hook where it hangs. Each registration is an entry of its own, so that a handle takes off just that one. */
 export interface Hooked<H> {

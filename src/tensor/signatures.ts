@@ -89,8 +89,8 @@ import type { Tensor } from './tensor.ts';
 /** What arithmetic takes beside a tensor. */
 export type Operand = number | Tensor;
 
-/** The shape of a tensor, or of each tensor of a union. */
-export type ShapeOf<X> = X extends Tensor<infer S> ? S : never;
+/** The shape of a tensor. Of a union of tensors, as a list of parameters holds them, nothing is known. */
+export type ShapeOf<X, All = X> = X extends Tensor<infer S> ? ([All] extends [X] ? S : Untyped) : never;
 
 /** The shapes of several tensors. */
 type ShapesOf<Xs extends readonly unknown[]> = { [K in keyof Xs]: ShapeOf<Xs[K]> };

@@ -30,6 +30,22 @@ const x = randn([4 as number, 784]);
 const long = (...sizes: number[]): Tensor => zeros(sizes, { dtype: 'int32' });
 
 describe('mistakes', () => {
+  it('in what hooks give', () => {
+    const seen: Tensor[] = [];
+    const t = zeros([], { requiresGrad: true });
+    wrong(() => {
+      // @ts-expect-error `push` gives a number, which is no gradient.
+      t.registerHook((g) => seen.push(g));
+      t.backward();
+    });
+    const u = zeros([], { requiresGrad: true });
+    wrong(() => {
+      // @ts-expect-error
+      u.registerPostAccumulateGradHook((p) => p.grad);
+      u.backward();
+    });
+  });
+
   it('in data', () => {
     // @ts-expect-error
     wrong(() => tensor([[1, 2], [3]]));

@@ -571,12 +571,38 @@ describe('gradual shapes', () => {
     changing = changing.sum();
   });
 
+  it('take hooks that give a gradient or nothing', () => {
+    const seen: unknown[] = [];
+    const nothing = (t: unknown): void => {
+      seen.push(t);
+    };
+    compiled(() => {
+      a.registerHook(nothing);
+      a.registerHook((g) => nothing(g));
+      a.registerHook((g) => (n > 2 ? g.mul(2) : undefined));
+      a.registerPostAccumulateGradHook(nothing);
+      a.gradFn?.registerHook(([g]) => [g?.mul(2) ?? null]);
+      a.gradFn?.registerPrehook(nothing);
+    });
+  });
+
   it('make unions callable', () => {
     const either = n > 2 ? a : zeros([2, 5]);
     is<Tensor<[]>>()(either.sum());
     either.add(1).relu().sum().reshape([1]);
     const loose = n > 2 ? a : u;
     is<Tensor>()(loose.matmul(w));
+    // What a list of parameters holds may be any of its members: nothing is refused for one that does not fit.
+    const model = [zeros([8, 3, 3, 3]), zeros([8]), zeros([10, 8]), zeros([10])];
+    compiled(() => {
+      for (const p of model) p.mul_(0.9).add_(p, { alpha: 0.1 }).sub_(p.div(2));
+      functional.linear(zeros([4, 8]), model[2]!, model[3]!);
+      functional.maxPool2d(functional.conv2d(zeros([2, 3, 8, 8]), model[0]!), 2).flatten(1);
+      zeros([4, 8]).mv(model[1]!).dot(model[3]!);
+      crossEntropy(zeros([4, 10]), model[1]!);
+      model[2]!.softmax(1).select(1, 0).outer(model[1]!).sum(1).unsqueeze(1).backward();
+      return model[2]!.transpose(0, 1).permute([1, 0]).max(1).values;
+    });
     compiled(async () => d.matmul(await (async (): Promise<Tensor<[784, 10]>> => zeros([784, 10]))()));
   });
 

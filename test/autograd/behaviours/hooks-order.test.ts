@@ -363,6 +363,7 @@ describe('hooks after accumulation', () => {
 
   it('AG111 must return nothing', () => {
     const x = leaf(1);
+    // @ts-expect-error the compiler says so, too
     x.registerPostAccumulateGradHook((t) => t.grad);
     expectError(() => x.sum().backward(), AutogradError, 'hooks should return None.');
   });
