@@ -73,7 +73,7 @@ function cotangent(root: Place, g: TensorBase | null | undefined, i: number): Te
     }
     return null;
   }
-  if (!isTensor(g)) throw new ArgumentError(`backward: gradients can be either Tensors or null, but got ${typeof g}`);
+  if (!isTensor(g)) throw new ArgumentError(`backward: gradients can be either Tensors or null, but got ${kindOf(g)}`);
   if (!sameShape(g.shape, shape)) {
     throw new ShapeError(
       `Mismatch in shape: grad_output[${i}] has a shape of ${shapeText(g.shape)} and output[${i}] has a shape of ${shapeText(shape)}.`,

@@ -1,7 +1,7 @@
 import { allocate, type Storage } from '../backends/wasm/heap.ts';
 import type { Strided } from '../kernels/strided.ts';
 import { keepInArena } from './arena.ts';
-import { kindOf } from './arguments.ts';
+import { BRAND, kindOf } from './arguments.ts';
 import { type DType, dtypeInfo } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
 import type { ForwardMeta } from './forward.ts';
@@ -123,14 +123,14 @@ export class TensorBase implements Strided {
 }
 
 /** What every tensor says of itself, through its prototype. */
-Object.defineProperty(TensorBase.prototype, 'isTensorBase', { value: true });
+Object.defineProperty(TensorBase.prototype, 'isTensorBase', { value: BRAND });
 
 /**
  * The same as `x instanceof TensorBase`, which walks a dozen layers of the class `Tensor`: on paths that
  * take a few hundred nanoseconds that shows.
  */
 export function isTensor(x: unknown): x is TensorBase {
-  return typeof x === 'object' && x !== null && (x as { readonly isTensorBase?: boolean }).isTensorBase === true;
+  return typeof x === 'object' && x !== null && (x as { readonly isTensorBase?: object }).isTensorBase === BRAND;
 }
 
 /** Refuses arguments that must be tensors and are not. */

@@ -1,5 +1,6 @@
+import { kindOf } from '../core/arguments.ts';
 import { ArgumentError } from '../core/errors.ts';
-import { TensorBase } from '../core/tensor.ts';
+import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
 import * as grids from '../ops/grids.ts';
 import * as join from '../ops/join.ts';
@@ -27,8 +28,8 @@ import type { Tensor } from './tensor.ts';
 /* Functions of several tensors, or of none: joins, grids, and the ranges that stand in brackets. */
 
 function checkList(op: string, tensors: unknown): asserts tensors is readonly TensorBase[] {
-  if (!Array.isArray(tensors) || !tensors.every((t) => t instanceof TensorBase))
-    throw new ArgumentError(`${op}: expected an array of Tensors`);
+  if (!Array.isArray(tensors)) throw new ArgumentError(`${op}: expected an array of Tensors, got ${kindOf(tensors)}`);
+  checkTensors(op, ...tensors);
 }
 
 /** Joins tensors along an existing dimension. */

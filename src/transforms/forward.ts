@@ -1,4 +1,5 @@
 import { settled } from '../core/apply.ts';
+import { kindOf } from '../core/arguments.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
 import { withLevel } from '../core/levels.ts';
@@ -28,7 +29,7 @@ function pairs(
     mapTree(
       tree,
       (t) => t,
-      (x) => refuse(`Expected ${what} to only contain Tensors, got ${typeof x}`),
+      (x) => refuse(`Expected ${what} to only contain Tensors, got ${kindOf(x)}`),
     );
     return treeLeaves(tree);
   };

@@ -4,8 +4,11 @@
 import { CLOCK_MASK } from './body.ts';
 import { joinWorkers } from './threads/pending.ts';
 
-/** Number of the current launch. It wraps: a false match merely pins a block for one launch, a false order evicts another one. */
-export let clock = 1;
+/**
+ * Number of the current launch. It wraps: a false match merely pins a block for one launch, a false order evicts another one.
+ * It begins anywhere: what another copy of the library stamped is not taken for this one's.
+ */
+export let clock: number = Math.floor(Math.random() * CLOCK_MASK);
 
 /** Launches made while another one is: by recipes for what the other one needs. */
 export let launchesInside = 0;

@@ -8,6 +8,7 @@
  * tensor is garbage for the engine to collect, even in a loop that never yields, where finalizers do
  * not run. Touching a storage brings its body back.
  */
+import { STRANGER } from '../../core/arguments.ts';
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
 import { Body, CLASS_GRANULES, type Lease } from './body.ts';
 import { clock } from './clock.ts';
@@ -61,6 +62,7 @@ export const isSettled = ({ body }: Storage): boolean => !hasLeft() || (body.spa
 
 function touch(s: Storage): void {
   const body = s.body;
+  if (!(body instanceof Body)) throw new ArgumentError(`expected a Tensor, got ${STRANGER}`);
   if (body === FREED) throw new DeviceError('this storage has been freed: its memory may hold other data by now');
   if (body.copy !== null) restore(body, body.copy, s.page ?? s.origin ?? s);
   else if (body.forgotten && (s.page !== null || s.recipe?.zeros !== true)) followRecipe(s, body);
