@@ -1,40 +1,52 @@
 /**
  * The one linear memory that every kernel works in, and JavaScript's views of it.
  */
+import { DeviceError } from '../../core/errors.ts';
 import { adviseHugePages } from './huge-pages.ts';
 import { joinWorkers } from './threads/pending.ts';
 
 const PAGE_BYTES = 65536;
+
+const INITIAL_PAGES = 16;
+const MOST_PAGES = 65536;
+/** What is asked for where the host has less to give: of memory that is shared, some reserve the most it may become. */
+const FEWER_PAGES = 16384;
+
+/** Memory that can be shared with workers, if there is such: in browsers only pages that are cross-origin isolated may. */
+function makeMemory(): { readonly memory: WebAssembly.Memory; readonly shared: boolean } {
+  if (typeof WebAssembly !== 'object') {
+    throw new DeviceError(
+      'nabla computes with WebAssembly, which this host does not have or has switched off (as node --jitless and the lockdown mode of iOS do)',
+    );
+  }
+  let trouble: unknown;
+  for (const shared of typeof SharedArrayBuffer === 'function' ? [true, false] : [false]) {
+    for (const maximum of [MOST_PAGES, FEWER_PAGES]) {
+      try {
+        return { memory: new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared }), shared };
+      } catch (error) {
+        trouble = error;
+      }
+    }
+  }
+  throw trouble;
+}
+
+const made = makeMemory();
+export const memory: WebAssembly.Memory = made.memory;
 
 /**
  * What generated modules declare when they import the memory. Nothing is committed before it is
  * touched, so the maximum is the most that 32-bit addresses reach.
  */
 export const memoryLimits: { readonly initialPages: number; readonly maximumPages: 65536; readonly shared: boolean } = {
-  initialPages: 16,
-  maximumPages: 65536,
-  shared: canShare(),
+  initialPages: INITIAL_PAGES,
+  maximumPages: MOST_PAGES,
+  shared: made.shared,
 };
 
-/** Whether memory can be shared with workers: in browsers only pages that are cross-origin isolated may. */
-function canShare(): boolean {
-  if (typeof SharedArrayBuffer !== 'function') return false;
-  try {
-    new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** The last page stays unused, so that the end address of a block always fits 32 bits. */
-const USABLE_PAGES = memoryLimits.maximumPages - 1;
-
-export const memory: WebAssembly.Memory = new WebAssembly.Memory({
-  initial: memoryLimits.initialPages,
-  maximum: memoryLimits.maximumPages,
-  shared: memoryLimits.shared,
-});
+const USABLE_PAGES = MOST_PAGES - 1;
 
 let bytes = new Uint8Array(memory.buffer);
 let ints = new Int32Array(memory.buffer);

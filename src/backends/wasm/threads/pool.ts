@@ -17,9 +17,10 @@ interface Host {
 /** More threads than this share one memory's bandwidth to no use. */
 const MOST_THREADS = 8;
 
+/** Where both are there, Node has a navigator of its own, or a test one that pretends to be a browser's. */
 function defaultThreads(): number {
   const { navigator } = globalThis as Host;
-  return Math.max(1, Math.min(MOST_THREADS, navigator?.hardwareConcurrency ?? coresOfHost() ?? 1));
+  return Math.max(1, Math.min(MOST_THREADS, coresOfHost() ?? navigator?.hardwareConcurrency ?? 1));
 }
 
 function coresOfHost(): number | undefined {

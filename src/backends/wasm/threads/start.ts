@@ -31,7 +31,10 @@ export function setWorkerUrl(url: URL): void {
 /** Starts a worker that does not keep the process alive. `failed` hears of trouble later on. */
 export function startWorker(shared: Shared, failed: (reason: string) => void): void {
   const { process } = globalThis as Host;
-  if (built === null && import.meta.url.endsWith('.ts')) throw new Error('the library runs from its sources');
+  // Bundlers that make a classic script leave nothing of it.
+  const here = import.meta.url as string | undefined;
+  if (built === null && here === undefined) throw new Error('import.meta.url, beside which the worker is, is unknown');
+  if (built === null && here?.endsWith('.ts')) throw new Error('the library runs from its sources');
   const threads = process?.getBuiltinModule?.('node:worker_threads') as NodeThreads | undefined;
   if (threads !== undefined) {
     // Options of the program's own command line, such as --eval, are not for the worker.
