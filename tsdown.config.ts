@@ -15,7 +15,9 @@ const readable = {
       // A single letter beyond ASCII makes an engine keep a whole file in twice the memory, and read it more slowly.
       const ascii = chunk.code.replace(/[^\0-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
       const quick = skimmed(ascii, this.parse(ascii));
-      chunk.code = statementsOnLines(quick, this.parse(quick));
+      const lines = statementsOnLines(quick, this.parse(quick));
+      // What is imported by name is optional. Webpack and Rspack would warn in every build that it is not installed.
+      chunk.code = lines.replace(/\bimport\((?=[`'"]@viz-js)/g, 'import(/* webpackIgnore: true */');
     }
   },
 };
