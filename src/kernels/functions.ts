@@ -3,7 +3,8 @@
  * follow from the formula by `rules.ts`. A third column gives them by hand, t ∂f/∂x for each argument,
  * where the symbolic ones would be unstable or need more than the result, or where PyTorch chooses
  * another value at a kink. Formulas and choices are PyTorch's (aten/src/ATen/native/cpu and
- * tools/autograd/derivatives.yaml in its sources). Activation functions are in `activations.ts`, those of probability in `special.ts` and `gamma.ts`.
+ * tools/autograd/derivatives.yaml in its sources). Activation functions are in `activations.ts`, those of
+ * probability in `special.ts` and `gamma.ts`.
  *
  * A parameter that may vary from call to call (a bound, a slope) is an argument like the others. Formulas
  * are functions so that importing the library builds none of them.

@@ -48,6 +48,7 @@ function calls(): Readonly<Record<string, Call>> {
     ...['square_', 'reciprocal_', 'sin_', 'cos_', 'tan_', 'asin_', 'acos_', 'atan_', 'sinh_', 'cosh_', 'tanh_'],
     ...['sigmoid_', 'relu_', 'erf_', 'erfc_', 'floor_', 'ceil_', 'round_', 'trunc_', 'sign_', 'sgn_', 'exp2_', 'log2_'],
     ...['log10_', 'asinh_', 'acosh_', 'atanh_', 'frac_', 'logit_', 'nanToNum_'],
+    ...['lgamma_', 'digamma_', 'erfinv_', 'sinc_', 'deg2rad_', 'rad2deg_'],
     ...['uniform_', 'normal_', 'bernoulli_', 'exponential_', 'tril_', 'triu_'],
   ];
   const two = [
@@ -62,6 +63,8 @@ function calls(): Readonly<Record<string, Call>> {
     lerp_: { args: [other, another] },
     addcmul_: { args: [other, another] },
     addcdiv_: { args: [other, another] },
+    polygamma_: { args: [2] },
+    mvlgamma_: { args: [1] },
     fill_: { args: [0.75] },
     cumsum_: { args: [0] },
     cumprod_: { args: [1] },
