@@ -15,16 +15,22 @@ const SHIFT = 8;
 export const polynomial = (u: Expr, c: readonly number[]): Expr =>
   c.slice(0, -1).reduceRight<Expr>((sum, next) => m.add(next, m.mul(u, sum)), constant(c.at(-1) as number));
 
-/** For negative numbers 1 − x, of which the functions are known, and what leads back from there. */
-const mirrored = m.lt(x, 0);
-const z = m.select(mirrored, m.sub(1, x), x);
-/** x from the nearest whole number, whose sine and cosine, times π, are those of x up to a sign. */
-const rest = m.sub(x, m.unary('round', x));
-const turn = m.mul(rest, Math.PI);
-
-/** (z + k) (z + 7 − k), which is that of k = 0 and k (7 − k) more; a −0 stays one. */
-const ends = m.mul(z, m.add(z, SHIFT - 1));
-const PAIRS = [ends, m.add(ends, 6), m.add(ends, 10), m.add(ends, 12)];
+/** What all of them are made of. */
+function parts() {
+  // For negative numbers 1 − x, of which the functions are known.
+  const mirrored = m.lt(x, 0);
+  const z = m.select(mirrored, m.sub(1, x), x);
+  // From the nearest whole number sines and cosines, times π, are those of x up to a sign.
+  const rest = m.sub(x, m.unary('round', x));
+  const turn = m.mul(rest, Math.PI);
+  const sine = m.sin(turn);
+  const small = m.lt(z, SHIFT);
+  const y = m.select(small, m.add(z, SHIFT), z);
+  // (z + k) (z + 7 − k), which is that of k = 0 and k (7 − k) more; a −0 stays one.
+  const ends = m.mul(z, m.add(z, SHIFT - 1));
+  const pairs = [ends, m.add(ends, 6), m.add(ends, 10), m.add(ends, 12)];
+  return { mirrored, z, rest, sine, cotangent: m.div(m.cos(turn), sine), small, y, inverse: m.div(1, y), pairs };
+}
 
 /** log Γ(1 + t) / (t (t − 1)) in 2t − 1 for 0 ≤ t ≤ 1, interpolated: errs by 3e-17. */
 const NEAR_ONE = [
@@ -39,22 +45,20 @@ const STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360
 
 /** log |Γ(x)|: up to z = 3 by the first table, which is exact where Γ is 1, from there on by the second. */
 function logGamma(): Expr {
+  const { mirrored, z, sine, small, y, inverse, pairs } = parts();
   const low = m.lt(z, 1);
   const high = m.ge(z, 2);
   const t = m.sub(z, m.select(low, 0, m.select(high, 2, 1)));
   const near = m.mul(m.mul(t, m.sub(t, 1)), polynomial(m.sub(m.mul(2, t), 1), NEAR_ONE));
-  const small = m.lt(z, SHIFT);
-  const y = m.select(small, m.add(z, SHIFT), z);
-  const inverse = m.div(1, y);
   const series = m.mul(inverse, polynomial(m.square(inverse), STIRLING));
   const main = m.mul(m.sub(y, 0.5), m.sub(m.log(y), 1));
   const far = m.add(m.add(main, (Math.log(2 * Math.PI) - 1) / 2), series);
-  const product = PAIRS.reduce((p, q) => m.mul(p, q));
+  const product = pairs.reduce((p, q) => m.mul(p, q));
   const moved = m.select(m.lt(z, 3), m.select(low, z, m.select(high, m.sub(z, 1), 1)), m.select(small, product, 1));
   const way = m.log(moved);
   const above = m.select(m.lt(z, 3), m.add(near, m.select(low, m.neg(way), way)), m.sub(far, way));
   const positive = m.select(m.eq(z, INF), INF, above);
-  const reflected = m.sub(m.log(m.div(Math.PI, m.abs(m.sin(turn)))), positive);
+  const reflected = m.sub(m.log(m.div(Math.PI, m.abs(sine))), positive);
   return m.select(m.and(mirrored, m.gt(x, -INF)), reflected, positive);
 }
 
@@ -68,14 +72,11 @@ const PSI = [1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12]
 export const digamma: ElementwiseFunction = of1(
   'digamma',
   () => {
-    const small = m.lt(z, SHIFT);
-    const y = m.select(small, m.add(z, SHIFT), z);
-    const inverse = m.div(1, y);
+    const { mirrored, z, rest, cotangent, small, y, inverse, pairs } = parts();
     const square = m.square(inverse);
     const series = m.sub(m.sub(m.log(y), m.mul(0.5, inverse)), m.mul(square, polynomial(square, PSI)));
-    const sum = PAIRS.map((p) => m.div(1, p)).reduce((a, b) => m.add(a, b));
+    const sum = pairs.map((p) => m.div(1, p)).reduce((a, b) => m.add(a, b));
     const positive = m.select(small, m.sub(series, m.mul(m.add(m.mul(2, z), SHIFT - 1), sum)), series);
-    const cotangent = m.div(m.cos(turn), m.sin(turn));
     const pole = m.eq(rest, 0);
     const reflected = m.select(pole, Number.NaN, m.sub(positive, m.mul(Math.PI, cotangent)));
     return m.select(mirrored, reflected, positive);
@@ -120,8 +121,8 @@ export const polygamma = (n: number): ElementwiseFunction =>
   of1(
     'polygamma',
     () => {
-      const y = m.add(z, SHIFT);
-      const inverse = m.div(1, y);
+      const { mirrored, z, cotangent } = parts();
+      const inverse = m.div(1, m.add(z, SHIFT));
       let rising = 1;
       const series = EULER_MACLAURIN.map((b, k) => {
         rising *= k === 0 ? n + 1 : (n + 2 * k) * (n + 2 * k + 1);
@@ -134,7 +135,6 @@ export const polygamma = (n: number): ElementwiseFunction =>
       let factorial = n % 2 === 0 ? -1 : 1;
       for (let k = 2; k <= n; k++) factorial *= k;
       const positive = m.select(m.eq(z, INF), 0, m.mul(factorial, sum));
-      const cotangent = m.div(m.cos(turn), m.sin(turn));
       const bend = m.mul(Math.PI ** (n + 1), polynomial(cotangent, cotangentDerivative(n)));
       return m.select(mirrored, m.sub(n % 2 === 0 ? positive : m.neg(positive), bend), positive);
     },

@@ -6,8 +6,8 @@ import { resultType } from '../core/promotion.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import * as f from '../kernels/functions.ts';
 import { toDType } from './copy.ts';
-import { ElementwiseOp } from './elementwise-op.ts';
-import { op } from './entry.ts';
+import type { ElementwiseOp } from './elementwise-op.ts';
+import { op, opWith } from './entry.ts';
 import { hasZero } from './inspect.ts';
 
 const noBool = (reason: string) => ({ refuse: (dtype: DType): string | null => (dtype === 'bool' ? reason : null) });
@@ -267,9 +267,7 @@ const fixedPowers = new Map<number, ElementwiseOp>();
 function fixedPower(n: number): ElementwiseOp {
   let found = fixedPowers.get(n);
   if (found === undefined) {
-    const { fn, derivative } = f.powerOf(n);
-    const custom = typeof derivative === 'function' ? derivative : undefined;
-    found = new ElementwiseOp(fn, { kind: 'same', differentiable: true, node: 'PowBackward0', custom });
+    found = opWith(f.powerOf(n), 'same', { node: 'PowBackward0' });
     fixedPowers.set(n, found);
   }
   return found;

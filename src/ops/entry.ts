@@ -1,6 +1,17 @@
 import type { ElementwiseFunction } from '../kernels/functions.ts';
-import { defineElementwise, type ElementwiseOp, type ElementwiseOptions } from './elementwise-op.ts';
+import { defineElementwise, ElementwiseOp, type ElementwiseOptions } from './elementwise-op.ts';
 import type { ElementwiseKind } from './elementwise-plans.ts';
+
+const optionsOf = (
+  { derivative }: ElementwiseFunction,
+  kind: ElementwiseKind,
+  extra: Partial<ElementwiseOptions>,
+): ElementwiseOptions => ({
+  kind,
+  differentiable: derivative !== 'none',
+  ...(typeof derivative === 'function' ? { custom: derivative } : {}),
+  ...extra,
+});
 
 /** Registers the operation of a line in the tables of `kernels/`. */
 export function op(
@@ -8,10 +19,14 @@ export function op(
   kind: ElementwiseKind,
   extra: Partial<ElementwiseOptions> = {},
 ): ElementwiseOp {
-  return defineElementwise(entry.fn, {
-    kind,
-    differentiable: entry.derivative !== 'none',
-    ...(typeof entry.derivative === 'function' ? { custom: entry.derivative } : {}),
-    ...extra,
-  });
+  return defineElementwise(entry.fn, optionsOf(entry, kind, extra));
+}
+
+/** The operation of a function with a number of its own, of which there may be many: it is not registered. */
+export function opWith(
+  entry: ElementwiseFunction,
+  kind: ElementwiseKind,
+  extra: Partial<ElementwiseOptions>,
+): ElementwiseOp {
+  return new ElementwiseOp(entry.fn, optionsOf(entry, kind, extra));
 }

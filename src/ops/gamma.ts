@@ -4,7 +4,8 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import * as gamma from '../kernels/gamma.ts';
 import { vectorOf } from './create.ts';
 import { add, ops } from './elementwise.ts';
-import { ElementwiseOp } from './elementwise-op.ts';
+import type { ElementwiseOp } from './elementwise-op.ts';
+import { opWith } from './entry.ts';
 import { sum } from './reduce.ts';
 import { unsqueeze } from './view.ts';
 
@@ -20,14 +21,8 @@ export function polygammaOp(n: number): ElementwiseOp {
   if (n < 0) throw new ArgumentError(`polygamma: polygamma(n, x) does not support negative n, got ${n}`);
   if (n > HIGHEST) throw new NotImplementedError(`polygamma: orders go up to ${HIGHEST}, got ${n}`);
   if (n === 0) return ops.digamma;
-  let op = made[n];
-  if (op === undefined) {
-    const { fn, derivative } = gamma.polygamma(n);
-    const custom = typeof derivative === 'function' ? derivative : undefined;
-    op = new ElementwiseOp(fn, { kind: 'float', differentiable: true, node: 'PolygammaBackward0', custom });
-    made[n] = op;
-  }
-  return op;
+  made[n] ??= opWith(gamma.polygamma(n), 'float', { node: 'PolygammaBackward0' });
+  return made[n];
 }
 
 /** log Γₚ(x) = Σ log Γ(x − j/2) over j < p, and p (p − 1) / 4 · log π. */

@@ -21,6 +21,7 @@ import {
   scatterAddOp,
   scatterOp,
   scatterValueOp,
+  sourceOf,
   type ValueAttrs,
   vector,
 } from './indexing.ts';
@@ -45,7 +46,7 @@ function alongDim(index: TensorBase, shape: readonly number[], dim: number): Ten
   return expand(reshape(index, ones), shape);
 }
 
-/** What `indexAdd` and its like ask of their arguments; `src` is null where a number is written. */
+/** What `indexAdd` and its like ask of their arguments; there is no source where a number is written. */
 export function checkSlices(
   op: string,
   x: TensorBase,
@@ -53,8 +54,7 @@ export function checkSlices(
   index: TensorBase,
   ...sources: readonly TensorBase[]
 ): number {
-  checkTensors(op, x, index, ...sources);
-  const src = sources.length > 0 ? sources[0] : null;
+  const src = sourceOf(op, x, index, sources);
   const d = wrapDim(op, dim, x.shape.length);
   checkIndex(op, index);
   if (index.shape.length > 1)

@@ -62,7 +62,18 @@ function checkGather(op: string, x: TensorBase, dim: number, index: TensorBase):
   });
 }
 
-/** What `scatter` and its like ask of their arguments; `src` is null where a number is written. */
+/** The tensor whose elements are written, null where a number is; it and the others must be tensors. */
+export function sourceOf(
+  op: string,
+  x: TensorBase,
+  index: TensorBase,
+  sources: readonly TensorBase[],
+): TensorBase | null {
+  checkTensors(op, x, index, ...sources);
+  return sources.length > 0 ? sources[0] : null;
+}
+
+/** What `scatter` and its like ask of their arguments; there is no source where a number is written. */
 export function checkScatter(
   op: string,
   x: TensorBase,
@@ -70,8 +81,7 @@ export function checkScatter(
   index: TensorBase,
   ...sources: readonly TensorBase[]
 ): number {
-  checkTensors(op, x, index, ...sources);
-  const src = sources.length > 0 ? sources[0] : null;
+  const src = sourceOf(op, x, index, sources);
   const d = wrapDim(op, dim, x.shape.length);
   if (index.count > 0) checkIndex(op, index);
   if (src !== null && x.dtype !== src.dtype)

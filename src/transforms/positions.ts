@@ -45,7 +45,9 @@ export function select(transform: string, argnums: Argnums, args: readonly unkno
   const places = list.map((n) => position(transform, n, args.length));
   if (new Set(places).size < places.length)
     throw new ArgumentError(`${transform}: argnums elements must be unique, got (${list.join(', ')})`);
-  for (const at of places) if (treeLeaves(args[at]).length === 0) refuseArgument(transform, args[at]);
+  // Of one alone it is found out where it is used.
+  if (places.length > 1)
+    for (const at of places) if (treeLeaves(args[at]).length === 0) refuseArgument(transform, args[at]);
   return {
     chosen: places.map((at) => args[at]),
     others: args.map((a, i) => (places.includes(i) ? null : a)),
