@@ -13,7 +13,7 @@ const page = join(root, 'docs/operators.md');
 
 /** Where operations live, in the order of the page. */
 const families: readonly (readonly [title: string, test: RegExp])[] = [
-  ['Element by element', /src\/tensor\/(arithmetic|arithmetic-inplace|special)\.ts$/],
+  ['Element by element', /src\/tensor\/(arithmetic|arithmetic-inplace|logic|names|special)\.ts$/],
   ['Reductions', /src\/tensor\/reductions\.ts$/],
   ['Statistics', /src\/tensor\/statistics\.ts$/],
   ['Scans and sorting', /src\/tensor\/(scans|sorting)\.ts$/],

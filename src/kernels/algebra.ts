@@ -113,7 +113,7 @@ export function simplify(e: Expr): Expr {
 }
 
 type Of<Op extends Expr['op']> = Extract<Expr, { op: Op }>;
-type Binary = Of<raw.BinaryOp> & { readonly b: Expr };
+type Binary = Of<raw.BinaryOp | raw.BitOp> & { readonly b: Expr };
 
 function fold1(e: Expr & { readonly a: Expr }, f: (a: number) => number): Expr {
   const a = folded(e.a);

@@ -46,6 +46,9 @@ export type UnaryOp =
 /** `min` and `max` give NaN if either side is NaN; `rem` has the sign of the dividend (C's fmod). */
 export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'atan2' | 'rem';
 
+/** On the bits of integers: floats have none of these. `shr` keeps the sign; places beyond the width leave nothing but that. */
+export type BitOp = 'bitAnd' | 'bitOr' | 'bitXor' | 'shl' | 'shr';
+
 export type CompareOp = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge';
 export type LogicOp = 'and' | 'or' | 'xor';
 
@@ -67,7 +70,13 @@ export type Expr =
   | { readonly op: 'arg'; readonly sort: Sort; readonly index: number }
   | { readonly op: 'const'; readonly sort: 'value'; readonly value: number }
   | { readonly op: UnaryOp; readonly sort: 'value'; readonly a: Expr; readonly byHand?: ByHand }
-  | { readonly op: BinaryOp; readonly sort: 'value'; readonly a: Expr; readonly b: Expr; readonly byHand?: ByHand }
+  | {
+      readonly op: BinaryOp | BitOp;
+      readonly sort: 'value';
+      readonly a: Expr;
+      readonly b: Expr;
+      readonly byHand?: ByHand;
+    }
   | { readonly op: CompareOp; readonly sort: 'mask'; readonly a: Expr; readonly b: Expr }
   | { readonly op: LogicOp; readonly sort: 'mask'; readonly a: Expr; readonly b: Expr }
   | { readonly op: 'not'; readonly sort: 'mask'; readonly a: Expr }
@@ -99,6 +108,7 @@ export const lift = (x: Operand): Expr => (typeof x === 'number' ? constant(x) :
 
 export const unary = (op: UnaryOp, a: Operand): Expr => ({ op, sort: 'value', a: lift(a) });
 export const binary = (op: BinaryOp, a: Operand, b: Operand): Expr => ({ op, sort: 'value', a: lift(a), b: lift(b) });
+export const bits = (op: BitOp, a: Operand, b: Operand): Expr => ({ op, sort: 'value', a: lift(a), b: lift(b) });
 export const compare = (op: CompareOp, a: Operand, b: Operand): Expr => ({ op, sort: 'mask', a: lift(a), b: lift(b) });
 export const logic = (op: LogicOp, a: Expr, b: Expr): Expr => ({ op, sort: 'mask', a, b });
 export const not = (a: Expr): Expr => ({ op: 'not', sort: 'mask', a });

@@ -101,7 +101,7 @@ const ofTwo: Readonly<Record<BinaryOp, OfTwo>> = {
 
 const shared = (t: Expr, loses: Expr, a: Expr, b: Expr): Expr => select(loses, 0, select(eq(a, b), mul(t, 0.5), t));
 
-/** The line of the table for a node with no derivative of its own; null for a node of truth values. */
+/** The line of the table for a node with no derivative of its own; null for a node of truth values or of bits. */
 export function ruleOf(e: Expr): Rule | null {
   switch (e.op) {
     case 'arg':
@@ -116,6 +116,11 @@ export function ruleOf(e: Expr): Rule | null {
     case 'or':
     case 'xor':
     case 'not':
+    case 'bitAnd':
+    case 'bitOr':
+    case 'bitXor':
+    case 'shl':
+    case 'shr':
       return null;
     case 'select':
       return (t, [mask]) => [null, select(mask, t, 0), select(mask, 0, t)];

@@ -28,7 +28,13 @@ function refuseBool(inputs: readonly Operand[]): void {
   );
 }
 
-const IN_PYTORCH: Readonly<Partial<Record<DType, string>>> = { int32: 'Int', uint8: 'Byte', bool: 'Bool' };
+export const IN_PYTORCH: Readonly<Record<DType, string>> = {
+  float32: 'Float',
+  float64: 'Double',
+  int32: 'Int',
+  uint8: 'Byte',
+  bool: 'Bool',
+};
 
 /** Whole numbers have no value for x / 0; floats do. */
 function refuseZeroDivisor(inputs: readonly Operand[]): void {

@@ -2,10 +2,10 @@ import { isFloat } from '../core/dtype.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import * as close from '../ops/closeness.ts';
 import { ops } from '../ops/elementwise.ts';
-import type { ElementwiseOp } from '../ops/elementwise-op.ts';
 import { mvlgamma, polygammaOp } from '../ops/gamma.ts';
 import { inPlace, inPlaceOf } from '../ops/inplace.ts';
-import { TensorArithmeticInPlace } from './arithmetic-inplace.ts';
+import { write } from './logic.ts';
+import { TensorNames } from './names.ts';
 import { checkOptions } from './options.ts';
 import type { Shape, Untyped } from './shapes.ts';
 import type { AllOf, Both, Fit, FitAll, FitInto, Operand } from './signatures.ts';
@@ -51,13 +51,8 @@ function factorOption(op: string, options: Valued | undefined, tensors: readonly
   return tensors.some((t) => isFloat(t.dtype)) ? value : Math.trunc(value);
 }
 
-function write<T extends TensorBase>(op: ElementwiseOp, x: T, ...others: readonly Operand[]): T {
-  inPlace(op, [x, ...others]);
-  return x;
-}
-
 /** Less common functions of every element. */
-export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorArithmeticInPlace<S> {
+export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorNames<S> {
   /** Whether elements are ∞. */
   isposinf(): Tensor<S> {
     return as(ops.isposinf.call1(this));

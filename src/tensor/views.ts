@@ -148,4 +148,32 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
   movedim(from: number | Shape, to: number | Shape): Tensor {
     return as(view.movedim(this, from, to));
   }
+
+  /** The same as `movedim`. */
+  moveaxis<T extends Tensor, const A extends number | Shape, const B extends number | Shape>(
+    this: T,
+    from: A extends number ? FitDim<T, A> : A,
+    to: B extends number ? FitDim<T, B> : B,
+  ): A extends number ? (B extends number ? Tensor<MoveDimOf<T, A, B>> : Tensor) : Tensor;
+  moveaxis(from: number | Shape, to: number | Shape): Tensor {
+    return as(view.movedim(this, from, to));
+  }
+
+  /** The same as `transpose`. */
+  swapaxes<T extends Tensor, A extends number, B extends number>(
+    this: T,
+    a: FitDim<T, A>,
+    b: FitDim<T, B>,
+  ): Tensor<TransposeOf<T, A, B>> {
+    return as(view.transpose(this, a as number, b as number));
+  }
+
+  /** The same as `transpose`. */
+  swapdims<T extends Tensor, A extends number, B extends number>(
+    this: T,
+    a: FitDim<T, A>,
+    b: FitDim<T, B>,
+  ): Tensor<TransposeOf<T, A, B>> {
+    return as(view.transpose(this, a as number, b as number));
+  }
 }

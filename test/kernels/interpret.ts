@@ -4,6 +4,7 @@ import { topological } from '../../src/kernels/dag.ts';
 import type { Derived } from '../../src/kernels/derive.ts';
 import {
   type BinaryOp,
+  type BitOp,
   type CompareOp,
   type Expr,
   type LogicOp,
@@ -60,6 +61,14 @@ const binary: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
   rem: (a, b) => a % b,
 };
 
+const bits: Readonly<Record<BitOp, (a: number, b: number) => number>> = {
+  bitAnd: (a, b) => a & b,
+  bitOr: (a, b) => a | b,
+  bitXor: (a, b) => a ^ b,
+  shl: (a, b) => (b >= 0 && b < 32 ? a << b : 0),
+  shr: (a, b) => a >> (b >= 0 && b < 32 ? b : 31),
+};
+
 const compare: Readonly<Record<CompareOp, (a: number, b: number) => boolean>> = {
   eq: (a, b) => a === b,
   ne: (a, b) => a !== b,
@@ -110,7 +119,7 @@ function node(
       if (!('b' in e)) return unary[e.op](number(e.a));
       return e.op in compare
         ? compare[e.op as CompareOp](number(e.a), number(e.b))
-        : binary[e.op as BinaryOp](number(e.a), number(e.b));
+        : { ...binary, ...bits }[e.op as BinaryOp | BitOp](number(e.a), number(e.b));
   }
 }
 

@@ -2,7 +2,7 @@
  * Every method that changes a tensor in place, on tensors of which results were made: what was made
  * stays as it was, what was changed is what it became, whatever is moved out of memory in between.
  */
-import { inferenceMode, rand, randint, Tensor, tensor } from 'nabla';
+import { inferenceMode, rand, randint, Tensor, type TypedArray, tensor, zeros } from 'nabla';
 import { numbers } from '../reference.ts';
 import type { Scenario, Soak } from '../scenario.ts';
 import { kb } from '../world/program.ts';
@@ -16,6 +16,8 @@ interface Call {
   readonly shape?: readonly number[];
   /** Only on a tensor that is all of its memory. */
   readonly whole?: true;
+  /** The dtype of the target, float32 unless said otherwise. */
+  readonly dtype?: 'int32' | 'float64';
   /** Out of place it gives a view, or is no method. */
   readonly view?: true;
 }
@@ -29,6 +31,7 @@ function calls(): Readonly<Record<string, Call>> {
   const mask = other.gt(0.5);
   const rows: Tensor = randint(0, ROWS, [ROWS, COLUMNS]);
   const few = tensor([3, 50, 7, 91], { dtype: 'int32' });
+  const bits = randint(0, 12, [ROWS, COLUMNS]).add(1) as Tensor;
   const four = result([4, COLUMNS]);
   const none: readonly string[] = [
     ...[
@@ -49,17 +52,26 @@ function calls(): Readonly<Record<string, Call>> {
     ...['sigmoid_', 'relu_', 'erf_', 'erfc_', 'floor_', 'ceil_', 'round_', 'trunc_', 'sign_', 'sgn_', 'exp2_', 'log2_'],
     ...['log10_', 'asinh_', 'acosh_', 'atanh_', 'frac_', 'logit_', 'nanToNum_'],
     ...['lgamma_', 'digamma_', 'erfinv_', 'sinc_', 'deg2rad_', 'rad2deg_'],
+    ...['logicalNot_', 'negative_', 'absolute_', 'fix_', 'arcsin_', 'arccos_', 'arctan_', 'arcsinh_'],
+    ...['arccosh_', 'arctanh_'],
     ...['uniform_', 'normal_', 'bernoulli_', 'exponential_', 'tril_', 'triu_'],
   ];
   const two = [
     ...['add_', 'sub_', 'mul_', 'div_', 'pow_', 'remainder_', 'fmod_', 'atan2_', 'xlogy_', 'hypot_', 'copysign_'],
-    ...['heaviside_', 'copy_', 'clamp_'],
+    ...['heaviside_', 'copy_', 'clamp_', 'clip_', 'clampMin_', 'clampMax_', 'floorDivide_', 'ldexp_'],
+    ...['multiply_', 'subtract_', 'divide_', 'trueDivide_', 'arctan2_', 'greater_', 'greaterEqual_', 'less_'],
+    ...['lessEqual_', 'notEqual_', 'eq_', 'ne_', 'lt_', 'le_', 'gt_', 'ge_', 'logicalAnd_', 'logicalOr_'],
+    ...['logicalXor_'],
   ];
+  const whole = ['And_', 'Or_', 'Xor_', 'LeftShift_', 'RightShift_'].map((name) => `bitwise${name}`);
   const views = ['t_', 'detach_', 'conjPhysical_', 'requiresGrad_'];
   return {
     ...Object.fromEntries(none.map((name) => [name, { args: [] }])),
     ...Object.fromEntries(two.map((name) => [name, { args: [other] }])),
     ...Object.fromEntries(views.map((name) => [name, { args: [], view: true as const, whole: true as const }])),
+    ...Object.fromEntries([...whole, 'gcd_', 'lcm_'].map((name) => [name, { args: [bits], dtype: 'int32' as const }])),
+    bitwiseNot_: { args: [], dtype: 'int32' },
+    floatPower_: { args: [other], dtype: 'float64' },
     lerp_: { args: [other, another] },
     addcmul_: { args: [other, another] },
     addcdiv_: { args: [other, another] },
@@ -101,6 +113,13 @@ function calls(): Readonly<Record<string, Call>> {
   };
 }
 
+/** Numbers to begin with. */
+const VALUES: Readonly<Record<'float32' | 'float64' | 'int32', (n: number, next: () => number) => TypedArray>> = {
+  float32: (length, next) => Float32Array.from({ length }, () => 0.5 + 0.4 * next()),
+  float64: (length, next) => Float64Array.from({ length }, () => 0.5 + 0.4 * next()),
+  int32: (length, next) => Int32Array.from({ length }, () => Math.round(500 + 400 * next())),
+};
+
 type Method = (...args: readonly unknown[]) => unknown;
 
 function methodOf(name: string): Method | undefined {
@@ -119,14 +138,14 @@ function inPlaceMethods(): string[] {
 const product = (shape: readonly number[]): number => shape.reduce((p, n) => p * n, 1);
 
 /** Tensors of the same values that lie differently in memory. */
-const targets: readonly ((values: Float32Array, shape: readonly number[]) => Tensor)[] = [
+const targets: readonly ((values: TypedArray, shape: readonly number[]) => Tensor)[] = [
   (values, shape) => tensor(values, { shape }),
   // A result.
   (values, shape) => tensor(values, { shape }).mul(1) as Tensor,
   // The middle of something larger.
   (values, shape) => {
     const n = shape[0] as number;
-    const room = tensor(new Float32Array(3 * values.length), { shape: [3 * n, ...shape.slice(1)] });
+    const room = zeros([3 * n, ...shape.slice(1)], { dtype: tensor(values).dtype }) as Tensor;
     return room.narrow(0, n, n).copy_(tensor(values, { shape }));
   },
   (values, shape) => tensor(values, { shape }).transpose(0, -1).clone().contiguous().transpose(0, -1),
@@ -139,11 +158,12 @@ function run(soak: Soak): void {
   const next = numbers(21);
   for (let step = 0; step < soak.steps; step++) {
     const name = names[step % names.length] as string;
-    const { args, shape = [ROWS, COLUMNS], whole = false, view = false } = all[name] as Call;
+    const { args, shape = [ROWS, COLUMNS], whole = false, view = false, dtype = 'float32' } = all[name] as Call;
     const inPlace = methodOf(name) as Method;
     const outOfPlace = view ? undefined : methodOf(name.slice(0, -1));
     const round = Math.floor(step / names.length);
-    const values = Float32Array.from({ length: product(shape) }, () => 0.5 + 0.4 * next());
+    const values = VALUES[dtype](product(shape), next);
+    const [factor, less] = dtype === 'int32' ? [2, 1] : [1.5, 0.25];
     const make = (whole ? targets[0] : targets[round % targets.length]) as (typeof targets)[number];
     const x = make(values, shape);
     press(kb(64));
@@ -155,11 +175,11 @@ function run(soak: Soak): void {
     };
     const what = (part: string): string => `${name} at step ${step}: ${part}`;
 
-    const y = x.mul(1.5) as Tensor;
-    const z = y.sub(0.25) as Tensor;
+    const y = x.mul(factor) as Tensor;
+    const z = y.sub(less) as Tensor;
     const pure = outOfPlace === undefined ? x.abs() : (Reflect.apply(outOfPlace, x, args) as Tensor);
     const pureValues = pure.toTypedArray();
-    const scaled = values.map((v) => v * 1.5);
+    const scaled = values.map((v) => v * factor);
     press(kb(64));
 
     // The result is changed: it is so afterwards, and neither what it was made of nor what was made of it is.
@@ -169,12 +189,12 @@ function run(soak: Soak): void {
     soak.equal(
       what('what was made of it'),
       z.toTypedArray(),
-      scaled.map((v) => v - 0.25),
+      scaled.map((v) => v - less),
     );
     soak.equal(what('what it was made of'), x.toTypedArray(), values);
 
     // What it was made of is changed.
-    const w = x.mul(1.5) as Tensor;
+    const w = x.mul(factor) as Tensor;
     press(kb(64));
     const changedX = call(x).toTypedArray();
     press(kb(64));

@@ -74,6 +74,12 @@ export class FloatLowering implements Lowering {
       case 'atan2':
       case 'rem':
         return this.#math[e.op](f, a, b);
+      case 'bitAnd':
+      case 'bitOr':
+      case 'bitXor':
+      case 'shl':
+      case 'shr':
+        throw new TypeError(`${e.op} is of integers`);
       default:
         return this.#math[e.op](f, a);
     }

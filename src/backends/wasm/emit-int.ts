@@ -1,6 +1,6 @@
 /** How nodes of the expression language become int32x4 code. Arithmetic wraps around. */
 import { DTypeError } from '../../core/errors.ts';
-import type { BinaryOp, CompareOp, Expr } from '../../kernels/expr.ts';
+import type { BinaryOp, BitOp, CompareOp, Expr } from '../../kernels/expr.ts';
 import type { Lowering } from './emit.ts';
 import { Float } from './float.ts';
 import { LOW_HALVES } from './shuffles.ts';
@@ -23,6 +23,12 @@ const DIRECT = {
   mul: 'i32x4.mul',
   min: 'i32x4.min_s',
   max: 'i32x4.max_s',
+} as const;
+
+const BITS = {
+  bitAnd: 'v128.and',
+  bitOr: 'v128.or',
+  bitXor: 'v128.xor',
 } as const;
 
 export class IntLowering implements Lowering {
@@ -73,6 +79,13 @@ export class IntLowering implements Lowering {
       case 'rem':
       case 'pow':
         return this.#binary(e.op, a, b);
+      case 'bitAnd':
+      case 'bitOr':
+      case 'bitXor':
+        return this.#graph.op(BITS[e.op], a, b);
+      case 'shl':
+      case 'shr':
+        return this.#shifted(e.op, a, b);
       default:
         throw new DTypeError(`${e.op} has no integer form: convert the input to a floating-point dtype first`);
     }
@@ -83,6 +96,22 @@ export class IntLowering implements Lowering {
     if (op === 'rem') return this.#graph.op('i32x4.sub', a, this.#graph.op('i32x4.mul', this.#quotient(a, b), b));
     if (op === 'pow') return this.#power(a, b);
     return this.#graph.op(DIRECT[op], a, b);
+  }
+
+  /** By a number of places of its own in every lane, the bits of that number one after the other. */
+  #shifted(op: Extract<BitOp, 'shl' | 'shr'>, a: Vec, b: Vec): Vec {
+    const g = this.#graph;
+    const instruction = op === 'shl' ? 'i32x4.shl' : 'i32x4.shr_s';
+    // As an unsigned number one below 0 is too large as well.
+    const beyond = g.op('i32x4.gt_u', b, this.constant(31));
+    const nothing = op === 'shl' ? this.constant(0) : g.shift('i32x4.shr_s', a, 31);
+    if (b.value !== undefined) return b.value >= 0 && b.value < 32 ? g.shift(instruction, a, b.value) : nothing;
+    let shifted = a;
+    for (let places = 16; places > 0; places >>= 1) {
+      const set = this.truth(g.op('v128.and', b, this.constant(places)));
+      shifted = g.op('v128.bitselect', g.shift(instruction, shifted, places), shifted, set);
+    }
+    return g.op('v128.bitselect', nothing, shifted, beyond);
   }
 
   /**

@@ -90,6 +90,9 @@ export function byteTruths(op?: LogicOp | CompareOp, not = false): WasmFunction 
   return made;
 }
 
+/** What operations on numbers are on truths. */
+const JOINS = { mul: 'and', bitAnd: 'and', bitOr: 'or', bitXor: 'xor' } as const;
+
 /** How the truths of bytes are joined, or how bytes are compared, if that is all, and whether the result is turned over. */
 export function joinedBytes(e: Expr, ins: readonly unknown[]): Parameters<typeof byteTruths> | null {
   const argument = (x: Expr): number => (x.op === 'arg' ? x.index : Number.NaN);
@@ -101,7 +104,10 @@ export function joinedBytes(e: Expr, ins: readonly unknown[]): Parameters<typeof
     case 'xor':
       return truthOf(e.a) + truthOf(e.b) === 1 ? [e.op] : null;
     case 'mul':
-      return ins.every((d) => d === 'bool') && argument(e.a) + argument(e.b) === 1 ? ['and'] : null;
+    case 'bitAnd':
+    case 'bitOr':
+    case 'bitXor':
+      return ins.every((d) => d === 'bool') && argument(e.a) + argument(e.b) === 1 ? [JOINS[e.op]] : null;
     case 'eq':
     case 'ne':
     case 'lt':

@@ -6,6 +6,7 @@ import { type Expr, operands } from '../../kernels/expr.ts';
 const CHEAP: ReadonlySet<string> = new Set<Expr['op']>([
   ...(['neg', 'abs', 'sqrt', 'floor', 'ceil', 'trunc', 'round', 'add', 'sub', 'mul', 'div', 'min', 'max'] as const),
   ...(['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'xor', 'not', 'select'] as const),
+  ...(['bitAnd', 'bitOr', 'bitXor'] as const),
 ]);
 
 /** Whether expressions contain functions that take more than an instruction or two: only those multiply and add in one step. */

@@ -64,7 +64,7 @@ export const elementwise: Calls = {
   'torch.mul': ({ self, other }: Binary) => self.mul(other),
   'torch.div': ({ self, other, rounding_mode }: Divide) => self.div(other, { roundingMode: rounding_mode }),
   'torch.true_divide': ({ self, other }: Binary) => self.div(other),
-  'torch.floor_divide': ({ self, other }: Binary) => self.div(other, { roundingMode: 'floor' }),
+  'torch.floor_divide': ({ self, other }: Binary) => self.floorDivide(other),
   'torch.pow': ({ self, exponent }: { readonly self: Operand; readonly exponent: Operand }) =>
     tensorFirst(self).pow(exponent),
   'torch.remainder': ({ self, other }: { readonly self: Operand; readonly other: Operand }) =>
@@ -74,8 +74,24 @@ export const elementwise: Calls = {
   'torch.maximum': ({ self, other }: Pair) => self.maximum(other),
   'torch.minimum': ({ self, other }: Pair) => self.minimum(other),
   'torch.clamp': ({ self, min, max }: Bounded) => self.clamp(min, max),
-  'torch.clamp_min': ({ self, min }: Bounded) => self.clamp(min),
-  'torch.clamp_max': ({ self, max }: Bounded) => self.clamp(null, max),
+  'torch.clamp_min': ({ self, min }: Bounded) => self.clampMin(min as Operand),
+  'torch.clamp_max': ({ self, max }: Bounded) => self.clampMax(max as Operand),
+  'torch.float_power': ({ self, exponent }: { readonly self: Operand; readonly exponent: Operand }) =>
+    tensorFirst(self).floatPower(exponent),
+  'torch.ldexp': ({ self, other }: Pair) => self.ldexp(other),
+  'torch.bitwise_and': ({ self, other }: { readonly self: Operand; readonly other: Operand }) =>
+    tensorFirst(self).bitwiseAnd(other),
+  'torch.bitwise_or': ({ self, other }: { readonly self: Operand; readonly other: Operand }) =>
+    tensorFirst(self).bitwiseOr(other),
+  'torch.bitwise_xor': ({ self, other }: { readonly self: Operand; readonly other: Operand }) =>
+    tensorFirst(self).bitwiseXor(other),
+  'torch.bitwise_left_shift': ({ self, other }: { readonly self: Operand; readonly other: Operand }) =>
+    tensorFirst(self).bitwiseLeftShift(other),
+  'torch.bitwise_right_shift': ({ self, other }: { readonly self: Operand; readonly other: Operand }) =>
+    tensorFirst(self).bitwiseRightShift(other),
+  'torch.bitwise_not': ({ self }: Self) => self.bitwiseNot(),
+  'torch.gcd': ({ self, other }: Pair) => self.gcd(other),
+  'torch.lcm': ({ self, other }: Pair) => self.lcm(other),
   'torch.where': (a: { readonly condition: Tensor; readonly self?: Operand; readonly other?: Operand }) => {
     if (a.self === undefined || a.other === undefined) return nabla.where(a.condition);
     return nabla.where(a.condition, a.self, a.other);

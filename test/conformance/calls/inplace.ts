@@ -1,4 +1,4 @@
-import type { Binary, Bounded, Calls, Divide, Operand, Rounding, Scaled, Self, Signatures } from './arguments.ts';
+import type { Binary, Bounded, Calls, Divide, Operand, Pair, Rounding, Scaled, Self, Signatures } from './arguments.ts';
 
 export const inplace: Calls = {
   'Tensor.abs_': ({ self }: Self) => self.abs_(),
@@ -8,8 +8,8 @@ export const inplace: Calls = {
   'Tensor.atan_': ({ self }: Self) => self.atan_(),
   'Tensor.ceil_': ({ self }: Self) => self.ceil_(),
   'Tensor.clamp_': ({ self, min, max }: Bounded) => self.clamp_(min, max),
-  'Tensor.clamp_max_': ({ self, max }: Bounded) => self.clamp_(null, max),
-  'Tensor.clamp_min_': ({ self, min }: Bounded) => self.clamp_(min),
+  'Tensor.clamp_max_': ({ self, max }: Bounded) => self.clampMax_(max as Operand),
+  'Tensor.clamp_min_': ({ self, min }: Bounded) => self.clampMin_(min as Operand),
   'Tensor.cos_': ({ self }: Self) => self.cos_(),
   'Tensor.cosh_': ({ self }: Self) => self.cosh_(),
   'Tensor.div_': ({ self, other, rounding_mode }: Divide) => self.div_(other, { roundingMode: rounding_mode }),
@@ -37,6 +37,26 @@ export const inplace: Calls = {
   'Tensor.tanh_': ({ self }: Self) => self.tanh_(),
   'Tensor.true_divide_': ({ self, other }: Binary) => self.div_(other),
   'Tensor.trunc_': ({ self }: Self) => self.trunc_(),
+  'Tensor.eq_': ({ self, other }: Binary) => self.eq_(other),
+  'Tensor.ne_': ({ self, other }: Binary) => self.ne_(other),
+  'Tensor.lt_': ({ self, other }: Binary) => self.lt_(other),
+  'Tensor.le_': ({ self, other }: Binary) => self.le_(other),
+  'Tensor.gt_': ({ self, other }: Binary) => self.gt_(other),
+  'Tensor.ge_': ({ self, other }: Binary) => self.ge_(other),
+  'Tensor.bitwise_and_': ({ self, other }: Binary) => self.bitwiseAnd_(other),
+  'Tensor.bitwise_or_': ({ self, other }: Binary) => self.bitwiseOr_(other),
+  'Tensor.bitwise_xor_': ({ self, other }: Binary) => self.bitwiseXor_(other),
+  'Tensor.bitwise_left_shift_': ({ self, other }: Binary) => self.bitwiseLeftShift_(other),
+  'Tensor.bitwise_right_shift_': ({ self, other }: Binary) => self.bitwiseRightShift_(other),
+  'Tensor.logical_and_': ({ self, other }: Pair) => self.logicalAnd_(other),
+  'Tensor.logical_or_': ({ self, other }: Pair) => self.logicalOr_(other),
+  'Tensor.logical_xor_': ({ self, other }: Pair) => self.logicalXor_(other),
+  'Tensor.gcd_': ({ self, other }: Pair) => self.gcd_(other),
+  'Tensor.lcm_': ({ self, other }: Pair) => self.lcm_(other),
+  'Tensor.logical_not_': ({ self }: Self) => self.logicalNot_(),
+  'Tensor.bitwise_not_': ({ self }: Self) => self.bitwiseNot_(),
+  'Tensor.floor_divide_': ({ self, other }: Binary) => self.floorDivide_(other),
+  'Tensor.float_power_': ({ self, exponent }: Self & { readonly exponent: Operand }) => self.floatPower_(exponent),
   'Tensor.zero_': ({ self }: Self) => self.zero_(),
 };
 

@@ -1,4 +1,5 @@
 import { type Tensor, tensor } from 'nabla';
+import { bits } from '../../../src/ops/bits.ts';
 import { ops } from '../../../src/ops/elementwise.ts';
 import type { ElementwiseOp } from '../../../src/ops/elementwise-op.ts';
 import { f64, numel, type Shape, spread, spreadTensor } from '../../support/numbers.ts';
@@ -95,6 +96,24 @@ export function predicate(op: ElementwiseOp): readonly Sample[] {
     sample('matrix', [f64([0, 1, nan, inf, -inf, -2], [2, 3])], f),
     sample('rank 0', [f64([nan], [])], f),
     sample('empty', [f64([], [0])], f),
+  ];
+}
+
+const integers = (values: readonly number[], shape: Shape): Tensor => tensor(Int32Array.from(values), { shape });
+
+/** Of whole numbers. */
+function whole(op: ElementwiseOp): readonly Sample[] {
+  const f = call(op);
+  const a = integers([12, 18, 0, -7, 35, 9], [2, 3]);
+  return [
+    sample('same shape', [a, integers([8, 2, 5, 1, 0, 3], [2, 3])], f),
+    sample('row', [a, integers([4, 6, 3], [3])], f),
+    sample('rank 0', [integers([20], []), integers([3], [])], f),
+    sample('empty', [integers([], [0, 3]), integers([4, 6, 3], [3])], f),
+    sample('transposed and expanded', [a, integers([4, 6, 3], [3])], (p, q) =>
+      f(p.T, q.reshape([3, 1]).expand([3, 2])),
+    ),
+    sample('with a number', [a], (p) => f(p, 6)),
   ];
 }
 
@@ -235,6 +254,19 @@ export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
   logicalAnd: comparison(ops.logicalAnd),
   logicalOr: comparison(ops.logicalOr),
   logicalXor: comparison(ops.logicalXor),
+  bitwiseAnd: whole(bits.and),
+  bitwiseOr: whole(bits.or),
+  bitwiseXor: whole(bits.xor),
+  bitwiseLeftShift: whole(bits.leftShift),
+  bitwiseRightShift: whole(bits.rightShift),
+  gcd: whole(bits.gcd),
+  lcm: whole(bits.lcm),
+  bitwiseNot: [
+    sample('matrix', [integers([5, -3, 0, 1, 2, -8], [2, 3])], call(bits.not)),
+    sample('transposed', [integers([5, -3, 0, 1, 2, -8], [2, 3])], (a) => call(bits.not)(a.T)),
+    sample('rank 0', [integers([7], [])], call(bits.not)),
+    sample('empty', [integers([], [0])], call(bits.not)),
+  ],
   logicalNot: predicate(ops.logicalNot),
   isnan: predicate(ops.isnan),
   isinf: predicate(ops.isinf),
