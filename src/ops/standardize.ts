@@ -1,16 +1,13 @@
-import { LineKernel } from '../backends/wasm/lines.ts';
-import { MapKernel } from '../backends/wasm/map.ts';
-import { ReduceKernel } from '../backends/wasm/reduce.ts';
+import { BLOCK_LINES } from '../backends/wasm/lines.ts';
 import { apply, isBare } from '../core/apply.ts';
-import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
-import { arg, binary, constant, type Expr, unary } from '../kernels/expr.ts';
 import { add, div, mul, rsqrt, sub } from './elementwise.ts';
 import { inOrder, type Lines, linesOver } from './lines.ts';
 import { reducedShape, sumOver, sumTo } from './reduce.ts';
-import { expand } from './view.ts';
+import { gradient, type Kernels, kernelsFor } from './standardize-kernels.ts';
+import { expand, reshape } from './view.ts';
 
 /*
  * Mean 0 and variance 1: what batch, layer, group and instance normalisation have in common. They
@@ -21,155 +18,6 @@ export interface Attrs {
   readonly dims: readonly number[];
   /** Added to the variance. */
   readonly eps: number;
-}
-
-const [plus, minus, times, over] = (['add', 'sub', 'mul', 'div'] as const).map(
-  (op) =>
-    (a: Expr, b: Expr): Expr =>
-      binary(op, a, b),
-);
-
-/** (v + ε)^(−½) */
-const inverseRoot = (v: Expr, eps: Expr): Expr => over(constant(1), unary('sqrt', plus(v, eps)));
-
-/** Lines to mean 0 and variance 1, and y w + b if asked for; also gives the mean and the variance. */
-function standardizing(dtype: DType, affine: boolean): LineKernel {
-  const each = { dtype, extent: 'each' } as const;
-  const line = { dtype, extent: 'line' } as const;
-  const shared = { dtype, extent: 'shared' } as const;
-  const ins = affine ? [each, shared, shared] : [each];
-  const [x, w, b] = [arg(0), arg(1), arg(2)];
-  const [n, eps] = [arg(ins.length), arg(ins.length + 1)];
-  const value = (k: number): Expr => arg(ins.length + 2 + 3 + k);
-  const [m, v, r] = [value(0), value(1), value(2)];
-  const centred = minus(x, m);
-  const y = times(centred, r);
-  return new LineKernel({
-    name: affine ? 'standardizeAffine' : 'standardize',
-    compute: dtype === 'float64' ? 'f64' : 'f32',
-    ins,
-    scalars: 2,
-    outs: [each, line, line],
-    passes: [
-      { map: x, fold: 'sum', post: over(m, n), keep: 1 },
-      { map: times(centred, centred), fold: 'sum', post: over(v, n), keep: 2 },
-      { map: inverseRoot(v, eps) },
-      { map: affine ? plus(times(y, w), b) : y, store: 0 },
-    ],
-  });
-}
-
-/** r (h − mean h − y mean(h y)) with y = (x − μ) r, line by line: h is the cotangent of y, or with weights that of the result times w. */
-function gradient(dtype: DType, affine: boolean): LineKernel {
-  const each = { dtype, extent: 'each' } as const;
-  const line = { dtype, extent: 'line' } as const;
-  const shared = { dtype, extent: 'shared' } as const;
-  const ins = affine ? [each, each, line, line, shared] : [each, each, line, line];
-  const [g, x, mean, v, w] = [arg(0), arg(1), arg(2), arg(3), arg(4)];
-  const [n, eps] = [arg(ins.length), arg(ins.length + 1)];
-  const value = (k: number): Expr => arg(ins.length + 2 + 1 + k);
-  const [r, c, d] = [value(0), value(1), value(2)];
-  const h = affine ? times(g, w) : g;
-  const y = times(minus(x, mean), r);
-  return new LineKernel({
-    name: affine ? 'standardizeAffineGradient' : 'standardizeGradient',
-    compute: dtype === 'float64' ? 'f64' : 'f32',
-    ins,
-    scalars: 2,
-    outs: [each],
-    passes: [
-      { map: inverseRoot(v, eps) },
-      { map: h, fold: 'sum', post: over(c, n) },
-      { map: times(h, y), fold: 'sum', post: over(d, n) },
-      { map: times(minus(minus(h, c), times(y, d)), r), store: 0 },
-    ],
-  });
-}
-
-/** What both kinds need where they do not go over lines: the sums first, then one map. By whether there are weights. */
-interface Kernels {
-  readonly mean: ReduceKernel;
-  /** Σ (x − μ)² / n */
-  readonly variance: ReduceKernel;
-  /** (x − μ) a, or (x − μ) a + b */
-  readonly scale: readonly [MapKernel, MapKernel];
-  readonly lines: readonly [LineKernel, LineKernel];
-  readonly gradients: readonly [LineKernel, LineKernel];
-  /** Σ g and Σ g (x − μ), of lines in one pass or each in one of its own. */
-  readonly lineSums: LineKernel;
-  readonly sums: readonly [ReduceKernel, ReduceKernel];
-  /** g a − (c + (x − μ) q) / n */
-  readonly combine: MapKernel;
-}
-
-const kernels = new Map<DType, Kernels>();
-
-/** Σ / n of an expression of so many operands. */
-const meanOf = (name: string, dtype: DType, operands: number, pre: Expr): ReduceKernel =>
-  new ReduceKernel({
-    name,
-    pre,
-    fold: 'sum',
-    post: over(arg(0), arg(1)),
-    postScalars: 1,
-    compute: dtypeInfo(dtype).compute,
-    ins: new Array<DType>(operands).fill(dtype),
-    out: dtype,
-  });
-
-const mapOf = (name: string, dtype: DType, operands: number, out: Expr, numbers = 0): MapKernel =>
-  new MapKernel(
-    { name, args: new Array<'value'>(operands + numbers).fill('value'), outs: [out] },
-    dtypeInfo(dtype).compute,
-    [...new Array<DType>(operands).fill(dtype), ...new Array<'scalar'>(numbers).fill('scalar')],
-    [dtype],
-  );
-
-/** Σ g and Σ g (x − μ) of every line. */
-function lineSums(dtype: DType): LineKernel {
-  const each = { dtype, extent: 'each' } as const;
-  const line = { dtype, extent: 'line' } as const;
-  const [g, x, mean] = [arg(0), arg(1), arg(2)];
-  return new LineKernel({
-    name: 'cotangentSums',
-    compute: dtype === 'float64' ? 'f64' : 'f32',
-    ins: [each, each, line],
-    scalars: 0,
-    outs: [line, line],
-    passes: [
-      { map: g, fold: 'sum', keep: 0 },
-      { map: times(g, minus(x, mean)), fold: 'sum', keep: 1 },
-    ],
-  });
-}
-
-function kernelsFor(dtype: DType): Kernels {
-  let k = kernels.get(dtype);
-  if (k === undefined) {
-    const centred = minus(arg(0), arg(1));
-    const scaled = times(centred, arg(2));
-    k = {
-      mean: meanOf('mean', dtype, 1, arg(0)),
-      variance: meanOf('variance', dtype, 2, times(centred, centred)),
-      scale: [mapOf('standardize', dtype, 3, scaled), mapOf('standardizeAffine', dtype, 4, plus(scaled, arg(3)))],
-      lines: [standardizing(dtype, false), standardizing(dtype, true)],
-      gradients: [gradient(dtype, false), gradient(dtype, true)],
-      lineSums: lineSums(dtype),
-      sums: [
-        meanOf('cotangentSum', dtype, 1, arg(0)),
-        meanOf('cotangentAlong', dtype, 3, times(arg(0), minus(arg(1), arg(2)))),
-      ],
-      combine: mapOf(
-        'standardizeGradient',
-        dtype,
-        6,
-        minus(times(arg(0), arg(3)), times(plus(arg(4), times(minus(arg(1), arg(2)), arg(5))), arg(6))),
-        1,
-      ),
-    };
-    kernels.set(dtype, k);
-  }
-  return k;
 }
 
 /** The lines that kernels can go over: weights, if there are any, are those of a line. */
@@ -213,10 +61,42 @@ export function standardized(
   });
 }
 
+/** The results in the bit mask `wanted` in their places, and null elsewhere. */
+function placed(wanted: number, made: readonly TensorBase[]): (TensorBase | null)[] {
+  let next = 0;
+  return [1, 2, 4].map((bit) => (wanted & bit ? made[next++] : null));
+}
+
+/** The gradients of lines in one kernel, and weights' and biases' parts of them added up. */
+function gradientsOfLines(
+  inputs: readonly TensorBase[],
+  { lines, length }: Lines,
+  eps: number,
+  wanted: number,
+): (TensorBase | null)[] {
+  const [{ shape, dtype }, , , , w] = inputs;
+  const k = kernelsFor(dtype);
+  if (w !== undefined) k.gradients[wanted] ??= gradient(dtype, true, wanted);
+  const kernel = w === undefined ? k.gradient : k.gradients[wanted];
+  const blocks = [Math.ceil(lines / BLOCK_LINES), length];
+  const made = internally(() => {
+    const outs = [1, 2, 4].flatMap((bit) => (wanted & bit ? fresh(bit === 1 ? shape : blocks, dtype) : []));
+    kernel.run(lines, length, outs, inputs.map(inOrder), [length, eps]);
+    return outs.map((out, i) => {
+      if (i === 0 && wanted & 1) return out;
+      if (blocks[0] === 1) return reshape(out, w.shape);
+      const sums = fresh(w.shape, dtype);
+      k.blocks.run(sums, [out], blocks, [0]);
+      return sums;
+    });
+  });
+  return placed(wanted, made);
+}
+
 /**
  * The gradients by x, weights and biases in few kernels, from the inputs of `gradient`: those in the bit mask
- * `wanted`, and of weights only where they are not those of a line. Null where more than values may be asked for, so
- * that they have to be made of operations.
+ * `wanted`. Null where more than values may be asked for, so that they have to be made of operations; by weights and
+ * biases also where lines are too long.
  */
 export function gradientsAtOnce(
   inputs: readonly TensorBase[],
@@ -227,16 +107,7 @@ export function gradientsAtOnce(
   const [g, x, mean, v, w] = inputs;
   const lines = linesFor(g, dims, w);
   const k = kernelsFor(g.dtype);
-  if (lines !== null) {
-    if ((wanted & 1) === 0) return [null, null, null];
-    const out = internally(() => {
-      const out = fresh(g.shape, g.dtype);
-      const kernel = k.gradients[w === undefined ? 0 : 1];
-      kernel.run(lines.lines, lines.length, [out], inputs.map(inOrder), [lines.length, eps]);
-      return out;
-    });
-    return [out, null, null];
-  }
+  if (lines !== null) return gradientsOfLines(inputs, lines, eps, wanted);
   // First over what shares a weight; the rest is small.
   const missing = g.shape.length - (w?.shape.length ?? 0);
   const shared = dims.filter((d) => d < missing || w.shape[d - missing] === 1);
@@ -259,8 +130,7 @@ export function gradientsAtOnce(
     if (w !== undefined && wanted & 4) list.push(sumTo(s, w.shape));
     return list;
   });
-  let next = 0;
-  return [1, 2, 4].map((bit) => (wanted & bit && (bit === 1 || w !== undefined) ? made[next++] : null));
+  return placed(wanted, made);
 }
 
 /** Lines of fewer elements, and fewer elements in all, are not worth being summed as lines. */

@@ -56,6 +56,51 @@ describe.each(Object.entries(functions))('%s', (name, f) => {
   });
 });
 
+/** Of some of x, weight and bias, by kernels and by operations. */
+function gradients(
+  f: (x: Tensor, weight: Tensor, bias: Tensor) => Tensor,
+  leaves: readonly Tensor[],
+  some: number,
+): void {
+  const [x, weight, bias] = leaves.map((t, i) => (some & (1 << i) ? t.requiresGrad_() : t.detach()));
+  const wanted = [x, weight, bias].filter((t) => t.requiresGrad);
+  const gradOutputs = randn([...x.shape].toReversed(), { dtype: x.dtype }).mT as Tensor;
+  const grads = (createGraph: boolean) =>
+    autograd.grad(f(x, weight, bias), wanted, { gradOutputs, createGraph }) as Tensor[];
+  const made = grads(true);
+  grads(false).forEach((g, i) => {
+    const error = g.sub(made[i]).abs();
+    const allowed = made[i]
+      .abs()
+      .add(x.shape[0])
+      .mul(x.dtype === 'float64' ? 1e-14 : 1e-6);
+    expect(error.le(allowed).all().item()).toBe(1);
+  });
+}
+
+/* Lines one after the other and several at a time, one block of them, several and a part of one, and none. */
+test.each([
+  [3, 5],
+  [16, 7],
+  [33, 300],
+  [150, 1],
+  [161, 6],
+  [131, 67],
+  [2, 70_000],
+  [0, 4],
+])('gradients of a layerNorm of %i × %i', (lines, length) => {
+  for (const dtype of ['float64', 'float32'] as const) {
+    for (let some = 1; some < 8; some++) {
+      const leaves = () => [
+        randn([length, lines], { dtype }).mT,
+        randn([length], { dtype }),
+        randn([length], { dtype }),
+      ];
+      gradients((x, weight, bias) => F.layerNorm(x, [length], { weight, bias }), leaves() as Tensor[], some);
+    }
+  }
+});
+
 test('groupNorm and batchNorm need more than one value', () => {
   for (const f of [() => F.groupNorm(ones([1, 2]), 2), () => F.batchNorm(ones([1, 2]), null, null, { training: true })])
     expect(f).toThrow('Expected more than 1 value per channel when training, got input size [1, 2]');

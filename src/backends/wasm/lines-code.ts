@@ -15,50 +15,28 @@ import { emitAbreast, emitExprs, lanesOf, mathImports, mathProvided } from './em
 import { FunctionBody, type Local, type ValType } from './encoder.ts';
 import { loadFirst, loadSplat, loadVector, storeFirst, storeLane, storeVector } from './lanes.ts';
 import { Folding, foldOf } from './lines-fold.ts';
+import { BLOCK_LINES, type LineOperand, type LineProgram, type Pass } from './lines-program.ts';
 import { instantiate, type WasmFunction } from './module.ts';
+import type { FoldCode } from './reduce/fold.ts';
 import { BLOCK_STEPS } from './reduce/rows.ts';
 import { firstEverywhere } from './shuffles.ts';
+import { hasFunctions } from './weight.ts';
 
-/** What an operand has for a line: an element for each of its places, one for all of them, or (an input) the same elements for every line. */
-export type Extent = 'each' | 'line' | 'shared';
-
-export interface LineOperand {
-  readonly dtype: DType;
-  readonly extent: Extent;
+/** Passes at once, each with the folds it has under way. */
+interface Under {
+  readonly pass: Pass;
+  readonly foldings: readonly Folding[];
 }
 
-/**
- * One pass over a line, or, if it neither stores nor folds, a value of the line made of others. Arguments of expressions are the inputs, the scalars, the outputs as they are
- * by then, and the values of the line in the order in which passes gave them.
- */
-export interface Pass {
-  readonly map: Expr;
-  /** The output that the mapped elements are stored in. */
-  readonly store?: number;
-  /** Gives a value of the line; `greatest` is the maximum of what is a number. */
-  readonly fold?: 'sum' | 'greatest';
-  /** Maps the folded value, which is the last argument. */
-  readonly post?: Expr;
-  /** The output, one element per line, that the value is stored in. */
-  readonly keep?: number;
+const mapsOf = (passes: readonly Under[]): Expr[] => passes.map(({ pass }) => pass.map);
+
+function argumentsOf(passes: readonly Under[]): ReadonlySet<number> {
+  return new Set(topological(mapsOf(passes), operands).flatMap((node) => (node.op === 'arg' ? [node.index] : [])));
 }
 
-export interface LineProgram {
-  readonly name: string;
-  readonly compute: 'f32' | 'f64';
-  readonly ins: readonly LineOperand[];
-  /** How many numbers come after the inputs. */
-  readonly scalars: number;
-  readonly outs: readonly LineOperand[];
-  readonly passes: readonly Pass[];
-}
-
-function argumentsOf(e: Expr): ReadonlySet<number> {
-  return new Set(topological([e], operands).flatMap((node) => (node.op === 'arg' ? [node.index] : [])));
-}
-
-/** Vectors that go side by side. */
+/** Vectors that go side by side; of folds at once half as many, since their sums would not fit the registers. */
 const WIDTH = 4;
+const widthOf = (folds: number): number => (folds > 1 ? WIDTH / 2 : WIDTH);
 
 /** How lines go: one after the other, short ones several at a time, or side by side where their elements stand so. */
 export type LineKind = 'alone' | 'together' | 'across';
@@ -147,6 +125,30 @@ class LineCode {
       return;
     }
     for (const o of this.#ins) if (o.extent === 'line') this.#ofLine.set(o, b.local('v128'));
+    const sums = this.#outs.filter((o) => o.extent === 'block');
+    if (sums.length === 0) {
+      this.#all(lines);
+      return;
+    }
+    const block = b.local('i32');
+    whilst(
+      b,
+      () => b.get(lines),
+      () => {
+        b.get(lines).i32(BLOCK_LINES).get(lines).i32(BLOCK_LINES).op('i32.lt_u', 'select').set(block);
+        b.get(lines).get(block).op('i32.sub').set(lines);
+        for (const { start, dtype } of sums)
+          b.get(start).i32(0).get(this.#length).i32(dtypeInfo(dtype).bytes).op('i32.mul').memoryFill();
+        this.#all(block);
+        for (const { start, dtype } of sums) move(b, start, dtype, () => b.get(this.#length));
+      },
+    );
+    b.release(block);
+  }
+
+  /** So many lines, as many at a time as go together; counts the local down to zero. */
+  #all(lines: Local): void {
+    const b = this.#b;
     for (const some of new Set([this.#most, 1]))
       whilst(
         b,
@@ -168,7 +170,7 @@ class LineCode {
       load(b, o.dtype, this.#compute, o.start, 0);
       b.set(x);
     }
-    for (const pass of this.#program.passes) this.#pass(pass, 1);
+    for (const pass of this.#program.passes) this.#pass([pass].flat(), 1);
     b.release(...this.#values.flat());
     for (const { dtype, extent, start } of [...this.#outs, ...this.#ins]) {
       if (extent === 'line') advance(b, start, lines * dtypeInfo(dtype).bytes);
@@ -183,7 +185,7 @@ class LineCode {
     const left = copyOf(b, lines);
     const some = (vectors: number, count?: Local): void => {
       this.#values = Array.from({ length: vectors }, () => []);
-      for (const pass of this.#program.passes) this.#pass(pass, vectors, count);
+      for (const pass of this.#program.passes) this.#pass([pass].flat(), vectors, count);
       b.release(...this.#values.flat());
       for (const o of operands) advance(b, o.start, vectors * this.#vectorBytes(o));
       advance(b, left, -vectors * this.#lanes);
@@ -223,29 +225,33 @@ class LineCode {
   }
 
   /** Of the lines that go together, or of so many vectors of lines side by side, with `count` of only so many lines. */
-  #pass(pass: Pass, vectors: number, count?: Local): void {
-    const { map, store, fold, post } = pass;
+  #pass(passes: readonly Pass[], vectors: number, count?: Local): void {
+    const [{ map, store, fold }] = passes;
     if (store === undefined && fold === undefined) {
-      this.#give(pass, map, [], count);
+      this.#give(passes[0], map, [], count);
       return;
     }
-    const code = fold === undefined ? null : foldOf(fold, this.#compute);
-    const width = this.#apart === null ? WIDTH : 1;
-    const foldings = code === null ? [] : this.#values.map(() => new Folding(this.#b, code, this.#compute, width));
-    let folded: readonly Local[];
-    if (this.#together) folded = this.#inTurn(pass, foldings);
+    const width = this.#apart === null ? widthOf(passes.filter((p) => p.fold !== undefined).length) : 1;
+    const under = passes.map((pass): Under => {
+      const code = pass.fold === undefined ? null : foldOf(pass.fold, this.#compute);
+      const folding = (c: FoldCode): Folding => new Folding(this.#b, c, this.#compute, width);
+      return { pass, foldings: code === null ? [] : this.#values.map(() => folding(code)) };
+    });
+    let folded: readonly (readonly Local[])[];
+    if (this.#together) folded = this.#inTurn(under);
     else {
-      this.#run(pass, foldings, vectors, count);
-      folded = foldings.map((f) => f.result(this.#apart === null));
+      this.#run(under, vectors, count);
+      folded = under.map(({ foldings }) => foldings.map((f) => f.result(this.#apart === null)));
     }
-    if (code !== null) this.#give(pass, post, folded, count);
+    for (const [i, pass] of passes.entries())
+      if (pass.fold !== undefined) this.#give(pass, pass.post, folded[i], count);
   }
 
   /** The lines that go together, one after the other. The lanes turn, so that the first one is that of the line at work. */
-  #inTurn(pass: Pass, foldings: readonly Folding[]): Local[] {
+  #inTurn(passes: readonly Under[]): readonly (readonly Local[])[] {
     const b = this.#b;
     const bytes = 16 / this.#lanes;
-    const used = argumentsOf(pass.map);
+    const used = argumentsOf(passes);
     /** What stands for the line at work in place of what has all. */
     const turning = new Map<Local, Local>();
     const oneOf = (all: Local, number: number): Local => {
@@ -260,7 +266,7 @@ class LineCode {
     const first = this.#ins.length + this.#scalars.length + this.#outs.length;
     this.#values = [values.map((all, i) => oneOf(all, first + i))];
     for (const o of this.#moving) if (o.extent === 'each') b.get(o.start).set(o.place);
-    const folded = foldings.map(() => b.local('v128'));
+    const folded = passes.map(({ foldings }) => foldings.map(() => b.local('v128')));
     const left = b.local('i32');
     b.i32(this.#lanes).set(left);
     times(b, left, () => {
@@ -268,11 +274,13 @@ class LineCode {
         b.get(all).get(all).shuffle(firstEverywhere(bytes)).set(one);
         b.get(all).get(all).shuffle(turn(bytes)).set(all);
       }
-      this.#run(pass, foldings, 1);
-      for (const [i, f] of foldings.entries()) {
-        const result = f.result(true);
-        b.get(folded[i]).get(result).shuffle(turn(bytes)).set(folded[i]);
-        b.release(result);
+      this.#run(passes, 1);
+      for (const [p, { foldings }] of passes.entries()) {
+        for (const [i, f] of foldings.entries()) {
+          const result = f.result(true);
+          b.get(folded[p][i]).get(result).shuffle(turn(bytes)).set(folded[p][i]);
+          b.release(result);
+        }
       }
     });
     b.release(left, ...turning.values());
@@ -282,13 +290,14 @@ class LineCode {
   }
 
   /** The elements of a line, or of vectors of lines side by side. */
-  #run(pass: Pass, foldings: readonly Folding[], vectors: number, count?: Local): void {
+  #run(passes: readonly Under[], vectors: number, count?: Local): void {
     const b = this.#b;
+    const foldings = passes.flatMap((p) => p.foldings);
     const apart = this.#apart;
     const left = copyOf(b, this.#length);
     const steps = b.local('i32');
     const moving = this.#moving;
-    for (const o of moving) if (!this.#together || o.extent === 'shared') b.get(o.start).set(o.place);
+    for (const o of moving) if (!this.#together || o.extent !== 'each') b.get(o.start).set(o.place);
     const step = (ahead: number): void => {
       for (const o of moving) {
         if (apart === null) advance(b, o.place, ahead * this.#vectorBytes(o));
@@ -314,24 +323,25 @@ class LineCode {
     for (const f of foldings) f.begin();
     if (apart !== null)
       blocks(1, 1, () => {
-        if (vectors > 1) this.#vectors(pass, foldings);
-        else this.#vector(pass, foldings, 0, 0, count);
+        if (vectors > 1) this.#vectors(passes, WIDTH);
+        else this.#vector(passes, 0, 0, count);
       });
     else {
-      blocks(WIDTH * this.#lanes, WIDTH, () => this.#vectors(pass, foldings));
+      const width = widthOf(foldings.length);
+      blocks(width * this.#lanes, width, () => this.#vectors(passes, width));
       b.get(left).if(() => {
         for (const f of foldings) f.open(1);
         whilst(
           b,
           () => void b.get(left).i32(this.#lanes).op('i32.ge_s'),
           () => {
-            this.#vector(pass, foldings, 0, 0);
+            this.#vector(passes, 0, 0);
             step(1);
             advance(b, left, -this.#lanes);
           },
         );
         b.get(left).if(() => {
-          this.#vector(pass, foldings, 0, 0, left);
+          this.#vector(passes, 0, 0, left);
           // The next line begins here.
           if (this.#together) for (const o of moving) move(b, o.place, o.dtype, () => b.get(left));
         });
@@ -390,8 +400,7 @@ class LineCode {
       const ofLine = this.#ofLine.get(o);
       if (ofLine !== undefined) return ofLine;
       if (!used.has(number.get(o) as number)) return o.start;
-      if (count === undefined) loadVector(b, o.dtype, this.#compute, o.place, ahead * this.#vectorBytes(o));
-      else loadFirst(b, o.dtype, this.#compute, count, o.place);
+      this.#loadPlace(o, ahead, count);
       const l = b.local('v128');
       b.set(l);
       loaded.push(l);
@@ -399,42 +408,68 @@ class LineCode {
     }, ahead);
   }
 
-  /** `WIDTH` whole vectors side by side. */
-  #vectors(pass: Pass, foldings: readonly Folding[]): void {
+  #loadPlace(o: Placed, ahead: number, count?: Local): void {
+    if (count === undefined) loadVector(this.#b, o.dtype, this.#compute, o.place, ahead * this.#vectorBytes(o));
+    else loadFirst(this.#b, o.dtype, this.#compute, count, o.place);
+  }
+
+  /** So many whole vectors side by side. */
+  #vectors(passes: readonly Under[], vectors: number): void {
+    const oneByOne = (): void => {
+      for (let v = 0; v < vectors; v++) this.#vector(passes, v, v);
+    };
+    // What does not wait for itself would only leave no registers to the sums.
+    if (!hasFunctions(mapsOf(passes))) {
+      oneByOne();
+      return;
+    }
     const loaded: Local[] = [];
-    const used = argumentsOf(pass.map);
-    const rows = Array.from({ length: WIDTH }, (_, v) => this.#load(used, v, loaded));
+    const used = argumentsOf(passes);
+    const rows = Array.from({ length: vectors }, (_, v) => this.#load(used, v, loaded));
     emitAbreast(
       this.#b,
       this.#compute,
-      [pass.map],
+      mapsOf(passes),
       rows,
       (results) => {
-        for (const [v, [x]] of results.entries()) this.#take(pass, foldings, x, v, v);
+        for (const [v, xs] of results.entries()) this.#take(passes, xs, v, v);
       },
-      () => {
-        for (let v = 0; v < WIDTH; v++) this.#vector(pass, foldings, v, v);
-      },
+      oneByOne,
     );
     this.#b.release(...loaded);
   }
 
   /** One vector, number `ahead` from the places on; with `count` only its first lanes. */
-  #vector(pass: Pass, foldings: readonly Folding[], ahead: number, acc: number, count?: Local): void {
+  #vector(passes: readonly Under[], ahead: number, acc: number, count?: Local): void {
     const b = this.#b;
     const loaded: Local[] = [];
-    const args = this.#load(argumentsOf(pass.map), ahead, loaded, count);
-    const [x] = emitExprs(b, this.#compute, [pass.map], args);
-    this.#take(pass, foldings, x, ahead, acc, count);
-    b.release(x, ...loaded);
+    const args = this.#load(argumentsOf(passes), ahead, loaded, count);
+    const xs = emitExprs(b, this.#compute, mapsOf(passes), args);
+    this.#take(passes, xs, ahead, acc, count);
+    b.release(...xs, ...loaded);
   }
 
-  #take(pass: Pass, foldings: readonly Folding[], x: Local, ahead: number, acc: number, count?: Local): void {
-    if (pass.store !== undefined) {
-      const out = this.#outs[pass.store];
-      this.#store(out, x, out.place, ahead, count);
+  #take(passes: readonly Under[], xs: readonly Local[], ahead: number, acc: number, count?: Local): void {
+    for (const [i, { pass, foldings }] of passes.entries()) {
+      if (pass.store !== undefined) {
+        const out = this.#outs[pass.store];
+        if (out.extent === 'block') this.#add(out, xs[i], ahead, count);
+        else this.#store(out, xs[i], out.place, ahead, count);
+      }
+      if (this.#apart === null) foldings.at(0)?.take(acc, xs[i], count);
+      else foldings.at(acc)?.take(0, xs[i]);
     }
-    if (this.#apart === null) foldings.at(0)?.take(acc, x, count);
-    else foldings.at(acc)?.take(0, x);
+  }
+
+  /** A vector is added to what the lines of a block before have left. */
+  #add(o: Placed, x: Local, ahead: number, count?: Local): void {
+    const b = this.#b;
+    const sum = b.local('v128');
+    this.#loadPlace(o, ahead, count);
+    b.get(x)
+      .op(this.#compute === 'f32' ? 'f32x4.add' : 'f64x2.add')
+      .set(sum);
+    this.#store(o, sum, o.place, ahead, count);
+    b.release(sum);
   }
 }

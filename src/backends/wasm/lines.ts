@@ -5,14 +5,15 @@
 import { dtypeInfo } from '../../core/dtype.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { address, beginLaunchBeside } from './heap.ts';
-import { compileLines, type LineKind, type LineProgram } from './lines-code.ts';
+import { compileLines, type LineKind } from './lines-code.ts';
+import { BLOCK_LINES, type LineProgram } from './lines-program.ts';
 import type { WasmFunction } from './module.ts';
 import { fusing } from './relaxed.ts';
 import { isLong } from './threads/alone.ts';
 import { isBusy } from './threads/queue.ts';
 import { inPieces, pieceOf } from './threads/share.ts';
 
-export type { LineProgram } from './lines-code.ts';
+export { BLOCK_LINES, type LineProgram, type Pass } from './lines-program.ts';
 
 /** What an element takes, in steps of `pieceOf`. */
 const ELEMENT_STEPS = 8;
@@ -61,7 +62,9 @@ export class LineKernel {
     // Few groups are cut between lines, all of them alike.
     const between = lines < beside / BESIDE;
     const units = between ? beside : lines;
-    const multiple = between ? BESIDE : kind === 'together' ? TOGETHER : 1;
+    const { outs: outputs, ins: inputs } = this.#program;
+    const sums = outputs.some((o) => o.extent === 'block');
+    const multiple = between ? BESIDE : sums ? BLOCK_LINES : kind === 'together' ? TOGETHER : 1;
     const steps = (ELEMENT_STEPS * length * all) / units;
     const piece = pieceOf(units, steps, multiple);
     const counts = (count: number): number[] =>
@@ -70,10 +73,9 @@ export class LineKernel {
       kernel(...counts(units), ...starts, ...scalars);
       return;
     }
-    const { outs: outputs, ins: inputs } = this.#program;
     const moves = [...outputs, ...inputs].map(({ dtype, extent }) => {
-      const elements = extent === 'shared' ? 0 : between ? 1 : extent === 'each' ? length * beside : beside;
-      return elements * dtypeInfo(dtype).bytes;
+      const elements = { shared: 0, line: beside, each: length * beside, block: length / BLOCK_LINES }[extent];
+      return (between && extent !== 'shared' ? 1 : elements) * dtypeInfo(dtype).bytes;
     });
     inPieces(units, steps, piece, multiple, (at, count) => ({
       kernel,
