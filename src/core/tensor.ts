@@ -122,8 +122,29 @@ export class TensorBase implements Strided {
   }
 }
 
-/** What every tensor says of itself, through its prototype. */
-Object.defineProperty(TensorBase.prototype, 'isTensorBase', { value: BRAND });
+const FIELDS: readonly (keyof TensorBase)[] = [
+  'shape',
+  'storage',
+  'strides',
+  'offset',
+  'dtype',
+  'count',
+  'flat',
+  'tracked',
+  'node',
+  'outputIndex',
+  'wrapped',
+  'meta',
+];
+
+/**
+ * What every tensor says of itself, through its prototype. Jest copies what it shows the differences of, every getter's
+ * answer too unless it is told what there is to copy, and would fail for `mT` of a vector.
+ */
+Object.defineProperties(TensorBase.prototype, {
+  isTensorBase: { value: BRAND },
+  [Symbol.for('@jest/serializableProperties')]: { value: FIELDS },
+});
 
 /**
  * The same as `x instanceof TensorBase`, which walks a dozen layers of the class `Tensor`: on paths that

@@ -337,6 +337,26 @@ describe('the library that is found', () => {
     }
   });
 
+  test('a koffi that is there and does not load is not said to be missing', () => {
+    const { getBuiltinModule } = process;
+    const throwing = (error: object) => {
+      process.getBuiltinModule = (() => ({
+        createRequire: () => () => {
+          throw error;
+        },
+      })) as never;
+      return withEnvironment(undefined, findBlas);
+    };
+    try {
+      const missing = Object.assign(new Error("Cannot find module 'koffi'"), { code: 'MODULE_NOT_FOUND' });
+      expect(throwing(missing)).toBe("the package 'koffi' is not installed");
+      const disabled = Object.assign(new Error('Cannot load native addon'), { code: 'ERR_DLOPEN_DISABLED' });
+      expect(throwing(disabled)).toBe("the package 'koffi' does not load: Cannot load native addon");
+    } finally {
+      process.getBuiltinModule = getBuiltinModule;
+    }
+  });
+
   test('a koffi that does not say where memory lies is none', () => {
     const { getBuiltinModule } = process;
     const load = () => ({ func: () => () => 0 });

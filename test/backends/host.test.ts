@@ -52,3 +52,29 @@ it('in Node there are as many threads as it may use, whatever pretends to be a b
   const { getNumThreads } = await import('../../src/backends/wasm/threads/pool.ts');
   expect(getNumThreads()).toBe(Math.min(8, availableParallelism()));
 });
+
+it('a host that forbids compiling is told what it would have to allow', async () => {
+  const forbidden = new WebAssembly.CompileError('Wasm code generation disallowed by embedder');
+  class Module {
+    constructor() {
+      throw forbidden;
+    }
+  }
+  vi.stubGlobal('WebAssembly', Object.create(WebAssembly, { Module: { value: Module } }));
+  vi.resetModules();
+  const { tensor, DeviceError } = await import('nabla');
+  const error = (() => {
+    try {
+      return tensor([1, 2]).mul(3);
+    } catch (thrown) {
+      return thrown;
+    }
+  })();
+  expect(error).toBeInstanceOf(DeviceError);
+  expect(error).toMatchObject({ message: expect.stringContaining("'wasm-unsafe-eval'"), cause: forbidden });
+});
+
+it('code that no host takes is not said to be forbidden', async () => {
+  const { compile } = await import('../../src/backends/wasm/compile.ts');
+  expect(() => compile(Uint8Array.of(1, 2, 3))).toThrow(WebAssembly.CompileError);
+});

@@ -83,3 +83,9 @@ describe('inside a transform', () => {
     expect([shown[1], shown[3], shown[5]]).toEqual([shown[0], shown[2], shown[4]]);
   });
 });
+
+it('Jest copies the fields of a tensor and asks no getter', () => {
+  const x = tensor([1, 2]);
+  const listed = Symbol.for('@jest/serializableProperties');
+  expect((x as { [listed]?: unknown })[listed]).toEqual(Object.keys(x));
+});

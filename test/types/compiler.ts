@@ -24,9 +24,9 @@ export interface Checked {
   readonly instantiations: number;
 }
 
-/** Checks each snippet as a module of its own, as if it stood beside this file. */
-export function check(snippets: readonly string[]): Checked {
-  const options = settings();
+/** Checks each snippet as a module of its own, as if it stood beside this file; `changed` takes the place of settings. */
+export function check(snippets: readonly string[], changed: ts.CompilerOptions = {}): Checked {
+  const options = { ...settings(), ...changed };
   const host = ts.createCompilerHost(options);
   const { fileExists, getSourceFile } = host;
   const files = new Map(

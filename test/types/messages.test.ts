@@ -142,3 +142,13 @@ describe('shapes: false', () => {
     expect(messages[1]).toEqual(["Type 'readonly number[]' is not assignable to type 'string'."]);
   });
 });
+
+// There null is of every type, and what the shapes of a strict program say holds no longer.
+describe('strictNullChecks: false', () => {
+  it('lets everything pass', () => {
+    const made = 'export const made: string = zeros([2, 3]).reshape([6]).matmul(tensor([1, 2])).shape;';
+    const { messages } = check([`${preamble}\n${many}`, `${preamble}\n${made}`], { strictNullChecks: false });
+    expect(messages[0]).toEqual([]);
+    expect(messages[1]).toEqual(["Type 'readonly number[]' is not assignable to type 'string'."]);
+  });
+});

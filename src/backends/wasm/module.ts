@@ -1,3 +1,4 @@
+import { compile } from './compile.ts';
 import type { FunctionBody } from './encoder.ts';
 import { memory, memoryLimits } from './linear-memory.ts';
 import { encodeModule, type Import } from './module-bytes.ts';
@@ -41,7 +42,7 @@ export function instantiate(
 ): Readonly<Record<string, WasmFunction>> {
   pairsVectors();
   const bytes = encodeModule(functions, memoryLimits, imports);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...provided } });
+  const instance = new WebAssembly.Instance(compile(bytes), { env: { memory, ...provided } });
   const exports = instance.exports as unknown as Readonly<Record<string, WasmFunction>>;
   if (memoryLimits.shared) {
     Object.values(exports).forEach((kernel, which) => {

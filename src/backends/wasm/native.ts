@@ -67,15 +67,17 @@ export function missingPermission(host: NativeHost): string | undefined {
   return ['env', 'read', 'ffi'].find((name) => (permissions?.querySync?.({ name }).state ?? 'granted') !== 'granted');
 }
 
-/** Koffi, as seen from a module of the library; null if it is not installed. Throws if it is one that cannot be used. */
+/** Koffi, as seen from a module of the library; null if it is not installed. Throws, saying why, if it is one that cannot be used. */
 export function koffiFrom(host: NativeHost, module: string): Koffi | null {
   const modules = host.process?.getBuiltinModule?.('node:module') as Modules | undefined;
   if (modules === undefined) throw new Error('the host cannot load native libraries');
   let koffi: Koffi;
   try {
     koffi = modules.createRequire(module)('koffi') as Koffi;
-  } catch {
-    return null;
+  } catch (error) {
+    const { code, message } = error as { readonly code?: string; readonly message?: string };
+    if (code?.endsWith('MODULE_NOT_FOUND')) return null;
+    throw new Error(`the package 'koffi' does not load: ${message}`);
   }
   if (!tellsAddresses(koffi)) throw new Error("the package 'koffi' is too old, version 3 or newer is needed");
   enlargeStack(koffi);

@@ -2,7 +2,9 @@
  * Relaxed SIMD: fused multiply-adds, if the host has them and the user has not asked for results that
  * are the same on every host.
  */
+
 import { checkTypes } from '../../core/arguments.ts';
+import { compile } from './compile.ts';
 import { FunctionBody, type Locals } from './encoder.ts';
 import { encodeModule } from './module-bytes.ts';
 import { type NativeHost, raiseFlag } from './native.ts';
@@ -61,7 +63,7 @@ function probeBytes(): Uint8Array<ArrayBuffer> {
 /** (1 + 2⁻¹²)² is 1 + 2⁻¹¹ when it is rounded; what that loses is left of it where it is not. */
 function fuses(bytes: Uint8Array<ArrayBuffer>): boolean {
   const memory = new WebAssembly.Memory({ initial: PROBE_MEMORY.initialPages, maximum: PROBE_MEMORY.maximumPages });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  const { exports } = new WebAssembly.Instance(compile(bytes), { env: { memory } });
   const { probe } = exports as { readonly probe: (a: number, c: number) => number };
   return probe(1 + 2 ** -12, -1 - 2 ** -11) === 2 ** -24;
 }

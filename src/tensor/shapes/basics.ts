@@ -36,6 +36,12 @@ export interface Config {
   readonly [option: string]: unknown;
 }
 
+/**
+ * Whether null is of every type, as it is without `strictNullChecks`. Then no question about a shape has an answer to be
+ * relied on, and shapes are off.
+ */
+type Lax = null extends string ? true : false;
+
 /** The shape of a tensor being created: nothing is known about it when shapes are switched off. */
 export type Shaped<R> = Config extends { readonly shapes: false } ? Untyped : Out<R>;
 
@@ -46,14 +52,14 @@ export type ShapedArg<R, X> = Config extends { readonly shapes: false } ? X : Ar
 export type Known<S extends Shape> = { readonly [K in keyof S]: 0 extends 1 & S[K] ? number : S[K] };
 
 /** The result of an operation: its shape, or `any` when the rank is unknown or the mistake already reported. */
-export type Out<R> = R extends List ? (number extends R['length'] ? Untyped : R) : Untyped;
+export type Out<R> = Lax extends true ? Untyped : R extends List ? (number extends R['length'] ? Untyped : R) : Untyped;
 
 /**
  * The parameter of an operation: the type of the argument, or the message that refuses it.
  * (`M` rather than `R` in the branch taken: the checker looks into that branch at every call, and
  * would expand the whole operation there.)
  */
-export type Arg<R, X> = [R] extends [infer M extends string] ? M : X;
+export type Arg<R, X> = Lax extends true ? X : [R] extends [infer M extends string] ? M : X;
 
 /** Mutually assignable. Unlike `A extends B` it resolves at once for two equal type parameters. True of `any`. */
 export type Equal<A, B> = { a: A; b: B } extends { a: B; b: A } ? true : false;

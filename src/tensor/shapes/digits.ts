@@ -124,7 +124,7 @@ type Lower<X, Y, Borrow> =
       ? [`${Left['length']}`, '1']
       : never;
 
-/** `A - B`, or `null` below zero. The first digit of `B`, written last, is not a zero. */
+/** `A - B`, or `false` below zero. The first digit of `B`, written last, is not a zero. */
 type Less<
   A extends string,
   B extends string,
@@ -138,7 +138,7 @@ type Less<
       : never
   : [B, Borrow] extends ['', '0']
     ? Done
-    : null;
+    : false;
 
 /** `A - B`; `null` when that is below zero. */
 export type Sub<A extends number, B extends number> = [Digits<A>, Digits<B>] extends [
