@@ -62,18 +62,18 @@ export { Slice } from './ops/subscript.ts';
 export { Profile, type ProfileOptions, type ProfileRow, profile } from './profile/index.ts';
 export {
   arange,
-  bernoulli,
   empty,
   emptyLike,
   eye,
   full,
   fullLike,
   linspace,
-  multinomial,
+  logspace,
   ones,
   onesLike,
   rand,
   randint,
+  randintLike,
   randLike,
   randn,
   randnLike,
@@ -113,10 +113,19 @@ export {
   triuIndices,
   vstack,
 } from './tensor/joining.ts';
-export { parameter, requiresGrad_, zeroGrad } from './tensor/parameters.ts';
+export {
+  clipGradNorm_,
+  clipGradValue_,
+  parameter,
+  parametersToVector,
+  requiresGrad_,
+  vectorToParameters,
+  zeroGrad,
+} from './tensor/parameters.ts';
 export type { Index } from './tensor/picking.ts';
 export { setPrintOptions } from './tensor/print.ts';
 export { defaultGenerator, getRngState, manualSeed, seed, setRngState } from './tensor/random.ts';
+export { bernoulli, multinomial, normal, poisson } from './tensor/sampling.ts';
 export type { Config, Dim, Shape } from './tensor/shapes.ts';
 export { type Operand, Tensor } from './tensor/tensor.ts';
 export {

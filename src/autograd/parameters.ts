@@ -4,13 +4,21 @@
  */
 
 import { kindOf } from '../core/arguments.ts';
-import { ArgumentError } from '../core/errors.ts';
+import { ArgumentError, AutogradError, ShapeError } from '../core/errors.ts';
+import { shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { mapTree } from '../core/tree.ts';
 import { clone } from '../ops/copy.ts';
 import { zeros } from '../ops/create.ts';
-import { detach } from '../ops/detach.ts';
+import { detach, setData } from '../ops/detach.ts';
+import { add, clamp, div, ops } from '../ops/elementwise.ts';
 import { fill_ } from '../ops/fill.ts';
+import { inPlace } from '../ops/inplace.ts';
+import { readElement } from '../ops/inspect.ts';
+import { cat, stack } from '../ops/join.ts';
+import { norm } from '../ops/norm.ts';
+import { slice } from '../ops/slices.ts';
+import { flatten, reshape } from '../ops/view.ts';
 import { setGrad, setRequiresGrad } from './api.ts';
 
 /** A leaf of its own with the values of `t`; it requires grad unless told otherwise. */
@@ -53,5 +61,49 @@ export function zeroTreeGrad(tree: unknown, setToNone: boolean): void {
     // A gradient that is part of a graph stays as it is for that graph.
     else if (grad.tracked) setGrad(t, zeros(t.shape, t.dtype));
     else fill_(grad, 0);
+  }
+}
+
+/** ‖(‖g₁‖, ‖g₂‖, …)‖ of the gradients that are there, each of which is then multiplied by min(1, maxNorm / (norm + 1e-6)). */
+export function clipTreeNorm(tree: unknown, maxNorm: number, normType: number, errorIfNonfinite: boolean): TensorBase {
+  const grads = gradientsOf('clipGradNorm_', tree);
+  if (grads.length === 0) return zeros([], 'float32');
+  const total = norm(stack(grads.map((g) => norm(g, normType))), normType);
+  if (errorIfNonfinite && !Number.isFinite(readElement(total, total.offset)))
+    throw new AutogradError(
+      `clipGradNorm_: The total norm of order ${normType} for gradients from \`parameters\` is non-finite, so it cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, set \`errorIfNonfinite: false\``,
+    );
+  const factor = clamp(div(maxNorm, add(total, 1e-6)), null, 1);
+  for (const g of grads) inPlace(ops.mul, [g, factor]);
+  return total;
+}
+
+/** Moves every element of the gradients that are there into [−limit, limit]. */
+export function clipTreeValue(tree: unknown, limit: number): void {
+  for (const g of gradientsOf('clipGradValue_', tree)) inPlace(ops.clamp, [g, -limit, limit]);
+}
+
+/** The gradients of a model, apart from graphs they may be part of. */
+function gradientsOf(op: string, tree: unknown): TensorBase[] {
+  return parametersOf(op, tree).flatMap((t) => (t.meta?.grad ? [detach(t.meta.grad)] : []));
+}
+
+/** All elements of the tensors of a model, one tensor after the other. */
+export const treeVector = (tree: unknown): TensorBase =>
+  cat(parametersOf('parametersToVector', tree).map((t) => flatten(t)));
+
+/** Gives the tensors of a model, in turn, the elements of a vector as their data. */
+export function setTreeVector(tree: unknown, vector: TensorBase): void {
+  const tensors = parametersOf('vectorToParameters', tree);
+  const room = tensors.reduce((n, t) => n + t.count, 0);
+  if (vector.shape.length !== 1 || vector.count !== room)
+    throw new ShapeError(
+      `vectorToParameters: expected a vector of ${room} elements, as the model has, got shape ${shapeText(vector.shape)}`,
+    );
+  let from = 0;
+  for (const t of tensors) {
+    const part = slice(detach(vector), 0, from, from + t.count);
+    from += t.count;
+    setData(t, reshape(part, t.shape));
   }
 }

@@ -2,9 +2,11 @@ import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { clone } from './copy.ts';
+import { fill_ } from './fill.ts';
 import { named } from './named.ts';
 import { diagonal as diagonalOf, diagonalRegion } from './paths.ts';
 import { intoRegion } from './region.ts';
+import { slice } from './slices.ts';
 import { flatten } from './view.ts';
 
 /* Vectors put on diagonals, and diagonals taken out. */
@@ -43,4 +45,22 @@ export function diag(x: TensorBase, diagonal = 0): TensorBase {
 export function diagflat(x: TensorBase, offset = 0): TensorBase {
   checkTensors('diagflat', x);
   return diag(flatten(x), offset);
+}
+
+/** `value` on the main diagonal of `x`; with `wrap` again from the row below each end of it, of matrices. */
+export function fillDiagonal_(x: TensorBase, value: number, wrap: boolean): void {
+  const { shape } = x;
+  if (shape.length < 2)
+    throw new ShapeError(`fillDiagonal_: dimensions must larger than 1, got shape ${shapeText(shape)}`);
+  if (shape.length > 2 && shape.some((n) => n !== shape[0]))
+    throw new ShapeError(
+      `fillDiagonal_: all dimensions of input must be of equal length, got shape ${shapeText(shape)}`,
+    );
+  const [rows, columns] = shape;
+  const step = wrap && shape.length === 2 ? columns + 1 : Math.max(1, rows);
+  for (let row = 0; row === 0 || row < rows; row += step) {
+    let line = row === 0 ? x : slice(x, 0, row, Math.min(rows, row + columns));
+    while (line.shape.length > 1) line = diagonalOf(line);
+    fill_(line, value);
+  }
 }

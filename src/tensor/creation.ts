@@ -1,5 +1,4 @@
 import { setRequiresGrad } from '../autograd/api.ts';
-import { sync } from '../core/apply.ts';
 import { checkTypes } from '../core/arguments.ts';
 import { type DType, dtypeInfo, getDefaultDtype, isFloat, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
@@ -11,11 +10,10 @@ import { warn } from '../core/warnings.ts';
 import { clone, toDType } from '../ops/copy.ts';
 import { evenly, eyeMatrix, full as filled } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
-import { lt } from '../ops/elementwise.ts';
+import { pow } from '../ops/elementwise.ts';
 import { storable } from '../ops/storable.ts';
 import { expand } from '../ops/view.ts';
 import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
-import { checkProbabilities } from './distribution-checks.ts';
 import { checkOptions, type TensorOptions } from './options.ts';
 import { drawn, type RandomOptions, source } from './random.ts';
 import type { Shape } from './shapes.ts';
@@ -31,7 +29,7 @@ function checked(op: string, options: object | undefined, known: readonly string
 }
 
 /** Finishes a new leaf. */
-function leaf(t: TensorBase, options: TensorOptions | undefined): Tensor {
+export function leaf(t: TensorBase, options: TensorOptions | undefined): Tensor {
   if (options?.requiresGrad) setRequiresGrad(t, true);
   return t as Tensor;
 }
@@ -219,6 +217,11 @@ export function arange<
   return constant(() => evenly(n, start, step, dtype), options);
 }
 
+function checkSteps(op: string, steps: number): void {
+  if (!Number.isInteger(steps) || steps < 0)
+    throw new ArgumentError(`${op}: number of steps must be non-negative, got ${steps}`);
+}
+
 /** `steps` numbers evenly spaced from start to end, both included. */
 export function linspace<N extends number>(
   start: number,
@@ -228,14 +231,29 @@ export function linspace<N extends number>(
 ): Tensor<LinspaceOf<N>> {
   checked('linspace', options);
   checkTypes('linspace', 'number', { start, end });
-  if (!Number.isInteger(steps) || steps < 0)
-    throw new ArgumentError(`linspace: number of steps must be non-negative, got ${steps}`);
+  checkSteps('linspace', steps);
   const dtype = options?.dtype ?? getDefaultDtype();
   const round = dtype === 'float32' ? Math.fround : (x: number): number => x;
   const step = steps === 1 ? 0 : round(round(round(end) - round(start)) / (steps - 1));
   // As PyTorch does, from both ends, so that the result is symmetric.
   const half = steps === 1 ? 1 : Math.floor(steps / 2);
   return constant(() => evenly(steps, start, step, dtype, Math.min(half, steps), end), options);
+}
+
+/** `steps` powers of `base` (10 unless said otherwise), from that of `start` to that of `end`, evenly spaced exponents. */
+export function logspace<N extends number>(
+  start: number,
+  end: number,
+  steps: N,
+  options?: TensorOptions & { readonly base?: number },
+): Tensor<LinspaceOf<N>> {
+  checked('logspace', options, [...CREATION, 'base']);
+  checkTypes('logspace', 'number', { start, end });
+  checkSteps('logspace', steps);
+  const { base = 10, dtype = getDefaultDtype(), requiresGrad = false } = options ?? {};
+  const exponents = linspace(start, end, steps, { dtype: isFloat(dtype) ? dtype : 'float64' }) as Tensor;
+  // In float64, as PyTorch does, so that whole powers are exact.
+  return leaf(toDType(pow(base, toDType(exponents, 'float64')), dtype), { requiresGrad }) as Tensor<LinspaceOf<N>>;
 }
 
 /** Ones on the diagonal of an n × m matrix. */
@@ -261,7 +279,7 @@ export function eye<N extends number, M extends number | TensorOptions | undefin
 export type RandomTensorOptions = TensorOptions & RandomOptions;
 const RANDOM = ['dtype', 'requiresGrad', 'generator'] as const;
 
-function floatType(op: string, options: TensorOptions | undefined): DType {
+export function floatType(op: string, options: TensorOptions | undefined): DType {
   const dtype = options?.dtype ?? getDefaultDtype();
   if (!isFloat(dtype))
     throw new DTypeError(
@@ -322,6 +340,18 @@ export function randint(
   );
 }
 
+/** Integers uniform on [low, high), or on [0, low) where there is no `high`, in the shape and dtype of `t`. */
+export function randintLike<S extends Shape>(
+  t: Tensor<S>,
+  low: number,
+  high?: number | RandomTensorOptions,
+  options?: RandomTensorOptions,
+): Tensor<S> {
+  const given = typeof high === 'number' ? options : high;
+  const [shape, settings] = like('randintLike', t, given);
+  return (typeof high === 'number' ? randint(low, high, shape, settings) : randint(low, shape, settings)) as Tensor<S>;
+}
+
 /** A random permutation of 0 … n − 1, int32. */
 export function randperm(n: number, options?: RandomTensorOptions): Tensor {
   checked('randperm', options, RANDOM);
@@ -330,43 +360,4 @@ export function randperm(n: number, options?: RandomTensorOptions): Tensor {
     drawn([n], options?.dtype ?? 'int32', (out) => source(options).fillRandperm(out), n),
     options,
   );
-}
-
-/** 1 with the probability given by each element of `p`, else 0; under `vmap` also by each example’s own. */
-export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
-  checkOptions('bernoulli', options, ['generator']);
-  checkTensors('bernoulli', p);
-  if (!isFloat(p.dtype)) throw new DTypeError(`bernoulli: probabilities must be floating point, got ${p.dtype}`);
-  let plain: TensorBase = p;
-  while (plain.wrapped !== null) plain = (sync(plain).wrapped as Wrapped).value;
-  const probabilities = (plain as Tensor).toTypedArray();
-  if (plain.count !== p.count) {
-    // Every example has probabilities of its own: what is drawn are the uniform numbers to compare them with.
-    checkProbabilities(probabilities);
-    const uniform = drawn(p.shape, p.dtype, (out) => source(options).fillUniform(out as Float32Array), p.count);
-    return toDType(lt(uniform, detach(p)), p.dtype) as Tensor;
-  }
-  return leaf(
-    drawn(p.shape, p.dtype, (out) => source(options).fillBernoulli(out, probabilities), p.count),
-    undefined,
-  );
-}
-
-/** Indices drawn in proportion to the weights of a vector, or of each row of a matrix; int32. */
-export function multinomial(weights: Tensor, n: number, replacement = false, options?: RandomOptions): Tensor {
-  checkOptions('multinomial', options, ['generator']);
-  checkTensors('multinomial', weights);
-  checkTypes('multinomial', 'number', { n });
-  checkTypes('multinomial', 'boolean', { replacement });
-  if (weights.shape.length < 1 || weights.shape.length > 2)
-    throw new ShapeError(`multinomial: prob_dist must be 1 or 2 dim, got shape ${shapeText(weights.shape)}`);
-  const generator = source(options);
-  const values = weights.toTypedArray();
-  const columns = weights.shape[weights.shape.length - 1];
-  const rows = weights.shape.length === 1 ? 1 : weights.shape[0];
-  const draw = (out: TypedArray): void => {
-    for (let r = 0; r < rows; r++)
-      out.set(generator.multinomial(values.subarray(r * columns, (r + 1) * columns), n, replacement), r * n);
-  };
-  return leaf(drawn(weights.shape.length === 1 ? [n] : [rows, n], 'int32', draw, rows * n), undefined);
 }

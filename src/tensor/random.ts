@@ -135,6 +135,23 @@ export function exponential_(t: TensorBase, lambd: number, options?: RandomOptio
   refill('exponential', t, options, (generator, out) => generator.fillExponential(floats('exponential', out), lambd));
 }
 
+export function logNormal_(t: TensorBase, mean: number, std: number, options?: RandomOptions): void {
+  checkTypes('logNormal_', 'number', { mean, std });
+  refill('logNormal', t, options, (generator, out) => generator.fillLogNormal(floats('logNormal', out), mean, std));
+}
+
+export function cauchy_(t: TensorBase, median: number, sigma: number, options?: RandomOptions): void {
+  checkTypes('cauchy_', 'number', { median, sigma });
+  refill('cauchy', t, options, (generator, out) => generator.fillCauchy(floats('cauchy', out), median, sigma));
+}
+
+export function geometric_(t: TensorBase, p: number, options?: RandomOptions): void {
+  checkTypes('geometric_', 'number', { p });
+  if (t.dtype === 'bool')
+    throw new DTypeError('geometric_: "geometric_cpu" not implemented for \'Bool\': numbers of trials are 1 at least');
+  refill('geometric', t, options, (generator, out) => generator.fillGeometric(out, p));
+}
+
 export function bernoulli_(t: TensorBase, p: number | TensorBase, options?: RandomOptions): void {
   const probabilities = typeof p === 'number' ? p : expandedHost(p, t);
   refill('bernoulli', t, options, (generator, out) => generator.fillBernoulli(out, probabilities));

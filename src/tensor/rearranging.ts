@@ -90,6 +90,15 @@ export abstract class TensorRearranging<S extends Shape = Untyped> extends Tenso
     return this;
   }
 
+  /**
+   * Sets the main diagonal, of more than two dimensions (of one size) the elements whose indices are all the same. With
+   * `wrap` it begins again from the row below its end in tall matrices.
+   */
+  fillDiagonal_(value: number, wrap = false): this {
+    diagonals.fillDiagonal_(this, value, wrap);
+    return this;
+  }
+
   /** Each matrix on and above its `diagonal`-th diagonal, zeros below. */
   triu(diagonal = 0): Tensor<S> {
     return as(rearrange.triu(this, diagonal));

@@ -38,6 +38,30 @@ export class Tensor<S extends Shape = Untyped> extends TensorPlacing<S> {
     random.exponential_(this, lambd, options);
     return this;
   }
+
+  /** Fills with e to the power of normal numbers of the given mean and standard deviation. */
+  logNormal_(mean = 1, std = 2, options?: random.RandomOptions): this {
+    random.logNormal_(this, mean, std, options);
+    return this;
+  }
+
+  /** Fills with numbers of the Cauchy distribution: median + σ tan π(u − ½), u uniform. */
+  cauchy_(median = 0, sigma = 1, options?: random.RandomOptions): this {
+    random.cauchy_(this, median, sigma, options);
+    return this;
+  }
+
+  /** Fills with the number of trials up to the first success, each with probability p. */
+  geometric_(p: number, options?: random.RandomOptions): this {
+    random.geometric_(this, p, options);
+    return this;
+  }
+
+  /** Fills with integers uniform on [from, to), or on [0, from) where there is no `to`; without both, over what the dtype holds. */
+  random_(from?: number, to?: number, options?: random.RandomOptions): this {
+    random.random_(this, from, to, options);
+    return this;
+  }
 }
 
 setTensorClass(Tensor);

@@ -7,6 +7,7 @@ import {
   full,
   fullLike,
   linspace,
+  logspace,
   ones,
   onesLike,
   type Tensor,
@@ -172,5 +173,24 @@ describe('ranges', () => {
     expectValues(linspace(-1, 3, 5), [5], [-1, 0, 1, 2, 3]);
     const t = linspace(-3, 7, 101, { dtype: 'float64' }).toTypedArray();
     expect([t[0], t[50], t[100]]).toEqual([-3, 2, 7]);
+  });
+});
+
+describe('logspace', () => {
+  it('gives powers, whole ones exactly', () => {
+    expect(String(logspace(0, 2, 3))).toBe('tensor([  1.,  10., 100.])');
+    expect(logspace(0, 9, 10, { dtype: 'int32' }).toArray()).toEqual(Array.from({ length: 10 }, (_, i) => 10 ** i));
+    expect(logspace(0, 20, 21, { dtype: 'float64' }).toArray()).toEqual(
+      Array.from({ length: 21 }, (_, i) => Number(`1e${i}`)),
+    );
+    expect(logspace(0, 2, 3, { base: 2, requiresGrad: true }).requiresGrad).toBe(true);
+    expect(String(logspace(-2, 3, 7, { dtype: 'float64' }))).toBe(
+      String(
+        tensor([0.01, 0.0681292069, 0.4641588834, 3.1622776602, 21.5443469003, 146.7799267622, 1000], {
+          dtype: 'float64',
+        }),
+      ),
+    );
+    expect(() => logspace(0, 1, -1)).toThrow('logspace: number of steps must be non-negative');
   });
 });

@@ -1,4 +1,4 @@
-import { arange, ShapeError, type Tensor, tensor, zeros } from 'nabla';
+import { arange, grad, ones, ShapeError, type Tensor, tensor, vmap, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError, expectValues } from '../support/close.ts';
 
@@ -215,5 +215,41 @@ describe('in place between overlapping views', () => {
     expectValues(y.detach(), [3], [1, 2, 6]);
     y.sum().backward();
     expectValues(x.grad, [3], [3, 4, 2]);
+  });
+});
+
+describe('fillDiagonal_', () => {
+  it('sets the main diagonal, and in tall matrices those below it if asked', () => {
+    expect(zeros([2, 3]).fillDiagonal_(5).toArray()).toEqual([
+      [5, 0, 0],
+      [0, 5, 0],
+    ]);
+    const rows = (n: number, wrap: boolean): number[] =>
+      (zeros([n, 2]).fillDiagonal_(1, wrap).toArray() as number[][]).map(
+        ([a, b]) => 10 * (a as number) + (b as number),
+      );
+    expect(rows(6, false)).toEqual([10, 1, 0, 0, 0, 0]);
+    expect(rows(6, true)).toEqual([10, 1, 0, 10, 1, 0]);
+    expect(rows(7, true)).toEqual([10, 1, 0, 10, 1, 0, 10]);
+    expect(zeros([2, 2, 2]).fillDiagonal_(1).nonzero().toArray()).toEqual([
+      [0, 0, 0],
+      [1, 1, 1],
+    ]);
+    expect(zeros([0, 2]).fillDiagonal_(1).shape).toEqual([0, 2]);
+    expect(() => zeros([3]).fillDiagonal_(1)).toThrow('dimensions must larger than 1');
+    expect(() => zeros([3, 3, 2]).fillDiagonal_(1)).toThrow('all dimensions of input must be of equal length');
+  });
+
+  it('passes no gradient to what it replaces, inside transforms too', () => {
+    const f = (x: Tensor): Tensor => x.mul(3).fillDiagonal_(7).sum();
+    const expected = [
+      [0, 3],
+      [3, 0],
+    ];
+    const x = ones([2, 2], { requiresGrad: true });
+    f(x).backward();
+    expect(x.grad?.toArray()).toEqual(expected);
+    expect(grad(f)(ones([2, 2])).toArray()).toEqual(expected);
+    expect(vmap(grad(f))(ones([2, 2, 2])).toArray()).toEqual([expected, expected]);
   });
 });

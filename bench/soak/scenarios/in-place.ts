@@ -54,7 +54,7 @@ function calls(): Readonly<Record<string, Call>> {
     ...['lgamma_', 'digamma_', 'erfinv_', 'sinc_', 'deg2rad_', 'rad2deg_'],
     ...['logicalNot_', 'negative_', 'absolute_', 'fix_', 'arcsin_', 'arccos_', 'arctan_', 'arcsinh_'],
     ...['arccosh_', 'arctanh_'],
-    ...['uniform_', 'normal_', 'bernoulli_', 'exponential_', 'tril_', 'triu_'],
+    ...['uniform_', 'normal_', 'bernoulli_', 'exponential_', 'logNormal_', 'cauchy_', 'random_', 'tril_', 'triu_'],
   ];
   const two = [
     ...['add_', 'sub_', 'mul_', 'div_', 'pow_', 'remainder_', 'fmod_', 'atan2_', 'xlogy_', 'hypot_', 'copysign_'],
@@ -78,6 +78,8 @@ function calls(): Readonly<Record<string, Call>> {
     polygamma_: { args: [2] },
     mvlgamma_: { args: [1] },
     fill_: { args: [0.75] },
+    fillDiagonal_: { args: [0.75, true] },
+    geometric_: { args: [0.25] },
     cumsum_: { args: [0] },
     cumprod_: { args: [1] },
     renorm_: { args: [2, 0, 0.5] },
