@@ -8,6 +8,7 @@ export * from './activation.ts';
 export * from './attention.ts';
 export * from './blocks.ts';
 export * from './conv.ts';
+export { type CtcLossOptions, ctcLoss } from './ctc.ts';
 export * from './distance.ts';
 export * from './dropout.ts';
 export * from './embedding.ts';

@@ -1,3 +1,6 @@
+import { checkTypes } from '../core/arguments.ts';
+import { checkTensors } from '../core/tensor.ts';
+import * as e from '../ops/elementwise.ts';
 import {
   adaptiveAvgPoolNd,
   adaptiveMaxPoolNd,
@@ -125,6 +128,18 @@ type AdaptiveMaxPool<N extends string, Q extends Dims> = <
   options?: AdaptiveMaxPoolOptions<R>,
 ) => Found<AdaptiveOf<N, Q, X, O>, R>;
 
+type LpPool<N extends string, Q extends Dims> = <
+  X extends Tensor,
+  const K extends PerDim,
+  const S extends PerDim | null | undefined = undefined,
+  C extends boolean = false,
+>(
+  x: X,
+  normType: number,
+  kernelSize: FitPool<N, Q, X, K, S, 0, 1, C>,
+  options?: Pick<AvgPoolOptions<S, 0, C>, 'stride' | 'ceilMode'>,
+) => Tensor<PoolOf<N, Q, X, K, S, 0, 1, C>>;
+
 type MaxUnpool = (x: Tensor, indices: Tensor, kernelSize: PerDim, options?: MaxUnpoolOptions) => Tensor;
 
 /** What the compiler has checked, as operations take it. */
@@ -160,6 +175,20 @@ function adaptiveMax<N extends string, Q extends Dims>(name: N, dims: Q['length'
     return options?.returnIndices ? found : found[0];
   };
   return call as AdaptiveMaxPool<N, Q>;
+}
+
+function lp<N extends string, Q extends Dims>(name: N, dims: Q['length']): LpPool<N, Q> {
+  const call = (x: Tensor, normType: number, kernelSize: PerDim, options?: AvgPoolOptions): unknown => {
+    checkOptions(name, options, ['stride', 'ceilMode']);
+    checkTypes(name, 'number', { normType });
+    checkTensors(name, x);
+    const means = avgPoolNd(name, dims, e.pow(x, normType), kernelSize, filled(options) as GivenAvg);
+    const size = typeof kernelSize === 'number' ? kernelSize ** dims : kernelSize.reduce((n, k) => n * k, 1);
+    // As PyTorch has it: nothing is differentiated where a sum is 0.
+    const sums = e.mul(e.mul(e.sign(means), e.relu(e.abs(means))), size);
+    return e.pow(sums, 1 / normType);
+  };
+  return call as unknown as LpPool<N, Q>;
 }
 
 function unpool(name: string, dims: number): MaxUnpool {
@@ -198,6 +227,18 @@ export const avgPool1d: AvgPool<'avgPool1d', One, 'divisorOverride'> = avg('avgP
 
 /** The means of windows over [N, C, d, h, w] or [C, d, h, w], as `avgPool2d`. */
 export const avgPool3d: AvgPool<'avgPool3d', Three> = avg('avgPool3d', 3);
+
+/**
+ * (Σ xᵖ)^(1/p) of windows over [N, C, h, w] or [C, h, w], p being `normType`, with the sizes of `avgPool2d`. A negative sum,
+ * which an odd p may have, has no root and gives NaN.
+ */
+export const lpPool2d: LpPool<'lpPool2d', Two> = lp('lpPool2d', 2);
+
+/** (Σ xᵖ)^(1/p) of windows over [N, C, l] or [C, l], as `lpPool2d`. */
+export const lpPool1d: LpPool<'lpPool1d', One> = lp('lpPool1d', 1);
+
+/** (Σ xᵖ)^(1/p) of windows over [N, C, d, h, w] or [C, d, h, w], as `lpPool2d`. */
+export const lpPool3d: LpPool<'lpPool3d', Three> = lp('lpPool3d', 3);
 
 /**
  * The means of windows that cover `x` [N, C, h, w] (or [C, h, w]) evenly and give a result of size

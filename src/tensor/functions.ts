@@ -1,6 +1,7 @@
 import { checkTypes } from '../core/arguments.ts';
-import type { DType } from '../core/dtype.ts';
-import { ArgumentError } from '../core/errors.ts';
+import { type DType, isFloat } from '../core/dtype.ts';
+import { ArgumentError, DTypeError } from '../core/errors.ts';
+import { checkShape, numel } from '../core/shape.ts';
 import { checkTensors, TensorBase } from '../core/tensor.ts';
 import type { Scalar, ScalarResult } from '../kernels/build.ts';
 import { where as whereOp } from '../ops/elementwise.ts';
@@ -172,4 +173,22 @@ export function elementwise<S extends readonly Scalar[], const R extends ScalarR
   const into = (targets: Tensor | readonly Tensor[], ...xs: readonly Operand[]): void =>
     op.into(Array.isArray(targets) ? (targets as readonly Tensor[]) : [targets as Tensor], xs);
   return Object.assign(call, { into }) as Fused<S, R>;
+}
+
+/** Whether something is a tensor of this library. */
+export const isTensor = (x: unknown): x is Tensor => x instanceof TensorBase;
+
+/**
+ * The indices, one tensor for each dimension of `shape`, of the elements that a tensor of that shape has at these places
+ * (whole numbers) of all its elements in a row: (p div steps) mod size. As in PyTorch no place is out of reach.
+ */
+export function unravelIndex(places: Tensor, shape: readonly number[]): Tensor[] {
+  checkTensors('unravelIndex', places);
+  const sizes = checkShape('unravelIndex', shape);
+  if (isFloat(places.dtype))
+    throw new DTypeError(`unravelIndex: expected 'indices' to be integer dtype, but got ${places.dtype}`);
+  return sizes.map((size, d) => {
+    const step = numel(sizes.slice(d + 1));
+    return places.floorDivide(step).remainder(size) as Tensor;
+  });
 }

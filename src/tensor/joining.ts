@@ -41,6 +41,11 @@ export function cat<const L extends readonly Tensor[], D extends number = 0>(
   return join.cat(tensors, dim ?? 0) as Tensor;
 }
 
+/** The same as `cat`. */
+export const concat: typeof cat = cat;
+/** The same as `cat`. */
+export const concatenate: typeof cat = cat;
+
 /** Joins tensors of one shape along a new dimension. */
 export function stack<const L extends readonly Tensor[], D extends number = 0>(
   tensors: FitStack<L, D>,
@@ -61,6 +66,9 @@ export function vstack<const L extends readonly Tensor[]>(tensors: FitVstack<L>)
   checkList('vstack', tensors);
   return join.vstack(tensors) as Tensor;
 }
+
+/** The same as `vstack`. */
+export const rowStack: typeof vstack = vstack;
 
 /** One behind the other, along the third dimension. */
 export function dstack(tensors: readonly Tensor[]): Tensor {

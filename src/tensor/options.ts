@@ -15,11 +15,11 @@ const typed = <T extends string>(type: T, names: string): readonly (readonly [st
 const TYPES = new Map<string, TypeName | 'dtype'>([
   ...typed(
     'boolean',
-    'accumulate adjoint allowUnused alignCorners antialias asTuple assumeUnique ceilMode checkErrors checkNan copy countIncludePad createGraph debug density descending earlyStop equalNan errorIfNonfinite full fullMatrices hard hasAux hermitian includeLastOffset includeSelf invert isCausal isGradsBatched keepdim largest left logInput logTarget materializeGrads pivot preserveRngState print recomputeScaleFactor requiresGrad retainGraph returnCounts returnIndices returnInverse right scaleGradByFreq sciMode setToNone some sorted stable strict swap training transpose unbiased unitriangular unpackData unpackPivots unsafe upper useInputStats useReentrant vectorize withReplacement',
+    'accumulate adjoint allowUnused alignCorners antialias asTuple assumeUnique ceilMode checkErrors checkNan copy countIncludePad createGraph debug density descending earlyStop equalNan errorIfNonfinite full fullMatrices hard hasAux hermitian includeLastOffset includeSelf invert isCausal isGradsBatched keepdim largest left logInput logTarget materializeGrads pivot preserveRngState print recomputeScaleFactor requiresGrad retainGraph returnCounts returnIndices returnInverse right scaleGradByFreq sciMode setToNone some sorted stable strict swap training transpose unbiased unitriangular unpackData unpackPivots unsafe upper useInputStats useReentrant vectorize withReplacement zeroInfinity',
   ),
   ...typed(
     'number',
-    'alpha argnum axis base beta bins chunkSize correction decimals delta dim1 dim2 divisorOverride dropoutP edgeitems eps groups ignoreIndex ind initial k labelSmoothing lambd linewidth margin max maxEvents maxNorm maxVal min minVal minlength momentum N nan negativeSlope neginf normType offset p paddingIdx posinf precision rcond scale tau threshold value',
+    'alpha argnum axis base beta bins blank chunkSize correction decimals delta dim1 dim2 divisorOverride dropoutP edgeitems eps groups ignoreIndex ind initial k labelSmoothing lambd linewidth margin max maxEvents maxNorm maxVal min minVal minlength momentum N nan negativeSlope neginf normType offset p paddingIdx posinf precision rcond scale tau threshold value',
   ),
   ...typed(
     'Tensor',

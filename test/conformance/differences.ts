@@ -47,6 +47,30 @@ const adjustments: Readonly<Record<string, Adjust>> = {
     const poles = Array.from(decodeTensor(input).values, (v, i) => (isPole(v) ? seeds[i] * Infinity : null));
     return [withValues(grad as EncodedTensor, poles)];
   },
+  // PyTorch adds what logSoftmax adds, ȳ exp(log p), and takes it for the derivative by log p (finite differences say so).
+  'torch.nn.functional.ctc_loss': ([input], [grad], { args, kwargs, vjp }) => {
+    const [steps, n, classes] = input.shape as [number, number, number];
+    const times = args[2] as unknown as readonly number[];
+    const lengths = args[3] as unknown as readonly number[];
+    const seeds = decodeTensor(vjp?.cotangents[0] as EncodedTensor).values;
+    const seed = (i: number): number => {
+      if (kwargs.reduction === 'none') return seeds[i];
+      return kwargs.reduction === 'sum' ? seeds[0] : seeds[0] / n / Math.max(1, lengths[i]);
+    };
+    const given = decodeTensor(grad as EncodedTensor).values;
+    const logs = decodeTensor(input).values;
+    // An impossible example, which counts 0, has no gradient at all.
+    const none = (i: number): boolean =>
+      Array.from(
+        { length: steps * classes },
+        (_, k) => given[(Math.floor(k / classes) * n + i) * classes + (k % classes)],
+      ).every((v) => v === 0);
+    const exact = Array.from(given, (g, k) => {
+      const i = Math.floor(k / classes) % n;
+      return Math.floor(k / classes / n) < times[i] && !none(i) ? g - Math.exp(logs[k]) * seed(i) : g;
+    });
+    return [withValues(grad as EncodedTensor, exact)];
+  },
   // PyTorch divides by the input, which makes NaN of infinities. The gradient is
   // ∏_{j<i} x[j] s[i] with s[i] = ȳ[i] + x[i+1] s[i+1].
   'torch.cumprod': ([input], [grad], { args, kwargs, vjp }) => {

@@ -1,4 +1,18 @@
-import { arange, full, ones, type Tensor, tensor, zeros } from 'nabla';
+import {
+  arange,
+  cat,
+  concat,
+  concatenate,
+  full,
+  isTensor,
+  ones,
+  rowStack,
+  type Tensor,
+  tensor,
+  unravelIndex,
+  vstack,
+  zeros,
+} from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectValues } from '../support/close.ts';
 
@@ -135,5 +149,31 @@ describe('arithmetic', () => {
     expect([x.max().item(), x.argmax().item(), x.min().item()]).toEqual([n, n - 1, 1]);
     const parts: Tensor = x.narrow(0, 1, n - 1).view([1000, 300]);
     expect(parts.sum(1, { dtype: 'float64' }).sum().item()).toBe((n * (n + 1)) / 2 - 1);
+  });
+});
+
+describe('unravelIndex', () => {
+  it('finds the indices of places', () => {
+    const [rows, columns] = unravelIndex(tensor([0, 5, 4], { dtype: 'int32' }), [2, 3]);
+    expect(rows?.toArray()).toEqual([0, 1, 1]);
+    expect(columns?.toArray()).toEqual([0, 2, 1]);
+    expect(rows?.dtype).toBe('int32');
+    const x = arange(24).reshape([2, 3, 4]).mul(-1).add(7).abs();
+    const at = unravelIndex(x.argmax() as Tensor, [2, 3, 4]).map((i) => i.item());
+    expect(x.at(...at).item()).toBe(x.max().item());
+    expect(unravelIndex(tensor([], { dtype: 'int32' }), [2, 3]).map((i) => i.shape)).toEqual([[0], [0]]);
+    expect(() => unravelIndex(tensor([1]), [2])).toThrow("expected 'indices' to be integer dtype, but got float32");
+  });
+});
+
+describe('isTensor and names of joins', () => {
+  it('are what they say', () => {
+    expect([isTensor(tensor(1)), isTensor(1), isTensor(null), isTensor([tensor(1)])]).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect([concat, concatenate, rowStack]).toEqual([cat, cat, vstack]);
   });
 });

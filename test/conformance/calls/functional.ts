@@ -163,6 +163,20 @@ export const functional: Calls = {
   },
   'torch.nn.functional.multilabel_soft_margin_loss': (a: Weighted) =>
     F.multilabelSoftMarginLoss(a.input, a.target, { ...reducing(a), weight: a.weight }),
+  'torch.nn.functional.ctc_loss': (a: {
+    readonly log_probs: Tensor;
+    readonly targets: Tensor;
+    readonly input_lengths: Tensor | readonly number[];
+    readonly target_lengths: Tensor | readonly number[];
+    readonly blank?: number;
+    readonly reduction?: Reduction;
+    readonly zero_infinity?: boolean;
+  }) =>
+    F.ctcLoss(a.log_probs, a.targets, a.input_lengths, a.target_lengths, {
+      blank: a.blank,
+      reduction: a.reduction,
+      zeroInfinity: a.zero_infinity,
+    }),
   'torch.nn.functional.multi_margin_loss': ({ p, margin, ...a }: Weighted & Margin & { readonly p?: 1 | 2 }) =>
     F.multiMarginLoss(a.input, a.target, { ...reducing(a), margin, p, weight: a.weight }),
 
@@ -273,6 +287,9 @@ export const functionalSignatures: Signatures = {
   ],
   'torch.nn.functional.multilabel_soft_margin_loss': [
     `multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, ${TAIL})`,
+  ],
+  'torch.nn.functional.ctc_loss': [
+    "ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank=0, str reduction='mean', bool zero_infinity=False)",
   ],
   'torch.nn.functional.multi_margin_loss': [
     `multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, Tensor? weight=None, ${TAIL})`,
