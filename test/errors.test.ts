@@ -10,6 +10,7 @@ import {
   DTypeError,
   elementwise,
   eye,
+  functional as F,
   full,
   grad,
   IndexError,
@@ -49,6 +50,40 @@ const wrong = (x: unknown): never => x as never;
 type Case = readonly [what: string, call: () => unknown, type: typeof NablaError, message: string | RegExp];
 
 const groups: Readonly<Record<string, readonly Case[]>> = {
+  'what is made of several operations, by its own name': [
+    ...(
+      [
+        ['clamp', () => z([2]).clamp(z([3]))],
+        ['clamp', () => z([2]).clamp(0, z([3]))],
+        ['klDiv', () => F.klDiv(z([2]), z([3]))],
+        ['poissonNllLoss', () => F.poissonNllLoss(z([2]), z([3]))],
+        ['gaussianNllLoss', () => F.gaussianNllLoss(z([2]), z([3]), z([2]))],
+        ['softMarginLoss', () => F.softMarginLoss(z([2]), z([3]))],
+        ['hingeEmbeddingLoss', () => F.hingeEmbeddingLoss(z([2]), z([3]))],
+        ['marginRankingLoss', () => F.marginRankingLoss(z([2]), z([3]), z([2]))],
+        ['marginRankingLoss', () => F.marginRankingLoss(z([2]), z([2]), z([3]))],
+        ['cosineEmbeddingLoss', () => F.cosineEmbeddingLoss(z([2, 3]), z([2, 4]), z([2]))],
+        ['cosineEmbeddingLoss', () => F.cosineEmbeddingLoss(z([2, 3]), z([2, 3]), z([4]))],
+        ['tripletMarginLoss', () => F.tripletMarginLoss(z([2, 3]), z([2, 3]), z([2, 4]))],
+        ['multilabelSoftMarginLoss', () => F.multilabelSoftMarginLoss(z([2, 3]), z([2, 4]))],
+        ['pairwiseDistance', () => F.pairwiseDistance(z([2, 3]), z([2, 4]))],
+      ] as const
+    ).map(([name, call]): Case => [name, call, ShapeError, new RegExp(`^${name}: shapes .* cannot be broadcast`)]),
+    ['linear', () => F.linear(z([3, 4]), z([5, 6])), ShapeError, /^linear: mat1 .* multiplied \(3x4 and 6x5\)/],
+    ['linear of a stack', () => F.linear(z([2, 3, 4]), z([5, 6])), ShapeError, /^linear: .*\(2x3x4 and 6x5\)/],
+    ['linear with a vector', () => F.linear(z([3, 4]), z([6])), ShapeError, /^linear: .*\(3x4 and 6x1\)/],
+    ['the bias of linear', () => F.linear(z([3, 4]), z([5, 4]), z([6])), ShapeError, /^linear: a bias of shape \[6\]/],
+    [
+      'crossEntropy',
+      () => crossEntropy(z([3, 4]), index(1, 2)),
+      ShapeError,
+      /^crossEntropy: Expected input batch_size/,
+    ],
+    ['classes of crossEntropy', () => crossEntropy(z([3, 4]), z([3])), DTypeError, /^crossEntropy: expected scalar/],
+    ['softmin', () => F.softmin(z([3]), wrong(2)), IndexError, /^softmin: Dimension out of range/],
+    ['gumbelSoftmax', () => F.gumbelSoftmax(z([3]), { dim: 2 }), IndexError, /^gumbelSoftmax: Dimension out of range/],
+    ['normalize', () => F.normalize(z([3])), IndexError, /^normalize: Dimension out of range/],
+  ],
   'data that is no tensor': [
     ['a short row', () => tensor(wrong([[1, 2], [3]])), ShapeError, 'expected sequence of length 2 at dim 1 (got 1)'],
     ['a long row', () => tensor(wrong([[1], [2, 3]])), ShapeError, 'expected sequence of length 1 at dim 1 (got 2)'],

@@ -72,6 +72,11 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
   return out ?? long;
 }
 
+/** The common shape of what is broadcast by several operations under one name, which is that in the error. */
+export function broadcastAll(op: string, ...operands: readonly { readonly shape: Shape }[]): Shape {
+  return operands.reduce<Shape>((shape, t) => broadcastShapes(op, shape, t.shape), []);
+}
+
 /** Whether `from` broadcasts to `to` as it stands. */
 export function isExpandable(from: Shape, to: Shape): boolean {
   const lead = to.length - from.length;

@@ -245,5 +245,5 @@ export function softmin<T extends Tensor, D extends number>(
 ): Same<T> {
   checkTensors('softmin', x);
   checkOptions('softmin', options, ['dtype']);
-  return softmaxOf(ops.neg.call1(x), dim as number, options?.dtype) as Tensor;
+  return softmaxOf(ops.neg.call1(x), wrapDim('softmin', dim as number, x.ndim), options?.dtype) as Tensor;
 }

@@ -1,3 +1,4 @@
+import { broadcastAll, wrapDims } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import * as distance from '../ops/distance.ts';
 import { checkOptions } from '../tensor/options.ts';
@@ -19,6 +20,7 @@ export function normalize<T extends Tensor>(x: T, options?: NormalizeOptions): T
   checkTensors('normalize', x);
   checkOptions('normalize', options, ['p', 'dim', 'eps']);
   const { p = 2, dim = 1, eps = 1e-12 } = options ?? {};
+  wrapDims('normalize', typeof dim === 'number' ? [dim] : dim, x.ndim);
   return distance.normalize(x, p, dim, eps) as Tensor;
 }
 
@@ -41,6 +43,7 @@ export function pairwiseDistance<X extends Tensor, Y extends Tensor>(
 ): Tensor {
   checkTensors('pairwiseDistance', x, y);
   checkOptions('pairwiseDistance', options, ['p', 'eps', 'keepdim']);
+  broadcastAll('pairwiseDistance', x, y as Tensor);
   const { p = 2, eps = 1e-6, keepdim = false } = options ?? {};
   return distance.pairwiseDistance(x, y as Tensor, p, eps, keepdim) as Tensor;
 }

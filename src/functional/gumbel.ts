@@ -1,5 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError } from '../core/errors.ts';
+import { wrapDim } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import { zeros } from '../ops/create.ts';
 import { detach } from '../ops/detach.ts';
@@ -31,7 +32,8 @@ export interface GumbelOptions extends RandomOptions {
 export function gumbelSoftmax<T extends Tensor>(x: T, options?: GumbelOptions): Tensor<ShapeOf<T>> {
   checkTensors('gumbelSoftmax', x);
   checkOptions('gumbelSoftmax', options, ['tau', 'hard', 'dim', 'generator']);
-  const { tau = 1, hard = false, dim = -1 } = options ?? {};
+  const { tau = 1, hard = false } = options ?? {};
+  const dim = wrapDim('gumbelSoftmax', options?.dim ?? -1, x.ndim);
   const generator = source(options);
   if (!isFloat(x.dtype)) throw new DTypeError(`gumbelSoftmax: expected a floating point tensor, got ${x.dtype}`);
   if (!(tau > 0)) throw new ArgumentError(`gumbelSoftmax: tau must be positive, got ${tau}`);

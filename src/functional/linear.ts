@@ -1,5 +1,5 @@
 import { ShapeError } from '../core/errors.ts';
-import { shapeText } from '../core/shape.ts';
+import { isExpandable, type Shape, shapeText } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import { add } from '../ops/elementwise.ts';
 import { addmm } from '../ops/linalg/blend.ts';
@@ -17,6 +17,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor 
   checkTensors('linear', x, weight, ...(bias === undefined || bias === null ? [] : [bias]));
   if (weight.ndim !== 1 && weight.ndim !== 2)
     throw new ShapeError(`linear: weight must be [out, in] or [in], got shape ${shapeText(weight.shape)}`);
+  checkSizes(x.shape, weight.shape, bias?.shape);
   if (bias === undefined || bias === null || weight.ndim === 1) {
     const y = matmul(x, weight.ndim === 1 ? weight : mT(weight));
     return (bias ? add(y, bias) : y) as Tensor;
@@ -27,6 +28,18 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor 
   const [n, m] = x.shape as [number, number];
   const rows = addmm(bias, reshape(x, [n * m, x.shape[2] as number]), t(weight));
   return reshape(rows, [n, m, weight.shape[0]]) as Tensor;
+}
+
+function checkSizes(x: Shape, weight: Shape, bias: Shape | undefined): void {
+  const inner = weight.at(-1);
+  if (x.length > 0 && x.at(-1) !== inner) {
+    const [rows, columns] = [x.slice(0, -1).join('x') || '1', weight.length === 1 ? 1 : weight[0]];
+    throw new ShapeError(
+      `linear: mat1 and mat2 shapes cannot be multiplied (${rows}x${x.at(-1)} and ${inner}x${columns}): rows of ${shapeText(x)} have ${x.at(-1)} elements, those of the weight ${shapeText(weight)} have ${inner}`,
+    );
+  }
+  if (bias !== undefined && weight.length === 2 && !isExpandable(bias, [...x.slice(0, -1), weight[0] as number]))
+    throw new ShapeError(`linear: a bias of shape ${shapeText(bias)} does not fit the weight ${shapeText(weight)}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
-import { broadcastShapes, sameShape, shapeText } from '../core/shape.ts';
+import { broadcastAll, broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
 import { activations, lossTerms } from '../ops/activations.ts';
@@ -60,6 +60,12 @@ function allWithin(t: TensorBase, lo: number, hi: number): boolean {
   if (t.wrapped !== null) return allWithin(t.wrapped.value, lo, hi);
   const values = detach(t);
   return t.count === 0 || (readElement(amin(values), 0) >= lo && readElement(amax(values), 0) <= hi);
+}
+
+/** The shape to which tensors broadcast, in the name of a loss that is made of several operations. */
+function commonShape(op: string, ...xs: readonly TensorBase[]): Shape {
+  checkTensors(op, ...xs);
+  return broadcastAll(op, ...xs);
 }
 
 /**
@@ -173,7 +179,7 @@ export function klDiv(
   options?: { readonly reduction?: Reduction | 'batchmean'; readonly logTarget?: boolean },
 ): Tensor {
   checkOptions('klDiv', options, ['reduction', 'logTarget']);
-  checkTensors('klDiv', x, target);
+  commonShape('klDiv', x, target);
   const reduction = options?.reduction ?? 'mean';
   if (reduction !== 'batchmean') checkReduction('klDiv', reduction);
   const losses = options?.logTarget
@@ -192,7 +198,7 @@ export function poissonNllLoss(
   options?: LossOptions & { readonly logInput?: boolean; readonly full?: boolean; readonly eps?: number },
 ): Tensor {
   const reduction = reductionOf('poissonNllLoss', options, ['logInput', 'full', 'eps']);
-  checkTensors('poissonNllLoss', x, target);
+  commonShape('poissonNllLoss', x, target);
   const { logInput = true, full = false, eps = 1e-8 } = options ?? {};
   // Of two dtypes the exponential is that of its own, which is not the result's.
   const ofRate = (): TensorBase =>
@@ -233,7 +239,8 @@ export function gaussianNllLoss(
   options?: LossOptions & { readonly full?: boolean; readonly eps?: number },
 ): Tensor {
   const reduction = reductionOf('gaussianNllLoss', options, ['full', 'eps']);
-  checkTensors('gaussianNllLoss', x, target, variance);
+  checkTensors('gaussianNllLoss', variance);
+  commonShape('gaussianNllLoss', x, target);
   const [full, eps] = [options?.full ?? false, options?.eps ?? 1e-6];
   const given = varianceOf(x, variance);
   if (!allWithin(e.lt(given, 0), 0, 0)) throw new ArgumentError('gaussianNllLoss: var has negative entry/entries');
@@ -256,14 +263,14 @@ export function softMarginLoss<X extends Tensor, Y extends Tensor>(
   options?: LossOptions,
 ): Tensor {
   const reduction = reductionOf('softMarginLoss', options);
-  checkTensors('softMarginLoss', x, target);
+  commonShape('softMarginLoss', x, target as Tensor);
   return reduced(lossTerms.softMargin.call2(x, target as Tensor), reduction, 'SoftMarginLossBackward0');
 }
 
 /** x where the target is 1, max(0, margin − x) where it is −1. */
 export function hingeEmbeddingLoss(x: Tensor, target: Tensor, options?: MarginOptions): Tensor {
   const reduction = reductionOf('hingeEmbeddingLoss', options, ['margin']);
-  checkTensors('hingeEmbeddingLoss', x, target);
+  commonShape('hingeEmbeddingLoss', x, target);
   const short = e.clamp(e.sub(options?.margin ?? 1, x), 0, null);
   return reduced(e.add(e.where(e.ne(target, 1), short, 0), e.where(e.ne(target, -1), x, 0)), reduction);
 }
@@ -277,6 +284,7 @@ export function marginRankingLoss(x1: Tensor, x2: Tensor, target: Tensor, option
       `marginRankingLoss: margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: ${shapeText(x1.shape)}, input2: ${shapeText(x2.shape)}, target: ${shapeText(target.shape)} `,
     );
   }
+  commonShape('marginRankingLoss', x1, x2, target);
   const wrong = e.mul(e.neg(target), e.sub(x1, x2));
   // A margin is a floating point number, also when it is 0.
   const late = e.add(toFloat(wrong), options?.margin ?? 0);
@@ -293,6 +301,8 @@ export function cosineEmbeddingLoss(x1: Tensor, x2: Tensor, target: Tensor, opti
       `cosineEmbeddingLoss: ${target.ndim > 1 ? '0D or 1D target tensor expected, multi-target not supported' : `${target.ndim}D target tensor expects ${vectors}D input tensors`}, but found inputs with sizes ${shapeText(x1.shape)}, ${shapeText(x2.shape)}; target ${shapeText(target.shape)}.`,
     );
   }
+  const pairs = commonShape('cosineEmbeddingLoss', x1, x2).slice(0, -1);
+  broadcastShapes('cosineEmbeddingLoss', pairs, target.shape);
   // PyTorch's ε, which keeps the gradient finite at 0.
   const squares = (x: TensorBase): TensorBase => e.add(vecdot(x, x, -1), 1e-12);
   const cosine = e.div(vecdot(x1, x2, -1), e.sqrt(e.mul(squares(x1), squares(x2))));
@@ -319,6 +329,7 @@ export function tripletMarginLoss(
 ): Tensor {
   const reduction = reductionOf('tripletMarginLoss', options, ['margin', 'p', 'eps', 'swap']);
   const { p = 2, eps = 1e-6 } = options ?? {};
+  commonShape('tripletMarginLoss', anchor, positive, negative);
   const distance = (a: TensorBase, b: TensorBase): TensorBase => pairwiseDistance(a, b, p, eps, false);
   return tripletLoss('tripletMarginLoss', anchor, positive, negative, distance, options, reduction);
 }
@@ -366,7 +377,7 @@ function tripletLoss(
 /** −Σ_c w_c (t_c log σ(x_c) + (1 − t_c) log σ(−x_c)) / C over the classes, the last dimension. */
 export function multilabelSoftMarginLoss(x: Tensor, target: Tensor, options?: WeightedLossOptions): Tensor {
   const reduction = reductionOf('multilabelSoftMarginLoss', options, ['weight']);
-  checkTensors('multilabelSoftMarginLoss', x, target);
+  commonShape('multilabelSoftMarginLoss', x, target);
   const logSigmoid = (t: TensorBase): TensorBase => activations.logSigmoid.call1(t);
   const terms = e.neg(e.add(e.mul(target, logSigmoid(x)), e.mul(e.sub(1, target), logSigmoid(e.neg(x)))));
   const weight = options?.weight ?? null;

@@ -3,7 +3,8 @@ import { topLevel } from '../core/apply.ts';
 import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError } from '../core/errors.ts';
 import { resultType } from '../core/promotion.ts';
-import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
+import { broadcastShapes } from '../core/shape.ts';
+import { checkTensors, isTensor, type Operand, type TensorBase } from '../core/tensor.ts';
 import * as f from '../kernels/functions.ts';
 import { toDType } from './copy.ts';
 import type { ElementwiseOp } from './elementwise-op.ts';
@@ -351,6 +352,8 @@ export function clampCall(
   max: Operand | null,
 ): readonly [ElementwiseOp, readonly [TensorBase, ...Operand[]]] {
   if (min === null && max === null) throw new ArgumentError("clamp: At least one of 'min' or 'max' must not be null");
+  if (isTensor(min)) broadcastShapes('clamp', x.shape, min.shape);
+  if (isTensor(max)) broadcastShapes('clamp', x.shape, max.shape);
   if (max === null) return [ops.clampMin, [x, min as Operand]];
   return min === null ? [ops.clampMax, [x, max]] : [ops.clamp, [x, min, max]];
 }

@@ -40,14 +40,15 @@ export function nllLoss(
   x: TensorBase,
   target: TensorBase,
   { weight = null, ignoreIndex = -100, reduction = 'mean' }: NllLossOptions = {},
+  op = 'nllLoss',
 ): TensorBase {
-  checkTensors('nllLoss', x, target);
-  checkReduction('nllLoss', reduction);
+  checkTensors(op, x, target);
+  checkReduction(op, reduction);
   const rank = x.shape.length;
-  if (rank === 0) throw new ShapeError('nllLoss: input tensor should be 1D or more, got a 0-dim tensor');
+  if (rank === 0) throw new ShapeError(`${op}: input tensor should be 1D or more, got a 0-dim tensor`);
   if (target.dtype !== 'int32' && target.dtype !== 'uint8')
     throw new DTypeError(
-      `nllLoss: expected scalar type Int for the target classes but found ${target.dtype}; convert with target.to('int32')`,
+      `${op}: expected scalar type Int for the target classes but found ${target.dtype}; convert with target.to('int32')`,
     );
   const classDim = rank === 1 ? 0 : 1;
   const classes = x.shape[classDim];
@@ -58,17 +59,17 @@ export function nllLoss(
         ? `Expected input batch_size (${x.shape[0]}) to match target batch_size (${target.shape[0]}). `
         : '';
     throw new ShapeError(
-      `nllLoss: ${batch}size mismatch (got input: ${shapeText(x.shape)}, target: ${shapeText(target.shape)}); the target needs shape ${shapeText(expected)}`,
+      `${op}: ${batch}size mismatch (got input: ${shapeText(x.shape)}, target: ${shapeText(target.shape)}); the target needs shape ${shapeText(expected)}`,
     );
   }
   if (weight !== null && (weight.shape.length !== 1 || weight.shape[0] !== classes)) {
     throw new ShapeError(
-      `nllLoss: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${shapeText(weight.shape)}`,
+      `${op}: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${shapeText(weight.shape)}`,
     );
   }
   if (!isFloat(x.dtype))
     throw new DTypeError(
-      `nllLoss: "nll_loss_out_frame" not implemented for '${x.dtype}'; convert with x.to('float32') first`,
+      `${op}: "nll_loss_out_frame" not implemented for '${x.dtype}'; convert with x.to('float32') first`,
     );
   const classOf = toDType(target, 'int32');
   if (weight === null) return pickLoss(x, classOf, ignoreIndex, reduction);
@@ -113,7 +114,7 @@ export function crossEntropy(x: TensorBase, target: TensorBase, options: CrossEn
       throw new ArgumentError('crossEntropy: ignore_index (ignoreIndex) is not supported for floating point target');
     return withProbabilities(logp, target, weight === null ? null : along(weight), classDim, reduction, labelSmoothing);
   }
-  const exact = nllLoss(logp, target, { weight, ignoreIndex, reduction });
+  const exact = nllLoss(logp, target, { weight, ignoreIndex, reduction }, 'crossEntropy');
   if (labelSmoothing === 0) return exact;
   return smoothed(logp, exact, target, weight, classDim, ignoreIndex, reduction, labelSmoothing);
 }

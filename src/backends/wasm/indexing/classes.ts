@@ -150,7 +150,7 @@ export function countClasses(targets: Strided, c: Classes): number {
 function refuse(targets: number, { outer, classes, inner, ignored }: Classes): never {
   const all = i32().subarray(targets >>> 2, (targets >>> 2) + outer * inner);
   const bad = all.find((t) => t !== ignored && !(t >= 0 && t < classes));
-  throw new IndexError(`nllLoss: Target ${bad} is out of bounds: there are ${classes} classes`);
+  throw new IndexError(`nllLoss or crossEntropy: Target ${bad} is out of bounds: there are ${classes} classes`);
 }
 
 /**
