@@ -49,7 +49,22 @@ const wrong = (x: unknown): never => x as never;
 
 type Case = readonly [what: string, call: () => unknown, type: typeof NablaError, message: string | RegExp];
 
+const HUGE = 2 ** 31;
+
 const groups: Readonly<Record<string, readonly Case[]>> = {
+  'more than there is room for': [
+    ['parts', () => z([4]).tensorSplit(HUGE), ArgumentError, 'tensorSplit: 2147483648 parts are more tensors than'],
+    ['parts of nothing', () => z([0]).chunk(HUGE), ArgumentError, 'chunk: 2147483648 parts are more tensors than'],
+    ['windows', () => F.adaptiveAvgPool1d(z([1, 1, 4]), wrong(HUGE)), DeviceError, 'cannot allocate 8589934592 bytes'],
+    ['maxima', () => F.adaptiveMaxPool2d(z([1, 4, 4]), wrong([HUGE, 1])), DeviceError, 'cannot allocate 8589934592'],
+    ['pixels', () => F.interpolate(z([1, 1, 4]), { size: HUGE }), DeviceError, 'cannot allocate 8589934592 bytes'],
+    [
+      'repetitions',
+      () => z([4]).repeatInterleave(index(2 ** 30, 2 ** 30, 2 ** 30, 2 ** 30)),
+      DeviceError,
+      'cannot allocate 17179869184 bytes',
+    ],
+  ],
   'what is made of several operations, by its own name': [
     ...(
       [

@@ -1,6 +1,7 @@
-import { isFloat } from '../core/dtype.ts';
+import { checkBytes } from '../backends/wasm/heap.ts';
+import { dtypeInfo, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
-import { type Shape, shapeText } from '../core/shape.ts';
+import { numel, type Shape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import type { Taps } from '../kernels/taps.ts';
 import { vectorOf } from './create.ts';
@@ -115,6 +116,7 @@ export function interpolate(op: string, x: TensorBase, options: InterpolateOptio
       `${op}: Input and output sizes should be greater than 0, but got input (${spatial.join(', ')}) output (${sizes.join(', ')})`,
     );
   }
+  checkBytes(numel(sizes) * dtypeInfo(x.dtype).bytes);
   if (x.shape[1] === 0)
     throw new ShapeError(
       `${op}: Non-empty ${dims + 2}D data tensor expected but got a tensor with sizes ${shapeText(x.shape)}`,

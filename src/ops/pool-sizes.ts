@@ -1,7 +1,10 @@
+import { checkBytes } from '../backends/wasm/heap.ts';
 import type { Reach } from '../backends/wasm/pool.ts';
 import { Recent } from '../backends/wasm/recent.ts';
+import { dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
-import { type Shape, shapeText } from '../core/shape.ts';
+import { numel, type Shape, shapeText } from '../core/shape.ts';
+import type { TensorBase } from '../core/tensor.ts';
 import { type PerDim, perDim } from './windows.ts';
 
 /* Where the windows of poolings lie, and what PyTorch asks of them (aten/src/ATen/native/Pool.h). */
@@ -120,7 +123,7 @@ export function adaptiveWindows(input: Shape, output: Shape): readonly Windows[]
 export function adaptiveSizes(
   op: string,
   dims: number,
-  shape: Shape,
+  { shape, dtype }: TensorBase,
   size: number | null | readonly (number | null)[],
 ): Shape {
   const list: readonly (number | null)[] = Array.isArray(size) ? size : [size as number | null];
@@ -142,5 +145,6 @@ export function adaptiveSizes(
     throw new ArgumentError(
       `${op}: ${op}(): elements of output_size must be greater than or equal to 0 but received {${sizes.join(', ')}}`,
     );
+  checkBytes(numel(sizes) * dtypeInfo(dtype).bytes);
   return sizes;
 }

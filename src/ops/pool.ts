@@ -51,7 +51,7 @@ export function adaptiveMaxPoolNd(
   outputSize: number | null | readonly (number | null)[],
 ): readonly [TensorBase, TensorBase] {
   checkTensors(op, x);
-  const sizes = adaptiveSizes(op, dims, x.shape, outputSize);
+  const sizes = adaptiveSizes(op, dims, x, outputSize);
   return maxima(op, (n) => `AdaptiveMaxPool${n}DBackward0`, x, adaptiveWindows(x.shape.slice(-dims), sizes));
 }
 
@@ -189,7 +189,7 @@ export function adaptiveAvgPoolNd(
   outputSize: number | null | readonly (number | null)[],
 ): TensorBase {
   checkTensors(op, x);
-  const sizes = adaptiveSizes(op, dims, x.shape, outputSize);
+  const sizes = adaptiveSizes(op, dims, x, outputSize);
   if (!isFloat(x.dtype))
     throw new DTypeError(`${op}: "${op}" not implemented for '${x.dtype}'; convert with .to('float32')`);
   const spatial = Array.from({ length: dims }, (_, d) => d - dims);

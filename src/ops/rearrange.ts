@@ -1,3 +1,4 @@
+import { checkBytes } from '../backends/wasm/heap.ts';
 import { flip as flipKernel, tril as trilKernel, triu as triuKernel } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
@@ -252,6 +253,7 @@ function checkRepeats(counts: readonly number[]): number {
 
 function places(counts: readonly number[]): TensorBase {
   const total = checkRepeats(counts);
+  checkBytes(4 * total);
   // How many end at a place, added up: loops of a few turns for each would be guessed wrong.
   const out = new Int32Array(total + 1);
   let end = 0;

@@ -165,9 +165,17 @@ export function chunk(x: TensorBase, chunks: number, dim = 0, safety: Safety = '
   if (!Number.isInteger(chunks) || chunks < 1)
     throw new ArgumentError(`chunk: chunk expects \`chunks\` to be greater than 0, got: ${chunks}`);
   const d = wrapDim('chunk', dim, x.shape.length);
+  checkParts('chunk', Math.min(chunks, x.shape[d] || chunks));
   const size = Math.ceil(x.shape[d] / chunks);
   // Nothing can be divided into any number of parts.
   return size === 0 ? splitWithSizes(x, new Array<number>(chunks).fill(0), d, safety) : split(x, size, d, safety);
+}
+
+/** More tensors than this are more than an engine's heap has room for, and running out of that ends the program. */
+const MOST_PARTS = 2 ** 24;
+
+function checkParts(op: string, count: number): void {
+  if (count > MOST_PARTS) throw new ArgumentError(`${op}: ${count} parts are more tensors than there is room for`);
 }
 
 /**
@@ -187,6 +195,7 @@ export function tensorSplit(x: TensorBase, cuts: number | readonly number[], dim
   }
   if (!Number.isInteger(cuts) || cuts < 1)
     throw new ArgumentError(`tensorSplit: number of sections must be larger than 0, got ${cuts}`);
+  checkParts('tensorSplit', cuts);
   const [size, larger] = [Math.floor(x.shape[d] / cuts), x.shape[d] % cuts];
   const start = (k: number): number => k * size + Math.min(k, larger);
   return Array.from({ length: cuts }, (_, k) => slice(x, d, start(k), start(k + 1)));

@@ -1,9 +1,10 @@
+import { sync } from '../core/apply.ts';
 import { checkTypes, kindOf } from '../core/arguments.ts';
 import { noteChange, willChange } from '../core/changes.ts';
 import { type DType, dtypeInfo, type TypedArray } from '../core/dtype.ts';
-import { ArgumentError, AutogradError, DTypeError } from '../core/errors.ts';
+import { ArgumentError, AutogradError, DTypeError, NotImplementedError } from '../core/errors.ts';
 import { forwardLevel } from '../core/forward.ts';
-import { currentLevels } from '../core/levels.ts';
+import { currentLevels, type Level, type Wrapped } from '../core/levels.ts';
 import { contiguousStrides, type Shape, sameShape, shapeText } from '../core/shape.ts';
 import { alias, checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { copyKernel } from '../ops/copy.ts';
@@ -64,6 +65,40 @@ export function drawn(shape: Shape, dtype: DType, draw: (out: TypedArray) => voi
     else for (let from = 0; from < out.length; from += n) draw(out.subarray(from, from + n));
   });
   return batches.reduce((t, level) => level.lift(t), values);
+}
+
+/** All values behind a tensor, under every `vmap`, and which example's block of them belongs to the kth draw of `drawn`. */
+interface PerDraw {
+  readonly plain: TensorBase;
+  readonly exampleOf: (k: number) => number;
+}
+
+/** Values that draws are made from, one by one. Examples that have their own need draws of their own. */
+export function perDraw(op: string, t: TensorBase): PerDraw {
+  const own = new Set<Level>();
+  let plain = t;
+  while (plain.wrapped !== null) {
+    const { kind, level, value }: Wrapped = sync(plain).wrapped as Wrapped;
+    if (kind === 'batch') own.add(level);
+    plain = value;
+  }
+  const varied = own.size === 0 ? [] : variedBatches();
+  if ([...own].some((level) => !(varied as readonly Level[]).includes(level)))
+    throw new NotImplementedError(
+      `${op}: Vmap does not currently support same randomness with a batched tensor input: where every example has its own, pass { randomness: 'different' } to vmap`,
+    );
+  const exampleOf = (k: number): number => {
+    let [rest, example, step] = [k, 0, 1];
+    for (const level of varied.toReversed()) {
+      if (own.has(level)) {
+        example += (rest % level.size) * step;
+        step *= level.size;
+      }
+      rest = Math.floor(rest / level.size);
+    }
+    return example;
+  };
+  return { plain, exampleOf };
 }
 
 const at = (list: Shape, places: Shape): Shape => places.map((d) => list[d]);

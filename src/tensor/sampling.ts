@@ -1,7 +1,7 @@
 import { sync } from '../core/apply.ts';
 import { checkTypes } from '../core/arguments.ts';
 import { isFloat, type TypedArray } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, NotImplementedError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import type { Wrapped } from '../core/levels.ts';
 import { resultType } from '../core/promotion.ts';
 import { broadcastShapes, checkShape, numel, shapeText } from '../core/shape.ts';
@@ -12,7 +12,7 @@ import { add, lt, mul } from '../ops/elementwise.ts';
 import { floatType, leaf, type RandomTensorOptions } from './creation.ts';
 import { checkProbabilities } from './distribution-checks.ts';
 import { checkOptions } from './options.ts';
-import { drawn, type RandomOptions, source } from './random.ts';
+import { drawn, perDraw, type RandomOptions, source } from './random.ts';
 import type { Shape } from './shapes.ts';
 import type { CreatedOf, Operand } from './signatures.ts';
 import type { Tensor } from './tensor.ts';
@@ -79,11 +79,14 @@ export function poisson(rates: Tensor, options?: RandomOptions): Tensor {
   checkTensors('poisson', rates);
   if (!isFloat(rates.dtype))
     throw new DTypeError(`poisson: "poisson_cpu" not implemented for '${rates.dtype}'; convert with .to('float32')`);
-  const plain = valuesOf(rates) as Tensor;
-  if (plain.count !== rates.count)
-    throw new NotImplementedError('poisson: rates of examples under vmap; draw before, and pass what was drawn');
-  const given = plain.toTypedArray();
-  return drawn(rates.shape, rates.dtype, (out) => source(options).fillPoisson(out, given), rates.count) as Tensor;
+  const { plain, exampleOf } = perDraw('poisson', rates);
+  const given = (plain as Tensor).toTypedArray();
+  let draws = 0;
+  const draw = (out: TypedArray): void => {
+    const at = exampleOf(draws++) * rates.count;
+    source(options).fillPoisson(out, given.subarray(at, at + rates.count));
+  };
+  return drawn(rates.shape, rates.dtype, draw, rates.count) as Tensor;
 }
 
 /** 1 with the probability given by each element of `p`, else 0; under `vmap` also by each example’s own. */
@@ -102,7 +105,10 @@ export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
   return drawn(p.shape, p.dtype, (out) => source(options).fillBernoulli(out, probabilities), p.count) as Tensor;
 }
 
-/** Indices drawn in proportion to the weights of a vector, or of each row of a matrix; int32. */
+/**
+ * Indices drawn in proportion to the weights of a vector, or of each row of a matrix; int32. Under `vmap` examples may
+ * have weights of their own where `randomness` is 'different'.
+ */
 export function multinomial(weights: Tensor, n: number, replacement = false, options?: RandomOptions): Tensor {
   checkOptions('multinomial', options, ['generator']);
   checkTensors('multinomial', weights);
@@ -111,12 +117,17 @@ export function multinomial(weights: Tensor, n: number, replacement = false, opt
   if (weights.shape.length < 1 || weights.shape.length > 2)
     throw new ShapeError(`multinomial: prob_dist must be 1 or 2 dim, got shape ${shapeText(weights.shape)}`);
   const generator = source(options);
-  const values = weights.toTypedArray();
+  const { plain, exampleOf } = perDraw('multinomial', weights);
+  const values = (plain as Tensor).toTypedArray();
   const columns = weights.shape[weights.shape.length - 1];
   const rows = weights.shape.length === 1 ? 1 : weights.shape[0];
+  let draws = 0;
   const draw = (out: TypedArray): void => {
-    for (let r = 0; r < rows; r++)
-      out.set(generator.multinomial(values.subarray(r * columns, (r + 1) * columns), n, replacement), r * n);
+    const first = exampleOf(draws++) * rows * columns;
+    for (let r = 0; r < rows; r++) {
+      const at = first + r * columns;
+      out.set(generator.multinomial(values.subarray(at, at + columns), n, replacement), r * n);
+    }
   };
   return drawn(weights.shape.length === 1 ? [n] : [rows, n], 'int32', draw, rows * n) as Tensor;
 }

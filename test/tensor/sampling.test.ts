@@ -120,7 +120,13 @@ describe('by tensors', () => {
     }
     expectError(() => poisson(tensor([-1])), ArgumentError, 'invalid Poisson rate, expected rate to be non-negative');
     expectError(() => poisson(tensor([1], { dtype: 'int32' })), DTypeError, '"poisson_cpu" not implemented');
-    expectError(() => vmap(poisson)(ones([2, 2])), NotImplementedError, 'rates of examples under vmap');
+    const same = 'Vmap does not currently support same randomness with a batched tensor input';
+    expectError(() => vmap(poisson)(ones([2, 2])), NotImplementedError, same);
+    manualSeed(3);
+    const outside = poisson(ones([4, 5]).mul(9));
+    manualSeed(3);
+    const inside = vmap((rates: Tensor) => poisson(rates), { randomness: 'different' })(ones([4, 5]).mul(9));
+    expectValues(inside, [4, 5], Array.from(outside.toTypedArray()));
   });
 
   it('are the same where results must not hang on the host', () => {

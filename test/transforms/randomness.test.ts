@@ -8,6 +8,7 @@ import {
   grad,
   manualSeed,
   multinomial,
+  NotImplementedError,
   ones,
   rand,
   randint,
@@ -97,6 +98,62 @@ describe('probabilities of every example', () => {
       expectValues(nested, [5, 30], Array.from(outside.toTypedArray()));
     }
     expectError(() => vmap((t: Tensor) => bernoulli(t))(ones([2, 3]).mul(2)), ArgumentError, 'p_in <= 1 to be true');
+  });
+});
+
+describe('weights of every example', () => {
+  const w = rand([3, 2, 5]);
+  const drawnFrom = (weights: Tensor, nested: (t: Tensor) => Tensor): void => {
+    manualSeed(7);
+    const outside = multinomial(weights.reshape([-1, 5]), 4);
+    manualSeed(7);
+    expectValues(nested(weights), [...weights.shape.slice(0, -1), 4], Array.from(outside.toTypedArray()));
+  };
+  const different = { randomness: 'different' } as const;
+
+  it('are what multinomial draws from, in the order of draws outside', () => {
+    drawnFrom(
+      w,
+      vmap(
+        vmap((t: Tensor) => multinomial(t, 4), different),
+        different,
+      ),
+    );
+    drawnFrom(
+      w,
+      vmap((t: Tensor) => multinomial(t, 4), different),
+    );
+  });
+
+  it('may be those of one map of two', () => {
+    const [a, b] = [rand([2, 6]), zeros([3])];
+    manualSeed(7);
+    const rows = a.unbind(0).flatMap((row) => b.unbind(0).map(() => multinomial(row, 4)));
+    manualSeed(7);
+    const inner = (row: Tensor): Tensor => vmap((t: Tensor) => multinomial(row, 4).add(t), different)(b);
+    expectValues(
+      vmap(inner, different)(a),
+      [2, 3, 4],
+      rows.flatMap((row) => Array.from(row.toTypedArray())),
+    );
+    manualSeed(7);
+    const columns = b.unbind(0).flatMap(() => a.unbind(0).map((row) => multinomial(row, 4)));
+    manualSeed(7);
+    const other = (t: Tensor): Tensor => vmap((row: Tensor) => multinomial(row, 4).add(t), different)(a);
+    expectValues(
+      vmap(other, different)(b),
+      [3, 2, 4],
+      columns.flatMap((row) => Array.from(row.toTypedArray())),
+    );
+  });
+
+  it('are an error where all examples share one draw', () => {
+    const call = (): Tensor => vmap((t: Tensor) => multinomial(t, 4))(rand([3, 5]));
+    expectError(
+      call,
+      NotImplementedError,
+      "multinomial: Vmap does not currently support same randomness with a batched tensor input: where every example has its own, pass { randomness: 'different' } to vmap",
+    );
   });
 });
 

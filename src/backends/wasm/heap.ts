@@ -114,10 +114,15 @@ export function swapMakingResults(on: boolean): boolean {
   return before;
 }
 
-function allocateLarge(nbytes: number, result: boolean): Storage {
+/** Refuses what is larger than all memory there can be; for who would first make lists as long. */
+export function checkBytes(nbytes: number): void {
   if (!(nbytes >= 0 && nbytes <= LARGEST_BYTES)) {
     throw new DeviceError(`cannot allocate ${nbytes} bytes: WebAssembly addresses at most 4 GiB`);
   }
+}
+
+function allocateLarge(nbytes: number, result: boolean): Storage {
+  checkBytes(nbytes);
   const lines = Math.ceil(nbytes / LINE);
   if (result) makeWay(lines);
   const body = new Body(-1);
