@@ -6,9 +6,11 @@ import { checkShape, numel, type Shape, sameShape, shapeText } from '../core/sha
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { detach } from '../ops/detach.ts';
 import { add, div, mul, ops } from '../ops/elementwise.ts';
+import { filled } from '../ops/filled.ts';
 import { inPlace } from '../ops/inplace.ts';
 import { named } from '../ops/named.ts';
 import { mean, sum } from '../ops/reduce.ts';
+import { rmsNorm as byLines } from '../ops/rms-norm.ts';
 import { type Standardized, standardize } from '../ops/standardize.ts';
 import { standardizeAffine } from '../ops/standardize-affine.ts';
 import { fused, userElementwise } from '../ops/user-elementwise.ts';
@@ -44,8 +46,11 @@ function affine(y: TensorBase, { weight, bias }: Affine, shape: Shape): TensorBa
 /** Mean 0 and variance 1 over `dims`, then y w + b with parameters of the given shape; the last node has a name. */
 function normalized(x: TensorBase, dims: readonly number[], options: Affine, shape: Shape, node: string): Standardized {
   const { weight, bias, eps = 1e-5 } = options;
-  if (weight && bias && weight.dtype === x.dtype && bias.dtype === x.dtype)
-    return standardizeAffine(x, inShape(weight, shape), inShape(bias, shape), { dims, eps, node });
+  if ((weight || bias) && (!weight || weight.dtype === x.dtype) && (!bias || bias.dtype === x.dtype)) {
+    const given = (t: Tensor | null | undefined, otherwise: number): TensorBase =>
+      t ? inShape(t, shape) : filled(shape, otherwise, x.dtype);
+    return standardizeAffine(x, given(weight, 1), given(bias, 0), { dims, eps, node });
+  }
   const { y, mean, variance } = standardize(x, dims, eps);
   return { y: named(affine(y, options, shape), node), mean, variance };
 }
@@ -86,8 +91,7 @@ export function layerNorm<T extends Tensor>(x: T, normalizedShape: Shape, option
   return normalized(x, dims, options ?? {}, own, 'NativeLayerNormBackward0').y as Tensor;
 }
 
-/** x r and x r w for r = (mean square + ε)^(−½) of each line. */
-const scaledByRms = fused('rmsNorm', (x, square, eps) => x.mul(square.add(eps).rsqrt()), 3);
+/** x r w for r = (mean square + ε)^(−½) of each line. */
 const weightedByRms = fused('rmsNorm', (x, square, eps, w) => x.mul(square.add(eps).rsqrt()).mul(w), 4);
 
 /**
@@ -104,9 +108,10 @@ export function rmsNorm<T extends Tensor>(
   checkTensors('rmsNorm', x);
   checkOptions('rmsNorm', options, ['weight', 'eps']);
   const { weight, eps = x.dtype === 'float64' ? 2 ** -52 : 2 ** -23 } = options ?? {};
-  const { dims } = lastDims('rmsNorm', x, normalizedShape, { weight });
+  const { own, dims } = lastDims('rmsNorm', x, normalizedShape, { weight });
+  if (!weight || weight.dtype === x.dtype) return byLines(x, weight ?? filled(own, 1, x.dtype), dims, eps) as Tensor;
   const square = mean(ops.square.call1(x), dims, true);
-  return (weight ? weightedByRms(x, square, eps, weight) : scaledByRms(x, square, eps)) as Tensor;
+  return weightedByRms(x, square, eps, weight) as Tensor;
 }
 
 /** The last dimensions of x, which have the given shape, as have the parameters. */

@@ -1,13 +1,13 @@
-import { BLOCK_LINES } from '../backends/wasm/lines.ts';
 import { apply, isBare } from '../core/apply.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
 import { add, div, mul, rsqrt, sub } from './elementwise.ts';
-import { inOrder, type Lines, linesOver } from './lines.ts';
+import { inOrder, linesOver } from './lines.ts';
 import { reducedShape, sumOver, sumTo } from './reduce.ts';
-import { gradient, type Kernels, kernelsFor } from './standardize-kernels.ts';
-import { expand, reshape } from './view.ts';
+import { type Kernels, kernelsFor } from './standardize-kernels.ts';
+import { forwardOfLines, gradientsOfLines, lineKernels, linesFor, placed } from './standardize-lines.ts';
+import { expand } from './view.ts';
 
 /*
  * Mean 0 and variance 1: what batch, layer, group and instance normalisation have in common. They
@@ -20,12 +20,9 @@ export interface Attrs {
   readonly eps: number;
 }
 
-/** The lines that kernels can go over: weights, if there are any, are those of a line. */
-function linesFor(x: TensorBase, dims: readonly number[], weights: TensorBase | undefined): Lines | null {
-  const lines = linesOver(x, dims);
-  const fits = weights === undefined || weights.shape.length === dims.length;
-  return lines !== null && lines.length > 0 && fits ? lines : null;
-}
+const plain = lineKernels({ name: 'standardize', centred: true, parameters: 0 });
+const affine = lineKernels({ name: 'standardizeAffine', centred: true, parameters: 2 });
+const plainOrAffine = (weighted: boolean): typeof plain => (weighted ? affine : plain);
 
 export const countOf = (shape: readonly number[], dims: readonly number[]): number =>
   dims.reduce((n, d) => n * shape[d], 1);
@@ -41,17 +38,16 @@ export function standardized(
   weights: readonly TensorBase[] = [],
 ): readonly [y: TensorBase, mean: TensorBase, variance: TensorBase] {
   return internally(() => {
-    const k = kernelsFor(x.dtype);
     const n = countOf(x.shape, dims);
     const kept = reducedShape(x.shape, { dims, keepdim: true, all: false });
     const [y, mean, variance] = [fresh(x.shape, x.dtype), fresh(kept, x.dtype), fresh(kept, x.dtype)];
     const [w, b] = weights;
     const lines = linesFor(x, dims, w);
     if (lines !== null) {
-      const ins = [x, ...weights].map(inOrder);
-      k.lines[w === undefined ? 0 : 1].run(lines.lines, lines.length, [y, mean, variance], ins, [n, eps]);
+      forwardOfLines(plainOrAffine(w !== undefined)(x.dtype), [y, mean, variance], [x, ...weights], lines, eps);
       return [y, mean, variance];
     }
+    const k = kernelsFor(x.dtype);
     k.mean.run(mean, [x], x.shape, dims, [n]);
     k.variance.run(variance, [x, mean], x.shape, dims, [n]);
     const r = rsqrt(add(variance, eps));
@@ -59,38 +55,6 @@ export function standardized(
     else k.scale[1].run([y], [x, mean, mul(r, w), b]);
     return [y, mean, variance];
   });
-}
-
-/** The results in the bit mask `wanted` in their places, and null elsewhere. */
-function placed(wanted: number, made: readonly TensorBase[]): (TensorBase | null)[] {
-  let next = 0;
-  return [1, 2, 4].map((bit) => (wanted & bit ? made[next++] : null));
-}
-
-/** The gradients of lines in one kernel, and weights' and biases' parts of them added up. */
-function gradientsOfLines(
-  inputs: readonly TensorBase[],
-  { lines, length }: Lines,
-  eps: number,
-  wanted: number,
-): (TensorBase | null)[] {
-  const [{ shape, dtype }, , , , w] = inputs;
-  const k = kernelsFor(dtype);
-  if (w !== undefined) k.gradients[wanted] ??= gradient(dtype, true, wanted);
-  const kernel = w === undefined ? k.gradient : k.gradients[wanted];
-  const blocks = [Math.ceil(lines / BLOCK_LINES), length];
-  const made = internally(() => {
-    const outs = [1, 2, 4].flatMap((bit) => (wanted & bit ? fresh(bit === 1 ? shape : blocks, dtype) : []));
-    kernel.run(lines, length, outs, inputs.map(inOrder), [length, eps]);
-    return outs.map((out, i) => {
-      if (i === 0 && wanted & 1) return out;
-      if (blocks[0] === 1) return reshape(out, w.shape);
-      const sums = fresh(w.shape, dtype);
-      k.blocks.run(sums, [out], blocks, [0]);
-      return sums;
-    });
-  });
-  return placed(wanted, made);
 }
 
 /**
@@ -106,8 +70,9 @@ export function gradientsAtOnce(
   if (!isBare(inputs)) return null;
   const [g, x, mean, v, w] = inputs;
   const lines = linesFor(g, dims, w);
+  if (lines !== null)
+    return gradientsOfLines(plainOrAffine(w !== undefined)(g.dtype), inputs, w?.shape ?? [], lines, eps, wanted);
   const k = kernelsFor(g.dtype);
-  if (lines !== null) return gradientsOfLines(inputs, lines, eps, wanted);
   // First over what shares a weight; the rest is small.
   const missing = g.shape.length - (w?.shape.length ?? 0);
   const shared = dims.filter((d) => d < missing || w.shape[d - missing] === 1);

@@ -1,4 +1,4 @@
-import { autograd, functional as F, ones, randn, type Tensor, tensor } from 'nabla';
+import { autograd, functional as F, grad, jvp, ones, randn, type Tensor, tensor, vmap } from 'nabla';
 import { describe, expect, test } from 'vitest';
 import { gradcheck, gradgradcheck } from '../support/gradcheck.ts';
 
@@ -88,7 +88,7 @@ test.each([
   [131, 67],
   [2, 70_000],
   [0, 4],
-])('gradients of a layerNorm of %i × %i', (lines, length) => {
+])('gradients of lines, %i × %i', (lines, length) => {
   for (const dtype of ['float64', 'float32'] as const) {
     for (let some = 1; some < 8; some++) {
       const leaves = () => [
@@ -97,6 +97,7 @@ test.each([
         randn([length], { dtype }),
       ];
       gradients((x, weight, bias) => F.layerNorm(x, [length], { weight, bias }), leaves() as Tensor[], some);
+      gradients((x, weight, bias) => F.rmsNorm(x, [length], { weight }).add(bias), leaves() as Tensor[], some);
     }
   }
 });
@@ -137,6 +138,36 @@ describe('rmsNorm', () => {
     expect(String(weight.grad)).toMatch('[0.3024, 3.0799, 8.3324]');
     gradcheck((a, w) => F.rmsNorm(a, [3], { weight: w }), [x, weight]);
     gradgradcheck((a) => F.rmsNorm(a, [2, 3]), [x]);
+    gradgradcheck((a, w) => F.rmsNorm(a, [3], { weight: w }), [x, weight]);
+  });
+
+  test('forward and under vmap as its formula', () => {
+    const x: Tensor = six();
+    const w: Tensor = ones([3]).double().add(0.5);
+    const formula = (a: Tensor, b: Tensor): Tensor =>
+      a.mul(a.square().mean(-1, { keepdim: true }).add(0.1).rsqrt()).mul(b);
+    const norm = (a: Tensor, b: Tensor): Tensor => F.rmsNorm(a, [3], { weight: b, eps: 0.1 });
+    const close = (a: Tensor, b: Tensor) => expect(a.sub(b).abs().max().item()).toBeLessThan(1e-12);
+    const tangent = (f: typeof formula) => jvp(f, [x, w], [six().sin(), w.cos()])[1];
+    close(tangent(norm), tangent(formula));
+    for (const inDims of [
+      [0, null],
+      [null, 0],
+      [0, 0],
+    ]) {
+      const args = [inDims[0] === 0 ? x : x.select(0, 0), inDims[1] === 0 ? x.cos() : w] as const;
+      close(vmap(norm, { inDims })(...args), vmap(formula, { inDims })(...args));
+      for (const argnums of [0, 1]) {
+        const gradient = (f: typeof formula) =>
+          vmap(
+            (a: Tensor, b: Tensor) => grad((c: Tensor, d: Tensor) => f(c, d).sin().sum(), { argnums })(a, b) as Tensor,
+            {
+              inDims,
+            },
+          )(...args);
+        close(gradient(norm), gradient(formula));
+      }
+    }
   });
 
   test('over several dimensions, and with ε', () => {

@@ -133,8 +133,18 @@ export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('everything', [spreadTensor([2, 3], -2, 2, 4)], standardized([0, 1], 0.1)),
     sample('transposed', [spreadTensor([4, 3], -2, 2, 5)], (x) => standardized([1])(x.T)),
     sample('no rows', [spreadTensor([0, 3], -2, 2, 6)], standardized([1])),
-    sample('weight without bias', [spreadTensor([2, 3], -2, 2, 7), spreadTensor([3], 0.5, 1, 8)], (x, weight) =>
-      F.layerNorm(x, [3], { weight }),
+  ],
+  rmsNorm: [
+    sample('rows', ofLines([2, 3], [3]).slice(0, 2), (x, weight) => F.rmsNorm(x, [3], { weight })),
+    sample('without a weight', [spreadTensor([2, 3], -2, 2, 7)], (x) => F.rmsNorm(x, [3])),
+    sample('several dimensions, transposed', ofLines([3, 2, 2], [2, 3]).slice(0, 2), (x, weight) =>
+      F.rmsNorm(x.permute([1, 2, 0]), [2, 3], { weight, eps: 0.1 }),
+    ),
+    sample('no lines', ofLines([0, 3], [3]).slice(0, 2), (x, weight) => F.rmsNorm(x, [3], { weight })),
+    sample(
+      'with the mean square',
+      ofLines([3, 4], [4]).slice(0, 2),
+      (...xs) => apply(operations().get('rmsNorm') as never, xs, { dims: [1], eps: 0.1 } as never) as readonly Tensor[],
     ),
   ],
   attention: [
@@ -151,6 +161,7 @@ export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
   ],
   standardizeAffine: [
     sample('rows', ofLines([2, 3], [3]), (x, weight, bias) => F.layerNorm(x, [3], { weight, bias })),
+    sample('weight without bias', ofLines([2, 3], [3]).slice(0, 2), (x, weight) => F.layerNorm(x, [3], { weight })),
     sample('several dimensions', ofLines([2, 3, 2, 3], [2, 3]), (x, weight, bias) =>
       F.layerNorm(x, [2, 3], { weight, bias, eps: 0.1 }),
     ),
