@@ -38,6 +38,8 @@ export type UnaryOp =
   | 'erfc'
   /** eˣ for x ≤ 0 alone, 0 instead of a subnormal float32, to within a few units of the last place: takes less than `exp`. */
   | 'decay'
+  /** The same as a term of a sum that is not below 1, to which what is tiny means nothing. */
+  | 'summand'
   /** x Φ(x), as exact as a sum of x and something as large is. */
   | 'gelu'
   /** Its derivative Φ(x) + x φ(x), as exact as a sum of ½ and something as large is. */

@@ -68,6 +68,7 @@ const ofOne: Readonly<Record<UnaryOp, OfOne>> = {
   erf: (t, x) => mul(mul(t, TWO_OVER_SQRT_PI), exp(neg(square(x)))),
   erfc: (t, x) => neg(mul(mul(t, TWO_OVER_SQRT_PI), exp(neg(square(x))))),
   decay: (t, _, y) => mul(t, y),
+  summand: (t, _, y) => mul(t, y),
   gelu: (t, x) => mul(t, unary('geluSlope', x)),
   geluSlope: (t, x) => mul(mul(t, density(x)), sub(2, square(x))),
   // Steps: 0 wherever there is a derivative.

@@ -96,7 +96,7 @@ function kernelsFor(dtype: DType): Kernels {
       };
     };
     k = {
-      logTotal: total('logSumExp', 2, weight, unary('log', arg(0))),
+      logTotal: total('logSumExp', 2, unary('summand', less(arg(0), arg(1))), unary('log', arg(0))),
       weigh: map('softmaxWeigh', 2, weight),
       inverse: total('inverseSum', 1, arg(0), binary('div', constant(1), arg(0))),
       share: map('softmaxShare', 2, binary('mul', arg(0), arg(1))),
@@ -120,7 +120,7 @@ function onLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKernel {
   const [x, y, m, s] = [arg(0), arg(1), arg(2), arg(3)];
   const each = { dtype, extent: 'each' } as const;
   const max = { map: x, fold: 'greatest' } as const;
-  const total = { map: unary('decay', less(x, m)), fold: 'sum' } as const;
+  const terms = less(x, m);
   return new LineKernel({
     name,
     compute: computeOf(dtype),
@@ -129,12 +129,23 @@ function onLines(name: 'softmax' | 'logSoftmax', dtype: DType): LineKernel {
     outs: [each],
     passes:
       name === 'softmax'
-        ? [max, { ...total, store: 0, post: binary('div', constant(1), s) }, { map: binary('mul', y, s), store: 0 }]
-        : [max, { ...total, post: unary('log', s) }, { map: less(less(x, m), s), store: 0 }],
+        ? [
+            max,
+            { map: unary('decay', terms), fold: 'sum', store: 0, post: binary('div', constant(1), s) },
+            { map: binary('mul', y, s), store: 0 },
+          ]
+        : [
+            max,
+            { map: unary('summand', terms), fold: 'sum', post: unary('log', s) },
+            { map: less(less(x, m), s), store: 0 },
+          ],
   });
 }
 
-/** m, then m + log Σ exp(x − m). Beside an infinite m nothing is subtracted, and what is infinite itself counts as 1. */
+/**
+ * m, then m + log Σ exp(x − m). Beside an infinite m nothing is subtracted. What is infinite itself, which counts
+ * as 1, makes the sum NaN, and only then is it looked for.
+ */
 function sumOnLines(dtype: DType): LineKernel {
   const [x, m, n, s] = [arg(0), arg(2), arg(3), arg(4)];
   return new LineKernel({
@@ -147,8 +158,9 @@ function sumOnLines(dtype: DType): LineKernel {
       { map: x, fold: 'greatest' },
       { map: select(compare('eq', unary('abs', m), Number.POSITIVE_INFINITY), 0, m) },
       {
-        map: unary('decay', binary('min', less(x, n), constant(0))),
+        map: unary('summand', less(x, n)),
         fold: 'sum',
+        instead: unary('summand', binary('min', less(x, n), constant(0))),
         post: binary('add', m, unary('log', s)),
         keep: 0,
       },
@@ -204,7 +216,7 @@ function gradientAtOnce(g: TensorBase, y: TensorBase, dim: number, logarithm: bo
   });
 }
 
-/** Elements of a long line that go through the first-level cache together. */
+/** Elements of a long line that go through the first-level cache together, at most. */
 const STRETCH = 2 ** 12;
 
 /**
@@ -218,14 +230,16 @@ function overLines(x: TensorBase, { lines, length, beside }: Lines): TensorBase 
     sumLines.run(lines, length, [y], [x], [], beside);
     return y;
   }
-  const whole = Math.floor(length / STRETCH);
-  const rest = length - whole * STRETCH;
+  // All alike, so that there is hardly a rest.
+  const stretch = 16 * Math.ceil(length / Math.ceil(length / STRETCH) / 16);
+  const whole = Math.floor(length / stretch);
+  const rest = length - whole * stretch;
   const parts = rest > 0 ? whole + 1 : whole;
   const y = fresh([lines * parts], x.dtype);
   const from = (t: TensorBase, at: number): TensorBase => alias(t, t.shape, t.strides, t.offset + at);
   for (let i = 0; i < lines; i++) {
-    sumLines.run(whole, STRETCH, [from(y, i * parts)], [from(x, i * length)]);
-    if (rest > 0) sumLines.run(1, rest, [from(y, i * parts + whole)], [from(x, i * length + whole * STRETCH)]);
+    sumLines.run(whole, stretch, [from(y, i * parts)], [from(x, i * length)]);
+    if (rest > 0) sumLines.run(1, rest, [from(y, i * parts + whole)], [from(x, i * length + whole * stretch)]);
   }
   return overLines(y, { lines, length: parts, beside });
 }

@@ -180,6 +180,22 @@ describe('functions for a part of their arguments, or for sums', () => {
     }
     expect(evaluate('geluSlope', 'f64', [[1.25, -40]])).toEqual([1.1226615830694222, 0]);
   });
+
+  it('terms of a sum at float64', () => {
+    const xs = upTo(-30);
+    for (const strict of [false, true]) {
+      setDeterministic(strict);
+      const terms = evaluate('summand', 'f64', [xs]);
+      const units = terms.map((y, i) => ulps(y, Math.exp(xs[i]), 'f64'));
+      expect(Math.max(...units)).toBeLessThan(6);
+      expect(Math.max(...units.filter((_, i) => xs[i] > -2))).toBeLessThan(2);
+      const [one, alsoOne, ...little] = evaluate('summand', 'f64', [[0, -0, -709, -1e308, -Infinity]]);
+      expect([one, alsoOne]).toEqual([1, 1]);
+      expect(Math.max(...little)).toBeLessThan(1e-307);
+      expect(Math.min(...little)).toBeGreaterThanOrEqual(0);
+      expect(evaluate('summand', 'f64', [[Number.NaN, -Number.NaN]])).toEqual([Number.NaN, Number.NaN]);
+    }
+  });
 });
 
 describe('functions against JavaScript over many arguments', () => {

@@ -44,6 +44,7 @@ const unary: Readonly<Record<UnaryOp, (a: number) => number>> = {
   erf,
   erfc,
   decay: Math.exp,
+  summand: Math.exp,
   geluSlope: (a) => (1 + erf(a * Math.SQRT1_2)) / 2 + (a * Math.exp((-a * a) / 2)) / Math.sqrt(2 * Math.PI),
   gelu: (a) => a * (erf(a * Math.SQRT1_2) / 2 + 0.5),
 };

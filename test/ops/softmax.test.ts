@@ -58,6 +58,31 @@ describe.each(['float32', 'float64'] as const)('softmax along any dimension, %s'
     both(f, x, ones([3, 6], { dtype }), 0);
   });
 
+  // Short lines go some at a time, and whatever is in one of them must not be seen in the others.
+  it.each([
+    [200, 5],
+    [201, 37],
+    [3, 700],
+    [2, 9001],
+  ])('logsumexp of %i lines of %i, some of them infinite', (lines, length) => {
+    const strange = [[Infinity], [-Infinity], [Infinity, -Infinity], [NaN], [Infinity, NaN], []];
+    const rows = Array.from({ length: lines }, (_, i) => {
+      const row = Array.from({ length }, (_, j) => ((i * 31 + j * 17) % 23) - 11);
+      strange[i % strange.length].forEach((v, k) => {
+        row[(i + 2 * k) % length] = v;
+      });
+      return i % 7 === 3 ? row.fill(-Infinity) : row;
+    });
+    const expected = rows.map((row) => {
+      const most = Math.max(...row);
+      const total = row.reduce((sum, v) => sum + Math.exp(v - most), 0);
+      return Number.isFinite(most) ? most + Math.log(total) : most;
+    });
+    const x: Tensor = tensor(rows, { dtype });
+    close(x.logsumexp(1), tensor(expected, { dtype }));
+    close(x.T.contiguous().logsumexp(0), tensor(expected, { dtype }));
+  });
+
   it('is differentiated twice across lines', () => {
     const x: Tensor = randn([4, 6], { dtype: 'float64', requiresGrad: true });
     const loss = (dim: number, t: Tensor): Tensor => F.logSoftmax(t, dim).mul(t.softmax(dim)).sum();

@@ -182,6 +182,11 @@ export class Float {
     return this.graph.shift(`${this.bitsWidth}.shr_u`, a, bits);
   }
 
+  /** The float64 in memory of which the lowest byte of each lane says the number, counted from an address on. */
+  load64(address: number, x: Vec): Vec {
+    return this.graph.load64(address, x);
+  }
+
   /**
    * `c[0] + c[1] x + c[2] x² + …`. Even and odd powers are summed apart by Horner's rule and side by
    * side, which halves the chain of operations that wait for each other.

@@ -30,8 +30,8 @@ interface Under {
 
 const mapsOf = (passes: readonly Under[]): Expr[] => passes.map(({ pass }) => pass.map);
 
-function argumentsOf(passes: readonly Under[]): ReadonlySet<number> {
-  return new Set(topological(mapsOf(passes), operands).flatMap((node) => (node.op === 'arg' ? [node.index] : [])));
+function argumentsOf(maps: readonly Expr[]): ReadonlySet<number> {
+  return new Set(topological(maps, operands).flatMap((node) => (node.op === 'arg' ? [node.index] : [])));
 }
 
 /** Vectors that go side by side; of folds at once half as many, since their sums would not fit the registers. */
@@ -231,27 +231,46 @@ class LineCode {
       this.#give(passes[0], map, [], count);
       return;
     }
-    const width = this.#apart === null ? widthOf(passes.filter((p) => p.fold !== undefined).length) : 1;
-    const under = passes.map((pass): Under => {
-      const code = pass.fold === undefined ? null : foldOf(pass.fold, this.#compute);
-      const folding = (c: FoldCode): Folding => new Folding(this.#b, c, this.#compute, width);
-      return { pass, foldings: code === null ? [] : this.#values.map(() => folding(code)) };
-    });
-    let folded: readonly (readonly Local[])[];
-    if (this.#together) folded = this.#inTurn(under);
-    else {
-      this.#run(under, vectors, count);
-      folded = under.map(({ foldings }) => foldings.map((f) => f.result(this.#apart === null)));
-    }
+    const folded = this.#together ? this.#inTurn(passes) : this.#folded(passes, vectors, count);
     for (const [i, pass] of passes.entries())
       if (pass.fold !== undefined) this.#give(pass, pass.post, folded[i], count);
   }
 
+  /** What passes fold of one line, or of vectors of lines side by side. */
+  #folded(passes: readonly Pass[], vectors: number, count?: Local): readonly (readonly Local[])[] {
+    const b = this.#b;
+    const width = this.#apart === null ? widthOf(passes.filter((p) => p.fold !== undefined).length) : 1;
+    const under = passes.map((pass): Under => {
+      const code = pass.fold === undefined ? null : foldOf(pass.fold, this.#compute);
+      const folding = (c: FoldCode): Folding => new Folding(b, c, this.#compute, width);
+      return { pass, foldings: code === null ? [] : this.#values.map(() => folding(code)) };
+    });
+    this.#run(under, vectors, count);
+    const folded = under.map(({ foldings }) => foldings.map((f) => f.result(this.#apart === null)));
+    const { instead } = passes[0];
+    if (instead === undefined) return folded;
+    for (const [i, x] of folded[0].entries()) {
+      b.get(x).get(x);
+      b.op(this.#compute === 'f32' ? 'f32x4.ne' : 'f64x2.ne');
+      if (i > 0) b.op('v128.or');
+    }
+    b.op('v128.any_true').if(() => {
+      // Lines that go together have moved on.
+      if (this.#together)
+        for (const { extent, place, dtype } of this.#moving)
+          if (extent === 'each') move(b, place, dtype, () => b.i32(0).get(this.#length).op('i32.sub'));
+      const [others] = this.#folded([{ map: instead, fold: 'sum' }], vectors, count);
+      for (const [i, x] of others.entries()) b.get(x).set(folded[0][i]);
+      b.release(...others);
+    });
+    return folded;
+  }
+
   /** The lines that go together, one after the other. The lanes turn, so that the first one is that of the line at work. */
-  #inTurn(passes: readonly Under[]): readonly (readonly Local[])[] {
+  #inTurn(passes: readonly Pass[]): readonly (readonly Local[])[] {
     const b = this.#b;
     const bytes = 16 / this.#lanes;
-    const used = argumentsOf(passes);
+    const used = argumentsOf(passes.map((p) => p.map));
     /** What stands for the line at work in place of what has all. */
     const turning = new Map<Local, Local>();
     const oneOf = (all: Local, number: number): Local => {
@@ -266,7 +285,7 @@ class LineCode {
     const first = this.#ins.length + this.#scalars.length + this.#outs.length;
     this.#values = [values.map((all, i) => oneOf(all, first + i))];
     for (const o of this.#moving) if (o.extent === 'each') b.get(o.start).set(o.place);
-    const folded = passes.map(({ foldings }) => foldings.map(() => b.local('v128')));
+    const folded = passes.map(({ fold }) => (fold === undefined ? [] : [b.local('v128')]));
     const left = b.local('i32');
     b.i32(this.#lanes).set(left);
     times(b, left, () => {
@@ -274,13 +293,10 @@ class LineCode {
         b.get(all).get(all).shuffle(firstEverywhere(bytes)).set(one);
         b.get(all).get(all).shuffle(turn(bytes)).set(all);
       }
-      this.#run(passes, 1);
-      for (const [p, { foldings }] of passes.entries()) {
-        for (const [i, f] of foldings.entries()) {
-          const result = f.result(true);
-          b.get(folded[p][i]).get(result).shuffle(turn(bytes)).set(folded[p][i]);
-          b.release(result);
-        }
+      for (const [p, [one]] of this.#folded(passes, 1).entries()) {
+        if (one === undefined) continue;
+        b.get(folded[p][0]).get(one).shuffle(turn(bytes)).set(folded[p][0]);
+        b.release(one);
       }
     });
     b.release(left, ...turning.values());
@@ -424,7 +440,7 @@ class LineCode {
       return;
     }
     const loaded: Local[] = [];
-    const used = argumentsOf(passes);
+    const used = argumentsOf(mapsOf(passes));
     const rows = Array.from({ length: vectors }, (_, v) => this.#load(used, v, loaded));
     emitAbreast(
       this.#b,
@@ -443,7 +459,7 @@ class LineCode {
   #vector(passes: readonly Under[], ahead: number, acc: number, count?: Local): void {
     const b = this.#b;
     const loaded: Local[] = [];
-    const args = this.#load(argumentsOf(passes), ahead, loaded, count);
+    const args = this.#load(argumentsOf(mapsOf(passes)), ahead, loaded, count);
     const xs = emitExprs(b, this.#compute, mapsOf(passes), args);
     this.#take(passes, xs, ahead, acc, count);
     b.release(...xs, ...loaded);

@@ -28,6 +28,8 @@ export interface Pass {
   readonly store?: number;
   /** Gives a value of the line; `greatest` is the maximum of what is a number. */
   readonly fold?: 'sum' | 'greatest';
+  /** What is folded if the sum of `map` is NaN, of a pass that goes by itself. */
+  readonly instead?: Expr;
   /** Maps the folded value, which is the last argument. */
   readonly post?: Expr;
   /** The output, one element per line, that the value is stored in. */

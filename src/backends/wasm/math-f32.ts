@@ -102,6 +102,7 @@ export const mathF32: MathTable = {
   erf,
   erfc,
   decay,
+  summand: decay,
   gelu,
   geluSlope,
   pow,

@@ -4,6 +4,7 @@
  * e_log.c) and FreeBSD's e_log2.c and e_log10.c, put without branches.
  */
 import type { Float } from './float.ts';
+import { POWERS, powerTable } from './power-table.ts';
 import type { Vec } from './vector.ts';
 
 /** Adding it leaves a double's integer part, rounded half to even, in the low bits. */
@@ -24,8 +25,14 @@ const EXP_Q = [
   2.4801508706861773e-5, 2.7557640730686587e-6, 2.7625176416947006e-7, 2.4978401771423993e-8,
 ];
 
+/** (e^r − 1) / r for |r| ≤ ln 2 / 512, minimax with its first coefficients fixed: error of e^r below 2⁻⁵⁷. */
+const SUMMAND = [1, 0.5, 0.16666667992360956, 0.041666666666666664];
+
+/** e^r − 1 for |r| ≤ ½ ln 2, as exact as what is added to 1. */
+const expKernelLess1 = (f: Float, r: Vec): Vec => f.madd(f.mul(r, r), f.poly(r, EXP_Q), r);
+
 /** e^r for |r| ≤ ½ ln 2. */
-const expKernel = (f: Float, r: Vec): Vec => f.add(f.madd(f.mul(r, r), f.poly(r, EXP_Q), r), 1);
+const expKernel = (f: Float, r: Vec): Vec => f.add(expKernelLess1(f, r), 1);
 
 /**
  * x · 2ⁿ from n + MAGIC + 2046 for |n| ≤ 1100: the exponents of two factors, neither of which leaves the
@@ -42,6 +49,12 @@ export const MAGIC_EXPONENT = MAGIC + BIAS;
 
 /** x · 2ⁿ from n + MAGIC_EXPONENT, for −1022 ≤ n ≤ 1023; 0 for n = −1023. */
 export const scaleNormal = (f: Float, x: Vec, shifted: Vec): Vec => f.mul(x, f.shl(shifted, 52));
+
+/** (1 + x) · 2ⁿ for such an n. */
+const scaleNormalAnd1 = (f: Float, x: Vec, shifted: Vec): Vec => {
+  const power = f.shl(shifted, 52);
+  return f.madd(power, x, power);
+};
 
 /** x · 2ⁿ for integers −1100 ≤ n ≤ 1100. */
 export const scaleByPower = (f: Float, x: Vec, n: Vec): Vec => scale(f, x, f.add(n, MAGIC + TWO_BIASES));
@@ -64,14 +77,32 @@ export function expScaled(f: Float, x: Vec, tail?: Vec, shift = 0): Vec {
 /** One power of two is enough where it is a normal number. */
 export function exp(f: Float, x: Vec): Vec {
   const { r, shifted } = reduce(f, x, BIAS);
-  const y = scaleNormal(f, expKernel(f, r), shifted);
+  const y = scaleNormalAnd1(f, expKernelLess1(f, r), shifted);
   return f.rarely('exp', f.gt(f.abs(x), 708), y, [x], (h, [v]) => expScaled(h, v));
 }
 
 /** e^x for x ≤ 0, and 0 for what is no normal number. */
 export function decay(f: Float, x: Vec): Vec {
   const { r, shifted } = reduce(f, f.pmax(x, -709), BIAS);
-  return scaleNormal(f, expKernel(f, r), shifted);
+  return scaleNormalAnd1(f, expKernelLess1(f, r), shifted);
+}
+
+/**
+ * e^x for x ≤ 0 as a term of a sum of at least 1: x = (k ln 2) / 256 + r with |r| ≤ 0.00136, a power from a table and
+ * a polynomial of four terms. It errs by a unit of the last place where terms are large, by more where they do not
+ * count (|x| · 2⁻⁵⁶), and is hardly anything instead of nothing where x is far away.
+ */
+export function summand(f: Float, x: Vec): Vec {
+  const bounded = f.pmax(x, -708);
+  const shifted = f.madd(bounded, LOG2E * POWERS, MAGIC);
+  const k = f.sub(shifted, MAGIC);
+  // Fused, what is left is exact but for LOG2E: −r, and in such units.
+  const [r, unit] = f.fused
+    ? [f.nmadd(bounded, LOG2E * POWERS, k), -Math.LN2 / POWERS]
+    : [f.sub(f.sub(bounded, f.mul(k, LN2_HI / POWERS)), f.mul(k, LN2_LO / POWERS)), 1];
+  const power = f.iadd(f.load64(powerTable(), shifted), f.shl(shifted, 44));
+  const terms = SUMMAND.map((c, i) => c * unit ** (i + 1));
+  return f.madd(power, f.mul(r, f.horner(r, terms)), power);
 }
 
 /** 2⁻⁵³ / (2⁻⁵³ + 2⁻⁵³ e⁻ˣ), as in `math-f32-explog.ts`. */

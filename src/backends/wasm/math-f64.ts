@@ -2,7 +2,7 @@
 import type { MathTable } from './emit-float.ts';
 import type { Float } from './float.ts';
 import { erf, erfc } from './math-f64-erf.ts';
-import { decay, exp, exp2, expm1, expScaled, log, log1p, log2, log10, sigmoid } from './math-f64-explog.ts';
+import { decay, exp, exp2, expm1, expScaled, log, log1p, log2, log10, sigmoid, summand } from './math-f64-explog.ts';
 import { pow } from './math-f64-pow.ts';
 import { acos, asin, atan, atan2, cos, sin, tan } from './math-f64-trig.ts';
 import { hyperbolic } from './math-hyperbolic.ts';
@@ -65,6 +65,7 @@ export const mathF64: MathTable = {
   erf,
   erfc,
   decay,
+  summand,
   gelu: (f, x) => f.mul(x, normal(f, x)),
   geluSlope,
   pow,

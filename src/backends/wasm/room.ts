@@ -6,6 +6,7 @@ import { type Span, SpanAllocator } from './allocator.ts';
 import type { Body } from './body.ts';
 import { clock } from './clock.ts';
 import { growMemory, linearMemoryBytes } from './linear-memory.ts';
+import { TABLE_END } from './power-table.ts';
 
 /**
  * Small storages are placed in granules, spans in lines. Places are counted in these and not in
@@ -15,10 +16,10 @@ export const GRANULE = 16;
 export const LINE = 64;
 export const GRANULES_PER_LINE = LINE / GRANULE;
 
-// The first line stays unused, so that no storage has address 0, and the last, so that a vector read
-// from anywhere in a block stays within the memory.
-const spans = new SpanAllocator(1);
-spans.extend(linearMemoryBytes() / LINE - 2);
+// The first lines have a table, and no storage has address 0. The last stays unused, so that a vector read from
+// anywhere in a block stays within the memory.
+const spans = new SpanAllocator(TABLE_END / LINE);
+spans.extend((linearMemoryBytes() - TABLE_END) / LINE - 1);
 
 /** Bytes of the linear memory that are taken: blocks, pages and scratch. */
 export let resident = 0;

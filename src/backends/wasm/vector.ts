@@ -75,6 +75,18 @@ export class VectorGraph {
     return this.#node(key(`shuffle ${lanes.join()}`, [a, b]), [a, b], (body) => body.shuffle(lanes));
   }
 
+  /** Lanes from the memory: the 64-bit words at an address of which the lowest bytes of lanes of 64 bits say the numbers. */
+  load64(address: number, x: Vec): Vec {
+    const emit = (body: FunctionBody): void => {
+      const l = body.local('v128');
+      body.set(l);
+      for (const lane of [8, 0]) body.get(l).lane('i8x16.extract_lane_u', lane).i32(3).op('i32.shl');
+      body.mem('v128.load64_zero', address).laneMem('v128.load64_lane', 1, address);
+      body.release(l);
+    };
+    return this.#node(key(`load64 ${address}`, [x]), [x], emit);
+  }
+
   /** Calls imported function number `index`, f64 → f64, on every lane of the arguments. */
   call(index: number, width: 'f32x4' | 'f64x2', ...inputs: readonly Vec[]): Vec {
     return this.#node(key(`call ${index} ${width}`, inputs), inputs, (body) =>
