@@ -4,6 +4,7 @@ import {
   autograd,
   DTypeError,
   eye,
+  forwardAd,
   grad,
   jvp,
   LinAlgError,
@@ -120,6 +121,22 @@ describe('determinants', () => {
     gradgradcheck(linalg.det, [batch]);
     const each = (t: Tensor): Tensor => grad((a: Tensor) => linalg.det(a))(t);
     expectClose(vmap(each)(batch), stack([0, 1, 2].map((i) => each(batch.select(0, i)))));
+    // Whoever asks, and however far outside.
+    const total = (a: Tensor): Tensor => vmap(linalg.det)(a).sum();
+    const expected = stack([0, 1, 2].map((i) => each(batch.select(0, i))));
+    expectClose(grad(total)(batch), expected);
+    const leaf = batch.clone().requiresGrad_();
+    total(leaf).backward();
+    expectClose(leaf.grad as Tensor, expected);
+    const direction = x([3, 3, 3], 7);
+    const tangents = expected.mul(direction).sum([1, 2]);
+    expectClose(jvp(vmap(linalg.det), [batch], [direction])[1], tangents);
+    expectClose(vmap((a: Tensor, t: Tensor) => jvp(linalg.det, [a], [t])[1])(batch, direction), tangents);
+    forwardAd.dualLevel(() => {
+      const y = linalg.det(forwardAd.makeDual(batch, direction));
+      expectClose(forwardAd.unpackDual(y).tangent as Tensor, tangents);
+    });
+    expectValues(vmap(linalg.det)(batch), [3], Array.from(linalg.det(batch).toTypedArray()));
     // One row twice: the cofactors of the others are zero.
     expectValues(grad((a: Tensor) => linalg.det(a))(f64([1, 2, 1, 2], [2, 2])), [2, 2], [2, -1, -2, 1]);
   });

@@ -1,5 +1,6 @@
 import * as kernels from '../../backends/wasm/linalg/lu.ts';
 import { apply } from '../../core/apply.ts';
+import { forwardLevel } from '../../core/forward.ts';
 import { internally } from '../../core/internally.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { fresh, type TensorBase } from '../../core/tensor.ts';
@@ -107,6 +108,12 @@ function determinantBySvd(a: TensorBase): TensorBase {
   return mul(sign, mul(determinant(first), polynomial(schur)));
 }
 
+/** Whether somebody may ask for a derivative of `t`: the tape, a transform, or forward mode. Being mapped asks for none. */
+function isDifferentiated(t: TensorBase): boolean {
+  if (forwardLevel !== null || t.tracked) return true;
+  return t.wrapped !== null && (t.wrapped.kind !== 'batch' || isDifferentiated(t.wrapped.value));
+}
+
 /**
  * The determinant of every matrix. Where there may be derivatives, singular matrices, for which
  * det(A) A⁻ᵀ is no gradient, go their own way; others stand in for them meanwhile.
@@ -114,7 +121,7 @@ function determinantBySvd(a: TensorBase): TensorBase {
 export function det(a: TensorBase): TensorBase {
   checkSquareFloat('linalg.det', a);
   const [y, f] = apply(detOp, [a], undefined) as readonly TensorBase[];
-  if (a.count === 0 || (!y.tracked && y.wrapped === null)) return y;
+  if (a.count === 0 || !isDifferentiated(y)) return y;
   const refused = singular(a, f);
   if (!anyNonzero(refused)) return y;
   const mask = perMatrix(refused);
