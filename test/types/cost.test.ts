@@ -20,11 +20,12 @@ const block = (i: number): string => {
 };
 
 it('what an operation costs the compiler', () => {
-  const blocks = Array.from({ length: 20 }, (_, i) => block(i)).join('\n');
-  const empty = check([`${imports} export { cat, ones, Tensor, tensor, zeros };`]);
-  const full = check([`${imports} export { cat, ones, Tensor, tensor, zeros };\n${blocks}`]);
+  const blocks = Array.from({ length: 20 }, (_, i) => block(i));
+  // The first block pays for the class besides, which is more the more methods it has.
+  const first = check([`${imports} export { cat, ones, Tensor, tensor, zeros };\n${blocks[0]}`]);
+  const full = check([`${imports} export { cat, ones, Tensor, tensor, zeros };\n${blocks.join('\n')}`]);
   expect(full.messages).toEqual([[]]);
   // 213 when written. The count is the same on every machine, so a type that begins to do its work twice shows at once.
-  const perOperation = (full.instantiations - empty.instantiations) / (20 * 23);
+  const perOperation = (full.instantiations - first.instantiations) / (19 * 23);
   expect(perOperation).toBeLessThan(250);
 });
