@@ -1,5 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { bessel } from '../ops/bessel.ts';
 import * as close from '../ops/closeness.ts';
 import { ops } from '../ops/elementwise.ts';
 import { mvlgamma, polygammaOp } from '../ops/gamma.ts';
@@ -212,6 +213,45 @@ export abstract class TensorSpecial<S extends Shape = Untyped> extends TensorNam
 
   xlogy_<T extends Tensor, X extends Operand>(this: T, y: FitInto<T, X>): T {
     return write(ops.xlogy, this, y as Operand);
+  }
+
+  /** The modified Bessel function I₀(x); its derivative is I₁. */
+  i0(): Tensor<S> {
+    return as(bessel.i0.call1(this));
+  }
+
+  i0_(): this {
+    return write(bessel.i0, this);
+  }
+
+  /** I₀(x) times e^−|x|, which does not overflow. */
+  i0e(): Tensor<S> {
+    return as(bessel.i0e.call1(this));
+  }
+
+  /** The modified Bessel function I₁(x). */
+  i1(): Tensor<S> {
+    return as(bessel.i1.call1(this));
+  }
+
+  /** I₁(x) times e^−|x|, which does not overflow. */
+  i1e(): Tensor<S> {
+    return as(bessel.i1e.call1(this));
+  }
+
+  /** e^(x²) erfc x: the tail of the normal distribution, where `erfc` itself is 0 already. */
+  erfcx(): Tensor<S> {
+    return as(bessel.erfcx.call1(this));
+  }
+
+  /** log Φ(x) of the normal distribution Φ, accurate also where Φ(x) is 0 or 1 in floating point. */
+  logNdtr(): Tensor<S> {
+    return as(bessel.logNdtr.call1(this));
+  }
+
+  /** x log(1 + y), which is 0 where x is 0 (unless y is NaN). */
+  xlog1py<T extends Tensor, X extends Operand>(this: T, y: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(bessel.xlog1py.call2(this, y as Operand));
   }
 
   /** √(x² + y²), without overflow on the way. */

@@ -32,6 +32,14 @@ function linesOf(shape: readonly number[], dim: number, length?: number): number
 /** A whole number below 0. */
 const isPole = (x: number): boolean => Number.isInteger(x) && x < 0;
 
+/** Of a NaN PyTorch 1.13 takes the slope at 0, ½. */
+const slopeOfNaN: Adjust = ([input], [grad]) => [
+  withValues(
+    grad as EncodedTensor,
+    Array.from(decodeTensor(input).values, (v) => (Number.isNaN(v) ? v : null)),
+  ),
+];
+
 const adjustments: Readonly<Record<string, Adjust>> = {
   // Since PyTorch 2 the gradient at (0, 0) is 0 and not NaN.
   'torch.atan2': (inputs, grads) => {
@@ -46,6 +54,14 @@ const adjustments: Readonly<Record<string, Adjust>> = {
     const seeds = decodeTensor(vjp?.cotangents[0] as EncodedTensor).values;
     const poles = Array.from(decodeTensor(input).values, (v, i) => (isPole(v) ? seeds[i] * Infinity : null));
     return [withValues(grad as EncodedTensor, poles)];
+  },
+  'torch.special.i1': slopeOfNaN,
+  'torch.special.i1e': slopeOfNaN,
+  // The slope √(2/π) / erfcx(−x/√2), which is −x far below 0; of PyTorch's erfcx few digits are right there.
+  'torch.special.log_ndtr': ([input], [grad], { vjp }) => {
+    const seeds = decodeTensor(vjp?.cotangents[0] as EncodedTensor).values;
+    const far = Array.from(decodeTensor(input).values, (v, i) => (v < -1e5 ? -v * (seeds[i] as number) : null));
+    return [withValues(grad as EncodedTensor, far)];
   },
   // PyTorch adds what logSoftmax adds, ȳ exp(log p), and takes it for the derivative by log p (finite differences say so).
   'torch.nn.functional.ctc_loss': ([input], [grad], { args, kwargs, vjp }) => {

@@ -51,7 +51,7 @@ function calls(): Readonly<Record<string, Call>> {
     ...['square_', 'reciprocal_', 'sin_', 'cos_', 'tan_', 'asin_', 'acos_', 'atan_', 'sinh_', 'cosh_', 'tanh_'],
     ...['sigmoid_', 'relu_', 'erf_', 'erfc_', 'floor_', 'ceil_', 'round_', 'trunc_', 'sign_', 'sgn_', 'exp2_', 'log2_'],
     ...['log10_', 'asinh_', 'acosh_', 'atanh_', 'frac_', 'logit_', 'nanToNum_'],
-    ...['lgamma_', 'digamma_', 'erfinv_', 'sinc_', 'deg2rad_', 'rad2deg_'],
+    ...['lgamma_', 'digamma_', 'erfinv_', 'sinc_', 'i0_', 'deg2rad_', 'rad2deg_'],
     ...['logicalNot_', 'negative_', 'absolute_', 'fix_', 'arcsin_', 'arccos_', 'arctan_', 'arcsinh_'],
     ...['arccosh_', 'arctanh_'],
     ...['uniform_', 'normal_', 'bernoulli_', 'exponential_', 'logNormal_', 'cauchy_', 'random_', 'tril_', 'triu_'],

@@ -1,4 +1,5 @@
 import { type Tensor, tensor } from 'nabla';
+import { bessel } from '../../../src/ops/bessel.ts';
 import { bits } from '../../../src/ops/bits.ts';
 import { ops } from '../../../src/ops/elementwise.ts';
 import type { ElementwiseOp } from '../../../src/ops/elementwise-op.ts';
@@ -175,6 +176,13 @@ export const elementwiseSamples: Readonly<Record<string, readonly Sample[]>> = {
   entr: unary(ops.entr, positive),
   ndtr: unary(ops.ndtr, any),
   ndtri: unary(ops.ndtri, { lo: 0.05, hi: 0.95 }),
+  i0: unary(bessel.i0, { lo: -3, hi: 40 }, false),
+  i0e: unary(bessel.i0e, { lo: -30, hi: 3, away: 'zero' }),
+  i1: unary(bessel.i1, wide),
+  i1e: unary(bessel.i1e, { lo: -3, hi: 40, away: 'zero' }),
+  erfcx: unary(bessel.erfcx, { lo: -2, hi: 7 }),
+  logNdtr: unary(bessel.logNdtr, { lo: -7, hi: 3 }),
+  xlog1py: binary(bessel.xlog1py, any, { lo: -0.8, hi: 2 }, 0.5),
   deg2rad: unary(ops.deg2rad, any),
   rad2deg: unary(ops.rad2deg, any),
   floor: unary(ops.floor, steps),
