@@ -110,22 +110,9 @@ export abstract class TensorNames<S extends Shape = Untyped> extends TensorLogic
     return write(e.divOp(options?.roundingMode), this, x as Operand);
   }
 
-  /** The same as `div` without rounding. */
-  trueDivide<T extends Tensor, X extends Operand>(this: T, x: Fit<T, X>): Tensor<Both<T, X>> {
-    return as(e.div(this, x as Operand));
-  }
-
-  trueDivide_<T extends Tensor, X extends Operand>(this: T, x: FitInto<T, X>): T {
-    return write(e.ops.div, this, x as Operand);
-  }
-
   /** The same as `gt`. */
   greater<T extends Tensor, X extends Operand>(this: T, x: Fit<T, X>): Tensor<Both<T, X>> {
     return as(e.gt(this, x as Operand));
-  }
-
-  greater_<T extends Tensor, X extends Operand>(this: T, x: FitInto<T, X>): T {
-    return write(e.ops.gt, this, x as Operand);
   }
 
   /** The same as `ge`. */
@@ -133,17 +120,9 @@ export abstract class TensorNames<S extends Shape = Untyped> extends TensorLogic
     return as(e.ge(this, x as Operand));
   }
 
-  greaterEqual_<T extends Tensor, X extends Operand>(this: T, x: FitInto<T, X>): T {
-    return write(e.ops.ge, this, x as Operand);
-  }
-
   /** The same as `lt`. */
   less<T extends Tensor, X extends Operand>(this: T, x: Fit<T, X>): Tensor<Both<T, X>> {
     return as(e.lt(this, x as Operand));
-  }
-
-  less_<T extends Tensor, X extends Operand>(this: T, x: FitInto<T, X>): T {
-    return write(e.ops.lt, this, x as Operand);
   }
 
   /** The same as `le`. */
@@ -151,26 +130,9 @@ export abstract class TensorNames<S extends Shape = Untyped> extends TensorLogic
     return as(e.le(this, x as Operand));
   }
 
-  lessEqual_<T extends Tensor, X extends Operand>(this: T, x: FitInto<T, X>): T {
-    return write(e.ops.le, this, x as Operand);
-  }
-
   /** The same as `ne`. */
   notEqual<T extends Tensor, X extends Operand>(this: T, x: Fit<T, X>): Tensor<Both<T, X>> {
     return as(e.ne(this, x as Operand));
-  }
-
-  notEqual_<T extends Tensor, X extends Operand>(this: T, x: FitInto<T, X>): T {
-    return write(e.ops.ne, this, x as Operand);
-  }
-
-  /** The same as `atan2`. */
-  arctan2<T extends Tensor, X extends Operand>(this: T, x: Fit<T, X>): Tensor<Both<T, X>> {
-    return as(e.atan2(this, x as Operand));
-  }
-
-  arctan2_<T extends Tensor, X extends Operand>(this: T, x: FitInto<T, X>): T {
-    return write(e.ops.atan2, this, x as Operand);
   }
 
   /** The same as `neg`. */
@@ -178,79 +140,8 @@ export abstract class TensorNames<S extends Shape = Untyped> extends TensorLogic
     return as(e.neg(this));
   }
 
-  negative_(): this {
-    return write(e.ops.neg, this);
-  }
-
   /** The same as `abs`. */
   absolute(): Tensor<S> {
     return as(e.abs(this));
-  }
-
-  absolute_(): this {
-    return write(e.ops.abs, this);
-  }
-
-  /** The same as `trunc`. */
-  fix(): Tensor<S> {
-    return as(e.trunc(this));
-  }
-
-  fix_(): this {
-    return write(e.ops.trunc, this);
-  }
-
-  /** The same as `asin`. */
-  arcsin(): Tensor<S> {
-    return as(e.asin(this));
-  }
-
-  arcsin_(): this {
-    return write(e.ops.asin, this);
-  }
-
-  /** The same as `acos`. */
-  arccos(): Tensor<S> {
-    return as(e.acos(this));
-  }
-
-  arccos_(): this {
-    return write(e.ops.acos, this);
-  }
-
-  /** The same as `atan`. */
-  arctan(): Tensor<S> {
-    return as(e.atan(this));
-  }
-
-  arctan_(): this {
-    return write(e.ops.atan, this);
-  }
-
-  /** The same as `asinh`. */
-  arcsinh(): Tensor<S> {
-    return as(e.asinh(this));
-  }
-
-  arcsinh_(): this {
-    return write(e.ops.asinh, this);
-  }
-
-  /** The same as `acosh`. */
-  arccosh(): Tensor<S> {
-    return as(e.acosh(this));
-  }
-
-  arccosh_(): this {
-    return write(e.ops.acosh, this);
-  }
-
-  /** The same as `atanh`. */
-  arctanh(): Tensor<S> {
-    return as(e.atanh(this));
-  }
-
-  arctanh_(): this {
-    return write(e.ops.atanh, this);
   }
 }
