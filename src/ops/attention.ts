@@ -17,7 +17,8 @@ import { mT } from './view.ts';
 /*
  * Attention (Vaswani et al. 2017): y = p v with the weights p = softmax(s q kᵀ), of which the causal form knows
  * those of keys j ≤ i only. The products read and write q, k, v and y where they lie, mostly as parts of larger
- * tensors; scale, mask and softmax are one pass over the scores.
+ * tensors; scale, mask and softmax are one pass over the scores. Those of the causal form are made in bands, of
+ * queries with all keys that any of them sees, or of keys with all queries that see any of them.
  */
 
 interface Attrs {
@@ -30,6 +31,7 @@ interface Kernels {
   readonly weigh: LineKernel;
   readonly weighCausally: LineKernel;
   readonly gradient: LineKernel;
+  readonly gradientCausally: LineKernel;
 }
 
 const kernels = new Map<DType, Kernels>();
@@ -37,7 +39,12 @@ const kernels = new Map<DType, Kernels>();
 function kernelsFor(dtype: DType): Kernels {
   let k = kernels.get(dtype);
   if (k === undefined) {
-    k = { weigh: weighing(dtype, false), weighCausally: weighing(dtype, true), gradient: gradientKernel(dtype) };
+    k = {
+      weigh: weighing(dtype, false),
+      weighCausally: weighing(dtype, true),
+      gradient: gradientKernel(dtype, false),
+      gradientCausally: gradientKernel(dtype, true),
+    };
     kernels.set(dtype, k);
   }
   return k;
@@ -69,19 +76,22 @@ function weighing(dtype: DType, causal: boolean): LineKernel {
   });
 }
 
-/** s p (p̄ − Σ p̄ p), line by line. */
-function gradientKernel(dtype: DType): LineKernel {
+/** s p (p̄ − Σ p̄ p), line by line, in the causal form of the elements j ≤ i of line i, and 0 behind them. */
+function gradientKernel(dtype: DType, causal: boolean): LineKernel {
   const each = { dtype, extent: 'each' } as const;
-  const [p, g, scale, total] = [arg(0), arg(1), arg(2), arg(4)];
+  const ins = causal ? ([each, each, { dtype, extent: 'line' }, { dtype, extent: 'shared' }] as const) : [each, each];
+  const [p, g, i, j] = [arg(0), arg(1), arg(2), arg(3)];
+  const [scale, total] = [arg(ins.length), arg(ins.length + 2)];
+  const seen = (e: Expr): Expr => (causal ? select(compare('le', j, i), e, 0) : e);
   return new LineKernel({
-    name: 'attentionGradient',
+    name: causal ? 'causalGradient' : 'attentionGradient',
     compute: computeOf(dtype),
-    ins: [each, each],
+    ins,
     scalars: 1,
     outs: [each],
     passes: [
-      { map: times(g, p), fold: 'sum' },
-      { map: times(times(p, less(g, total)), scale), store: 0 },
+      { map: seen(times(g, p)), fold: 'sum' },
+      { map: seen(times(times(p, less(g, total)), scale)), store: 0 },
     ],
   });
 }
@@ -107,21 +117,73 @@ function laidAs(like: TensorBase, shape: Shape): TensorBase {
   return alias(fresh(shape, like.dtype), shape, strides);
 }
 
-/** a b, laid out like `like` (of the same shape but for the number of columns). */
-function product(a: TensorBase, b: TensorBase, like: TensorBase): TensorBase {
-  const y = laidAs(like, [...a.shape.slice(0, -1), b.shape.at(-1) as number]);
-  if (gemm(y, a, b)) return y;
+/** Rows of matrices, from one number to another, and of their columns. */
+function part(x: TensorBase, row: number, end: number, column = 0, right = x.shape.at(-1) as number): TensorBase {
+  const [down, along] = x.strides.slice(-2);
+  const shape = [...x.shape.slice(0, -2), end - row, right - column];
+  return alias(x, shape, x.strides, x.offset + row * down + column * along);
+}
+
+/** y = a b, where rows of y have no gaps. */
+function multiply(y: TensorBase, a: TensorBase, b: TensorBase): void {
+  if (gemm(y, a, b)) return;
   const closed = fresh(y.shape, y.dtype);
   gemm(closed, a, b);
   copyKernel(y.dtype, y.dtype).run([y], [closed]);
+}
+
+/** Queries or keys of a band. */
+const BAND = 64;
+
+/** `n` queries or keys of so many others: as they go together, from one number to another, and how many others. */
+function inBands(n: number, others: number, causal: boolean, use: (from: number, to: number) => void): void {
+  const band = causal && others > BAND ? BAND : n;
+  for (let from = 0; from < n; from += band) use(from, Math.min(n, from + band));
+}
+
+/** p = q kᵀ for the keys that queries see, and some more; whether for all. */
+function scores(p: TensorBase, q: TensorBase, k: TensorBase, causal: boolean): boolean {
+  const [queries, keys] = p.shape.slice(-2);
+  let all = true;
+  inBands(queries, keys, causal, (i, end) => {
+    const seen = causal ? Math.min(end, keys) : keys;
+    multiply(part(p, i, end, 0, seen), part(q, i, end), turned(part(k, 0, seen)));
+    all &&= seen === keys;
+  });
+  return all;
+}
+
+/** p x of weights p, laid out like `like`: for each query a sum over keys. */
+function overKeys(p: TensorBase, x: TensorBase, causal: boolean, like: TensorBase): TensorBase {
+  const [queries, keys] = p.shape.slice(-2);
+  const y = laidAs(like, [...p.shape.slice(0, -1), x.shape.at(-1) as number]);
+  inBands(queries, keys, causal, (i, end) => {
+    const seen = causal ? Math.min(end, keys) : keys;
+    multiply(part(y, i, end), part(p, i, end, 0, seen), part(x, 0, seen));
+  });
   return y;
 }
 
-/** The numbers 0 to n − 1 again and again, so many times. */
-function numbers(times: number, n: number, dtype: DType): TensorBase {
-  const out = fresh([times, n], dtype);
-  copyKernel('int32', dtype).run([out], [alias(counting(n), out.shape, [0, 1])]);
-  return out;
+/** pᵀ x of weights p, laid out like `like`: for each key a sum over queries. */
+function overQueries(p: TensorBase, x: TensorBase, causal: boolean, like: TensorBase): TensorBase {
+  const [queries, keys] = p.shape.slice(-2);
+  const y = laidAs(like, [...p.shape.slice(0, -2), keys, x.shape.at(-1) as number]);
+  inBands(keys, queries, causal, (j, end) => {
+    const first = causal ? Math.min(j, queries) : 0;
+    multiply(part(y, j, end), turned(part(p, first, queries, j, end)), part(x, first, queries));
+  });
+  return y;
+}
+
+/** The number of the query of every line of p, and of the key of every place in it. */
+function numbers(p: TensorBase): TensorBase[] {
+  const [queries, keys] = p.shape.slice(-2);
+  const of = (times: number, n: number): TensorBase => {
+    const out = fresh([times, n], p.dtype);
+    copyKernel('int32', p.dtype).run([out], [alias(counting(n), out.shape, [0, 1])]);
+    return out;
+  };
+  return [of(numel(p.shape.slice(0, -2)), queries), of(1, keys)];
 }
 
 const attentionOp: Op<Attrs> = defineOp({
@@ -131,16 +193,14 @@ const attentionOp: Op<Attrs> = defineOp({
   inputs: ['q', 'k', 'v'],
   forward: ([q, k, v], { scale, causal }) =>
     internally(() => {
-      const [queries, keys] = [q.shape.at(-2) as number, k.shape.at(-2) as number];
+      const keys = k.shape.at(-2) as number;
       const p = fresh([...q.shape.slice(0, -1), keys], q.dtype);
-      gemm(p, q, turned(k));
+      scores(p, q, k, causal);
       const lines = numel(q.shape.slice(0, -1));
       const { weigh, weighCausally } = kernelsFor(q.dtype);
-      if (causal && lines > 0) {
-        const places = [numbers(lines / queries, queries, q.dtype), numbers(1, keys, q.dtype)];
-        weighCausally.run(lines, keys, [p], [p, ...places], [scale]);
-      } else weigh.run(lines, keys, [p], [p], [scale]);
-      return [product(p, v, q), p];
+      if (causal) weighCausally.run(lines, keys, [p], [p, ...numbers(p)], [scale]);
+      else weigh.run(lines, keys, [p], [p], [scale]);
+      return [overKeys(p, v, causal, q), p];
     }),
   vjp: {
     saves: ['q', 'k', 'v', 'y1'],
@@ -181,16 +241,18 @@ const scoreTangent = (t: TensorBase, p: TensorBase): TensorBase => mul(p, sub(t,
 function gradientAtOnce(
   g: TensorBase,
   [q, k, v, p]: readonly TensorBase[],
-  { scale }: Attrs,
+  { scale, causal }: Attrs,
   wanted: number,
 ): readonly (TensorBase | null)[] {
-  const gv = wanted & 4 ? product(turned(p), g, v) : null;
+  const gv = wanted & 4 ? overQueries(p, g, causal, v) : null;
   if ((wanted & 3) === 0) return [null, null, gv];
   const s = fresh(p.shape, p.dtype);
-  gemm(s, g, turned(v));
-  const keys = p.shape.at(-1) as number;
-  kernelsFor(p.dtype).gradient.run(numel(p.shape.slice(0, -1)), keys, [s], [p, s], [scale]);
-  return [wanted & 1 ? product(s, k, q) : null, wanted & 2 ? product(turned(s), q, k) : null, gv];
+  const all = scores(s, g, v, causal);
+  const [lines, keys] = [numel(p.shape.slice(0, -1)), p.shape.at(-1) as number];
+  const { gradient, gradientCausally } = kernelsFor(p.dtype);
+  if (all) gradient.run(lines, keys, [s], [p, s], [scale]);
+  else gradientCausally.run(lines, keys, [s], [p, s, ...numbers(p)], [scale]);
+  return [wanted & 1 ? overKeys(s, k, causal, q) : null, wanted & 2 ? overQueries(s, q, causal, k) : null, gv];
 }
 
 /** Whether `attention` takes such operands: of one dtype, of one batch, and scores of lines that stay in a cache. */

@@ -343,6 +343,43 @@ describe.each(DTYPES)('gemm %s', (dtype) => {
     }
   });
 
+  test('rows and matrices that are apart: the same bits, and nothing between them', () => {
+    const dim = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 140 }));
+    const layout = fc.constantFrom<Layout>('contiguous', 'transposed');
+    fc.assert(
+      fc.property(
+        dim,
+        dim,
+        dim,
+        layout,
+        layout,
+        fc.nat(5),
+        fc.integer({ min: 1, max: 3 }),
+        (m, n, k, la, lb, gap, c) => {
+          beginLaunch();
+          const [a, b] = [matrix(dtype, [c, m, k], la, m), matrix(dtype, [c, k, n], lb, n)];
+          const [alone, wide] = [output(dtype, [c, m, n]), output(dtype, [c, m + 1, n + gap])];
+          gemm(alone, a, b);
+          // Products with a vector only where they lie together.
+          const apart = gemm({ ...wide, shape: alone.shape }, a, b);
+          if (!apart) expect(n).toBe(1);
+          const [expected, got] = [elements(alone), elements(wide)];
+          for (let i = 0; i < got.length; i++) {
+            const at = i - wide.offset;
+            const [column, row] = [at % (n + gap), Math.floor(at / (n + gap)) % (m + 1)];
+            const batch = Math.floor(at / ((n + gap) * (m + 1)));
+            const written = apart && at >= 0 && batch < c && row < m && column < n;
+            const from = alone.offset + (batch * m + row) * n + column;
+            if (got[i] !== (written ? expected[from] : wide.data[i]))
+              expect.fail(`${[c, m, n, k, gap]}: element ${at}`);
+          }
+          for (const t of [a, b, alone, wide]) free(t.storage);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   test('a batch added to what is there; nothing added to it', () => {
     beginLaunch();
     const [a, b] = [matrix(dtype, [3, 9, 6], 'contiguous', 1), matrix(dtype, [3, 6, 11], 'transposed', 2)];

@@ -24,10 +24,14 @@ export const SHARED_PRODUCT = 2 ** 20;
 /** Multiplications from which on there are two pieces for each thread, so that none waits long for another. */
 const MANY_PIECES = 2 ** 26;
 
-/** The product of one pair of matrices, or with `into` its sum with what c holds (see `addsUp`); strides are in bytes. */
+/**
+ * The product of one pair of matrices, or with `into` its sum with what c holds (see `addsUp`); strides are in bytes.
+ * The rows of c may be apart, if there is more than one column.
+ */
 export function product(
   kernels: GemmKernels,
   c: number,
+  cRow: number,
   a: number,
   aRow: number,
   aK: number,
@@ -49,24 +53,24 @@ export function product(
     return;
   }
   if (isShortSum(n, k)) {
-    shortSums(kernels, c, a, aRow, aK, b, bK, bN, m, n, k);
+    shortSums(kernels, c, cRow, a, aRow, aK, b, bK, bN, m, n, k);
     return;
   }
   const { bytes, lanes } = kernels;
   // What lies behind the last row would be multiplied as well: it may be denormal, which takes a hundred times as long.
   if (bN === bytes && n * k * bytes <= SMALL_BYTES && n % lanes.count === 0) {
-    smallRight(kernels, c, a, aRow, aK, b, bK, m, n, k, into);
+    smallRight(kernels, c, cRow, a, aRow, aK, b, bK, m, n, k, into);
     return;
   }
   if (bN === bytes && m <= ROWS_ALONE) {
     for (let j = 0; j < n; j += BLOCK_COLUMNS) {
       const width = Math.min(BLOCK_COLUMNS, n - j);
       for (let i = 0; i < m; i++)
-        rowsOf(kernels, c + (i * n + j) * bytes, a + i * aRow, aK, b + j * bytes, bK, width, k);
+        rowsOf(kernels, c + i * cRow + j * bytes, a + i * aRow, aK, b + j * bytes, bK, width, k);
     }
     return;
   }
-  blocked(kernels, c, a, aRow, aK, b, bK, bN, m, n, k, into);
+  blocked(kernels, c, cRow, a, aRow, aK, b, bK, bN, m, n, k, into);
 }
 
 /** Sums that cost less than the tiles they are made in, in rows that are long: outer products, and a few of them added up. */
@@ -86,6 +90,7 @@ export function addsUp(m: number, n: number, k: number): boolean {
 function shortSums(
   kernels: GemmKernels,
   c: number,
+  cRow: number,
   a: number,
   aRow: number,
   aK: number,
@@ -97,7 +102,6 @@ function shortSums(
   k: number,
 ): void {
   const { bytes } = kernels;
-  const cRow = n * bytes;
   const chunk = Math.min(n, Math.floor(SMALL_BYTES / (k * bytes)));
   const shares = m * n * k >= SHARED_PRODUCT && canShare(m * n * k);
   const band = shares ? Math.ceil(m / (4 * getNumThreads())) : m;
@@ -135,6 +139,7 @@ const bandOf = (m: number, shares: boolean): number =>
 function smallRight(
   kernels: GemmKernels,
   c: number,
+  cRow: number,
   a: number,
   aRow: number,
   aK: number,
@@ -150,7 +155,7 @@ function smallRight(
   const shares = sharesRows(m, n, k);
   const band = bandOf(m, shares);
   const perTask = shares ? Math.max(band, Math.ceil(m / (8 * getNumThreads()))) : m;
-  const [aPanel, bPanel, cRow] = [TILE_ROWS * aRow, columns * bytes, n * bytes];
+  const [aPanel, bPanel] = [TILE_ROWS * aRow, columns * bytes];
   const tasks: Call[][] = [];
   let by = kernels;
   let end = 0;
@@ -179,6 +184,7 @@ const UNIT = 32;
 function blocked(
   kernels: GemmKernels,
   c: number,
+  cRow: number,
   a: number,
   aRow: number,
   aK: number,
@@ -191,7 +197,6 @@ function blocked(
   into: 0 | 1,
 ): void {
   const { bytes } = kernels;
-  const cRow = n * bytes;
   const inPlace = m < FEW_ROWS || (n <= FEW_COLUMNS && aK === bytes) || m * k * bytes <= SMALL_BYTES;
   if (!sharesRows(m, n, k)) {
     blocks(kernels, c, cRow, a, aRow, aK, b, bK, bN, m, n, k, into, inPlace);

@@ -33,8 +33,9 @@ const BATCH_OF_A_TASK = 64;
 
 /**
  * `out[…, m, n] = Σ_k a[…, m, k] · b[…, k, n]` for float32, float64 and int32 (which wraps). The batch
- * dimensions of all three agree (broadcast ones have stride 0), a and b have any strides, out is contiguous.
- * Where its rows or its matrices are apart, only the system's BLAS can do it: false if that does not.
+ * dimensions of all three agree (broadcast ones have stride 0), a and b have any strides; rows of out have no
+ * gaps, but its rows and its matrices may be apart, save for sums over nothing and products with a vector that the
+ * system's BLAS does not take: false for those.
  * With `into` the products are added to what out holds, for sizes of which `addsUp` says that they can be.
  */
 export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boolean {
@@ -71,21 +72,12 @@ export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boo
     if (closed && !into) clear(c, batches * m * n * bytes);
     return closed;
   }
+  const pitch = closed ? n : out.strides[rank - 2]!;
   const byBlas =
     isDeterministic() || isShortSum(n, k)
       ? null
-      : planBlas(
-          out.dtype,
-          { row: aRow, column: aK },
-          { row: bK, column: bN },
-          m,
-          n,
-          k,
-          batches,
-          closed ? n : out.strides[rank - 2]!,
-          into,
-        );
-  if (byBlas === null && !closed) return false;
+      : planBlas(out.dtype, { row: aRow, column: aK }, { row: bK, column: bN }, m, n, k, batches, pitch, into);
+  if (byBlas === null && !closed && n === 1) return false;
   // Small products are shared by the batch, or take their place in the queue; a large one is shared in itself.
   const steps = m * n * k;
   const small = byBlas === null && steps < SHARED_PRODUCT && m * n > 1;
@@ -95,7 +87,7 @@ export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boo
   let by = notes ? inTask(kernels, tasks) : kernels;
   if (byBlas === null && !shares && !notes && !(n > 1 && sharesRows(m, n, k))) joinWorkers();
   if (batches === 1) {
-    if (byBlas === null) product(by, c, aAt, aRow, aK, bAt, bK, bN, m, n, k, into);
+    if (byBlas === null) product(by, c, pitch * bytes, aAt, aRow, aK, bAt, bK, bN, m, n, k, into);
     else {
       byBlas.run(aAt, bAt, c);
       byBlas.finish();
@@ -115,7 +107,7 @@ export function gemm(out: Strided, a: Strided, b: Strided, into: 0 | 1 = 0): boo
       by = inTask(kernels, tasks);
     }
     if (byBlas !== null) byBlas.run(aOffset, bOffset, to);
-    else product(by, to, aOffset, aRow, aK, bOffset, bK, bN, m, n, k, into);
+    else product(by, to, pitch * bytes, aOffset, aRow, aK, bOffset, bK, bN, m, n, k, into);
     for (let d = batchDims - 1; d >= 0; d--) {
       aOffset += a.strides[d]! * bytes;
       bOffset += b.strides[d]! * bytes;
