@@ -200,11 +200,18 @@ function addTo(into: TensorBase, a: TensorBase, b: TensorBase): true {
   return true;
 }
 
-/** x + a b for plain matrices and an x that broadcasts; null where no kernel adds up what it makes. */
-export function plusProduct(x: TensorBase, a: TensorBase, b: TensorBase): TensorBase | null {
+/**
+ * x + a b, or x − a b, for plain matrices and an x that broadcasts; null where no kernel adds up what it makes.
+ * The sign is given to the smaller factor, which changes no bit.
+ */
+export function plusProduct(x: TensorBase, a: TensorBase, b: TensorBase, sign: 1 | -1): TensorBase | null {
   const [m, k] = a.shape;
   const n = b.shape[1];
   if (!adds(x.dtype, m, n, k)) return null;
+  if (sign < 0)
+    return internally(
+      () => (m < n ? plusProduct(x, mul(a, -1), b, 1) : plusProduct(x, a, mul(b, -1), 1)) as TensorBase,
+    );
   const y = fresh([m, n], x.dtype);
   copyKernel(x.dtype, x.dtype).run([y], [x]);
   addTo(y, a, b);

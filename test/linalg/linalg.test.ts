@@ -489,6 +489,23 @@ describe('products with something added', () => {
     expectClose(f64([1, 2], [2]).addmm(a, b, { beta: 3 }), a.mm(b).add(f64([3, 6], [2])));
   });
 
+  it.each([
+    [5, 9],
+    [9, 5],
+  ])('subtracted, %i × %i: the same as the negative of a factor added', (m, n) => {
+    const [a, b] = [x([m, 6]), x([6, n], 2)];
+    for (const start of [x([m, n], 3), x([n], 3), x([m, 1], 3), x([], 3)]) {
+      expectClose(start.addmm(a, b, { alpha: -1 }), start.sub(a.mm(b)));
+      gradcheck((s, l, r) => s.addmm(l, r, { alpha: -1 }), [start, a, b]);
+    }
+    const whole = (t: Tensor): Tensor => t.mul(10).round().to('int32');
+    const start = whole(x([m, n], 3));
+    expect(start.addmm(whole(a), whole(b), { alpha: -1 }).toArray()).toEqual(
+      start.sub(whole(a).mm(whole(b))).toArray(),
+    );
+    expect(start.addmm_(whole(a), whole(b), { alpha: -1 })).toBe(start);
+  });
+
   it('in place, also with the tensor among the factors', () => {
     const a = x([3, 3]);
     const y = a.clone();

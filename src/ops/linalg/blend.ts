@@ -46,8 +46,8 @@ interface Product {
   /** Of no sums. */
   readonly cheap?: true;
   f(a: TensorBase, b: TensorBase): TensorBase;
-  /** x + f(a, b) of plain tensors, where one kernel makes it; else null. */
-  plus?(x: TensorBase, a: TensorBase, b: TensorBase): TensorBase | null;
+  /** x ± f(a, b) of plain tensors, where one kernel makes it; else null. */
+  plus?(x: TensorBase, a: TensorBase, b: TensorBase, sign: 1 | -1): TensorBase | null;
   /** ȳ, b → ā, which may be added to what has arrived. */
   byA(g: TensorBase, b: TensorBase, layout: Layout, arrived: TensorBase | null): TensorBase;
   /** ȳ, a → b̄, likewise. */
@@ -89,9 +89,13 @@ function defineBlend(product: Product): Blended {
     cheap: product.cheap ?? (([, left]) => cheapSums(left.shape.at(-1) ?? 1)),
     inputs: ['x', a, b],
     passes: ({ beta }) => (beta === 1 ? 0 : -1),
-    forward: (inputs, factors) =>
-      (factors.beta === 1 && factors.alpha === 1 ? product.plus?.(inputs[0], inputs[1], inputs[2]) : null) ??
-      inSteps(product, inputs, factors),
+    forward: (inputs, factors) => {
+      const { beta, alpha } = factors;
+      const once = beta === 1 && (alpha === 1 || alpha === -1);
+      return (
+        (once ? product.plus?.(inputs[0], inputs[1], inputs[2], alpha) : null) ?? inSteps(product, inputs, factors)
+      );
+    },
     vjp: {
       x: [[], (g, _, { attrs }) => scaled(g, attrs.beta)],
       [a]: [
