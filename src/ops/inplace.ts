@@ -136,7 +136,7 @@ export function inPlaceOf(
   if (level !== null) return inTransform(op, target, others, f);
   if (forwardLevel === null) {
     // What f saves must survive the overwriting.
-    const source = baseScope.enabled && sync(target).tracked ? copyInGraph(target) : target;
+    const source = changesGraph(sync(target), others) ? copyInGraph(target) : target;
     changeToResult(op, target, others, () => f(source));
     return target;
   }

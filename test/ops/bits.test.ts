@@ -201,6 +201,21 @@ describe('other names', () => {
     expect(m.swapaxes(0, 2).shape).toEqual([3, 2, 1]);
   });
 
+  it('in place keep what a gradient by the other operand takes', () => {
+    const f64 = { dtype: 'float64' } as const;
+    for (const [name, expected] of [
+      ['floatPower_', 4 * Math.log(2)],
+      ['ldexp_', 8 * Math.log(2)],
+    ] as const) {
+      const y = tensor([2], { ...f64, requiresGrad: true });
+      const x: Tensor = tensor([2], f64);
+      x[name](y).sum().backward();
+      expect(y.grad?.item()).toBeCloseTo(expected, 12);
+    }
+    for (const name of ['floatPower', 'ldexp'] as const)
+      expect(() => ones([2])[name]('2' as never)).toThrow(`${name}: expected a Tensor`);
+  });
+
   it('floatPower computes in float64', () => {
     expect(String(int([1, 2, 3]).floatPower(2))).toBe('tensor([1., 4., 9.], dtype=float64)');
     expect(
