@@ -29,14 +29,14 @@ export function parameterOf(t: TensorBase, requiresGrad: boolean): TensorBase {
 }
 
 /**
- * The tensors of a model. Numbers, names and functions may stand beside them; an instance of a class, whose tensors
- * would be passed over without a word, may not.
+ * The tensors of a model, each of them once: weights may be shared. Numbers, names and functions may stand beside them;
+ * an instance of a class, whose tensors would be passed over without a word, may not.
  */
 function parametersOf(op: string, model: unknown): TensorBase[] {
-  const found: TensorBase[] = [];
+  const found = new Set<TensorBase>();
   mapTree(
     model,
-    (t) => found.push(t),
+    (t) => found.add(t),
     (x) => {
       if (x === model || (x && typeof x === 'object'))
         throw new ArgumentError(
@@ -44,7 +44,7 @@ function parametersOf(op: string, model: unknown): TensorBase[] {
         );
     },
   );
-  return found;
+  return [...found];
 }
 
 /** Switches `requiresGrad` of every tensor of a tree. */

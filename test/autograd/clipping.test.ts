@@ -40,6 +40,13 @@ describe('clipGradNorm_', () => {
     expectValues(model[1]?.grad, [2], [0.22222219, 0.22222219], { tol: 1e-7 });
   });
 
+  it('takes a parameter that a model has twice once, as of a module', () => {
+    const w = withGrad([3, 4]);
+    expect(clipGradNorm_({ encoder: w, decoder: [w] }, 1).item()).toBe(5);
+    expect(w.grad?.norm().item()).toBeCloseTo(1, 5);
+    expect(parametersToVector([w, w]).shape).toEqual([2]);
+  });
+
   it('of nothing is 0, and what is not finite an error if asked for', () => {
     expect(clipGradNorm_(withGrad(null), 1).item()).toBe(0);
     const p = withGrad([3, Number.NaN]);
