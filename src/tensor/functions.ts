@@ -1,8 +1,8 @@
 import { checkTypes } from '../core/arguments.ts';
 import { type DType, isFloat } from '../core/dtype.ts';
-import { ArgumentError, DTypeError } from '../core/errors.ts';
-import { checkShape, numel } from '../core/shape.ts';
-import { checkTensors, TensorBase } from '../core/tensor.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { checkShape, numel, shapeText } from '../core/shape.ts';
+import { checkTensors, isTensor as isBase, TensorBase } from '../core/tensor.ts';
 import type { Scalar, ScalarResult } from '../kernels/build.ts';
 import { where as whereOp } from '../ops/elementwise.ts';
 import * as sums from '../ops/linalg/einsum.ts';
@@ -176,19 +176,27 @@ export function elementwise<S extends readonly Scalar[], const R extends ScalarR
 }
 
 /** Whether something is a tensor of this library. */
-export const isTensor = (x: unknown): x is Tensor => x instanceof TensorBase;
+export const isTensor = isBase as (x: unknown) => x is Tensor;
 
 /**
  * The indices, one tensor for each dimension of `shape`, of the elements that a tensor of that shape has at these places
  * (whole numbers) of all its elements in a row: (p div steps) mod size. As in PyTorch no place is out of reach.
+ *
+ * @throws {DTypeError} when places are not whole numbers.
+ * @throws {ShapeError} when a tensor of that shape has no elements, and there are places.
  */
 export function unravelIndex(places: Tensor, shape: readonly number[]): Tensor[] {
   checkTensors('unravelIndex', places);
   const sizes = checkShape('unravelIndex', shape);
-  if (isFloat(places.dtype))
+  if (isFloat(places.dtype) || places.dtype === 'bool')
     throw new DTypeError(`unravelIndex: expected 'indices' to be integer dtype, but got ${places.dtype}`);
+  if (places.count > 0 && sizes.includes(0))
+    throw new ShapeError(
+      `unravelIndex: 'shape' cannot have zero dimensions when 'indices' is non-empty, but got ${shapeText(sizes)}`,
+    );
   return sizes.map((size, d) => {
-    const step = numel(sizes.slice(d + 1));
-    return places.floorDivide(step).remainder(size) as Tensor;
+    // Of no places the indices are none, whatever is divided by.
+    const step = numel(sizes.slice(d + 1)) || 1;
+    return places.floorDivide(step).remainder(size || 1) as Tensor;
   });
 }

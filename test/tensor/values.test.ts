@@ -162,6 +162,10 @@ describe('unravelIndex', () => {
     const at = unravelIndex(x.argmax() as Tensor, [2, 3, 4]).map((i) => i.item());
     expect(x.at(...at).item()).toBe(x.max().item());
     expect(unravelIndex(tensor([], { dtype: 'int32' }), [2, 3]).map((i) => i.shape)).toEqual([[0], [0]]);
+    const zero = (places: number[]) => unravelIndex(tensor(places, { dtype: 'int32' }), [2, 0]);
+    expect(zero([]).length).toBe(2);
+    expect(() => zero([1])).toThrow("unravelIndex: 'shape' cannot have zero dimensions when 'indices' is non-empty");
+    expect(() => unravelIndex(tensor([true]), [2])).toThrow("expected 'indices' to be integer dtype, but got bool");
     expect(() => unravelIndex(tensor([1]), [2])).toThrow("expected 'indices' to be integer dtype, but got float32");
   });
 });
