@@ -34,11 +34,13 @@ const step = fused(
 );
 
 /** Whole numbers that are read by the program: lengths and labels. */
-function whole(name: string, x: Tensor | readonly number[]): number[] {
-  const values: readonly number[] = Array.isArray(x) ? x : Array.from((x as Tensor).toTypedArray());
-  if ((!Array.isArray(x) && isFloat((x as Tensor).dtype)) || !values.every(Number.isInteger))
+function whole(name: string, x: Tensor | readonly number[]): readonly number[] {
+  const listed = Array.isArray(x);
+  if (!listed) checkTensors('ctcLoss', x);
+  const values: readonly number[] = listed ? x : Array.from((x as Tensor).toTypedArray());
+  if ((!listed && isFloat((x as Tensor).dtype)) || !values.every(Number.isInteger))
     throw new DTypeError(`ctcLoss: ${name} must be integral`);
-  return [...values];
+  return values;
 }
 
 const ALL = [0, 0] as const;
@@ -94,6 +96,10 @@ export interface CtcLossOptions {
  * that of losses divided by the length of their target.
  *
  * The gradient is that by `logProbs`; PyTorch's has in it what `logSoftmax` adds. Behind a `logSoftmax` they are the same.
+ *
+ * @throws {ArgumentError} when a length or a label is out of range, or the blank is no label.
+ * @throws {ShapeError} when lengths are not as many as examples, or targets not as many as their lengths say.
+ * @throws {DTypeError} when `logProbs` are not floating point, or targets or lengths not whole numbers.
  */
 export function ctcLoss(
   logProbs: Tensor,

@@ -1,4 +1,5 @@
 import { checkTypes } from '../core/arguments.ts';
+import { ArgumentError } from '../core/errors.ts';
 import { checkTensors } from '../core/tensor.ts';
 import * as e from '../ops/elementwise.ts';
 import {
@@ -181,6 +182,7 @@ function lp<N extends string, Q extends Dims>(name: N, dims: Q['length']): LpPoo
   const call = (x: Tensor, normType: number, kernelSize: PerDim, options?: AvgPoolOptions): unknown => {
     checkOptions(name, options, ['stride', 'ceilMode']);
     checkTypes(name, 'number', { normType });
+    if (normType === 0) throw new ArgumentError(`${name}: norm_type (normType) must be a non-zero value, but got 0`);
     checkTensors(name, x);
     const means = avgPoolNd(name, dims, e.pow(x, normType), kernelSize, filled(options) as GivenAvg);
     const size = typeof kernelSize === 'number' ? kernelSize ** dims : kernelSize.reduce((n, k) => n * k, 1);
@@ -231,6 +233,8 @@ export const avgPool3d: AvgPool<'avgPool3d', Three> = avg('avgPool3d', 3);
 /**
  * (Σ xᵖ)^(1/p) of windows over [N, C, h, w] or [C, h, w], p being `normType`, with the sizes of `avgPool2d`. A negative sum,
  * which an odd p may have, has no root and gives NaN.
+ *
+ * @throws {ArgumentError} when p is 0.
  */
 export const lpPool2d: LpPool<'lpPool2d', Two> = lp('lpPool2d', 2);
 

@@ -199,6 +199,8 @@ export function random_(
   to: number | undefined,
   options?: RandomOptions,
 ): void {
+  if (from !== undefined || to !== undefined)
+    checkTypes('random_', 'number', to === undefined ? { from } : { from, to });
   refill('random', t, options, (generator, out) => {
     if (to === undefined && from === undefined) generator.fillRandom(out, t.dtype === 'bool' ? 2 : undefined);
     else generator.fillRandint(out, to === undefined ? 0 : (from as number), to ?? (from as number));

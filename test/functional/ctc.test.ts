@@ -146,6 +146,7 @@ describe('ctcLoss', () => {
       ShapeError,
       'input_lengths must be of size batch_size',
     );
+    expectError(() => F.ctcLoss(logProbs, targets, 6 as never, lengths), ArgumentError, 'ctcLoss: expected a Tensor');
     expectError(
       () => F.ctcLoss(logProbs, targets, times, [3]),
       ShapeError,

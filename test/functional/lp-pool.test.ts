@@ -27,5 +27,6 @@ describe('lpPool', () => {
     const many = spreadTensor([3, 2, 4, 4], 0.3, 2, 3);
     expectClose(vmap(grad(total))(many).select(0, 2), grad(total)(many.select(0, 2)));
     expect(() => F.lpPool2d(image, 2, 5)).toThrow('lpPool2d');
+    expect(() => F.lpPool2d(image, 0, 2)).toThrow('lpPool2d: norm_type (normType) must be a non-zero value, but got 0');
   });
 });
