@@ -25,7 +25,9 @@ it('what an operation costs the compiler', () => {
   const first = check([`${imports} export { cat, ones, Tensor, tensor, zeros };\n${blocks[0]}`]);
   const full = check([`${imports} export { cat, ones, Tensor, tensor, zeros };\n${blocks.join('\n')}`]);
   expect(full.messages).toEqual([[]]);
-  // 213 when written. The count is the same on every machine, so a type that begins to do its work twice shows at once.
+  // 227 when the first block was set aside, 14,173 for that. The counts are the same on every machine, so a type that
+  // begins to do its work twice shows at once.
   const perOperation = (full.instantiations - first.instantiations) / (19 * 23);
-  expect(perOperation).toBeLessThan(250);
+  expect(perOperation).toBeLessThan(235);
+  expect(first.instantiations).toBeLessThan(15_000);
 });
