@@ -57,6 +57,14 @@ describe('beyond the cases', () => {
     });
   };
 
+  it('kmeans where every point is a centroid, or nearly one, costs what is left', () => {
+    const centroids = Array.from({ length: 12 }, (_, i) => [Math.sin(i), Math.cos(3 * i), i / 7]);
+    expect(output('kmeans', 'cost', { points: centroids, centroids })).toBe(0);
+    const points = centroids.map(([x, y, z]) => [x + 2 ** -20, y, z]);
+    const left = points.reduce((sum, [x], i) => sum + (x - centroids[i][0]) ** 2, 0);
+    expect(Math.abs(Number(output('kmeans', 'cost', { points, centroids })) / left - 1)).toBeLessThan(1e-12);
+  });
+
   it.each([1, 2, 3, 5, 17])('llsq has any number of coefficients: %d', (m) => {
     const x = Array.from({ length: m }, (_, i) => Math.sin(i + 1));
     const direct = (y: readonly number[]): number =>

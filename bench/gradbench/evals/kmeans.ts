@@ -24,7 +24,16 @@ function costOf(points: Tensor, centroids: Tensor, index: Tensor): Tensor {
 
 const squaredDistance = elementwise((a, b) => a.sub(b).square(), 'squaredDistance');
 
-const cost = (input: Input): Tensor => excess(input).amin(0).sum().mul(2).add(input.points.square().sum());
+/** Differences of large squares say nothing of a cost below this share of them: where points are centroids. */
+const CANCELLED = 1e-6;
+
+function cost(input: Input): Tensor {
+  const { points, centroids } = input;
+  const squares = points.square().sum();
+  const parts = excess(input);
+  const total = parts.amin(0).sum().mul(2).add(squares);
+  return total.item() < CANCELLED * squares.item() ? costOf(points, centroids, parts.argmin(0)) : total;
+}
 
 /** Gradient over the diagonal of the Hessian H. H is diagonal, so that diagonal is H 1: forward over reverse. */
 function direction(input: Input): Tensor {

@@ -59,4 +59,4 @@ function run(soak: Soak): void {
   companion.finish();
 }
 
-export const throwing: Scenario = { name: 'something throws', steps: 20_000, shortSteps: 600, run };
+export const throwing: Scenario = { name: 'something throws', steps: 20_000, shortSteps: 1200, run };
