@@ -95,6 +95,9 @@ export const erfcx: ElementwiseFunction = of1(
   (t, [a], r) => [m.mul(t, m.sub(m.mul(2, m.mul(a, r)), 2 / Math.sqrt(Math.PI)))],
 );
 
+/** From here on Φ is 1 in float64. */
+const ONE_FROM = 9;
+
 /** log Φ(x), of the normal distribution: also where Φ is 0 in floating point. */
 export const logNdtr: ElementwiseFunction = of1(
   'logNdtr',
@@ -102,7 +105,12 @@ export const logNdtr: ElementwiseFunction = of1(
     const low = m.sub(m.log(m.mul(0.5, call(erfcx, m.mul(x, -Math.SQRT1_2)))), m.mul(0.5, m.square(x)));
     return m.select(m.lt(x, -1), low, m.log1p(m.mul(-0.5, m.unary('erfc', m.mul(x, Math.SQRT1_2)))));
   },
-  (t, [a]) => [m.div(m.mul(t, Math.sqrt(2 / Math.PI)), call(erfcx, m.mul(a, -Math.SQRT1_2)))],
+  // φ / Φ, where Φ is 1 without a quotient of infinities.
+  (t, [a]) => {
+    const density = m.mul(Math.sqrt(0.5 / Math.PI), m.exp(m.mul(-0.5, m.square(a))));
+    const ratio = m.div(Math.sqrt(2 / Math.PI), call(erfcx, m.mul(a, -Math.SQRT1_2)));
+    return [m.mul(t, m.select(m.gt(a, ONE_FROM), density, ratio))];
+  },
 );
 
 /** x log(1 + y), which is 0 at x = 0 except that NaN stays. */

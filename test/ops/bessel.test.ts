@@ -101,6 +101,11 @@ describe('values', () => {
     expect(slope('i1e', [0])).toEqual([0.5]);
     expect(slope('erfcx', [0])).toEqual([-2 / Math.sqrt(Math.PI)]);
     expect(slope('logNdtr', [-1e6, 40])).toEqual([expect.closeTo(1e6, 3), 0]);
+    // φ' = −x φ where Φ is 1.
+    const second = grad((s: Tensor) => grad((t: Tensor) => t.logNdtr().sum())(s).sum());
+    const [near, ...far] = listed(second(f64([10, 501, 1e9])));
+    expect(near / ((-10 * Math.exp(-50)) / Math.sqrt(2 * Math.PI))).toBeCloseTo(1, 12);
+    expect(far.map(Math.abs)).toEqual([0, 0]);
   });
 
   it('of integers are floats', () => {
