@@ -6,10 +6,12 @@ import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { numel, type Shape, sameShape } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { sub as less, mul as times } from '../kernels/algebra.ts';
 import { arg, binary, compare, constant, type Expr, select, unary } from '../kernels/expr.ts';
 import { copyKernel } from './copy.ts';
 import { counting } from './create.ts';
 import { add, mul, sub } from './elementwise.ts';
+import { computeOf } from './lines.ts';
 import { cheapSums, matmul, onBatch } from './matmul.ts';
 import { sum } from './reduce.ts';
 import { mT } from './view.ts';
@@ -49,10 +51,6 @@ function kernelsFor(dtype: DType): Kernels {
   }
   return k;
 }
-
-const computeOf = (dtype: DType): 'f32' | 'f64' => (dtype === 'float64' ? 'f64' : 'f32');
-const times = (a: Expr, b: Expr): Expr => binary('mul', a, b);
-const less = (a: Expr, b: Expr): Expr => binary('sub', a, b);
 
 /** Scores to weights, line by line: the softmax of s x, in the causal form of the elements j ≤ i of line i. */
 function weighing(dtype: DType, causal: boolean): LineKernel {

@@ -1,8 +1,11 @@
 import { LONGEST_LINE } from '../backends/wasm/lines.ts';
-import { dtypeInfo } from '../core/dtype.ts';
+import { type DType, dtypeInfo } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { copied } from './copy.ts';
+
+/** What kernels of lines compute in, for a float dtype. */
+export const computeOf = (dtype: DType): 'f32' | 'f64' => (dtype === 'float64' ? 'f64' : 'f32');
 
 /** A tensor as lines: how many of how many elements each, and how many stand side by side for each of these. */
 export interface Lines {

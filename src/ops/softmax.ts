@@ -8,11 +8,12 @@ import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { contiguousStrides, type Shape, wrapDim } from '../core/shape.ts';
 import { alias, fresh, type TensorBase } from '../core/tensor.ts';
+import { sub as less } from '../kernels/algebra.ts';
 import { arg, binary, compare, constant, type Expr, select, unary } from '../kernels/expr.ts';
 import { toDType, toFloat } from './copy.ts';
 import { add, exp, mul, sub } from './elementwise.ts';
 import { ElementwiseOp } from './elementwise-op.ts';
-import { asLines, inOrder, type Lines, linesOver } from './lines.ts';
+import { asLines, computeOf, inOrder, type Lines, linesOver } from './lines.ts';
 import {
   type Dims,
   keepdims,
@@ -30,8 +31,6 @@ import {
  * log Σ exp x = m + log Σ exp(x − m). As in PyTorch a softmax beside an infinite maximum is NaN; the log-sum-exp
  * itself is not.
  */
-
-const less = (x: Expr, m: Expr): Expr => binary('sub', x, m);
 
 interface Kernels {
   /** log Σ exp(x − m), for maxima m */
@@ -62,8 +61,6 @@ interface Gradient {
 }
 
 const kernels = new Map<DType, Kernels>();
-
-const computeOf = (dtype: DType): 'f32' | 'f64' => (dtype === 'float64' ? 'f64' : 'f32');
 
 function kernelsFor(dtype: DType): Kernels {
   let k = kernels.get(dtype);

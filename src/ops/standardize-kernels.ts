@@ -3,7 +3,9 @@ import { LineKernel } from '../backends/wasm/lines.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { type DType, dtypeInfo } from '../core/dtype.ts';
-import { arg, binary, type Expr } from '../kernels/expr.ts';
+import { sub as minus, div as over, add as plus, mul as times } from '../kernels/algebra.ts';
+import { arg, type Expr } from '../kernels/expr.ts';
+import { computeOf } from './lines.ts';
 
 /** By whether there are weights. */
 export interface Kernels {
@@ -18,12 +20,6 @@ export interface Kernels {
   /** g a − (c + (x − μ) q) / n */
   readonly combine: MapKernel;
 }
-
-const [plus, minus, times, over] = (['add', 'sub', 'mul', 'div'] as const).map(
-  (op) =>
-    (a: Expr, b: Expr): Expr =>
-      binary(op, a, b),
-);
 
 const kernels = new Map<DType, Kernels>();
 
@@ -55,7 +51,7 @@ function lineSums(dtype: DType): LineKernel {
   const [g, x, mean] = [arg(0), arg(1), arg(2)];
   return new LineKernel({
     name: 'cotangentSums',
-    compute: dtype === 'float64' ? 'f64' : 'f32',
+    compute: computeOf(dtype),
     ins: [each, each, line],
     scalars: 0,
     outs: [line, line],

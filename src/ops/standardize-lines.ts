@@ -5,15 +5,10 @@ import type { DType } from '../core/dtype.ts';
 import { internally } from '../core/internally.ts';
 import type { Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
-import { arg, binary, constant, type Expr, unary } from '../kernels/expr.ts';
-import { inOrder, type Lines, linesOver } from './lines.ts';
+import { sub as minus, div as over, add as plus, mul as times } from '../kernels/algebra.ts';
+import { arg, constant, type Expr, unary } from '../kernels/expr.ts';
+import { computeOf, inOrder, type Lines, linesOver } from './lines.ts';
 import { reshape } from './view.ts';
-
-const [plus, minus, times, over] = (['add', 'sub', 'mul', 'div'] as const).map(
-  (op) =>
-    (a: Expr, b: Expr): Expr =>
-      binary(op, a, b),
-);
 
 /** (v + ε)^(−½) */
 const inverseRoot = (v: Expr, eps: Expr): Expr => over(constant(1), unary('sqrt', plus(v, eps)));
@@ -43,7 +38,7 @@ function standardizing(dtype: DType, { name, centred, parameters }: Form): LineK
   const map = [y, times(y, w), plus(times(y, w), b)][parameters];
   return new LineKernel({
     name,
-    compute: dtype === 'float64' ? 'f64' : 'f32',
+    compute: computeOf(dtype),
     ins,
     scalars: 2,
     outs,
@@ -86,7 +81,7 @@ function gradient(dtype: DType, { name, centred, parameters }: Form, wanted: num
     .map((map, i): Pass => ({ map, store: first + i }));
   return new LineKernel({
     name: `${name}Gradient`,
-    compute: dtype === 'float64' ? 'f64' : 'f32',
+    compute: computeOf(dtype),
     ins,
     scalars: 2,
     outs,
