@@ -10,7 +10,7 @@ import type { TensorBase } from '../core/tensor.ts';
 import { mapTree } from '../core/tree.ts';
 import { clone } from '../ops/copy.ts';
 import { zeros } from '../ops/create.ts';
-import { detach, setData } from '../ops/detach.ts';
+import { checkData, detach, setData } from '../ops/detach.ts';
 import { add, clamp, div, ops } from '../ops/elementwise.ts';
 import { fill_ } from '../ops/fill.ts';
 import { inPlace } from '../ops/inplace.ts';
@@ -100,6 +100,8 @@ export function setTreeVector(tree: unknown, vector: TensorBase): void {
     throw new ShapeError(
       `vectorToParameters: expected a vector of ${room} elements, as the model has, got shape ${shapeText(vector.shape)}`,
     );
+  // Before any of them has other data.
+  for (const t of tensors) checkData('vectorToParameters', t, vector);
   let from = 0;
   for (const t of tensors) {
     const part = slice(detach(vector), 0, from, from + t.count);

@@ -28,19 +28,24 @@ export function variableData(x: TensorBase): TensorBase {
   return y;
 }
 
-/** Lets a leaf have the memory, shape and dtype of `values`. It keeps its version, which its views go on sharing. */
-export function setData(x: TensorBase, values: TensorBase): void {
-  checkTensors('setData', values);
+/** Refuses values that cannot become the data of `x`. */
+export function checkData(op: string, x: TensorBase, values: TensorBase): void {
   if (x.wrapped !== null || values.wrapped !== null)
-    throw new AutogradError('setData: tensors inside a transformed function are immutable; work out of place');
+    throw new AutogradError(`${op}: tensors inside a transformed function are immutable; work out of place`);
   if (sync(x).node !== null)
     throw new AutogradError(
-      'setData: only leaf tensors can be given other data: what was computed from this one may have saved it, and would take the new values for the old. Use an in-place operation such as copy_.',
+      `${op}: only leaf tensors can be given other data: what was computed from this one may have saved it, and would take the new values for the old. Use an in-place operation such as copy_.`,
     );
   if (x.tracked && !isFloat(values.dtype))
     throw new DTypeError(
-      `setData: data set to a tensor that requires gradients must be floating point or complex dtype, got ${values.dtype}`,
+      `${op}: data set to a tensor that requires gradients must be floating point or complex dtype, got ${values.dtype}`,
     );
+}
+
+/** Lets a leaf have the memory, shape and dtype of `values`. It keeps its version, which its views go on sharing. */
+export function setData(x: TensorBase, values: TensorBase): void {
+  checkTensors('setData', values);
+  checkData('setData', x, values);
   if (x === values) return;
   const before = x.storage;
   x.storage = twin(values.storage);

@@ -77,6 +77,7 @@ export function parametersToVector(model: Tree<Tensor>): Tensor<[number]> {
  * The elements of a vector as the data of the parameters of a model, in turn (they share its memory).
  *
  * @throws {ShapeError} when the vector has not as many elements as the parameters.
+ * @throws {AutogradError} when one of them is no leaf; then none is changed.
  */
 export function vectorToParameters(vector: Tensor, model: Tree<Tensor>): void {
   checkTensors('vectorToParameters', vector);

@@ -3,6 +3,7 @@ import {
   AutogradError,
   clipGradNorm_,
   clipGradValue_,
+  DTypeError,
   noGrad,
   ones,
   parametersToVector,
@@ -95,5 +96,9 @@ describe('a model as a vector', () => {
     noGrad(() => model.w.mul_(2));
     expect(model.b.toArray()).toEqual([1, 1, 1]);
     expectError(() => vectorToParameters(ones([3]), model), ShapeError, 'a vector of 7 elements');
+    const leaf = zeros([2], { requiresGrad: true });
+    expectError(() => vectorToParameters(ones([4]), [leaf, leaf.mul(2)]), AutogradError, 'only leaf tensors');
+    expectError(() => vectorToParameters(ones([2]).to('int32'), [leaf]), DTypeError, 'must be floating point');
+    expect(leaf.toArray()).toEqual([0, 0]);
   });
 });
