@@ -4,7 +4,7 @@ import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { full, integers, vectorOf } from '../ops/create.ts';
 import * as e from '../ops/elementwise.ts';
 import { gather } from '../ops/indexing.ts';
-import { checkReduction } from '../ops/loss.ts';
+import { checkReduction, type Reduction } from '../ops/loss.ts';
 import { constantPad } from '../ops/pad.ts';
 import { mean, sum } from '../ops/reduce.ts';
 import { narrow, select } from '../ops/slices.ts';
@@ -12,7 +12,6 @@ import { logsumexp } from '../ops/softmax.ts';
 import { fused } from '../ops/user-elementwise.ts';
 import { expand, reshape, unsqueeze } from '../ops/view.ts';
 import { checkOptions } from '../tensor/options.ts';
-import type { Reduction } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** The log of what is impossible, finite so that differences of such are numbers. */

@@ -1,8 +1,8 @@
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import * as products from '../ops/linalg/products.ts';
-import type { FitSquare } from '../tensor/matrix-signatures.ts';
+import type { FitMatMul, FitSquare, MatMulOf } from '../tensor/matrix-signatures.ts';
 import { checkOptions } from '../tensor/options.ts';
-import type { FitMatMul, MatMulOf, ShapeOf } from '../tensor/signatures.ts';
+import type { ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 const as = (t: TensorBase): Tensor => t as Tensor;

@@ -11,20 +11,9 @@ import * as loss from '../ops/loss.ts';
 import { nonzeroColumns } from '../ops/mask.ts';
 import { userElementwise } from '../ops/user-elementwise.ts';
 import * as form from '../ops/view-forms.ts';
+import type { EinsumOf, FitEinsum } from './matrix-signatures.ts';
 import { checkOptions } from './options.ts';
-import type {
-  AllOf,
-  CrossEntropyOf,
-  EinsumOf,
-  FitAll,
-  FitClasses,
-  FitDim,
-  FitEinsum,
-  FitTarget,
-  NllLossOf,
-  Reduction,
-  ShapeOf,
-} from './signatures.ts';
+import type { AllOf, CrossEntropyOf, FitAll, FitClasses, FitDim, FitTarget, NllLossOf, ShapeOf } from './signatures.ts';
 import type { Operand, Tensor } from './tensor.ts';
 
 const LOSS = ['weight', 'ignoreIndex', 'reduction', 'labelSmoothing'] as const;
@@ -109,7 +98,7 @@ export function logSoftmax<T extends Tensor, D extends number>(
 }
 
 /** −w[c] x[c] at each target class c: the loss of log-probabilities `x`. */
-export function nllLoss<X extends Tensor, Y extends Tensor, R extends Reduction = 'mean'>(
+export function nllLoss<X extends Tensor, Y extends Tensor, R extends loss.Reduction = 'mean'>(
   x: X,
   target: FitClasses<X, Y, R>,
   options?: loss.NllLossOptions & { readonly reduction?: R },
@@ -119,7 +108,7 @@ export function nllLoss<X extends Tensor, Y extends Tensor, R extends Reduction 
 }
 
 /** The cross entropy of logits with classes (int32) or class probabilities. */
-export function crossEntropy<X extends Tensor, Y extends Tensor, R extends Reduction = 'mean'>(
+export function crossEntropy<X extends Tensor, Y extends Tensor, R extends loss.Reduction = 'mean'>(
   x: X,
   target: FitTarget<X, Y, R>,
   options?: loss.CrossEntropyOptions & { readonly reduction?: R },

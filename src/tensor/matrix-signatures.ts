@@ -1,5 +1,5 @@
 /**
- * Signatures of products by name and of linear algebra, as `signatures.ts` has those of everything
+ * Signatures of products and of linear algebra, as `signatures.ts` has those of everything
  * else.
  */
 
@@ -15,10 +15,44 @@ import type {
   Solved,
   Square,
 } from './shapes/linear.ts';
-import type { Arg, BatchedProduct, MatrixProduct, MatrixVector, Out, Untyped } from './shapes.ts';
-import type { ShapeOf } from './signatures.ts';
+import type {
+  Arg,
+  BatchedProduct,
+  Dot,
+  Einsum,
+  MapLast,
+  MatMul,
+  MatrixProduct,
+  MatrixVector,
+  Out,
+  Untyped,
+} from './shapes.ts';
+import type { ShapeOf, ShapesOf } from './signatures.ts';
 
 // ---- products ------------------------------------------------------------------------------------------------------
+
+export type FitMatMul<T, X> = Arg<MatMul<ShapeOf<T>, ShapeOf<X>>, X>;
+export type MatMulOf<T, X> = Out<MatMul<ShapeOf<T>, ShapeOf<X>>>;
+
+/** A vector of the same size; the result is a scalar. */
+export type FitDot<T, X> = Arg<Dot<ShapeOf<T>, ShapeOf<X>>, X>;
+
+export type FitMm<T, X> = Arg<MatrixProduct<ShapeOf<T>, ShapeOf<X>>, X>;
+export type MmOf<T, X> = Out<MatrixProduct<ShapeOf<T>, ShapeOf<X>>>;
+
+export type FitBmm<T, X> = Arg<BatchedProduct<ShapeOf<T>, ShapeOf<X>>, X>;
+export type BmmOf<T, X> = Out<BatchedProduct<ShapeOf<T>, ShapeOf<X>>>;
+
+export type FitMv<T, X> = Arg<MatrixVector<ShapeOf<T>, ShapeOf<X>>, X>;
+export type MvOf<T, X> = Out<MatrixVector<ShapeOf<T>, ShapeOf<X>>>;
+
+/** An equation that fits the shapes of the tensors; with labels as numbers, the first tensor stands in its place. */
+export type FitEinsum<E, Xs extends readonly unknown[]> = E extends string ? Arg<Einsum<E, ShapesOf<Xs>>, E> : E;
+export type EinsumOf<E, Xs extends readonly unknown[]> = E extends string ? Out<Einsum<E, ShapesOf<Xs>>> : Untyped;
+
+/** The input of a layer called `Name` that maps the last dim from size `I` to size `O`. */
+export type FitLayer<X, I, O, Name extends string> = Arg<MapLast<ShapeOf<X>, I, O, Name>, X>;
+export type LayerOf<X, I, O, Name extends string> = Out<MapLast<ShapeOf<X>, I, O, Name>>;
 
 export type FitOuter<T, X> = Arg<Outer<ShapeOf<T>, ShapeOf<X>>, X>;
 export type OuterOf<T, X> = Out<Outer<ShapeOf<T>, ShapeOf<X>>>;

@@ -8,20 +8,28 @@ import type {
   AddmvOf,
   AddrOf,
   BaddbmmOf,
+  BmmOf,
   FitAddbmm,
   FitAddmm,
   FitAddmv,
   FitAddr,
   FitBaddbmm,
+  FitBmm,
+  FitDot,
   FitInner,
+  FitMatMul,
+  FitMm,
+  FitMv,
   FitOuter,
   InnerOf,
   KronOf,
+  MatMulOf,
+  MmOf,
+  MvOf,
   OuterOf,
 } from './matrix-signatures.ts';
 import { checkOptions } from './options.ts';
 import type { Shape, Untyped } from './shapes.ts';
-import type { BmmOf, FitBmm, FitDot, FitMatMul, FitMm, FitMv, MatMulOf, MmOf, MvOf } from './signatures.ts';
 import { TensorSorting } from './sorting.ts';
 import type { Tensor } from './tensor.ts';
 

@@ -18,7 +18,6 @@ import type {
   AtLeast,
   AtMostMatrix,
   Axes,
-  BatchedProduct,
   Broadcast,
   BroadcastAll,
   BroadcastInto,
@@ -27,8 +26,6 @@ import type {
   CrossEntropy,
   Diag,
   Diagonal,
-  Dot,
-  Einsum,
   Equal,
   EvenSplit,
   Expand,
@@ -41,11 +38,7 @@ import type {
   IndexSelect,
   InRange,
   Known,
-  MapLast,
-  MatMul,
-  MatrixProduct,
   MatrixTranspose,
-  MatrixVector,
   MoveDim,
   Narrow,
   Nested,
@@ -93,7 +86,7 @@ export type Operand = number | Tensor;
 export type ShapeOf<X, All = X> = X extends Tensor<infer S> ? ([All] extends [X] ? S : Untyped) : never;
 
 /** The shapes of several tensors. */
-type ShapesOf<Xs extends readonly unknown[]> = { [K in keyof Xs]: ShapeOf<Xs[K]> };
+export type ShapesOf<Xs extends readonly unknown[]> = { [K in keyof Xs]: ShapeOf<Xs[K]> };
 
 /** The shapes of several operands; a number (or an operand left out) stretches like a scalar. */
 type OperandShapes<Xs extends readonly unknown[]> = { [K in keyof Xs]: Xs[K] extends Tensor<infer S> ? S : [] };
@@ -152,31 +145,6 @@ export type SizeOfDim<T, D> = D extends number
     ? N
     : number
   : Known<ShapeOf<T>>;
-
-// ---- products ------------------------------------------------------------------------------------------------------
-
-export type FitMatMul<T, X> = Arg<MatMul<ShapeOf<T>, ShapeOf<X>>, X>;
-export type MatMulOf<T, X> = Out<MatMul<ShapeOf<T>, ShapeOf<X>>>;
-
-/** A vector of the same size; the result is a scalar. */
-export type FitDot<T, X> = Arg<Dot<ShapeOf<T>, ShapeOf<X>>, X>;
-
-export type FitMm<T, X> = Arg<MatrixProduct<ShapeOf<T>, ShapeOf<X>>, X>;
-export type MmOf<T, X> = Out<MatrixProduct<ShapeOf<T>, ShapeOf<X>>>;
-
-export type FitBmm<T, X> = Arg<BatchedProduct<ShapeOf<T>, ShapeOf<X>>, X>;
-export type BmmOf<T, X> = Out<BatchedProduct<ShapeOf<T>, ShapeOf<X>>>;
-
-export type FitMv<T, X> = Arg<MatrixVector<ShapeOf<T>, ShapeOf<X>>, X>;
-export type MvOf<T, X> = Out<MatrixVector<ShapeOf<T>, ShapeOf<X>>>;
-
-/** An equation that fits the shapes of the tensors; with labels as numbers, the first tensor stands in its place. */
-export type FitEinsum<E, Xs extends readonly unknown[]> = E extends string ? Arg<Einsum<E, ShapesOf<Xs>>, E> : E;
-export type EinsumOf<E, Xs extends readonly unknown[]> = E extends string ? Out<Einsum<E, ShapesOf<Xs>>> : Untyped;
-
-/** The input of a layer called `Name` that maps the last dim from size `I` to size `O`. */
-export type FitLayer<X, I, O, Name extends string> = Arg<MapLast<ShapeOf<X>, I, O, Name>, X>;
-export type LayerOf<X, I, O, Name extends string> = Out<MapLast<ShapeOf<X>, I, O, Name>>;
 
 // ---- sizes and order of dims ---------------------------------------------------------------------------------------
 
@@ -377,9 +345,6 @@ export type CrossEntropyOf<X, Y, Reduction> = Out<CrossEntropy<ShapeOf<X>, Shape
 /** The target of `nllLoss`: class indices only. */
 export type FitClasses<X, Y, R> = Arg<NllLoss<ShapeOf<X>, ShapeOf<Y>, R>, Y>;
 export type NllLossOf<X, Y, R> = Out<NllLoss<ShapeOf<X>, ShapeOf<Y>, R>>;
-
-/** How a loss per example becomes a loss. */
-export type Reduction = 'mean' | 'sum' | 'none';
 
 // ---- creation ------------------------------------------------------------------------------------------------------
 

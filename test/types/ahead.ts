@@ -1,7 +1,7 @@
 /** The types of what the shape algebra covers and the library does not have yet; for the compiler only. */
 import type { Tensor } from 'nabla';
+import type { FitLayer, LayerOf } from '../../src/tensor/matrix-signatures.ts';
 import type { Dim, Untyped } from '../../src/tensor/shapes.ts';
-import type { FitLayer, LayerOf } from '../../src/tensor/signatures.ts';
 
 export declare function dim<Name extends string>(name: Name, size: number): Dim<Name>;
 
