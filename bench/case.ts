@@ -14,15 +14,25 @@ export const UNITS = {
 
 export type Unit = keyof typeof UNITS;
 
-/** A bound that the median should keep: a number, or a share of what another case reaches in the same run. */
-export type Goal = { readonly atMost: number } | { readonly atLeast: number } | { readonly share: number; of: string };
+/**
+ * A bound that the median should keep: a number, a share of the speed of another case in the same run, or so many times
+ * what a peer needs, of time or of memory.
+ */
+export type Goal =
+  | { readonly atMost: number }
+  | { readonly atLeast: number }
+  | { readonly share: number; readonly of: string }
+  | { readonly times: number; readonly peer: string };
+
+/** PyTorch's time, or memory, as often as that at most. */
+export const ofPyTorch = (times: number): Goal => ({ times, peer: 'PyTorch' });
 
 export interface Case {
   readonly name: string;
   readonly unit: Unit;
   /** Operations, bytes, elements or floating point operations of one call. */
   readonly work: number;
-  readonly goal?: Goal;
+  readonly goals?: readonly Goal[];
   /** How many calls a process makes at least, where one is long. */
   readonly minCalls?: number;
   /** How many times as long as others it must run until all that it calls is compiled: engines count calls, of which it makes few. */
@@ -38,9 +48,20 @@ export interface Case {
 /** Calls after which the peak of memory is read. */
 export const STEPS_OF_MEMORY = 20;
 
-/** The same cases on more threads. */
-export function onThreads(threads: number, cases: readonly Case[]): Case[] {
-  return cases.map(({ goal: _, ...c }) => ({ ...c, name: `${c.name}, ${threads} threads`, threads }));
+/** What a second thread should bring where there is work enough for it. */
+const GAIN = 1.7;
+
+/** The same cases on two threads, held to what the peers need of so many and, where they are large, to a gain. */
+export function onTwoThreads(cases: readonly Case[], isLarge: (c: Case) => boolean = () => true): Case[] {
+  return cases.map((c) => {
+    const goals = (c.goals ?? []).filter((goal) => 'times' in goal);
+    return {
+      ...c,
+      name: `${c.name}, 2 threads`,
+      threads: 2,
+      goals: isLarge(c) ? [...goals, { share: GAIN, of: c.name }] : goals,
+    };
+  });
 }
 
 /** The number to print for a call that took so long. */

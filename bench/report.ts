@@ -4,29 +4,16 @@ import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { findBlas, nameOf } from '../src/backends/wasm/blas/library.ts';
 import { root } from './build.ts';
-import { type Goal, UNITS, type Unit, value } from './case.ts';
+import { UNITS, type Unit, value } from './case.ts';
+import { type Measured, number, type Verdict, verdict } from './goals.ts';
 import { type Timing, timing } from './statistics.ts';
 
-/** What was measured of a case: the samples of each round. */
-export interface Measured {
-  readonly name: string;
-  readonly unit: Unit;
-  readonly work: number;
-  readonly goal?: Goal;
-  readonly rounds: readonly (readonly number[])[];
-  /** Samples of each round by the peer's name. */
-  readonly peers: Readonly<Record<string, readonly (readonly number[])[]>>;
-}
-
-interface Row {
+interface Row extends Verdict {
   readonly name: string;
   readonly unit: Unit;
   readonly median: number;
   readonly best: number;
   readonly quartiles: readonly [number, number];
-  readonly goal?: string;
-  /** By the median; `at best` when only the fastest sample keeps the bound, as on a busy machine. */
-  readonly holds?: 'yes' | 'at best' | 'no';
   /** Each peer's median, and this library's time (or memory) in units of the peer's: by the medians and by the best. */
   readonly peers: Readonly<
     Record<string, { readonly median: number; readonly ratio: number; readonly ratioAtBest: number }>
@@ -70,29 +57,10 @@ export function machine(run: Pick<Machine, 'load' | 'rounds' | 'milliseconds' | 
   };
 }
 
-const number = (x: number): string =>
-  x >= 1000 ? Math.round(x).toLocaleString('en') : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2);
-
-/** The bound in the case's unit, and how to write it; null while what it refers to was not measured. */
-function bound(
-  c: Measured,
-  all: readonly Measured[],
-): { readonly text: string; holds(median: number): boolean } | null {
-  const { goal } = c;
-  if (goal === undefined) return null;
-  if ('atMost' in goal) return { text: `≤ ${number(goal.atMost)}`, holds: (median) => median <= goal.atMost };
-  if ('atLeast' in goal) return { text: `≥ ${number(goal.atLeast)}`, holds: (median) => median >= goal.atLeast };
-  const other = all.find((o) => o.name === goal.of);
-  if (other === undefined) return null;
-  const least = goal.share * value(other, timing(other.rounds).median);
-  return { text: `≥ ${number(least)} (${goal.share} of ${goal.of})`, holds: (median) => median >= least };
-}
-
 export function rows(all: readonly Measured[]): Row[] {
   return all.map((c) => {
     const t = timing(c.rounds);
     const median = value(c, t.median);
-    const goal = bound(c, all);
     const peers = Object.entries(c.peers).map(([name, rounds]) => {
       const { median, best } = timing(rounds);
       return [name, { median: value(c, median), ratio: t.median / median, ratioAtBest: t.best / best }] as const;
@@ -104,10 +72,7 @@ export function rows(all: readonly Measured[]): Row[] {
       median,
       best: value(c, t.best),
       quartiles: UNITS[c.unit].rate ? [quartiles[1], quartiles[0]] : quartiles,
-      ...(goal !== null && {
-        goal: goal.text,
-        holds: goal.holds(median) ? 'yes' : goal.holds(value(c, t.best)) ? 'at best' : 'no',
-      }),
+      ...verdict(c, all),
       peers: Object.fromEntries(peers),
       nanoseconds: t,
     };
@@ -147,7 +112,7 @@ function cells(table: readonly Row[]): string[][] {
   ];
 }
 
-/** The geometric means of the ratios to each peer, apart for one thread and for more, and in how many cases this library is ahead. */
+/** The geometric means of the ratios to each peer, apart for one thread and for more, in how many cases this library is ahead, and which goals were missed. */
 export function summary(table: readonly Row[]): string {
   const mean = (ratios: readonly number[]): string =>
     Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length).toFixed(2);
@@ -157,15 +122,25 @@ export function summary(table: readonly Row[]): string {
     ['one thread', alone],
     ['several threads', together],
   ] as const;
-  return lines
-    .flatMap(([how, part]) =>
-      peersOf(part).map((peer) => {
-        const found = part.flatMap((row) => row.peers[peer] ?? []);
-        const ahead = found.filter(({ ratio }) => ratio < 1).length;
-        return `- Nabla ÷ ${peer}, ${how}: ${mean(found.map(({ ratio }) => ratio))} in the geometric mean of ${found.length} cases (${mean(found.map(({ ratioAtBest }) => ratioAtBest))} at best), below 1 in ${ahead} of them.`;
-      }),
-    )
-    .join('\n');
+  const ratios = lines.flatMap(([how, part]) =>
+    peersOf(part).map((peer) => {
+      const found = part.flatMap((row) => row.peers[peer] ?? []);
+      const ahead = found.filter(({ ratio }) => ratio < 1).length;
+      return `- Nabla ÷ ${peer}, ${how}: ${mean(found.map(({ ratio }) => ratio))} in the geometric mean of ${found.length} cases (${mean(found.map(({ ratioAtBest }) => ratioAtBest))} at best), below 1 in ${ahead} of them.`;
+    }),
+  );
+  const held = table.filter(({ holds }) => holds !== undefined);
+  const missed = (how: Verdict['holds']): string[] => held.filter(({ holds }) => holds === how).map(({ name }) => name);
+  const [atBest, not] = [missed('at best'), missed('no')];
+  const kept = held.length - atBest.length - not.length;
+  const list = (what: string, names: readonly string[]): string[] =>
+    names.length === 0 ? [] : [`- ${what}: ${names.map((name) => `“${name}”`).join(', ')}.`];
+  return [
+    ...ratios,
+    ...(held.length === 0 ? [] : [`- Goals: ${kept} of ${held.length} cases keep all of theirs.`]),
+    ...list('At best', atBest),
+    ...list('Missed', not),
+  ].join('\n');
 }
 
 /** Columns padded to a common width; text to the left, numbers to the right. */
@@ -210,7 +185,8 @@ runs for half a second, or for three if it is a step of training, until V8 has c
 of about a millisecond, taken by tinybench (in Python by the clock). The median is that of the rounds' medians, and best
 the fastest sample of all. PyTorch on several threads runs twice, with threads that sleep while they wait and with ones
 that spin, and the faster way counts. A goal holds if the median keeps it, and holds “at best” if only the fastest sample does,
-which is what a machine with more work than cores tends to show. A ratio is Nabla's time (or memory) divided by the
+which is what a machine with more work than cores tends to show. “0.95 of” another case means its speed in the same run,
+and on two threads “1.7 of” what the same work reaches on one, in the seconds before. A ratio is Nabla's time (or memory) divided by the
 peer's, by the medians and by the fastest samples: below 1 Nabla is ahead. GB/s counts every stream, read or written;
 matmul counts 2n³ operations.
 

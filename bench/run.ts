@@ -14,9 +14,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildAll, out } from './build.ts';
 import { cases } from './cases/index.ts';
+import type { Measured } from './goals.ts';
 import { peers } from './peers/index.ts';
 import type { Session } from './peers/peer.ts';
-import { loadNow, type Measured, machine, rows, save, summary, text } from './report.ts';
+import { loadNow, machine, rows, save, summary, text } from './report.ts';
 import { startupCases, startupRound } from './startup.ts';
 import { benchTypes } from './types.ts';
 
@@ -87,10 +88,9 @@ async function benchCases(): Promise<void> {
   const loadBefore = loadNow();
   await buildAll();
 
-  // What a goal refers to is measured just before.
-  const referred = ({ goal }: Measured): typeof all =>
-    goal !== undefined && 'of' in goal ? all.filter(({ name }) => name === goal.of) : [];
-  const order = new Set(all.flatMap((c) => [...referred(c), c]));
+  // What goals refer to is measured just before, and one case after the other if they refer to the same.
+  const refers = (to: Measured) => (c: Measured) => (c.goals ?? []).some((goal) => 'of' in goal && goal.of === to.name);
+  const order = new Set(all.flatMap((c) => [...all.filter((other) => refers(other)(c)), c, ...all.filter(refers(c))]));
   const versions: Record<string, string> = {};
   for (let round = 1; round <= rounds; round++) {
     const beside = options.peers ? await startPeers(versions) : [];

@@ -9,13 +9,13 @@ export interface StartupCase {
   readonly name: string;
   readonly unit: Unit;
   readonly work: 1;
-  readonly goal?: Goal;
+  readonly goals?: readonly Goal[];
 }
 
-const goal: Goal = { atMost: 60 };
+const goals: readonly Goal[] = [{ atMost: 60 }];
 const SEEN = {
-  total: { name: 'import + first gradient, seen from inside', unit: 'ms', work: 1, goal },
-  wall: { name: 'import + first gradient, process minus bare node', unit: 'ms', work: 1, goal },
+  total: { name: 'import + first gradient, seen from inside', unit: 'ms', work: 1, goals },
+  wall: { name: 'import + first gradient, process minus bare node', unit: 'ms', work: 1, goals },
   import: { name: '  import alone', unit: 'ms', work: 1 },
   gradient: { name: '  first gradient alone, printed', unit: 'ms', work: 1 },
   bare: { name: '  bare node', unit: 'ms', work: 1 },

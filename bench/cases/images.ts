@@ -1,6 +1,6 @@
 /** Convolutions and poolings, forward and backward, at sizes that a ResNet has for a batch of eight. */
 import { functional as F, randn, type Tensor } from 'nabla';
-import { type Case, onThreads } from '../case.ts';
+import { type Case, ofPyTorch, onTwoThreads } from '../case.ts';
 
 const BATCH = 8;
 
@@ -49,6 +49,7 @@ const convolutions: readonly Case[] = LAYERS.map((layer): Case => {
     // Forward, and the gradients of the images and of the weights.
     work: (first ? 2 : 3) * 2 * BATCH * places * outputs * (inputs / groups) * kernel ** 2,
     minCalls: 3,
+    goals: [ofPyTorch(1.2)],
     setup: () => {
       const x: Tensor = randn([BATCH, inputs, side, side], { requiresGrad: !first });
       const w: Tensor = randn([outputs, inputs / groups, kernel, kernel], { requiresGrad: true });
@@ -75,6 +76,7 @@ const poolings: readonly Case[] = Object.entries(pools).map(
     name: `${name}, 64 channels, 56×56, forward + backward`,
     unit: 'G elements/s',
     work: BATCH * 64 * 56 ** 2,
+    goals: [ofPyTorch(1.2)],
     setup: () => {
       const x: Tensor = randn([BATCH, 64, 56, 56], { requiresGrad: true });
       const g: Tensor = randn([BATCH, 64, 28, 28]);
@@ -86,4 +88,4 @@ const poolings: readonly Case[] = Object.entries(pools).map(
   }),
 );
 
-export const images: readonly Case[] = [...convolutions, ...poolings, ...onThreads(2, convolutions)];
+export const images: readonly Case[] = [...convolutions, ...poolings, ...onTwoThreads(convolutions)];

@@ -2,15 +2,15 @@
 import { type DType, randn, setBlas, setDeterministic, type Tensor } from 'nabla';
 import { NO_TRANSPOSE, ROW_MAJOR } from '../../src/backends/wasm/blas/cblas.ts';
 import { findBlas } from '../../src/backends/wasm/blas/library.ts';
-import { type Case, onThreads } from '../case.ts';
+import { type Case, type Goal, onTwoThreads } from '../case.ts';
 
 const SIZES = [64, 128, 256, 512, 1024, 2048];
 const DTYPES = ['float32', 'float64'] as const satisfies readonly DType[];
 
 const square = (n: number, dtype: DType): Tensor => randn([n, n], { dtype });
 
-function product(name: string, n: number, setup: () => () => unknown, goal?: Case['goal']): Case {
-  return { name, unit: 'GFLOP/s', work: 2 * n ** 3, minCalls: 3, ...(goal !== undefined && { goal }), setup };
+function product(name: string, n: number, setup: () => () => unknown, goals: readonly Goal[] = []): Case {
+  return { name, unit: 'GFLOP/s', work: 2 * n ** 3, minCalls: 3, goals, setup };
 }
 
 const multiply = (n: number, dtype: DType) => (): (() => Tensor) => {
@@ -41,7 +41,7 @@ const plain: readonly Case[] = DTYPES.flatMap((dtype) =>
       `matmul ${n} ${dtype}`,
       n,
       multiply(n, dtype),
-      n >= 256 ? { share: 0.95, of: `roofline: BLAS ${n} ${dtype}` } : undefined,
+      n >= 256 ? [{ share: 0.95, of: `roofline: BLAS ${n} ${dtype}` }] : [],
     ),
   ),
 );
@@ -57,9 +57,9 @@ export const onlyGenerated = (setup: () => () => unknown) => (): (() => unknown)
 
 const generated: readonly Case[] = DTYPES.flatMap((dtype) =>
   SIZES.map((n) =>
-    product(`matmul ${n} ${dtype}, generated kernels`, n, onlyGenerated(multiply(n, dtype)), {
-      atLeast: ENOUGH[dtype],
-    }),
+    product(`matmul ${n} ${dtype}, generated kernels`, n, onlyGenerated(multiply(n, dtype)), [
+      { atLeast: ENOUGH[dtype] },
+    ]),
   ),
 );
 
@@ -72,7 +72,7 @@ const deterministic: readonly Case[] = DTYPES.flatMap((dtype) =>
         setDeterministic(true);
         return multiply(n, dtype)();
       },
-      { atLeast: ENOUGH_DETERMINISTIC[dtype] },
+      [{ atLeast: ENOUGH_DETERMINISTIC[dtype] }],
     ),
   ),
 );
@@ -95,7 +95,7 @@ const bothWays = (c: Case): Case[] => [
   {
     ...c,
     name: `${c.name}, generated kernels`,
-    goal: { atLeast: ENOUGH.float32 },
+    goals: [{ atLeast: ENOUGH.float32 }],
     setup: onlyGenerated(c.setup),
   },
 ];
@@ -134,8 +134,5 @@ export const matmul: readonly Case[] = [
   ...deterministic,
   ...transposed,
   ...batched,
-  ...onThreads(
-    2,
-    [...large(plain), ...large(generated)].filter(({ name }) => name.includes('float32')),
-  ),
+  ...onTwoThreads([...large(plain), ...large(generated)].filter(({ name }) => name.includes('float32'))),
 ];
