@@ -69,7 +69,7 @@ export type VjpRule<A> = readonly [
 ];
 
 /** For operations with several outputs or any number of inputs: all gradients at once. */
-export interface VjpAll<A> {
+interface VjpAll<A> {
   readonly saves: readonly string[];
   rule(
     g: readonly (TensorBase | null)[],

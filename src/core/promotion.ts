@@ -5,7 +5,7 @@ import type { TensorBase } from './tensor.ts';
 const ORDER: Readonly<Record<DTypeKind, number>> = { bool: 0, int: 1, float: 2 };
 
 /** The dtype a number takes by itself: whole numbers are int32, others the default. */
-export function numberType(x: number): DType {
+function numberType(x: number): DType {
   return Number.isInteger(x) ? 'int32' : getDefaultDtype();
 }
 

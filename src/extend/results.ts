@@ -7,7 +7,7 @@ import { type FunctionContext, stateOf } from './context.ts';
 import { cut, viewed } from './tensors.ts';
 
 /** A differentiable result of a custom function. */
-export interface Result {
+interface Result {
   /** As forward returned it. */
   readonly given: TensorBase;
   /** Its values outside the graph. */

@@ -9,7 +9,7 @@ export function sizeText({ shape, dtype }: GraphValue): string {
   return `[${shape.join(', ')}]${dtype === getDefaultDtype() ? '' : ` ${dtype}`}`;
 }
 
-export function savedText(saved: GraphSaved): string {
+function savedText(saved: GraphSaved): string {
   return `${saved.role} ${saved.index} ${sizeText(saved)}`;
 }
 

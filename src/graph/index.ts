@@ -8,9 +8,7 @@ import { toDot, type View } from './dot.ts';
 import { toMermaid } from './mermaid.ts';
 import { drawSvg, type Graphviz, page } from './page.ts';
 
-export type { GraphData, GraphEdge, GraphLabel, GraphNode, GraphSaved, GraphValue, Names } from './data.ts';
-export type { View } from './dot.ts';
-export type { Graphviz } from './page.ts';
+export type { GraphData } from './data.ts';
 
 /** What `graph` may be told of the tensors in a graph. */
 export interface GraphOptions {

@@ -19,7 +19,6 @@ export const sinh = (a: Operand): Expr => unary('sinh', a);
 export const cosh = (a: Operand): Expr => unary('cosh', a);
 export const sigmoid = (a: Operand): Expr => unary('sigmoid', a);
 export const tanh = (a: Operand): Expr => unary('tanh', a);
-export const erf = (a: Operand): Expr => unary('erf', a);
 export const expm1 = (a: Operand): Expr => unary('expm1', a);
 export const log1p = (a: Operand): Expr => unary('log1p', a);
 export const floor = (a: Operand): Expr => unary('floor', a);

@@ -222,7 +222,7 @@ export function indexFill_(x: TensorBase, dim: number, index: TensorBase, value:
 /** Whether it is a tensor that gradients or a transform may reach. */
 const isVariable = (x: Operand): x is TensorBase => isTensor(x) && (x.tracked || x.wrapped !== null);
 
-export function indexFillCall(x: TensorBase, dim: number, index: TensorBase, value: Operand): Writing {
+function indexFillCall(x: TensorBase, dim: number, index: TensorBase, value: Operand): Writing {
   const d = checkSlices('indexFill', x, dim, index);
   if (typeof value === 'number')
     return writing(indexFillOp, [vector(index)], { dim: d, value: storable('indexFill', value, x.dtype) });

@@ -27,7 +27,7 @@ import { defineWriting, linearBut, onZeros, type Writing, type WritingOp, writin
  */
 
 /** Refuses masks that are not of truth values. */
-export function checkMask(op: string, mask: TensorBase, words = `${op} only supports boolean masks`): void {
+function checkMask(op: string, mask: TensorBase, words = `${op} only supports boolean masks`): void {
   checkTensors(op, mask);
   if (mask.dtype === 'bool') return;
   throw new DTypeError(
@@ -167,7 +167,7 @@ export function maskedScatter(x: TensorBase, mask: TensorBase, src: TensorBase):
   );
 }
 
-export function maskedScatterCall(x: TensorBase, mask: TensorBase, src: TensorBase): Writing {
+function maskedScatterCall(x: TensorBase, mask: TensorBase, src: TensorBase): Writing {
   checkMask('maskedScatter', mask, 'masked_scatter: expected BoolTensor for mask');
   checkTensors('maskedScatter', src);
   if (x.dtype !== src.dtype)

@@ -127,7 +127,7 @@ export const indexPutOp: WritingOp<PutAttrs> = defineWriting({
 });
 
 /** `x` with `v`, which has the shape of what is at the places, written or added there. */
-export function putAt(x: TensorBase, index: TensorBase, v: TensorBase, attrs: PutAttrs): TensorBase {
+function putAt(x: TensorBase, index: TensorBase, v: TensorBase, attrs: PutAttrs): TensorBase {
   return apply1(indexPutOp, [x, index, v], attrs);
 }
 

@@ -13,7 +13,7 @@ import { sort } from './sorting.ts';
 import { expand, movedim, reshape, squeeze, unsqueeze } from './view.ts';
 
 /** Which of the two neighbours of a rank that is no whole number, or what between them. */
-export type Interpolation = 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint';
+type Interpolation = 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint';
 
 const interpolations: readonly string[] = ['linear', 'lower', 'higher', 'nearest', 'midpoint'];
 

@@ -100,7 +100,7 @@ export function reduce(
 
 /** Sums and products of integers and truth values are int32. */
 const accumulated = (dtype: DType): DType => (isFloat(dtype) ? dtype : 'int32');
-export const numbered =
+const numbered =
   (name: string) =>
   (attrs: ReduceAttrs): string =>
     `${name}Backward${attrs.all ? 0 : 1}`;

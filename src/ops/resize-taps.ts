@@ -65,7 +65,7 @@ export function linearTaps(resize: Resize): Taps {
 }
 
 /** Keys's cubic convolution with a = −3/4: the weights of four neighbours, for a place `t` after the second. */
-export function cubicWeights(t: number): [number, number, number, number] {
+function cubicWeights(t: number): [number, number, number, number] {
   const a = -0.75;
   const near = (x: number): number => ((a + 2) * x - (a + 3)) * x * x + 1;
   const far = (x: number): number => ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;

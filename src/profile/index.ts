@@ -11,7 +11,7 @@ import { type Event, Recorder, type Row } from './recorder.ts';
 import { table } from './table.ts';
 import { chromeTrace, type Trace, writeText } from './trace.ts';
 
-export type { Event as ProfileEvent, Phase, Row as ProfileRow } from './recorder.ts';
+export type { Row as ProfileRow } from './recorder.ts';
 export type { Trace } from './trace.ts';
 
 /** What becomes of the measurements. */

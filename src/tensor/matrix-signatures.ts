@@ -102,7 +102,7 @@ export type PerMatrixOf<T> = Out<PerMatrix<'', ShapeOf<T>>>;
 
 /** The right side of A X = B. */
 export type FitSolve<Name extends string, A, B> = Arg<Solved<Name, ShapeOf<A>, ShapeOf<B>>, B>;
-export type SolveOf<A, B> = Out<Solved<'', ShapeOf<A>, ShapeOf<B>>>;
+type SolveOf<A, B> = Out<Solved<'', ShapeOf<A>, ShapeOf<B>>>;
 /** The same if the unknown stands on the left. */
 export type SolveOn<Left, A, B> = Left extends false ? ShapeOf<B> : SolveOf<A, B>;
 

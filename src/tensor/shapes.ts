@@ -35,7 +35,6 @@ export type {
   Shape,
   Shaped,
   ShapedArg,
-  Show,
   Untyped,
   Writable,
 } from './shapes/basics.ts';
@@ -48,7 +47,6 @@ export type {
   CrossEntropy,
   Dot,
   Einsum,
-  LossShape,
   MapLast,
   MatMul,
   MatrixProduct,
@@ -56,7 +54,7 @@ export type {
   NllLoss,
   Stack,
 } from './shapes/combine.ts';
-export type { Add, CeilDiv, Divide, Exceeds, Mul, Numel, Sub } from './shapes/digits.ts';
+export type { Numel } from './shapes/digits.ts';
 export type {
   AtMostMatrix,
   Axes,

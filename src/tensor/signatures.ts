@@ -136,9 +136,6 @@ export interface ValuesAndIndices<S extends Shape> {
 /** A dim that the tensor must have. */
 export type FitDim<T, D extends number> = Arg<InRange<ShapeOf<T>, D>, D>;
 
-/** The dim whose size is asked, or none for the whole shape. */
-export type FitSize<T, D> = Arg<D extends number ? SizeOf<ShapeOf<T>, D> : Shape, D>;
-
 /** The size of a dim, or the shape. */
 export type SizeOfDim<T, D> = D extends number
   ? SizeOf<ShapeOf<T>, D> extends infer N extends number

@@ -3,7 +3,6 @@ import { TensorPlacing } from './placing.ts';
 import * as random from './random.ts';
 import type { Shape, Untyped } from './shapes.ts';
 
-export type { Dims } from './reductions.ts';
 export type { Operand } from './signatures.ts';
 
 /**

@@ -12,7 +12,7 @@ import { type Fn, untyped } from './untyped.ts';
 
 export type { Tree } from '../core/tree.ts';
 export type { VmapOptions } from './batch.ts';
-export { hessian, type Jacobian, type JacobianOptions, jacfwd, jacobian, jacrev } from './jacobians.ts';
+export { hessian, type JacobianOptions, jacfwd, jacobian, jacrev } from './jacobians.ts';
 export type { GradOptions } from './reverse.ts';
 
 type AtEach<A extends readonly unknown[], N extends readonly number[]> = { -readonly [K in keyof N]: At<A, N[K]> };

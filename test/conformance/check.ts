@@ -261,7 +261,7 @@ function checksOf(sample: Sample): Check[] {
   ];
 }
 
-export function checkSample(op: OpFile, sample: Sample): Outcome[] {
+function checkSample(op: OpFile, sample: Sample): Outcome[] {
   const outcome = (check: Check, verdict: Verdict): Outcome => ({ op: op.id, sample: sample.id, check, ...verdict });
   let replay: Replay;
   try {
@@ -280,7 +280,7 @@ export function checkSample(op: OpFile, sample: Sample): Outcome[] {
   });
 }
 
-export function checkError(op: OpFile, sample: ErrorSample): Outcome {
+function checkError(op: OpFile, sample: ErrorSample): Outcome {
   const outcome = (verdict: Verdict): Outcome => ({ op: op.id, sample: sample.id, check: 'error', ...verdict });
   try {
     const call = invocation(sample.call, sample, op.schemas);

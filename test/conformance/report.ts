@@ -1,6 +1,6 @@
 import { type Check, checks, type Outcome } from './check.ts';
 
-export interface Count {
+interface Count {
   passed: number;
   failed: number;
   unsupported: number;
@@ -8,7 +8,7 @@ export interface Count {
 
 type Counts = Record<Check, Count>;
 
-export interface Failure {
+interface Failure {
   readonly op: string;
   readonly sample: string;
   readonly check: Check;

@@ -8,7 +8,7 @@ import { spreadTensor } from './numbers.ts';
  */
 
 /** One instruction: which operation, which earlier values it takes, and a number it may use. */
-export interface Instruction {
+interface Instruction {
   readonly op: number;
   readonly a: number;
   readonly b: number;

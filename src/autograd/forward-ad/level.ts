@@ -185,7 +185,7 @@ function copyOf(t: TensorBase): TensorBase {
 }
 
 /** The tensor without its tangent, at the same place in the graph. */
-export function primalOf(t: TensorBase): TensorBase {
+function primalOf(t: TensorBase): TensorBase {
   return atPlaceOf(t, t.wrapped === null ? alias(t) : wrap(t.wrapped, t.shape));
 }
 

@@ -7,8 +7,8 @@ import { mathF64 } from './math-f64.ts';
 import type { Vec, VectorGraph } from './vector.ts';
 
 /** The functions that one instruction does not do. */
-export type MathOp = Exclude<UnaryOp, 'neg' | 'abs' | 'sqrt' | 'floor' | 'ceil' | 'trunc' | 'round'>;
-export type MathOp2 = Extract<BinaryOp, 'pow' | 'atan2' | 'rem'>;
+type MathOp = Exclude<UnaryOp, 'neg' | 'abs' | 'sqrt' | 'floor' | 'ceil' | 'trunc' | 'round'>;
+type MathOp2 = Extract<BinaryOp, 'pow' | 'atan2' | 'rem'>;
 
 /** A width's implementation of all of them. */
 export type MathTable = Readonly<

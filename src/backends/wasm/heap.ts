@@ -47,7 +47,7 @@ export { f32, f64, i32, memory, memoryLimits, u8 } from './linear-memory.ts';
 export { COPIED_BYTES, SMALL_BYTES } from './pages.ts';
 export { setCacheLimit } from './residency.ts';
 export { LINE } from './room.ts';
-export { type Change, type Reading, type Recipe, Source, Storage, succeed } from './storage.ts';
+export { type Reading, type Recipe, Source, Storage, succeed } from './storage.ts';
 
 const LARGEST_BYTES = (memoryLimits.maximumPages - 1) * 65536;
 

@@ -8,7 +8,7 @@ import { BLOCK_STEPS } from './reduce/rows.ts';
  * elements for every line; or (an output) an element for each place of a block of lines, `BLOCK_LINES` of them, in
  * which what passes map is added up.
  */
-export type Extent = 'each' | 'line' | 'shared' | 'block';
+type Extent = 'each' | 'line' | 'shared' | 'block';
 
 /** Lines whose elements are added up in one sum: as many as folds along lines have in an accumulator. */
 export const BLOCK_LINES = BLOCK_STEPS;

@@ -33,7 +33,7 @@ export interface Tolerances {
 }
 
 /** How far apart two numbers may be that should be equal, the second being the reference. */
-export const allowed = ({ atol, rtol }: Tolerances, reference: number): number => atol + rtol * Math.abs(reference);
+const allowed = ({ atol, rtol }: Tolerances, reference: number): number => atol + rtol * Math.abs(reference);
 
 export function close(actual: number, reference: number, tolerances: Tolerances): boolean {
   return actual === reference || Math.abs(actual - reference) <= allowed(tolerances, reference);

@@ -29,7 +29,7 @@ export function drawn(t: Tensor, random: Generator): Tensor {
 }
 
 /** The k-th unit vector in the shape of a tensor. */
-export function unit(t: Tensor, k: number): Tensor {
+function unit(t: Tensor, k: number): Tensor {
   const numbers = new Float64Array(t.numel());
   numbers[k] = 1;
   return like(t, numbers);

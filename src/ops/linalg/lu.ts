@@ -199,7 +199,7 @@ function checkPivots(op: string, f: TensorBase, pivots: TensorBase): void {
 }
 
 /** A⁻¹ b or A⁻ᵀ b, for factors and sides of one batch shape. */
-export function solveFactored(f: TensorBase, pivots: TensorBase, b: TensorBase, adjoint = false): TensorBase {
+function solveFactored(f: TensorBase, pivots: TensorBase, b: TensorBase, adjoint = false): TensorBase {
   return adjoint
     ? restored(solveLeft(mT(f), solveLeft(mT(f), b, LOWER), UNIT_UPPER), pivots)
     : solveLeft(f, solveLeft(f, exchanged(b, pivots), UNIT_LOWER), UPPER);

@@ -63,7 +63,7 @@ type Align<
   : [...B, ...Done];
 
 /** The size two sizes are stretched to; `never` when they clash. */
-export type Stretch<X, Y> = X extends 1 ? Y : Y extends 1 ? X : X & Y;
+type Stretch<X, Y> = X extends 1 ? Y : Y extends 1 ? X : X & Y;
 
 type Longer<A extends List, B extends List> = A extends readonly [...{ [K in keyof B]: unknown }, ...unknown[]] ? A : B;
 
@@ -349,4 +349,4 @@ type IndicesClash<Logits extends List, Target extends List> = Target['length'] e
   : true;
 
 /** Losses are averaged or summed to a scalar unless `reduction` is `'none'`. */
-export type LossShape<S extends List, Reduction> = Reduction extends 'none' ? S : [];
+type LossShape<S extends List, Reduction> = Reduction extends 'none' ? S : [];

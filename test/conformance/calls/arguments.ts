@@ -94,7 +94,7 @@ export function lossOptions({ weight, size_average, reduce, ignore_index, reduct
 }
 
 /** Arguments differ from entry to entry; the signature that binds them vouches for their types. */
-export type Call = (args: never) => unknown;
+type Call = (args: never) => unknown;
 
 /** PyTorch's calls in Nabla's words. */
 export type Calls = Readonly<Record<string, Call>>;

@@ -78,7 +78,7 @@ export function binary(op: ElementwiseOp, a: Domain, b: Domain, number?: number)
 }
 
 /** Comparisons of numbers some of which are equal. */
-export function comparison(op: ElementwiseOp): readonly Sample[] {
+function comparison(op: ElementwiseOp): readonly Sample[] {
   const f = call(op);
   const a = f64([1, 2, 0, -1, 0, 3], [2, 3]);
   return [
@@ -121,10 +121,10 @@ function whole(op: ElementwiseOp): readonly Sample[] {
 export const any: Domain = { lo: -2, hi: 2 };
 export const positive: Domain = { lo: 0.3, hi: 2.5 };
 export const kink: Domain = { lo: -2, hi: 2, away: 'zero' };
-export const steps: Domain = { lo: -3, hi: 3, away: 'integers' };
+const steps: Domain = { lo: -3, hi: 3, away: 'integers' };
 /** Of a function with poles at whole numbers. */
 const away: Domain = { lo: -2, hi: 11, away: 'integers' };
-export const unit: Domain = { lo: -0.9, hi: 0.9 };
+const unit: Domain = { lo: -0.9, hi: 0.9 };
 const divisor: Domain = { lo: 0.7, hi: 1.3 };
 
 const mask = tensor([

@@ -15,7 +15,7 @@ const LARGEST_WIDTH = 4;
 export const directName = (rows: number): string => `direct${rows}`;
 
 /** Vectors of columns that the kernel for so many rows makes at once. */
-export const directVectors = (rows: number): number => Math.min(LARGEST_WIDTH, Math.floor(SUMS / rows));
+const directVectors = (rows: number): number => Math.min(LARGEST_WIDTH, Math.floor(SUMS / rows));
 
 /**
  * `(a, base, xs, ks, c, cRow, n, k, accumulate, honest, groups, aStep, baseStep, cStep)`: c[r][x] = Σ_k a[k][r] ·

@@ -18,7 +18,7 @@ import {
 import { steps } from './tables.ts';
 
 /** How the elements of a matrix follow each other in memory: along its columns' or rows' places x, or along k. */
-export type Direction = 'across' | 'along';
+type Direction = 'across' | 'along';
 
 export interface ConvKernels {
   /** `(base, xs, ks, to, k, panels)`, for panels of `width` places. */

@@ -360,7 +360,7 @@ function partProducts(
 }
 
 /** The operands of some groups: the result and bytes between its rows, and windows at `base` and the entries of a table. */
-export interface Operands extends Where {
+interface Operands extends Where {
   readonly c: number;
   readonly row: number;
   readonly count: number;

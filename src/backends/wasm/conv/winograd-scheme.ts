@@ -27,7 +27,7 @@ export interface Transform {
 }
 
 /** Places that follow each other: each with weights of its own, or all of them with those of one group. */
-export interface Stretch {
+interface Stretch {
   readonly place: number;
   readonly count: number;
   readonly group: number;

@@ -40,7 +40,7 @@ export function hold(b: FunctionBody, records: Records): Held {
 }
 
 /** Pushes the address of record number `at` of an array. */
-export function pushAddress(b: FunctionBody, base: Local, at: Local, bytes: number): void {
+function pushAddress(b: FunctionBody, base: Local, at: Local, bytes: number): void {
   b.get(base).get(at).i32(Math.log2(bytes)).op('i32.shl', 'i32.add');
 }
 

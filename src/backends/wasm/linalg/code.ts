@@ -143,13 +143,6 @@ export class Routine {
     });
   }
 
-  callInt<const P extends readonly Kind[]>(f: Callable<P>, ...args: Arguments<P>): Int {
-    return new Int(() => {
-      this.#arguments(f, args);
-      this.body.call(f.index);
-    });
-  }
-
   /** Puts the result of the function in place; the last statement. */
   result(x: Int | Float): void {
     x.push(this.body);

@@ -13,7 +13,7 @@ import { loadStates, storeStates, wideLocals } from './state.ts';
 import { Together } from './together.ts';
 
 /** Rows of a block. */
-export const BLOCK_ROWS = 16;
+const BLOCK_ROWS = 16;
 
 /** What happens to some neighbouring vectors of columns in a block. */
 interface Gatherer {

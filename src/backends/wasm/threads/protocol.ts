@@ -13,7 +13,7 @@
 export const MOST_JOBS = 256;
 
 /** Words of a job in the queue. */
-export const JOB = {
+const JOB = {
   /** Number of the job times 2¹², plus the tasks that nobody has taken. */
   ticket: 0,
   tasks: 1,
