@@ -27,8 +27,9 @@ export {
 } from './autograd/modes.ts';
 export * as autograd from './autograd/public.ts';
 export { setBlas } from './backends/wasm/blas/product.ts';
-export { memoryStats, setCacheLimit } from './backends/wasm/heap.ts';
+export { setCacheLimit } from './backends/wasm/heap.ts';
 export { type BackendInfo, backendInfo } from './backends/wasm/info.ts';
+export { memoryStats } from './backends/wasm/memory-stats.ts';
 export { isDeterministic, setDeterministic } from './backends/wasm/relaxed.ts';
 export { getNumThreads, setNumThreads } from './backends/wasm/threads/pool.ts';
 export { type DType, getDefaultDtype, setDefaultDtype, type TypedArray } from './core/dtype.ts';

@@ -58,6 +58,19 @@ export function promote(a: DType, b: DType): DType {
   return a === b || table[a].rank >= table[b].rank ? a : b;
 }
 
+/** What is made once for each dtype, when it is first asked for. */
+export function byDType<T>(make: (dtype: DType) => T): (dtype: DType) => T {
+  const made = new Map<DType, T>();
+  return (dtype) => {
+    let one = made.get(dtype);
+    if (one === undefined) {
+      one = make(dtype);
+      made.set(dtype, one);
+    }
+    return one;
+  };
+}
+
 /** What floats are where nobody says. */
 let standard: DType = 'float32';
 

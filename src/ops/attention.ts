@@ -1,7 +1,7 @@
 import { gemm } from '../backends/wasm/gemm.ts';
 import { LineKernel, LONGEST_LINE } from '../backends/wasm/lines.ts';
 import { apply, isBare } from '../core/apply.ts';
-import { type DType, isFloat } from '../core/dtype.ts';
+import { byDType, type DType, isFloat } from '../core/dtype.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { numel, type Shape, sameShape } from '../core/shape.ts';
@@ -36,21 +36,14 @@ interface Kernels {
   readonly gradientCausally: LineKernel;
 }
 
-const kernels = new Map<DType, Kernels>();
-
-function kernelsFor(dtype: DType): Kernels {
-  let k = kernels.get(dtype);
-  if (k === undefined) {
-    k = {
-      weigh: weighing(dtype, false),
-      weighCausally: weighing(dtype, true),
-      gradient: gradientKernel(dtype, false),
-      gradientCausally: gradientKernel(dtype, true),
-    };
-    kernels.set(dtype, k);
-  }
-  return k;
-}
+const kernelsFor = byDType(
+  (dtype): Kernels => ({
+    weigh: weighing(dtype, false),
+    weighCausally: weighing(dtype, true),
+    gradient: gradientKernel(dtype, false),
+    gradientCausally: gradientKernel(dtype, true),
+  }),
+);
 
 /** Scores to weights, line by line: the softmax of s x, in the causal form of the elements j ≤ i of line i. */
 function weighing(dtype: DType, causal: boolean): LineKernel {

@@ -1,7 +1,7 @@
 import * as kernels from '../backends/wasm/indexing.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import { apply, apply1 } from '../core/apply.ts';
-import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
+import { byDType, type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
@@ -149,20 +149,13 @@ interface ExpKernels {
   readonly combine: MapKernel;
 }
 
-const expKernels = new Map<DType, ExpKernels>();
-
-function expKernelsFor(dtype: DType): ExpKernels {
-  let k = expKernels.get(dtype);
-  if (k === undefined) {
-    const share = select(compare('eq', arg(0), arg(1)), 1, unary('exp', binary('sub', arg(0), arg(1))));
-    const combine = binary('add', arg(0), unary('log', arg(1)));
-    const map = (name: string, out: Expr): MapKernel =>
-      new MapKernel({ name, args: ['value', 'value'], outs: [out] }, dtypeInfo(dtype).compute, [dtype, dtype], [dtype]);
-    k = { share: map('logcumsumexpShare', share), combine: map('logcumsumexpCombine', combine) };
-    expKernels.set(dtype, k);
-  }
-  return k;
-}
+const expKernelsFor = byDType((dtype): ExpKernels => {
+  const share = select(compare('eq', arg(0), arg(1)), 1, unary('exp', binary('sub', arg(0), arg(1))));
+  const combine = binary('add', arg(0), unary('log', arg(1)));
+  const map = (name: string, out: Expr): MapKernel =>
+    new MapKernel({ name, args: ['value', 'value'], outs: [out] }, dtypeInfo(dtype).compute, [dtype, dtype], [dtype]);
+  return { share: map('logcumsumexpShare', share), combine: map('logcumsumexpCombine', combine) };
+});
 
 /**
  * Relative to the largest element so far, m[k] = max_{j≤k} x[j], in which nothing overflows and nothing

@@ -1,6 +1,6 @@
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply, isBare } from '../core/apply.ts';
-import { type DType, dtypeInfo } from '../core/dtype.ts';
+import { byDType, dtypeInfo } from '../core/dtype.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
@@ -28,26 +28,19 @@ interface AffineAttrs extends Attrs {
   readonly node: string;
 }
 
-const kernels = new Map<DType, ReduceKernel>();
-
 /** Σ ȳ (x − μ) r with r = (v + ε)^(−½) */
-function weightKernel(dtype: DType): ReduceKernel {
-  let kernel = kernels.get(dtype);
-  if (kernel === undefined) {
-    const [g, x, mean, r] = [arg(0), arg(1), arg(2), arg(3)];
-    const y = binary('mul', binary('sub', x, mean), r);
-    kernel = new ReduceKernel({
-      name: 'layerNormWeight',
-      fold: 'sum',
-      pre: binary('mul', g, y),
-      compute: dtypeInfo(dtype).compute,
-      ins: [dtype, dtype, dtype, dtype],
-      out: dtype,
-    });
-    kernels.set(dtype, kernel);
-  }
-  return kernel;
-}
+const weightKernel = byDType((dtype): ReduceKernel => {
+  const [g, x, mean, r] = [arg(0), arg(1), arg(2), arg(3)];
+  const y = binary('mul', binary('sub', x, mean), r);
+  return new ReduceKernel({
+    name: 'layerNormWeight',
+    fold: 'sum',
+    pre: binary('mul', g, y),
+    compute: dtypeInfo(dtype).compute,
+    ins: [dtype, dtype, dtype, dtype],
+    out: dtype,
+  });
+});
 
 /** The gradient by weights `w` in one pass through memory; null where more than its value may be asked for. */
 function weightAtOnce(inputs: readonly TensorBase[], w: TensorBase, { eps }: Attrs): TensorBase | null {

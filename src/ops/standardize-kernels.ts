@@ -2,7 +2,7 @@
 import { LineKernel } from '../backends/wasm/lines.ts';
 import { MapKernel } from '../backends/wasm/map.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
-import { type DType, dtypeInfo } from '../core/dtype.ts';
+import { byDType, type DType, dtypeInfo } from '../core/dtype.ts';
 import { sub as minus, div as over, add as plus, mul as times } from '../kernels/algebra.ts';
 import { arg, type Expr } from '../kernels/expr.ts';
 import { computeOf } from './lines.ts';
@@ -20,8 +20,6 @@ export interface Kernels {
   /** g a − (c + (x − μ) q) / n */
   readonly combine: MapKernel;
 }
-
-const kernels = new Map<DType, Kernels>();
 
 /** Σ / n of an expression of so many operands. */
 const meanOf = (name: string, dtype: DType, operands: number, pre: Expr): ReduceKernel =>
@@ -64,29 +62,24 @@ function lineSums(dtype: DType): LineKernel {
   });
 }
 
-export function kernelsFor(dtype: DType): Kernels {
-  let k = kernels.get(dtype);
-  if (k === undefined) {
-    const centred = minus(arg(0), arg(1));
-    const scaled = times(centred, arg(2));
-    k = {
-      mean: meanOf('mean', dtype, 1, arg(0)),
-      variance: meanOf('variance', dtype, 2, times(centred, centred)),
-      scale: [mapOf('standardize', dtype, 3, scaled), mapOf('standardizeAffine', dtype, 4, plus(scaled, arg(3)))],
-      lineSums: lineSums(dtype),
-      sums: [
-        meanOf('cotangentSum', dtype, 1, arg(0)),
-        meanOf('cotangentAlong', dtype, 3, times(arg(0), minus(arg(1), arg(2)))),
-      ],
-      combine: mapOf(
-        'standardizeGradient',
-        dtype,
-        6,
-        minus(times(arg(0), arg(3)), times(plus(arg(4), times(minus(arg(1), arg(2)), arg(5))), arg(6))),
-        1,
-      ),
-    };
-    kernels.set(dtype, k);
-  }
-  return k;
-}
+export const kernelsFor = byDType((dtype): Kernels => {
+  const centred = minus(arg(0), arg(1));
+  const scaled = times(centred, arg(2));
+  return {
+    mean: meanOf('mean', dtype, 1, arg(0)),
+    variance: meanOf('variance', dtype, 2, times(centred, centred)),
+    scale: [mapOf('standardize', dtype, 3, scaled), mapOf('standardizeAffine', dtype, 4, plus(scaled, arg(3)))],
+    lineSums: lineSums(dtype),
+    sums: [
+      meanOf('cotangentSum', dtype, 1, arg(0)),
+      meanOf('cotangentAlong', dtype, 3, times(arg(0), minus(arg(1), arg(2)))),
+    ],
+    combine: mapOf(
+      'standardizeGradient',
+      dtype,
+      6,
+      minus(times(arg(0), arg(3)), times(plus(arg(4), times(minus(arg(1), arg(2)), arg(5))), arg(6))),
+      1,
+    ),
+  };
+});

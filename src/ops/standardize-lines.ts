@@ -1,7 +1,7 @@
 /** Normalisations of lines: one kernel forward, and one for all gradients, with those of parameters in parts. */
 import { BLOCK_LINES, LineKernel, type Pass } from '../backends/wasm/lines.ts';
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
-import type { DType } from '../core/dtype.ts';
+import { byDType, type DType } from '../core/dtype.ts';
 import { internally } from '../core/internally.ts';
 import type { Shape } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
@@ -102,32 +102,25 @@ export interface LineKernels {
   readonly blocks: ReduceKernel;
 }
 
-export function lineKernels(form: Form): (dtype: DType) => LineKernels {
-  const made = new Map<DType, LineKernels>();
-  return (dtype) => {
-    let k = made.get(dtype);
-    if (k === undefined) {
-      const gradients: LineKernel[] = [];
-      k = {
-        forward: standardizing(dtype, form),
-        gradient: (wanted) => {
-          gradients[wanted] ??= gradient(dtype, form, wanted);
-          return gradients[wanted];
-        },
-        blocks: new ReduceKernel({
-          name: 'blockSum',
-          fold: 'sum',
-          pre: arg(0),
-          compute: 'f64',
-          ins: [dtype],
-          out: dtype,
-        }),
-      };
-      made.set(dtype, k);
-    }
-    return k;
-  };
-}
+export const lineKernels = (form: Form): ((dtype: DType) => LineKernels) =>
+  byDType((dtype) => {
+    const gradients: LineKernel[] = [];
+    return {
+      forward: standardizing(dtype, form),
+      gradient: (wanted) => {
+        gradients[wanted] ??= gradient(dtype, form, wanted);
+        return gradients[wanted];
+      },
+      blocks: new ReduceKernel({
+        name: 'blockSum',
+        fold: 'sum',
+        pre: arg(0),
+        compute: 'f64',
+        ins: [dtype],
+        out: dtype,
+      }),
+    };
+  });
 
 /** The lines that kernels can go over: weights, if there are any, are those of a line. */
 export function linesFor(x: TensorBase, dims: readonly number[], weights: TensorBase | undefined): Lines | null {

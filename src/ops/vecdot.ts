@@ -1,6 +1,6 @@
 import { ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1 } from '../core/apply.ts';
-import { type DType, dtypeInfo, isFloat, promote } from '../core/dtype.ts';
+import { byDType, dtypeInfo, isFloat, promote } from '../core/dtype.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { broadcastShapes, sameShape, wrapDim } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
@@ -11,18 +11,11 @@ import { onBatch } from './matmul.ts';
 import { sum } from './reduce.ts';
 import { expand, unsqueeze } from './view.ts';
 
-const kernels = new Map<DType, ReduceKernel>();
-
-function kernelOf(dtype: DType): ReduceKernel {
-  let kernel = kernels.get(dtype);
-  if (kernel === undefined) {
-    const { compute } = dtypeInfo(dtype);
-    const pre = binary('mul', arg(0), arg(1));
-    kernel = new ReduceKernel({ name: 'vecdot', fold: 'sum', pre, compute, ins: [dtype, dtype], out: dtype });
-    kernels.set(dtype, kernel);
-  }
-  return kernel;
-}
+const kernelOf = byDType((dtype): ReduceKernel => {
+  const { compute } = dtypeInfo(dtype);
+  const pre = binary('mul', arg(0), arg(1));
+  return new ReduceKernel({ name: 'vecdot', fold: 'sum', pre, compute, ins: [dtype, dtype], out: dtype });
+});
 
 // y = Σ a b        ā = ȳ b,  b̄ = ȳ a
 const vecdotOp: Op<{ readonly dim: number }> = defineOp({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Bias, convolve, convolveInput, convolveWeight, type Windows } from '../../src/backends/wasm/conv.ts';
-import { address, allocate, free, memoryStats, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { address, allocate, free, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { memoryStats } from '../../src/backends/wasm/memory-stats.ts';
 import { DTypeError } from '../../src/core/errors.ts';
 import { numel } from '../../src/core/shape.ts';
 import type { Strided } from '../../src/kernels/strided.ts';

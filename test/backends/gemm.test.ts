@@ -8,12 +8,12 @@ import {
   beginLaunch,
   free,
   i32,
-  memoryStats,
   readBytes,
   scratch,
   setCacheLimit,
   writeBytes,
 } from '../../src/backends/wasm/heap.ts';
+import { memoryStats } from '../../src/backends/wasm/memory-stats.ts';
 import { setDeterministic } from '../../src/backends/wasm/relaxed.ts';
 import { DTypeError } from '../../src/core/errors.ts';
 import type { Strided } from '../../src/kernels/strided.ts';

@@ -11,7 +11,6 @@ import {
   i32,
   memory,
   memoryLimits,
-  memoryStats,
   readBytes,
   releaseHeld,
   type Storage,
@@ -22,6 +21,7 @@ import {
   u8,
   writeBytes,
 } from '../../src/backends/wasm/heap.ts';
+import { memoryStats } from '../../src/backends/wasm/memory-stats.ts';
 import { ArgumentError, DeviceError } from '../../src/core/errors.ts';
 
 const MIB = 2 ** 20;

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { NativeGemm } from '../../src/backends/wasm/blas/product.ts';
-import { worthLeaving } from '../../src/backends/wasm/conv/winograd-places.ts';
 import {
   dense,
   denseReversed,
@@ -12,6 +11,7 @@ import {
   transposedFromEven,
   transposedFromOdd,
 } from '../../src/backends/wasm/conv/winograd-scheme.ts';
+import { worthLeaving } from '../../src/backends/wasm/conv/winograd-tiling.ts';
 
 type Numbers = readonly (readonly number[])[];
 

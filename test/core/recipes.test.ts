@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { beginLaunch, free, memoryStats, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { beginLaunch, free, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { memoryStats } from '../../src/backends/wasm/memory-stats.ts';
 import {
   arange,
   cat,

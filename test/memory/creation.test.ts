@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { memoryStats, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { memoryStats } from '../../src/backends/wasm/memory-stats.ts';
 import {
   arange,
   type DType,

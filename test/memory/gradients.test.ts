@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { cutApart } from '../../src/autograd/pieces.ts';
-import { address, allocate, memoryStats, type Storage, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { address, allocate, type Storage, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { memoryStats } from '../../src/backends/wasm/memory-stats.ts';
 import { metaOf, tensorOver } from '../../src/core/tensor.ts';
 import { autograd, cat, ones, randn, stack, type Tensor, zeroGrad } from '../../src/index.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { memoryStats, setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { setCacheLimit } from '../../src/backends/wasm/heap.ts';
+import { memoryStats } from '../../src/backends/wasm/memory-stats.ts';
 import { autograd, noGrad, ones, randn, type Tensor } from '../../src/index.ts';
 
 const N = 100_000;

@@ -1,5 +1,5 @@
 /** Elements of planes at the places that a tensor names, some of them with weights for every element of the result. */
-import { type DType, dtypeInfo } from '../../core/dtype.ts';
+import { byDType, dtypeInfo } from '../../core/dtype.ts';
 import { numel } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { advance, times, whilst } from './control.ts';
@@ -10,8 +10,6 @@ import { startOf } from './indexing/nest.ts';
 import { storeFirst } from './lanes.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import { deal } from './threads/share.ts';
-
-const kernels = new Map<DType, WasmFunction>();
 
 /** `(y, x, planes, size, index, weight, taps, places)`: planes of `size` elements, which all have the same taps. */
 function emitBlend({ dtype, compute, bytes, count, mul, add }: Lanes): FunctionBody {
@@ -70,14 +68,9 @@ function emitBlend({ dtype, compute, bytes, count, mul, add }: Lanes): FunctionB
   return b;
 }
 
-function kernelFor(dtype: DType): WasmFunction {
-  let kernel = kernels.get(dtype);
-  if (kernel === undefined) {
-    kernel = instantiate([emitBlend(lanesFor(dtype as 'float32' | 'float64', false))]).blend!;
-    kernels.set(dtype, kernel);
-  }
-  return kernel;
-}
+const kernelFor = byDType(
+  (dtype): WasmFunction => instantiate([emitBlend(lanesFor(dtype as 'float32' | 'float64', false))]).blend!,
+);
 
 /** Steps of work that one tap of one place takes, by which launches are shared. */
 const TAP_STEPS = 4;

@@ -10,20 +10,18 @@
  */
 import { STRANGER } from '../../core/arguments.ts';
 import { ArgumentError, DeviceError } from '../../core/errors.ts';
-import { Body, CLASS_GRANULES, type Lease } from './body.ts';
+import { Body, type Lease } from './body.ts';
 import { clock } from './clock.ts';
-import { scratchBytes } from './launch.ts';
 import { copyOut, memoryLimits, u8 } from './linear-memory.ts';
 import { noteMovedOut } from './moved.ts';
-import { eachOpen, FREED, openPage, openPages, PAGE_GRANULES, SLOT_GRANULES, SMALL_BYTES, slotFor } from './pages.ts';
-import { appear, type ResidencyStats, remake, remakePart, reserve, residencyStats, restore } from './residency.ts';
+import { FREED, openPage, openPages, PAGE_GRANULES, SLOT_GRANULES, SMALL_BYTES, slotFor } from './pages.ts';
+import { appear, remake, remakePart, reserve, restore } from './residency.ts';
 import {
   cutBody,
   detach,
   discard,
   dropPart,
   dropRecipe,
-  eachBody,
   empty,
   enroll,
   enrollResult,
@@ -375,36 +373,4 @@ function checkRange(s: Storage, byteOffset: number, length: number): void {
   if (!(byteOffset >= 0 && length >= 0 && byteOffset + length <= s.nbytes)) {
     throw new ArgumentError(`bytes ${byteOffset} to ${byteOffset + length} are outside a storage of ${s.nbytes} bytes`);
   }
-}
-
-// ─── figures ────────────────────────────────────────────────────────────────────────
-
-export interface MemoryStats extends ResidencyStats {
-  /** Bytes of storages in place that nobody freed; dead ones count until they are evicted or finalized. */
-  readonly live: number;
-  /** Storages in place that have a block of their own. */
-  readonly blocks: number;
-  /** Pages of small storages that are in place. */
-  readonly pages: number;
-  /** Temporary room of kernels. */
-  readonly scratchBytes: number;
-}
-
-/** Figures of the linear memory as it is now, and of what has moved since the program began. */
-export function memoryStats(): MemoryStats {
-  let live = 0;
-  let blocks = 0;
-  let pages = 0;
-  const count = (body: Body): void => {
-    if (body.sizeClass < 0) {
-      blocks++;
-      live += body.used * GRANULE;
-    } else {
-      pages++;
-      live += body.live * CLASS_GRANULES[body.sizeClass]! * GRANULE;
-    }
-  };
-  eachOpen(count);
-  eachBody(count);
-  return { live, blocks, pages, scratchBytes: scratchBytes(), ...residencyStats() };
 }

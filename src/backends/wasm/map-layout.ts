@@ -7,6 +7,8 @@
  */
 import { dtypeInfo } from '../../core/dtype.ts';
 import type { Strided } from '../../kernels/strided.ts';
+import { scratch } from './launch.ts';
+import { parameterWords } from './linear-memory.ts';
 import type { Loop } from './loops.ts';
 
 /** Number of loops, outermost first. */
@@ -154,4 +156,22 @@ export function placesAt(position: number, loops: readonly Loop[], starts: reado
     for (let k = 0; k < places.length; k++) places[k] += turn * far[k];
   }
   return places;
+}
+
+/** Writes the block that `compileMap` describes for the loops found last, with so many turns of the outermost loop. */
+export function loopBlock(depth: number, width: number, outermost: number): number {
+  const at = scratch(4 * (width + depth * (1 + width)));
+  const words = parameterWords();
+  let w = at >>> 2;
+  const innermost = depth * width;
+  for (let k = 0; k < width; k++) words[w++] = loopCount === 0 ? 0 : steps[innermost + k];
+  for (let i = 0; i < depth; i++) {
+    words[w++] = i === 0 ? outermost : sizes[i];
+    for (let k = 0; k < width; k++) {
+      // The loops inside have moved the address to their end by then; the innermost one does not.
+      const inside = i + 1 < depth ? sizes[i + 1] * steps[(i + 1) * width + k] : 0;
+      words[w++] = steps[i * width + k] - inside;
+    }
+  }
+  return at;
 }

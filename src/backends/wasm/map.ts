@@ -10,7 +10,6 @@ import { numel } from '../../core/shape.ts';
 import type { ScalarFunction } from '../../kernels/expr.ts';
 import type { Strided } from '../../kernels/strided.ts';
 import { address, beginLaunchBeside, scratch } from './heap.ts';
-import { parameterWords } from './linear-memory.ts';
 import { byteCopy, byteTruths, joinedBytes } from './map-bytes.ts';
 import { type Access, compileMap } from './map-code.ts';
 import { flatness, type Input, launch, lieAlike, MASKED, place, strided } from './map-launch.ts';
@@ -20,6 +19,7 @@ import {
   keepTwo,
   liesAcross,
   loopAcross,
+  loopBlock,
   loopCount,
   placesAt,
   sizes,
@@ -239,7 +239,7 @@ export class MapKernel {
     if (loopAcross(tensors, 1, FEWEST_COPIED) >= 0 || innermostTile(2) > 0) return null;
     const depth = Math.max(0, loopCount - 1);
     const kernel = this.#variant(depth, tensors, 1);
-    return { kernel, turns: loopCount === 0 ? 1 : sizes[depth], block: this.#block(depth, 2, sizes[0]), of };
+    return { kernel, turns: loopCount === 0 ? 1 : sizes[depth], block: loopBlock(depth, 2, sizes[0]), of };
   }
 
   #runNested(outs: readonly Strided[], ins: readonly Input[]): void {
@@ -282,7 +282,7 @@ export class MapKernel {
       steps[width + k] = bytes[k];
     }
     const kernel = copies ? null : this.#variant(1, tensors, outs.length);
-    const blocks = copies ? [] : [rows, length - (pieces - 1) * rows].map((turns) => this.#block(1, width, turns));
+    const blocks = copies ? [] : [rows, length - (pieces - 1) * rows].map((turns) => loopBlock(1, width, turns));
     const starts = tensors.map((t) => place(t));
     const positions = around.reduce((p, { size }) => p * size, 1);
     deal(this.#steps * numel(outs[0].shape), positions * pieces, (run, from, end) => {
@@ -339,25 +339,7 @@ export class MapKernel {
     const piece = pieceOf(around, (this.#steps * elements) / around, unit);
     const cut = piece < around || (this.#hasFunctions && isLong(elements * this.#steps));
     if (cut) this.#cutNested(kernel, depth, elements, piece, unit, outs, ins);
-    else launch(kernel, turns, outs, ins, this.#block(depth, width, sizes[0]), 0, elements * this.#steps);
-  }
-
-  /** Writes the block that `compileMap` describes, with so many turns of the outermost loop. */
-  #block(depth: number, width: number, outermost: number): number {
-    const at = scratch(4 * (width + depth * (1 + width)));
-    const words = parameterWords();
-    let w = at >>> 2;
-    const innermost = depth * width;
-    for (let k = 0; k < width; k++) words[w++] = loopCount === 0 ? 0 : steps[innermost + k];
-    for (let i = 0; i < depth; i++) {
-      words[w++] = i === 0 ? outermost : sizes[i];
-      for (let k = 0; k < width; k++) {
-        // The loops inside have moved the address to their end by then; the innermost one does not.
-        const inside = i + 1 < depth ? sizes[i + 1] * steps[(i + 1) * width + k] : 0;
-        words[w++] = steps[i * width + k] - inside;
-      }
-    }
-    return at;
+    else launch(kernel, turns, outs, ins, loopBlock(depth, width, sizes[0]), 0, elements * this.#steps);
   }
 
   /** Turns of the outermost loop in pieces. */
@@ -374,7 +356,7 @@ export class MapKernel {
     const width = operands.filter((x) => typeof x !== 'number').length;
     const starts = operands.map((x) => place(x));
     inPieces(sizes[0], (this.#steps * elements) / sizes[0], piece, unit, (at, count) => {
-      const block = this.#block(depth, width, count);
+      const block = loopBlock(depth, width, count);
       let k = 0;
       const args = starts.map((start, i) => (typeof operands[i] === 'number' ? start : start + at * steps[k++]));
       return { kernel, args: [depth === 0 ? count : sizes[depth], ...args, block] };

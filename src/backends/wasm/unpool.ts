@@ -2,7 +2,7 @@
  * The adjoint of picking elements of planes: every plane is cleared and added to while it is in the cache,
  * so that memory is passed over once.
  */
-import { type DType, dtypeInfo } from '../../core/dtype.ts';
+import { byDType, dtypeInfo } from '../../core/dtype.ts';
 import { DTypeError, IndexError } from '../../core/errors.ts';
 import { numel, type Shape } from '../../core/shape.ts';
 import type { Strided } from '../../kernels/strided.ts';
@@ -11,7 +11,7 @@ import { FunctionBody, type Locals } from './encoder.ts';
 import { beginLaunchBeside, i32, scratch } from './heap.ts';
 import { emitRun, startOf } from './indexing/nest.ts';
 import { parameterWords } from './linear-memory.ts';
-import { instantiate, type WasmFunction } from './module.ts';
+import { instantiate } from './module.ts';
 import { inTasks, shareOf, tasksFor } from './threads/share.ts';
 
 const ADD = {
@@ -19,18 +19,11 @@ const ADD = {
   float64: { load: 'f64.load', add: 'f64.add', store: 'f64.store' },
 } as const;
 
-const kernels = new Map<DType, WasmFunction>();
-
-function kernelFor(dtype: DType): WasmFunction {
+const kernelFor = byDType((dtype) => {
   if (dtype !== 'float32' && dtype !== 'float64')
     throw new DTypeError(`maxUnpool: not implemented for '${dtype}'; convert with .to('float32')`);
-  let kernel = kernels.get(dtype);
-  if (kernel === undefined) {
-    kernel = instantiate([emitUnpool(dtype)]).unpool!;
-    kernels.set(dtype, kernel);
-  }
-  return kernel;
-}
+  return instantiate([emitUnpool(dtype)]).unpool!;
+});
 
 /**
  * `(y, x, index, planes, places, elements, bad)`: of each plane of so many `places` y[k] = Σ x[i] over its elements with

@@ -9,34 +9,36 @@ import { mover } from './move.ts';
 import { perCount, product, steps } from './tables.ts';
 import { nativeForGradient, type WeightTask } from './weights.ts';
 import {
-  BYTES,
   byGroup,
   byPlace,
-  cornersOf,
-  lotsOf,
   matrices,
   multiplyPlaces,
   nativeForPlaces,
   operands,
   packer,
   packPlaces,
-  rowsAtOnce,
   sharedSteps,
   TRANSFORM_STEPS,
+  toWeights,
+  WEIGHT_PATCH,
+} from './winograd-places.ts';
+import { dense, type Scheme, strided, TAPS } from './winograd-scheme.ts';
+import {
+  BYTES,
+  cornersOf,
+  lotsOf,
+  rowsAtOnce,
   table,
   tileTable,
   tiling,
-  toWeights,
   VECTOR,
-  WEIGHT_PATCH,
   windowCount,
   windowPlaces,
   windowsOf,
   worthLeaving,
   worthTiles,
   zerosBehind,
-} from './winograd-places.ts';
-import { dense, type Scheme, strided, TAPS } from './winograd-scheme.ts';
+} from './winograd-tiling.ts';
 
 /** Where sums are so many bytes, they are made in so many parts, each by one thread, and added up in order. */
 const PART_BYTES = 1 << 20;

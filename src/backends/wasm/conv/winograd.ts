@@ -15,13 +15,8 @@ import { nativeForParts, type Part, type Task } from './products.ts';
 import { areApart, perCount, steps, sums } from './tables.ts';
 import {
   abreast,
-  BYTES,
   byGroup,
   byPlace,
-  ceil,
-  cornersOf,
-  fillOf,
-  lotsOf,
   type Matrices,
   multiplyPlaces,
   narrowed,
@@ -29,21 +24,10 @@ import {
   operands,
   packer,
   packPlaces,
-  rowsAtOnce,
   sharedSteps,
   type TakeRoom,
   TRANSFORM_STEPS,
-  table,
-  tileTable,
-  tiling,
   toTiles,
-  VECTOR,
-  waveOf,
-  windowCount,
-  windowPlaces,
-  worthLeaving,
-  worthTiles,
-  zerosBehind,
 } from './winograd-places.ts';
 import {
   dense,
@@ -54,6 +38,24 @@ import {
   transposedFromEven,
   transposedFromOdd,
 } from './winograd-scheme.ts';
+import {
+  BYTES,
+  ceil,
+  cornersOf,
+  fillOf,
+  lotsOf,
+  rowsAtOnce,
+  table,
+  tileTable,
+  tiling,
+  VECTOR,
+  waveOf,
+  windowCount,
+  windowPlaces,
+  worthLeaving,
+  worthTiles,
+  zerosBehind,
+} from './winograd-tiling.ts';
 
 /** Bytes of images whose tiles are dealt out to threads at a time. */
 const WAVE_BYTES = 8 << 20;

@@ -1,17 +1,15 @@
 /** Sums of a table's rows over bags of indices. */
-import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { byDType, dtypeInfo } from '../../../core/dtype.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, times, timesOrNever, whilst } from '../control.ts';
 import { FunctionBody, type Locals } from '../encoder.ts';
 import { type Lanes, lanesFor } from '../gemm-tile.ts';
 import { beginLaunch, i32 } from '../heap.ts';
-import { instantiate, type WasmFunction } from '../module.ts';
+import { instantiate } from '../module.ts';
 import { deal } from '../threads/share.ts';
 import { integerRange } from './groups.ts';
 import { outOfBounds, sliceComplaint } from './move.ts';
 import { startOf } from './nest.ts';
-
-const kernels = new Map<DType, WasmFunction>();
 
 /** `(to, table, index, ends, bags, start, bytes of a row)`: bags follow each other from index `start` on. */
 function emitBags({ bytes, add }: Lanes): FunctionBody {
@@ -66,6 +64,8 @@ function emitBags({ bytes, add }: Lanes): FunctionBody {
   return b;
 }
 
+const kernelFor = byDType((dtype) => instantiate([emitBags(lanesFor(dtype as 'float32' | 'float64', false))]).bags);
+
 /**
  * out[b, …] = Σ table[index[i], …] over the bag b: from the end of the one before, given in `ends`, to its own. All are
  * contiguous; float32 or float64 in rows of some elements, and int32.
@@ -79,12 +79,7 @@ export function sumBags(out: Strided, table: Strided, index: Strided, ends: Stri
     const bad = integerRange(index).find((i) => i < 0 || i >= rows);
     if (bad !== undefined) throw outOfBounds(bad, 0, rows, sliceComplaint);
   }
-  let kernel = kernels.get(out.dtype);
-  if (kernel === undefined) {
-    kernel = instantiate([emitBags(lanesFor(out.dtype as 'float32' | 'float64', false))]).bags;
-    kernels.set(out.dtype, kernel);
-  }
-  const run = kernel;
+  const run = kernelFor(out.dtype);
   beginLaunch();
   const [to, from, at, until] = [out, table, index, ends].map(startOf);
   const size = width * bytes;

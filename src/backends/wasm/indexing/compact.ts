@@ -1,7 +1,7 @@
 /**
  * The elements that a condition holds for, in row-major order: picked out, found, and filled in.
  */
-import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { byDType, type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { arg, compare, select } from '../../../kernels/expr.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { advance, copyOf, loadWord, times } from '../control.ts';
@@ -12,19 +12,12 @@ import { instantiate, type WasmFunction } from '../module.ts';
 import { ReduceKernel } from '../reduce.ts';
 import { emitNest, MOVE, startOf, writeNest } from './nest.ts';
 
-const counters = new Map<DType, ReduceKernel>();
-
-function counterFor(dtype: DType): ReduceKernel {
-  let kernel = counters.get(dtype);
-  if (kernel === undefined) {
-    // float32 could not count beyond 2²⁴.
-    const compute = dtypeInfo(dtype).compute === 'i32' ? 'i32' : 'f64';
-    const pre = select(compare('ne', arg(0), 0), 1, 0);
-    kernel = new ReduceKernel({ name: 'count', fold: 'sum', pre, compute, ins: [dtype], out: 'int32' });
-    counters.set(dtype, kernel);
-  }
-  return kernel;
-}
+const counterFor = byDType((dtype): ReduceKernel => {
+  // float32 could not count beyond 2²⁴.
+  const compute = dtypeInfo(dtype).compute === 'i32' ? 'i32' : 'f64';
+  const pre = select(compare('ne', arg(0), 0), 1, 0);
+  return new ReduceKernel({ name: 'count', fold: 'sum', pre, compute, ins: [dtype], out: 'int32' });
+});
 
 /** How many elements are not zero, with `t` broadcast to `shape`. NaN is not zero. */
 export function countNonzero(t: Strided, shape: readonly number[] = t.shape): number {

@@ -3,7 +3,7 @@
  * and how many it has. They are gone through in an order that puts equals side by side; whole numbers of a short
  * range have a table instead, and need no order.
  */
-import { type DType, dtypeInfo } from '../../../core/dtype.ts';
+import { byDType, type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { numel } from '../../../core/shape.ts';
 import type { Strided } from '../../../kernels/strided.ts';
 import { clear } from '../clear.ts';
@@ -179,7 +179,7 @@ function tableFunction(): FunctionBody {
   return b.get(group);
 }
 
-const runs = new Map<DType, WasmFunction>();
+const runsKernel = byDType((dtype) => instantiate([runsFunction(dtype)]).runs);
 let tables: Readonly<Record<string, WasmFunction>> | null = null;
 
 function tableKernels(): Readonly<Record<string, WasmFunction>> {
@@ -200,13 +200,8 @@ const placeOf = (t: Strided | null): number => (t === null ? 0 : startOf(t));
 export function groupRuns(out: Groups, rows: Strided, order: Strided | null): number {
   beginLaunch();
   const { dtype, shape } = rows;
-  let kernel = runs.get(dtype);
-  if (kernel === undefined) {
-    kernel = instantiate([runsFunction(dtype)]).runs;
-    runs.set(dtype, kernel);
-  }
   const [at, by, ...results] = [rows, order, out.firsts, out.groups, out.counts].map(placeOf);
-  return kernel(at, by, shape[0], shape[1], ...results);
+  return runsKernel(dtype)(at, by, shape[0], shape[1], ...results);
 }
 
 /** Puts the rows of a contiguous matrix in order: `order` has them in that of their first `known` columns, and equals as they stand. */
