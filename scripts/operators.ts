@@ -20,7 +20,7 @@ const families: readonly (readonly [title: string, test: RegExp])[] = [
   ['Products', /src\/tensor\/(products|linear)\.ts$/],
   ['Views', /src\/tensor\/(views|splitting|rearranging)\.ts$/],
   ['Picking and placing by index', /src\/tensor\/(picking|placing)\.ts$/],
-  ['Copies and conversions', /src\/tensor\/(state|tensor)\.ts$/],
+  ['Copies and conversions', /src\/tensor\/(state|values|tensor)\.ts$/],
   ['Functions', /src\/tensor\/(functions|creation|joining|sampling|parameters)\.ts$/],
   ['Functional: neural networks', /src\/functional\/.*\.ts$/],
   ['Linear algebra', /src\/linalg\/.*\.ts$/],

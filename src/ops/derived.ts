@@ -1,7 +1,7 @@
 import { isBare } from '../core/apply.ts';
 import type { DType } from '../core/dtype.ts';
 import type { Node } from '../core/node.ts';
-import { defaultNodeName } from '../core/op.ts';
+import { defaultNodeName, type JvpContext } from '../core/op.ts';
 import { type Shape, sameShape } from '../core/shape.ts';
 import { fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import type { Derived, Source } from '../kernels/derive.ts';
@@ -66,8 +66,21 @@ function savedAs({ kind, index }: Source): number | null {
 }
 
 /** The gradient that arrived at an output, zeros if none did (of functions with several outputs). */
-export function cotangent(g: readonly (TensorBase | null)[], index: number, node: Node): TensorBase {
+function cotangent(g: readonly (TensorBase | null)[], index: number, node: Node): TensorBase {
   return g[index] ?? filled(node.outShape(index), 0, node.outDtype(index));
+}
+
+/** An argument of a derived function that gives gradients. */
+export function sourceOf(
+  { sources, places, saves }: Piece,
+  k: number,
+  node: Node,
+  g: readonly (TensorBase | null)[],
+): Operand {
+  const place = places[k];
+  if (place < 0) return cotangent(g, sources[k].index, node);
+  // A pass may want less than what was saved for.
+  return node.unpack(node.plan === saves ? place : node.plan.indexOf(saves[place]));
 }
 
 /**
@@ -114,4 +127,19 @@ export function runPiece(
     const value = 'constant' in o ? o.constant : args[o.pass];
     return typeof value === 'number' ? filled(shape, value, dtype) : value;
   });
+}
+
+/** The outputs of a derived function that gives tangents. */
+export function tangents(piece: Piece, c: JvpContext<undefined>): readonly TensorBase[] {
+  const args = piece.sources.map((s): Operand => {
+    switch (s.kind) {
+      case 'primal':
+        return c.inputs[s.index];
+      case 'output':
+        return c.outputs[s.index];
+      default:
+        return c.tangents[s.index] as TensorBase;
+    }
+  });
+  return runPiece(piece, args, c.outputs[0].shape, c.outputs[0].dtype);
 }

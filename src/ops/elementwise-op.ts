@@ -14,11 +14,12 @@ import { type Backward, defaultNodeName, type JvpContext, type Op, register } fr
 import { canCast } from '../core/promotion.ts';
 import { freshAlike, freshLike, remember } from '../core/recipes.ts';
 import { broadcastShapes, type Shape, sameShape, shapeText } from '../core/shape.ts';
-import { alias, fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
+import { fresh, isTensor, type Operand, type Outputs, type TensorBase } from '../core/tensor.ts';
 import { type Derived, type Differentiation, deriveJvp, deriveVjp } from '../kernels/derive.ts';
 import type { ScalarFunction } from '../kernels/expr.ts';
 import { clone, toDType } from './copy.ts';
-import { cotangent, inRoom, type Piece, runPiece, takeApart } from './derived.ts';
+import { inRoom, type Piece, runPiece, sourceOf, takeApart, tangents } from './derived.ts';
+import { alignExamples } from './elementwise-batch.ts';
 import { COUNTED, compiled, type ElementwiseKind, type Plan, Plans, SCALAR } from './elementwise-plans.ts';
 
 export interface ElementwiseOptions {
@@ -319,30 +320,11 @@ export class ElementwiseOp implements Op<undefined> {
       `${this.name}.jvp${active}`,
     );
     const piece = this.#jvps[active] as Piece;
-    const args = piece.sources.map((s): Operand => {
-      switch (s.kind) {
-        case 'primal':
-          return c.inputs[s.index];
-        case 'output':
-          return c.outputs[s.index];
-        default:
-          return c.tangents[s.index] as TensorBase;
-      }
-    });
-    return runPiece(piece, args, c.outputs[0].shape, c.outputs[0].dtype);
+    return tangents(piece, c);
   }
 
   vmap(inputs: readonly Operand[], batched: readonly boolean[]): Outputs {
-    // Per-example ranks may differ: missing leading dimensions go after the batch dimension.
-    const rank = Math.max(
-      0,
-      ...inputs.map((x, i) => (typeof x === 'number' ? 0 : x.shape.length - (batched[i] ? 1 : 0))),
-    );
-    const aligned = inputs.map((x, i) => {
-      if (typeof x === 'number' || !batched[i]) return x;
-      const missing = rank - (x.shape.length - 1);
-      return missing === 0 ? x : insertOnes(x, missing);
-    });
+    const aligned = alignExamples(inputs, batched);
     const tensors = inputs.filter((x) => typeof x !== 'number');
     if (this.kind === 'first' || tensors.every((x) => x.dtype === tensors[0].dtype)) return this.invoke(aligned);
     // Examples of rank 0 count less where dtypes are promoted, though their batch has a dimension.
@@ -402,19 +384,6 @@ export class ElementwiseOp implements Op<undefined> {
   }
 }
 
-/** An argument of a derived function. */
-function sourceOf(
-  { sources, places, saves }: Piece,
-  k: number,
-  node: Node,
-  g: readonly (TensorBase | null)[],
-): Operand {
-  const place = places[k];
-  if (place < 0) return cotangent(g, sources[k].index, node);
-  // A pass may want less than what was saved for.
-  return node.unpack(node.plan === saves ? place : node.plan.indexOf(saves[place]));
-}
-
 /** Opens the node of an in-place application. What backward needs of the target is copied, for it is about to be overwritten. */
 export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...Operand[]]): Node | null {
   const [target] = inputs;
@@ -424,16 +393,6 @@ export function openInPlace(op: ElementwiseOp, inputs: readonly [TensorBase, ...
 function bits(mask: number, n: number): boolean[] {
   return Array.from({ length: n }, (_, i) => ((mask >> i) & 1) === 1);
 }
-
-/** A plain view with `n` dimensions of size 1 after the first. */
-function insertOnes(x: TensorBase, n: number): TensorBase {
-  return reshapeView.call(x, [x.shape[0], ...new Array<number>(n).fill(1), ...x.shape.slice(1)]);
-}
-
-/** The differentiable `reshape`, installed by the view operations (which are defined in terms of this file's class). */
-export const reshapeView: { call: (x: TensorBase, shape: Shape) => TensorBase } = {
-  call: (x, shape) => alias(x, shape),
-};
 
 /** Defines and registers an elementwise operation. */
 export function defineElementwise(fn: ScalarFunction, options: ElementwiseOptions): ElementwiseOp {

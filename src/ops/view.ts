@@ -13,7 +13,7 @@ import {
 } from '../core/shape.ts';
 import { alias, fresh, placeOf, shadowOf, type TensorBase, viewOf } from '../core/tensor.ts';
 import { copyKernel } from './copy.ts';
-import { reshapeView } from './elementwise-op.ts';
+import { reshapeView } from './elementwise-batch.ts';
 import { inferShape, viewStrides } from './reshaping.ts';
 
 /*

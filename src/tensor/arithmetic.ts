@@ -3,8 +3,8 @@ import * as e from '../ops/elementwise.ts';
 import { checkOptions } from './options.ts';
 import type { Shape, Untyped } from './shapes.ts';
 import type { AllOf, Both, Fit, FitAll, Operand } from './signatures.ts';
-import { TensorState } from './state.ts';
 import type { Tensor } from './tensor.ts';
+import { TensorValues } from './values.ts';
 
 const as = (t: TensorBase): Tensor => t as Tensor;
 
@@ -12,7 +12,7 @@ const as = (t: TensorBase): Tensor => t as Tensor;
 type Bound = Operand | null | undefined;
 
 /** Everything that works element by element. */
-export abstract class TensorArithmetic<S extends Shape = Untyped> extends TensorState<S> {
+export abstract class TensorArithmetic<S extends Shape = Untyped> extends TensorValues<S> {
   /** x + alpha · y */
   add<T extends Tensor, X extends Operand>(
     this: T,

@@ -8,8 +8,9 @@ export type { Operand } from './signatures.ts';
 /**
  * An n-dimensional array of numbers that remembers how it was computed.
  *
- * The class is written in layers, a file each: what a tensor is (`TensorState`), what works element by
- * element (`TensorArithmetic`), reductions, products, views, arranging, and picking and placing by index. The last one is here.
+ * The class is written in layers, a file each: what a tensor is (`TensorState`), what it holds
+ * (`TensorValues`), what works element by element (`TensorArithmetic`), reductions, products, views, arranging, and
+ * picking and placing by index. The last one is here.
  */
 export class Tensor<S extends Shape = Untyped> extends TensorPlacing<S> {
   // ── random, in place ──

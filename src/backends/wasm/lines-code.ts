@@ -13,9 +13,10 @@ import { type Expr, operands } from '../../kernels/expr.ts';
 import { advance, copyOf, times, timesOrNever, whilst } from './control.ts';
 import { emitAbreast, emitExprs, lanesOf, mathImports, mathProvided } from './emit.ts';
 import { FunctionBody, type Local, type ValType } from './encoder.ts';
-import { loadFirst, loadSplat, loadVector, storeFirst, storeLane, storeVector } from './lanes.ts';
+import { loadSplat, loadVector, storeLane } from './lanes.ts';
 import { Folding, foldOf } from './lines-fold.ts';
-import { BLOCK_LINES, type LineOperand, type LineProgram, type Pass } from './lines-program.ts';
+import { LineOperands } from './lines-operands.ts';
+import { BLOCK_LINES, type LineProgram, type Pass } from './lines-program.ts';
 import { instantiate, type WasmFunction } from './module.ts';
 import type { FoldCode } from './reduce/fold.ts';
 import { BLOCK_STEPS } from './reduce/rows.ts';
@@ -65,55 +66,30 @@ export function compileLines(program: LineProgram, kind: LineKind): WasmFunction
   return instantiate([body], mathImports, mathProvided).lines;
 }
 
-interface Placed extends LineOperand {
-  /** Where its part of the current line begins. */
-  readonly start: Local;
-  /** Where the current pass is. */
-  readonly place: Local;
-}
-
 class LineCode {
   readonly #b: FunctionBody;
-  readonly #program: LineProgram;
   readonly #compute: Compute;
   readonly #lanes: number;
   readonly #length: Local;
-  readonly #outs: readonly Placed[];
-  readonly #ins: readonly Placed[];
-  readonly #scalars: readonly Local[];
+  readonly #passes: LineProgram['passes'];
+  readonly #operands: LineOperands;
   /** How far apart elements of a line are, where every lane is another line. */
   readonly #apart: Local | null;
   /** How many lines go together at most. */
   readonly #most: number;
   /** Whether several do now: what they have one element of each stands in a lane for each, otherwise in every lane. */
   #together = false;
-  /** Inputs of one element per line. */
-  readonly #ofLine = new Map<Placed, Local>();
-  /** The values of a line or of those that go together; or of several vectors of lines. */
-  #values: Local[][] = [];
 
   constructor(b: FunctionBody, program: LineProgram, kind: LineKind) {
-    const { compute, outs, ins, scalars } = program;
     const across = kind === 'across';
     this.#b = b;
-    this.#program = program;
+    this.#passes = program.passes;
     this.#apart = across ? b.params[3] : null;
-    this.#compute = compute;
-    this.#lanes = lanesOf(compute);
+    this.#compute = program.compute;
+    this.#lanes = lanesOf(program.compute);
     this.#most = kind === 'together' ? this.#lanes : 1;
     this.#length = b.params[1];
-    const addresses = b.params.slice(across ? 4 : 2);
-    const placed = (o: LineOperand, i: number): Placed => ({ ...o, start: addresses[i], place: b.local('i32') });
-    this.#outs = outs.map(placed);
-    this.#ins = ins.map((o, i) => placed(o, outs.length + i));
-    this.#scalars = Array.from({ length: scalars }, (_, i) => {
-      const l = b.local('v128');
-      b.get(addresses[outs.length + ins.length + i]);
-      if (compute === 'f32') b.op('f32.demote_f64', 'f32x4.splat');
-      else b.op('f64x2.splat');
-      b.set(l);
-      return l;
-    });
+    this.#operands = new LineOperands(b, program, b.params.slice(across ? 4 : 2), across);
   }
 
   emit(): void {
@@ -124,8 +100,8 @@ class LineCode {
       timesOrNever(b, lines, () => this.#sideBySide(b.params[2], apart));
       return;
     }
-    for (const o of this.#ins) if (o.extent === 'line') this.#ofLine.set(o, b.local('v128'));
-    const sums = this.#outs.filter((o) => o.extent === 'block');
+    for (const o of this.#operands.ins) if (o.extent === 'line') this.#operands.ofLine.set(o, b.local('v128'));
+    const sums = this.#operands.outs.filter((o) => o.extent === 'block');
     if (sums.length === 0) {
       this.#all(lines);
       return;
@@ -164,15 +140,15 @@ class LineCode {
   #some(lines: number): void {
     const b = this.#b;
     this.#together = lines > 1;
-    this.#values = [[]];
-    for (const [o, x] of this.#ofLine) {
+    this.#operands.values = [[]];
+    for (const [o, x] of this.#operands.ofLine) {
       const load = this.#together ? loadVector : loadSplat;
       load(b, o.dtype, this.#compute, o.start, 0);
       b.set(x);
     }
-    for (const pass of this.#program.passes) this.#pass([pass].flat(), 1);
-    b.release(...this.#values.flat());
-    for (const { dtype, extent, start } of [...this.#outs, ...this.#ins]) {
+    for (const pass of this.#passes) this.#pass([pass].flat(), 1);
+    b.release(...this.#operands.values.flat());
+    for (const { dtype, extent, start } of [...this.#operands.outs, ...this.#operands.ins]) {
       if (extent === 'line') advance(b, start, lines * dtypeInfo(dtype).bytes);
       else if (extent === 'each') move(b, start, dtype, () => b.get(this.#length).i32(lines).op('i32.mul'));
     }
@@ -181,13 +157,13 @@ class LineCode {
   /** A group of lines, some vectors of them at a time. */
   #sideBySide(lines: Local, apart: Local): void {
     const b = this.#b;
-    const operands = [...this.#outs, ...this.#ins];
+    const operands = [...this.#operands.outs, ...this.#operands.ins];
     const left = copyOf(b, lines);
     const some = (vectors: number, count?: Local): void => {
-      this.#values = Array.from({ length: vectors }, () => []);
-      for (const pass of this.#program.passes) this.#pass([pass].flat(), vectors, count);
-      b.release(...this.#values.flat());
-      for (const o of operands) advance(b, o.start, vectors * this.#vectorBytes(o));
+      this.#operands.values = Array.from({ length: vectors }, () => []);
+      for (const pass of this.#passes) this.#pass([pass].flat(), vectors, count);
+      b.release(...this.#operands.values.flat());
+      for (const o of operands) advance(b, o.start, vectors * this.#operands.vectorBytes(o));
       advance(b, left, -vectors * this.#lanes);
     };
     const whole = (vectors: number): void =>
@@ -243,7 +219,7 @@ class LineCode {
     const under = passes.map((pass): Under => {
       const code = pass.fold === undefined ? null : foldOf(pass.fold, this.#compute);
       const folding = (c: FoldCode): Folding => new Folding(b, c, this.#compute, width);
-      return { pass, foldings: code === null ? [] : this.#values.map(() => folding(code)) };
+      return { pass, foldings: code === null ? [] : this.#operands.values.map(() => folding(code)) };
     });
     this.#run(under, vectors, count);
     const folded = under.map(({ foldings }) => foldings.map((f) => f.result(this.#apart === null)));
@@ -257,7 +233,7 @@ class LineCode {
     b.op('v128.any_true').if(() => {
       // Lines that go together have moved on.
       if (this.#together)
-        for (const { extent, place, dtype } of this.#moving)
+        for (const { extent, place, dtype } of this.#operands.moving)
           if (extent === 'each') move(b, place, dtype, () => b.i32(0).get(this.#length).op('i32.sub'));
       const [others] = this.#folded([{ map: instead, fold: 'sum' }], vectors, count);
       for (const [i, x] of others.entries()) b.get(x).set(folded[0][i]);
@@ -279,12 +255,12 @@ class LineCode {
       turning.set(all, one);
       return one;
     };
-    const [values] = this.#values;
-    const ofLine = [...this.#ofLine];
-    for (const [o, all] of ofLine) this.#ofLine.set(o, oneOf(all, this.#ins.indexOf(o)));
-    const first = this.#ins.length + this.#scalars.length + this.#outs.length;
-    this.#values = [values.map((all, i) => oneOf(all, first + i))];
-    for (const o of this.#moving) if (o.extent === 'each') b.get(o.start).set(o.place);
+    const [values] = this.#operands.values;
+    const ofLine = [...this.#operands.ofLine];
+    for (const [o, all] of ofLine) this.#operands.ofLine.set(o, oneOf(all, this.#operands.ins.indexOf(o)));
+    const first = this.#operands.ins.length + this.#operands.scalars.length + this.#operands.outs.length;
+    this.#operands.values = [values.map((all, i) => oneOf(all, first + i))];
+    for (const o of this.#operands.moving) if (o.extent === 'each') b.get(o.start).set(o.place);
     const folded = passes.map(({ fold }) => (fold === undefined ? [] : [b.local('v128')]));
     const left = b.local('i32');
     b.i32(this.#lanes).set(left);
@@ -300,8 +276,8 @@ class LineCode {
       }
     });
     b.release(left, ...turning.values());
-    this.#values = [values];
-    for (const [o, all] of ofLine) this.#ofLine.set(o, all);
+    this.#operands.values = [values];
+    for (const [o, all] of ofLine) this.#operands.ofLine.set(o, all);
     return folded;
   }
 
@@ -312,11 +288,11 @@ class LineCode {
     const apart = this.#apart;
     const left = copyOf(b, this.#length);
     const steps = b.local('i32');
-    const moving = this.#moving;
+    const moving = this.#operands.moving;
     for (const o of moving) if (!this.#together || o.extent !== 'each') b.get(o.start).set(o.place);
     const step = (ahead: number): void => {
       for (const o of moving) {
-        if (apart === null) advance(b, o.place, ahead * this.#vectorBytes(o));
+        if (apart === null) advance(b, o.place, ahead * this.#operands.vectorBytes(o));
         else move(b, o.place, o.dtype, () => b.get(apart));
       }
     };
@@ -370,63 +346,18 @@ class LineCode {
   /** A pass gives every line a value: what was folded, or what an expression makes of it and of the others. */
   #give({ keep }: Pass, e: Expr | undefined, folded: readonly Local[], count?: Local): void {
     const b = this.#b;
-    for (const [v, values] of this.#values.entries()) {
+    for (const [v, values] of this.#operands.values.entries()) {
       const own = folded.slice(v, v + 1);
-      const args = [...this.#args((o) => this.#ofLine.get(o) ?? o.start, v), ...own];
+      const args = [...this.#operands.args((o) => this.#operands.ofLine.get(o) ?? o.start, v), ...own];
       const value = e === undefined ? folded[v] : emitExprs(b, this.#compute, [e], args)[0];
       if (keep !== undefined) {
-        const out = this.#outs[keep];
-        if (this.#together || this.#apart !== null) this.#store(out, value, out.start, v, count);
+        const out = this.#operands.outs[keep];
+        if (this.#together || this.#apart !== null) this.#operands.store(out, value, out.start, v, count);
         else storeLane(b, out.dtype, this.#compute, 'value', value, 0, out.start);
       }
       values.push(value);
       if (e !== undefined) b.release(...own);
     }
-  }
-
-  #vectorBytes({ dtype }: LineOperand): number {
-    return this.#lanes * dtypeInfo(dtype).bytes;
-  }
-
-  #store(o: LineOperand, x: Local, place: Local, ahead: number, count?: Local): void {
-    if (count !== undefined) storeFirst(this.#b, o.dtype, this.#compute, 'value', x, count, place);
-    else storeVector(this.#b, o.dtype, this.#compute, 'value', x, place, ahead * this.#vectorBytes(o));
-  }
-
-  #args(element: (o: Placed) => Local, v: number): Local[] {
-    const values = this.#values[this.#apart === null ? 0 : v];
-    return [...this.#ins.map(element), ...this.#scalars, ...this.#outs.map(element), ...values];
-  }
-
-  get #moving(): Placed[] {
-    return [...this.#outs, ...this.#ins].filter((o) => o.extent !== 'line');
-  }
-
-  /** The arguments of a vector, number `ahead` from the places on; what was loaded for them is pushed to `loaded`. */
-  #load(used: ReadonlySet<number>, ahead: number, loaded: Local[], count?: Local): Local[] {
-    const b = this.#b;
-    const number = new Map<Placed, number>();
-    this.#ins.forEach((o, i) => {
-      number.set(o, i);
-    });
-    this.#outs.forEach((o, i) => {
-      number.set(o, this.#ins.length + this.#scalars.length + i);
-    });
-    return this.#args((o) => {
-      const ofLine = this.#ofLine.get(o);
-      if (ofLine !== undefined) return ofLine;
-      if (!used.has(number.get(o) as number)) return o.start;
-      this.#loadPlace(o, ahead, count);
-      const l = b.local('v128');
-      b.set(l);
-      loaded.push(l);
-      return l;
-    }, ahead);
-  }
-
-  #loadPlace(o: Placed, ahead: number, count?: Local): void {
-    if (count === undefined) loadVector(this.#b, o.dtype, this.#compute, o.place, ahead * this.#vectorBytes(o));
-    else loadFirst(this.#b, o.dtype, this.#compute, count, o.place);
   }
 
   /** So many whole vectors side by side. */
@@ -441,7 +372,7 @@ class LineCode {
     }
     const loaded: Local[] = [];
     const used = argumentsOf(mapsOf(passes));
-    const rows = Array.from({ length: vectors }, (_, v) => this.#load(used, v, loaded));
+    const rows = Array.from({ length: vectors }, (_, v) => this.#operands.load(used, v, loaded));
     emitAbreast(
       this.#b,
       this.#compute,
@@ -459,7 +390,7 @@ class LineCode {
   #vector(passes: readonly Under[], ahead: number, acc: number, count?: Local): void {
     const b = this.#b;
     const loaded: Local[] = [];
-    const args = this.#load(argumentsOf(mapsOf(passes)), ahead, loaded, count);
+    const args = this.#operands.load(argumentsOf(mapsOf(passes)), ahead, loaded, count);
     const xs = emitExprs(b, this.#compute, mapsOf(passes), args);
     this.#take(passes, xs, ahead, acc, count);
     b.release(...xs, ...loaded);
@@ -468,24 +399,12 @@ class LineCode {
   #take(passes: readonly Under[], xs: readonly Local[], ahead: number, acc: number, count?: Local): void {
     for (const [i, { pass, foldings }] of passes.entries()) {
       if (pass.store !== undefined) {
-        const out = this.#outs[pass.store];
-        if (out.extent === 'block') this.#add(out, xs[i], ahead, count);
-        else this.#store(out, xs[i], out.place, ahead, count);
+        const out = this.#operands.outs[pass.store];
+        if (out.extent === 'block') this.#operands.add(out, xs[i], ahead, count);
+        else this.#operands.store(out, xs[i], out.place, ahead, count);
       }
       if (this.#apart === null) foldings.at(0)?.take(acc, xs[i], count);
       else foldings.at(acc)?.take(0, xs[i]);
     }
-  }
-
-  /** A vector is added to what the lines of a block before have left. */
-  #add(o: Placed, x: Local, ahead: number, count?: Local): void {
-    const b = this.#b;
-    const sum = b.local('v128');
-    this.#loadPlace(o, ahead, count);
-    b.get(x)
-      .op(this.#compute === 'f32' ? 'f32x4.add' : 'f64x2.add')
-      .set(sum);
-    this.#store(o, sum, o.place, ahead, count);
-    b.release(sum);
   }
 }
