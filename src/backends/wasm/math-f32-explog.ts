@@ -4,6 +4,7 @@
  * one at a time and the others fitted again.
  */
 import type { Float } from './float.ts';
+import { logarithms } from './math-logarithms.ts';
 import type { Vec } from './vector.ts';
 
 /** Adding it leaves a float's integer part, rounded half to even, in the low bits. */
@@ -11,7 +12,6 @@ export const MAGIC = 1.5 * 2 ** 23;
 /** Added to the exponent in a float's bits; exponents that are to be split in two have it twice. */
 const BIAS = 127;
 const TWO_BIASES = 2 * BIAS;
-const ONE_BITS = 0x3f800000n;
 
 const LOG2E = 1.4426950408889634;
 /** ln 2 in two parts; the first has 10 bits, so that n · LN2_HI is exact for |n| < 2¹⁴. */
@@ -132,94 +132,22 @@ export function tanh(f: Float, x: Vec): Vec {
   return f.or(f.div(m, f.add(m, 2)), f.sign(x));
 }
 
-const SQRT_HALF_BITS = 0x3f3504f3n;
-
-/** x = 2ᵏ m with √½ ≤ m < √2, for normal positive x; also the biased exponent in place. */
-function splitExponent(f: Float, x: Vec): { k: Vec; m: Vec; exponentBits: Vec } {
-  const raised = f.iadd(x, f.bits(ONE_BITS - SQRT_HALF_BITS));
-  const m = f.iadd(f.and(raised, f.bits(0x7fffffn)), f.bits(SQRT_HALF_BITS));
-  // An integer below 2²³ in the low bits of 2²³ is that integer added to it.
-  const k = f.sub(f.or(f.shru(raised, 23), f.bits(0x4b000000n)), 2 ** 23 + 127);
-  return { k, m, exponentBits: f.and(raised, f.bits(0x7f800000n)) };
-}
-
 /** (ln((1 + s)/(1 − s)) − 2s) / s³ in s², for |s| ≤ 0.1718: error of the logarithm below 2⁻³⁰. */
 const LOG_L = [0.6666677594184875, 0.39977550506591797, 0.2987230122089386];
 
-/** ln(1 + g) = g − g²/2 + rest. */
-function logRest(f: Float, g: Vec): { halfSquare: Vec; rest: Vec } {
-  const s = f.div(g, f.add(2, g));
-  const z = f.mul(s, s);
-  const halfSquare = f.mul(f.mul(g, 0.5), g);
-  return { halfSquare, rest: f.mul(s, f.madd(z, f.poly(z, LOG_L), halfSquare)) };
-}
-
-/** k ln 2 + ln(1 + g). */
-function logSum(f: Float, k: Vec, g: Vec): Vec {
-  const { halfSquare, rest } = logRest(f, g);
-  const small = f.sub(halfSquare, f.madd(k, LN2_LO, rest));
-  return f.madd(k, LN2_HI, f.sub(g, small));
-}
-
-const MIN_NORMAL = 2 ** -126;
-
-/** Puts right what a logarithm to some base gives for zero, negative, subnormal and infinite x. */
-function logOf(f: Float, name: string, x: Vec, perOctave: number, g: (f: Float, x: Vec) => Vec): Vec {
+export const { log, log1p, log2, log10 } = logarithms({
+  mantissa: 23,
+  bias: BIAS,
+  sqrtHalf: 0x3f3504f3n,
+  series: (f, z, halfSquare) => f.madd(z, f.poly(z, LOG_L), halfSquare),
+  sum(f, k, g, halfSquare, rest) {
+    const small = f.sub(halfSquare, f.madd(k, LN2_LO, rest));
+    return f.madd(k, LN2_HI, f.sub(g, small));
+  },
   // Positive normal numbers are one interval of bit patterns; moved to the least integers, one comparison finds it.
-  const moved = f.iadd(x, f.bits(-0x80800000n));
-  const strange = f.graph.op('i32x4.gt_s', moved, f.bits(-0x01000001n));
-  return f.rarely(name, strange, g(f, x), [x], (h, [v]) => {
-    const subnormal = h.sub(g(h, h.mul(v, 2 ** 24)), 24 * perOctave);
-    const orInfinite = h.select(h.lt(v, MIN_NORMAL), subnormal, v);
-    return h.select(h.lt(v, 0), Number.NaN, h.select(h.eq(v, 0), -Infinity, orInfinite));
-  });
-}
-
-export function log(f: Float, x: Vec): Vec {
-  return logOf(f, 'log', x, Math.LN2, (h, y) => {
-    const { k, m } = splitExponent(h, y);
-    return logSum(h, k, h.sub(m, 1));
-  });
-}
-
-/** ln(u) for u = 1 + x rounded, with what the rounding lost put into the reduced argument. */
-export function log1p(f: Float, x: Vec): Vec {
-  const u = f.add(x, 1);
-  // Exact, but for u so large that it does not matter.
-  const lost = f.sub(x, f.sub(u, 1));
-  const { k, m, exponentBits } = splitExponent(f, u);
-  // 2^(1−k), which does not leave the exponent range at k = 128.
-  const unscale = f.isub(f.bits(0x7f800000n), exponentBits);
-  const g = f.add(f.sub(m, 1), f.mul(f.mul(lost, 0.5), unscale));
-  const y = f.or(logSum(f, k, g), f.sign(x));
-  const strange = f.not(f.and(f.gt(x, -1), f.lt(x, Infinity)));
-  return f.rarely('log1p', strange, y, [x], (h, [v]) =>
-    h.select(h.lt(v, -1), Number.NaN, h.select(h.eq(v, -1), -Infinity, v)),
-  );
-}
-
-/** k · octave + ln(1 + g) / ln(base), the product in two parts: FreeBSD's e_log2f.c and e_log10f.c. */
-function logBase(f: Float, x: Vec, inverse: readonly [number, number], octave: readonly [number, number]): Vec {
-  const { k, m } = splitExponent(f, x);
-  const g = f.sub(m, 1);
-  const { halfSquare, rest } = logRest(f, g);
-  const hi = f.and(f.sub(g, halfSquare), f.bits(0xfffff000n));
-  const lo = f.add(f.sub(f.sub(g, hi), halfSquare), rest);
-  const tail = f.add(f.mul(f.add(lo, hi), inverse[1]), f.mul(lo, inverse[0]));
-  const product = f.mul(hi, inverse[0]);
-  const whole = octave[0] === 1 ? k : f.mul(k, octave[0]);
-  const sum = f.add(whole, product);
-  const lost = f.add(f.sub(whole, sum), product);
-  const small = octave[1] === 0 ? tail : f.add(f.mul(k, octave[1]), tail);
-  return f.add(f.add(small, lost), sum);
-}
-
-export function log2(f: Float, x: Vec): Vec {
-  return logOf(f, 'log2', x, 1, (h, y) => logBase(h, y, [1.4428710938, -1.7605285393e-4], [1, 0]));
-}
-
-export function log10(f: Float, x: Vec): Vec {
-  return logOf(f, 'log10', x, Math.log10(2), (h, y) =>
-    logBase(h, y, [4.3432617188e-1, -3.1689971365e-5], [3.0102920532e-1, 7.9034151668e-7]),
-  );
-}
+  strange: (f, x) => f.graph.op('i32x4.gt_s', f.iadd(x, f.bits(-0x80800000n)), f.bits(-0x01000001n)),
+  raise: 24,
+  upper: 0xfffff000n,
+  base2: { inverse: [1.4428710938, -1.7605285393e-4], octave: [1, 0] },
+  base10: { inverse: [4.3432617188e-1, -3.1689971365e-5], octave: [3.0102920532e-1, 7.9034151668e-7] },
+});

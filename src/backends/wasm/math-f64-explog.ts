@@ -4,6 +4,7 @@
  * e_log.c) and FreeBSD's e_log2.c and e_log10.c, put without branches.
  */
 import type { Float } from './float.ts';
+import { logarithms } from './math-logarithms.ts';
 import { POWERS, powerTable } from './power-table.ts';
 import type { Vec } from './vector.ts';
 
@@ -12,7 +13,6 @@ export const MAGIC = 1.5 * 2 ** 52;
 /** Added to the exponent in a double's bits; exponents that are to be split in two have it twice. */
 const BIAS = 1023;
 const TWO_BIASES = 2 * BIAS;
-const ONE_BITS = 0x3ff0000000000000n;
 
 const LOG2E = 1.4426950408889634;
 /** ln 2 in two parts; the first has 21 zero bits at its end, so that n · LN2_HI is exact for |n| < 2²⁰. */
@@ -130,100 +130,27 @@ export function expm1(f: Float, x: Vec): Vec {
   return f.or(scaleNormal(f, f.add(y, y), shifted), f.sign(x));
 }
 
-const SQRT_HALF_BITS = 0x3fe6a09e667f3bcdn;
-
-/** x = 2ᵏ m with √½ ≤ m < √2, for normal positive x; also the biased exponent in place. */
-export function splitExponent(f: Float, x: Vec): { k: Vec; m: Vec; exponentBits: Vec } {
-  const raised = f.iadd(x, f.bits(ONE_BITS - SQRT_HALF_BITS));
-  const m = f.iadd(f.and(raised, f.bits(0xfffffffffffffn)), f.bits(SQRT_HALF_BITS));
-  // An integer below 2⁵² in the low bits of 2⁵² is that integer added to it.
-  const k = f.sub(f.or(f.shru(raised, 52), f.bits(0x4330000000000000n)), 2 ** 52 + 1023);
-  return { k, m, exponentBits: f.and(raised, f.bits(0x7ff0000000000000n)) };
-}
-
 const LOG_EVEN = [6.66666666666673513e-1, 2.857142874366239149e-1, 1.818357216161805012e-1, 1.479819860511658591e-1];
 const LOG_ODD = [3.999999999940941908e-1, 2.222219843214978396e-1, 1.531383769920937332e-1];
 
-/** ln(1 + g) = g − g²/2 + rest. */
-function logRest(f: Float, g: Vec): { halfSquare: Vec; rest: Vec } {
-  const s = f.div(g, f.add(2, g));
-  const z = f.mul(s, s);
-  const w = f.mul(z, z);
-  const r = f.add(f.mul(z, f.poly(w, LOG_EVEN)), f.mul(w, f.poly(w, LOG_ODD)));
-  const halfSquare = f.mul(f.mul(g, 0.5), g);
-  return { halfSquare, rest: f.mul(s, f.add(halfSquare, r)) };
-}
-
-/** k ln 2 + ln(1 + g). */
-function logSum(f: Float, k: Vec, g: Vec): Vec {
-  const { halfSquare, rest } = logRest(f, g);
-  const small = f.sub(halfSquare, f.add(rest, f.mul(k, LN2_LO)));
-  return f.sub(f.mul(k, LN2_HI), f.sub(small, g));
-}
-
-const MIN_NORMAL = 2 ** -1022;
-
-/** Puts right what a logarithm `g(k, m)` to some base gives for zero, negative, subnormal and infinite x. */
-function logOf(f: Float, name: string, x: Vec, perOctave: number, g: (f: Float, x: Vec) => Vec): Vec {
-  const strange = f.not(f.and(f.ge(x, MIN_NORMAL), f.lt(x, Infinity)));
-  return f.rarely(name, strange, g(f, x), [x], (h, [y]) => {
-    const x = y;
-    const subnormal = h.sub(g(h, h.mul(x, 2 ** 54)), 54 * perOctave);
-    const orInfinite = h.select(h.lt(x, MIN_NORMAL), subnormal, x);
-    return h.select(h.lt(x, 0), Number.NaN, h.select(h.eq(x, 0), -Infinity, orInfinite));
-  });
-}
-
-export function log(f: Float, x: Vec): Vec {
-  return logOf(f, 'log', x, Math.LN2, (h, y) => {
-    const { k, m } = splitExponent(h, y);
-    return logSum(h, k, h.sub(m, 1));
-  });
-}
-
-/** ln(u) for u = 1 + x rounded, with what the rounding lost put into the reduced argument. */
-export function log1p(f: Float, x: Vec): Vec {
-  const u = f.add(x, 1);
-  // Exact, but for u so large that it does not matter.
-  const lost = f.sub(x, f.sub(u, 1));
-  const { k, m, exponentBits } = splitExponent(f, u);
-  // 2^(1−k), which does not leave the exponent range at k = 1024.
-  const unscale = f.isub(f.bits(0x7ff0000000000000n), exponentBits);
-  const g = f.add(f.sub(m, 1), f.mul(f.mul(lost, 0.5), unscale));
-  const y = f.or(logSum(f, k, g), f.sign(x));
-  const strange = f.not(f.and(f.gt(x, -1), f.lt(x, Infinity)));
-  return f.rarely('log1p', strange, y, [x], (h, [v]) =>
-    h.select(h.lt(v, -1), Number.NaN, h.select(h.eq(v, -1), -Infinity, v)),
-  );
-}
-
-/** k · octave + ln(1 + g) / ln(base), the product in two parts: exact for powers of the base where those are. */
-function logBase(f: Float, x: Vec, inverse: readonly [number, number], octave: readonly [number, number]): Vec {
-  const { k, m } = splitExponent(f, x);
-  const g = f.sub(m, 1);
-  const { halfSquare, rest } = logRest(f, g);
-  const hi = f.and(f.sub(g, halfSquare), f.bits(0xffffffff00000000n));
-  const lo = f.add(f.sub(f.sub(g, hi), halfSquare), rest);
-  const product = f.mul(hi, inverse[0]);
-  const tail = f.add(f.mul(f.add(lo, hi), inverse[1]), f.mul(lo, inverse[0]));
-  const whole = octave[0] === 1 ? k : f.mul(k, octave[0]);
-  const sum = f.add(whole, product);
-  const lost = f.add(f.sub(whole, sum), product);
-  const small = octave[1] === 0 ? tail : f.add(f.mul(k, octave[1]), tail);
-  return f.add(f.add(small, lost), sum);
-}
-
-export function log2(f: Float, x: Vec): Vec {
-  return logOf(f, 'log2', x, 1, (h, y) => logBase(h, y, [1.44269504072144627571, 1.67517131648865118353e-10], [1, 0]));
-}
-
-export function log10(f: Float, x: Vec): Vec {
-  return logOf(f, 'log10', x, Math.log10(2), (h, y) =>
-    logBase(
-      h,
-      y,
-      [4.34294481878168880939e-1, 2.50829467116452752298e-11],
-      [3.01029995663611771306e-1, 3.69423907715893078616e-13],
-    ),
-  );
-}
+export const { log, log1p, log2, log10, splitExponent } = logarithms({
+  mantissa: 52,
+  bias: BIAS,
+  sqrtHalf: 0x3fe6a09e667f3bcdn,
+  series(f, z, halfSquare) {
+    const w = f.mul(z, z);
+    return f.add(halfSquare, f.add(f.mul(z, f.poly(w, LOG_EVEN)), f.mul(w, f.poly(w, LOG_ODD))));
+  },
+  sum(f, k, g, halfSquare, rest) {
+    const small = f.sub(halfSquare, f.add(rest, f.mul(k, LN2_LO)));
+    return f.sub(f.mul(k, LN2_HI), f.sub(small, g));
+  },
+  strange: (f, x) => f.not(f.and(f.ge(x, 2 ** -1022), f.lt(x, Infinity))),
+  raise: 54,
+  upper: 0xffffffff00000000n,
+  base2: { inverse: [1.44269504072144627571, 1.67517131648865118353e-10], octave: [1, 0] },
+  base10: {
+    inverse: [4.34294481878168880939e-1, 2.50829467116452752298e-11],
+    octave: [3.01029995663611771306e-1, 3.69423907715893078616e-13],
+  },
+});
