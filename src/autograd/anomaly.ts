@@ -1,5 +1,6 @@
 import { ArgumentError, AutogradError, NablaError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
+import { reword } from '../core/naming.ts';
 import type { Node } from '../core/node.ts';
 import { shapeText } from '../core/shape.ts';
 import { captureStack, lineOf, tracebackOf } from '../core/source-line.ts';
@@ -89,10 +90,7 @@ function explain(node: Node, error: unknown): void {
   report(node);
   if (!(error instanceof NablaError) || explained.has(error)) return;
   explained.add(error);
-  const { message, stack } = error;
-  error.message = `${message}\n${whence(node)}`;
-  // The stack begins with the message that the error was made with.
-  if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
+  reword(error, `${error.message}\n${whence(node)}`);
 }
 
 function notANumber(node: Node, i: number, x: Seen, cotangents: readonly (TensorBase | null)[]): AutogradError {

@@ -79,6 +79,17 @@ function expSquare(a: Expr): Expr {
   return m.mul(m.exp(m.square(coarse)), m.exp(m.mul(m.sub(a, coarse), m.add(a, coarse))));
 }
 
+/** From here on the slope of `erfcx` is its asymptotic series −Σ (−1)ᵏ (2k + 1)!! / (2x²)ᵏ / (√π x²). */
+const SLOPE_FAR = 12;
+const SLOPE_TERMS = 14;
+
+function farSlope(a: Expr): Expr {
+  const terms = [-1 / Math.sqrt(Math.PI)];
+  for (let k = 1; k < SLOPE_TERMS; k++) terms.push(-((terms[k - 1] as number) * (2 * k + 1)) / (2 * SLOPE_FAR ** 2));
+  const inverse = m.div(1, m.select(m.ge(a, SLOPE_FAR), a, SLOPE_FAR));
+  return m.mul(m.square(inverse), polynomial(m.square(m.mul(SLOPE_FAR, inverse)), terms));
+}
+
 /** e^(x²) erfc x */
 export const erfcx: ElementwiseFunction = of1(
   'erfcx',
@@ -92,7 +103,12 @@ export const erfcx: ElementwiseFunction = of1(
     const below = m.select(m.lt(x, -27), Number.POSITIVE_INFINITY, near);
     return m.select(isTail, m.div(1 / Math.sqrt(Math.PI), fraction), below);
   },
-  (t, [a], r) => [m.mul(t, m.sub(m.mul(2, m.mul(a, r)), 2 / Math.sqrt(Math.PI)))],
+  // 2 x r − 2/√π, a difference of nearly equal numbers where x is large.
+  (t, [a], r) => {
+    const isFar = m.ge(a, SLOPE_FAR);
+    const near = m.sub(m.mul(2, m.mul(m.select(isFar, 0, a), r)), 2 / Math.sqrt(Math.PI));
+    return [m.mul(t, m.select(isFar, farSlope(a), near))];
+  },
 );
 
 /** From here on Φ is 1 in float64. */

@@ -26,13 +26,15 @@ export type Differentiation = Rule;
 /**
  * Cotangents of the arguments marked in `wanted`, in order: x̄ᵢ = Σⱼ ȳⱼ ∂fⱼ/∂xᵢ. Where a
  * subexpression is an output of `fn`, the output is used instead of being computed again, unless `reuse`
- * is false. An argument that no output depends on has the constant 0.
+ * is false. An argument that no output depends on has the constant 0. Outputs without a cotangent in `arrived` are left
+ * out: a 0 in its place would be multiplied with derivatives that may be infinite.
  */
 export function deriveVjp(
   fn: ScalarFunction,
   wanted: readonly boolean[],
   custom?: Differentiation,
   reuse = true,
+  arrived?: readonly boolean[],
 ): Derived {
   const frame = new Frame(fn, 'cotangent', custom);
   const args = fn.args.map((sort, i) => (wanted[i] && sort === 'value' ? frame.argument(i) : null));
@@ -45,7 +47,7 @@ export function deriveVjp(
     cotangents.set(e, before === undefined ? now : frame.pool.take(sum(before, now)));
   };
   frame.outs.forEach((e, j) => {
-    flow(e, frame.seed(j));
+    if (arrived?.[j] !== false) flow(e, frame.seed(j));
   });
   for (const e of frame.order.toReversed()) {
     const t = cotangents.get(e);

@@ -58,14 +58,24 @@ export const huber = of3(
 
 /** Logarithms of probabilities are not taken below this, so that no loss is infinite. */
 const FLOOR = -100;
+/** Keeps quotients finite where a probability is 0 or 1. */
+const EPSILON = 1e-12;
+const spread = (p: Expr): Expr => m.max(m.mul(m.sub(1, p), p), EPSILON);
+/** (x − y) / (x (1 − x)), and its derivative (x² − 2 x y + y) / (x (1 − x))², which is not that of the floor below. */
+const binarySlope = of2(
+  'binarySlope',
+  () => m.div(m.sub(x, y), spread(x)),
+  (t, [p, target]) => {
+    const top = m.add(m.sub(m.square(p), m.mul(2, m.mul(p, target))), target);
+    const root = m.mul(m.add(p, EPSILON), m.add(m.sub(1, p), EPSILON));
+    return [m.mul(t, m.div(top, m.square(root))), m.neg(m.div(t, spread(p)))];
+  },
+);
 /** −y log x − (1 − y) log(1 − x), the logarithms at least −100. */
 export const binaryCrossEntropy = of2(
   'binaryCrossEntropy',
   () => m.sub(m.mul(m.sub(y, 1), m.max(m.log1p(m.neg(x)), FLOOR)), m.mul(y, m.max(m.log(x), FLOOR))),
-  (t, [p, target]) => [
-    m.div(m.mul(t, m.sub(p, target)), m.max(m.mul(m.sub(1, p), p), 1e-12)),
-    m.mul(t, m.sub(m.log1p(m.neg(p)), m.log(p))),
-  ],
+  (t, [p, target]) => [m.mul(t, call(binarySlope, p, target)), m.mul(t, m.sub(m.log1p(m.neg(p)), m.log(p)))],
 );
 /** log(1 + e⁻ᵘ) without overflow. */
 const softplusOfMinus = (u: Expr): Expr => {

@@ -37,6 +37,11 @@ export interface ElementwiseOptions {
   readonly reuse?: boolean;
   /** See `Backward`. */
   readonly setting?: number;
+  /**
+   * Inputs that are results of other inputs of the same call, as a bit mask. Where the outputs that count have nothing of
+   * one, it gets no gradient: its zeros would be multiplied with derivatives that may be infinite.
+   */
+  readonly results?: number;
   /** Writes over `target` without the kernel; false where it cannot. */
   readonly shortcut?: (target: TensorBase, inputs: readonly Operand[]) => boolean;
 }
@@ -59,6 +64,8 @@ export class ElementwiseOp implements Op<undefined> {
   readonly #frequent: (Plan | undefined)[];
   readonly #plans: Plans;
   readonly #vjps: (Piece | undefined)[] = [];
+  /** The same where cotangents arrived for some outputs only, by these. */
+  readonly #partial = new Map<string, Piece>();
   readonly #jvps: (Piece | undefined)[] = [];
 
   constructor(fn: ScalarFunction, options: ElementwiseOptions) {
@@ -353,8 +360,29 @@ export class ElementwiseOp implements Op<undefined> {
     return this.#vjps[needs] as Piece;
   }
 
+  /** What gives the inputs in `wanted` their gradients by the outputs that cotangents arrived for. */
+  #vjpOf(wanted: number, g: readonly (TensorBase | null)[], { plan }: Node): Piece {
+    if (g.length === 1 || !g.includes(null)) return this.#vjp(wanted);
+    const arrived = g.map((t) => t !== null);
+    const key = `${wanted} of ${arrived.map(Number).join('')}`;
+    let piece = this.#partial.get(key);
+    if (piece === undefined) {
+      const { custom, reuse } = this.#options;
+      const derived = deriveVjp(this.fn, bits(wanted, this.fn.args.length), custom, reuse, arrived);
+      piece = this.#piece(derived, `${this.name}.vjp${key}`);
+      this.#partial.set(key, piece);
+    }
+    // Without the others it might need what was not saved.
+    return piece.saves.every((place) => plan.includes(place)) ? piece : this.#vjp(wanted);
+  }
+
   #piece(derived: Derived, name: string): Piece {
-    return takeApart(derived, name, (fn, node) => new ElementwiseOp(fn, { kind: 'float', differentiable: true, node }));
+    const results = derived.sources.reduce((mask, s, i) => (s.kind === 'output' ? mask | (1 << i) : mask), 0);
+    return takeApart(
+      derived,
+      name,
+      (fn, node) => new ElementwiseOp(fn, { kind: 'float', differentiable: true, node, results }),
+    );
   }
 
   #savePlan(needs: number): readonly number[] {
@@ -363,7 +391,7 @@ export class ElementwiseOp implements Op<undefined> {
 
   /** Gradients of the inputs in `wanted`, by the derived function. @internal */
   runBackward(node: Node, g: readonly (TensorBase | null)[], wanted: number): readonly (TensorBase | null)[] {
-    const piece = this.#vjp(wanted);
+    const piece = this.#vjpOf(wanted, g, node);
     const { sources, op } = piece;
     const { length } = this.fn.args;
     if (piece.single && op !== null && sources.length === 2) {
@@ -376,10 +404,16 @@ export class ElementwiseOp implements Op<undefined> {
     const args = new Array<Operand>(sources.length);
     for (let k = 0; k < args.length; k++) args[k] = sourceOf(piece, k, node, g);
     const grads = runPiece(piece, args, node.shape, node.dtype, inRoom(piece, node, wanted, args));
-    if (grads.length === length) return grads;
+    const silent = this.#options.results ?? 0;
+    if (grads.length === length && silent === 0) return grads;
     const out = nulls<TensorBase>(length);
     let k = 0;
-    for (let i = 0; i < out.length; i++) if ((wanted >> i) & 1) out[i] = grads[k++];
+    for (let i = 0; i < out.length; i++) {
+      if (((wanted >> i) & 1) === 0) continue;
+      const from = piece.outs[k];
+      if (((silent >> i) & 1) === 0 || !('constant' in from) || from.constant !== 0) out[i] = grads[k];
+      k++;
+    }
     return out;
   }
 }

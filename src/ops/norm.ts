@@ -93,7 +93,11 @@ export function normGradient(
         return mul(scaled, mul(g, pow(y, 1 - p)));
       }
       // Of a product with x the derivative at 0 would be 0 · ∞, were p no integer.
-      if (!Number.isInteger(p)) return mul(mul(sgn(x), pow(abs(x), p - 1)), over(p - 1));
+      if (!Number.isInteger(p)) {
+        // Where the norm is 0 no power is taken of what is, whose derivative may be infinite.
+        const away = p < 2 ? where(eq(y, 0), 1, x) : x;
+        return mul(mul(sgn(away), pow(abs(away), p - 1)), over(p - 1));
+      }
       return mul(mul(x, pow(abs(x), p - 2)), over(p - 1));
   }
 }

@@ -55,6 +55,13 @@ const adjustments: Readonly<Record<string, Adjust>> = {
     const poles = Array.from(decodeTensor(input).values, (v, i) => (isPole(v) ? seeds[i] * Infinity : null));
     return [withValues(grad as EncodedTensor, poles)];
   },
+  // The limit of the slope, 2 x erfcx(x) − 2/√π, is 0 at ∞.
+  'torch.special.erfcx': ([input], [grad]) => [
+    withValues(
+      grad as EncodedTensor,
+      Array.from(decodeTensor(input).values, (v) => (v === Infinity ? 0 : null)),
+    ),
+  ],
   'torch.special.i1': slopeOfNaN,
   'torch.special.i1e': slopeOfNaN,
   // The slope √(2/π) / erfcx(−x/√2), which is −x far below 0; of PyTorch's erfcx few digits are right there.
