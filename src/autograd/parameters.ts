@@ -5,6 +5,7 @@
 
 import { kindOf } from '../core/arguments.ts';
 import { ArgumentError, AutogradError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { shapeText } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { mapTree } from '../core/tree.ts';
@@ -89,8 +90,12 @@ function gradientsOf(op: string, tree: unknown): TensorBase[] {
 }
 
 /** All elements of the tensors of a model, one tensor after the other. */
-export const treeVector = (tree: unknown): TensorBase =>
-  cat(parametersOf('parametersToVector', tree).map((t) => flatten(t)));
+export function treeVector(tree: unknown): TensorBase {
+  const tensors = parametersOf('parametersToVector', tree);
+  if (tensors.length === 0)
+    throw new ArgumentError('parametersToVector: expected a non-empty list of Tensors, and the model has none');
+  return within('parametersToVector', () => cat(tensors.map((t) => flatten(t))));
+}
 
 /** Gives the tensors of a model, in turn, the elements of a vector as their data. */
 export function setTreeVector(tree: unknown, vector: TensorBase): void {

@@ -1,6 +1,7 @@
 import { checkTypes } from '../core/arguments.ts';
 import { type DType, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { activations } from '../ops/activations.ts';
@@ -245,5 +246,6 @@ export function softmin<T extends Tensor, D extends number>(
 ): Same<T> {
   checkTensors('softmin', x);
   checkOptions('softmin', options, ['dtype']);
-  return softmaxOf(ops.neg.call1(x), wrapDim('softmin', dim as number, x.ndim), options?.dtype) as Tensor;
+  const d = wrapDim('softmin', dim as number, x.ndim);
+  return within('softmin', () => softmaxOf(ops.neg.call1(x), d, options?.dtype)) as Tensor;
 }

@@ -1,4 +1,5 @@
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { attention, fitsAttention } from '../ops/attention.ts';
@@ -56,6 +57,16 @@ export function scaledDotProductAttention(
   const scale = options?.scale ?? 1 / Math.sqrt(query.shape.at(-1) as number);
   if (attnMask === null && !(dropoutP > 0) && fitsAttention(query, key, value))
     return attention(query, key, value, scale, isCausal) as Tensor;
+  return within(op, () => inSteps(query, key, value, scale, { attnMask, dropoutP, isCausal })) as Tensor;
+}
+
+function inSteps(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  scale: number,
+  { attnMask, dropoutP, isCausal }: Required<Omit<AttentionOptions, 'scale'>>,
+): TensorBase {
   // Scaling the queries is less work than scaling the scores.
   let scores = matmul(mul(query, scale), mT(key));
   let blind: TensorBase | null = null;
@@ -72,5 +83,5 @@ export function scaledDotProductAttention(
   let weights = softmax(scores, -1) as Tensor;
   // A query that no key is shown to has weights of 0.
   if (blind !== null) weights = where(blind, 0, weights) as Tensor;
-  return matmul(dropoutP > 0 ? dropout(weights, { p: dropoutP }) : weights, value) as Tensor;
+  return matmul(dropoutP > 0 ? dropout(weights, { p: dropoutP }) : weights, value);
 }

@@ -1,3 +1,4 @@
+import { within } from '../core/naming.ts';
 import { broadcastAll, wrapDims } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import * as distance from '../ops/distance.ts';
@@ -32,7 +33,9 @@ export function cosineSimilarity<X extends Tensor, Y extends Tensor>(
 ): Tensor {
   checkTensors('cosineSimilarity', x, y);
   checkOptions('cosineSimilarity', options, ['dim', 'eps']);
-  return distance.cosineSimilarity(x, y as Tensor, options?.dim ?? 1, options?.eps ?? 1e-8) as Tensor;
+  return within('cosineSimilarity', () =>
+    distance.cosineSimilarity(x, y as Tensor, options?.dim ?? 1, options?.eps ?? 1e-8),
+  ) as Tensor;
 }
 
 /** ‖x − y + ε‖_p over the last dimension; the two broadcast. */
@@ -45,7 +48,7 @@ export function pairwiseDistance<X extends Tensor, Y extends Tensor>(
   checkOptions('pairwiseDistance', options, ['p', 'eps', 'keepdim']);
   broadcastAll('pairwiseDistance', x, y as Tensor);
   const { p = 2, eps = 1e-6, keepdim = false } = options ?? {};
-  return distance.pairwiseDistance(x, y as Tensor, p, eps, keepdim) as Tensor;
+  return within('pairwiseDistance', () => distance.pairwiseDistance(x, y as Tensor, p, eps, keepdim)) as Tensor;
 }
 
 /** ‖x[i] − x[j]‖_p for all pairs i < j of the rows of a matrix. */

@@ -1,4 +1,5 @@
-import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { isFloat } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { type Shape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { add, div, mul, ops } from '../ops/elementwise.ts';
@@ -29,7 +30,13 @@ function settings(op: string, x: unknown, options: DropoutOptions | undefined, b
   const p = options?.p ?? 0.5;
   if (!(p >= 0 && p <= 1))
     throw new ArgumentError(`${op}: dropout probability has to be between 0 and 1, but got ${p}`);
-  return { p, training: options?.training ?? byDefault, random: source(options) };
+  const training = options?.training ?? byDefault;
+  const { dtype, count } = x as TensorBase;
+  if (op.endsWith('_') && training && p > 0 && p < 1 && count > 0 && !isFloat(dtype))
+    throw new DTypeError(
+      `${op}: result type float32 can't be cast to the desired output type ${dtype}; convert with x.to('float32') first`,
+    );
+  return { p, training, random: source(options) };
 }
 
 /** Ones with probability 1 − p, and zeros. */

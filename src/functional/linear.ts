@@ -1,4 +1,5 @@
 import { ShapeError } from '../core/errors.ts';
+import { inNameOf } from '../core/naming.ts';
 import { isExpandable, type Shape, shapeText } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import { add } from '../ops/elementwise.ts';
@@ -18,6 +19,14 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor 
   if (weight.ndim !== 1 && weight.ndim !== 2)
     throw new ShapeError(`linear: weight must be [out, in] or [in], got shape ${shapeText(weight.shape)}`);
   checkSizes(x.shape, weight.shape, bias?.shape);
+  try {
+    return transformed(x, weight, bias);
+  } catch (error) {
+    throw inNameOf('linear', error);
+  }
+}
+
+function transformed(x: Tensor, weight: Tensor, bias: Tensor | null | undefined): Tensor {
   if (bias === undefined || bias === null || weight.ndim === 1) {
     const y = matmul(x, weight.ndim === 1 ? weight : mT(weight));
     return (bias ? add(y, bias) : y) as Tensor;

@@ -1,5 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { broadcastShapes, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import { warn } from '../core/warnings.ts';
@@ -22,6 +23,7 @@ import { commonShape, type LossOptions, reduced, reductionOf, type WeightedLossO
 
 /** The losses a term gives, reduced; where only their sum or mean is asked for they are mostly not stored. */
 function lossOf(
+  op: string,
   term: ElementwiseOp,
   inputs: readonly [TensorBase, TensorBase, ...Operand[]],
   reduction: Reduction,
@@ -30,7 +32,13 @@ function lossOf(
   const mean = reduction === 'mean';
   const total =
     reduction === 'none' ? null : totalLoss(term, inputs, mean, node ?? (mean ? 'MeanBackward0' : 'SumBackward0'));
-  return (total ?? reduced(term.call(...inputs), reduction, node)) as Tensor;
+  return (total ??
+    reduced(
+      op,
+      within(op, () => term.call(...inputs)),
+      reduction,
+      node,
+    )) as Tensor;
 }
 
 /** Whether every value (for every example of a vmap) lies between two bounds; NaN does not. */
@@ -59,14 +67,14 @@ function checkPair(op: string, x: TensorBase, target: TensorBase): void {
 export function mseLoss<X extends Tensor, Y extends Tensor>(x: X, target: Fit<X, Y>, options?: LossOptions): Tensor {
   const reduction = reductionOf('mseLoss', options);
   checkPair('mseLoss', x, target as Tensor);
-  return lossOf(lossTerms.squaredError, [x, target as Tensor], reduction, 'MseLossBackward0');
+  return lossOf('mseLoss', lossTerms.squaredError, [x, target as Tensor], reduction, 'MseLossBackward0');
 }
 
 /** The mean of |x − target|. */
 export function l1Loss<X extends Tensor, Y extends Tensor>(x: X, target: Fit<X, Y>, options?: LossOptions): Tensor {
   const reduction = reductionOf('l1Loss', options);
   checkPair('l1Loss', x, target as Tensor);
-  return lossOf(lossTerms.absoluteError, [x, target as Tensor], reduction);
+  return lossOf('l1Loss', lossTerms.absoluteError, [x, target as Tensor], reduction);
 }
 
 /** The mean of d²/2β where d = |x − target| < β, and of d − β/2 beyond. */
@@ -79,10 +87,10 @@ export function smoothL1Loss<X extends Tensor, Y extends Tensor>(
   checkPair('smoothL1Loss', x, target as Tensor);
   const beta = options?.beta ?? 1;
   if (!(beta >= 0)) throw new ArgumentError(`smoothL1Loss: smooth_l1_loss does not support negative values for beta.`);
-  if (beta === 0) return lossOf(lossTerms.absoluteError, [x, target as Tensor], reduction);
+  if (beta === 0) return lossOf('smoothL1Loss', lossTerms.absoluteError, [x, target as Tensor], reduction);
   // With β = 1 it is Huber's loss, which does not divide.
   const terms = beta === 1 && isFloat(x.dtype) ? lossTerms.huber : lossTerms.smoothL1;
-  return lossOf(terms, [x, target as Tensor, beta], reduction, 'SmoothL1LossBackward0');
+  return lossOf('smoothL1Loss', terms, [x, target as Tensor, beta], reduction, 'SmoothL1LossBackward0');
 }
 
 /** The mean of d²/2 where d = |x − target| ≤ δ, and of δ (d − δ/2) beyond. */
@@ -95,7 +103,7 @@ export function huberLoss<X extends Tensor, Y extends Tensor>(
   checkPair('huberLoss', x, target as Tensor);
   const delta = options?.delta ?? 1;
   if (!(delta > 0)) throw new ArgumentError('huberLoss: huber_loss does not support non-positive values for delta.');
-  return lossOf(lossTerms.huber, [x, target as Tensor, delta], reduction, 'HuberLossBackward0');
+  return lossOf('huberLoss', lossTerms.huber, [x, target as Tensor, delta], reduction, 'HuberLossBackward0');
 }
 
 /** The mean of −w (t log x + (1 − t) log(1 − x)) for probabilities `x`; logarithms are at least −100. */
@@ -111,7 +119,12 @@ export function binaryCrossEntropy(x: Tensor, target: Tensor, options?: Weighted
     throw new ArgumentError('binaryCrossEntropy: all elements of input should be between 0 and 1');
   const losses = lossTerms.binaryCrossEntropy.call2(x, target);
   const weight = options?.weight ?? null;
-  return reduced(weight === null ? losses : e.mul(losses, weight), reduction, 'BinaryCrossEntropyBackward0');
+  return reduced(
+    'binaryCrossEntropy',
+    weight === null ? losses : e.mul(losses, weight),
+    reduction,
+    'BinaryCrossEntropyBackward0',
+  );
 }
 
 /**
@@ -132,7 +145,12 @@ export function binaryCrossEntropyWithLogits(
   }
   const losses = lossTerms.binaryCrossEntropyWithLogits.call(x, target, options?.posWeight ?? 1);
   const weight = options?.weight ?? null;
-  return reduced(weight === null ? losses : e.mul(losses, weight), reduction, 'BinaryCrossEntropyWithLogitsBackward0');
+  return reduced(
+    'binaryCrossEntropyWithLogits',
+    weight === null ? losses : e.mul(losses, weight),
+    reduction,
+    'BinaryCrossEntropyWithLogitsBackward0',
+  );
 }
 
 /**
@@ -148,10 +166,10 @@ export function klDiv(
   commonShape('klDiv', x, target);
   const reduction = options?.reduction ?? 'mean';
   if (reduction !== 'batchmean') checkReduction('klDiv', reduction);
-  const losses = options?.logTarget
-    ? e.mul(e.exp(target), e.sub(target, x))
-    : e.sub(e.xlogy(target, target), e.mul(target, x));
-  if (reduction !== 'batchmean') return reduced(losses, reduction);
+  const losses = within('klDiv', () =>
+    options?.logTarget ? e.mul(e.exp(target), e.sub(target, x)) : e.sub(e.xlogy(target, target), e.mul(target, x)),
+  );
+  if (reduction !== 'batchmean') return reduced('klDiv', losses, reduction);
   return (x.ndim === 0 ? sum(losses) : e.div(sum(losses), (x.shape as readonly number[])[0])) as Tensor;
 }
 
@@ -170,10 +188,10 @@ export function poissonNllLoss(
   const ofRate = (): TensorBase =>
     x.dtype === target.dtype ? named(poissonTerms(x, target), 'SubBackward0') : e.sub(e.exp(x), e.mul(target, x));
   const loss = logInput ? ofRate() : e.sub(x, e.mul(target, e.log(e.add(x, eps))));
-  if (!full) return reduced(loss, reduction);
+  if (!full) return reduced('poissonNllLoss', loss, reduction);
   // Stirling's approximation of log t!, for counts above 1.
   const term = e.add(e.sub(e.mul(target, e.log(target)), target), e.mul(e.log(e.mul(target, 2 * Math.PI)), 0.5));
-  return reduced(e.add(loss, e.where(e.le(target, 1), 0, term)), reduction);
+  return reduced('poissonNllLoss', e.add(loss, e.where(e.le(target, 1), 0, term)), reduction);
 }
 
 /** The variances with a dimension in the place of the last one, if that was left out. */
@@ -212,5 +230,5 @@ export function gaussianNllLoss(
   if (!allWithin(e.lt(given, 0), 0, 0)) throw new ArgumentError('gaussianNllLoss: var has negative entry/entries');
   const raised = e.clamp(e.sub(eps, detach(given)), 0, null);
   const loss = named(gaussianTerms(x, target, given, raised), 'MulBackward0');
-  return reduced(full ? e.add(loss, 0.5 * Math.log(2 * Math.PI)) : loss, reduction);
+  return reduced('gaussianNllLoss', full ? e.add(loss, 0.5 * Math.log(2 * Math.PI)) : loss, reduction);
 }

@@ -1,4 +1,5 @@
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { broadcastShapes, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { activations, lossTerms } from '../ops/activations.ts';
@@ -29,15 +30,24 @@ export function softMarginLoss<X extends Tensor, Y extends Tensor>(
 ): Tensor {
   const reduction = reductionOf('softMarginLoss', options);
   commonShape('softMarginLoss', x, target as Tensor);
-  return reduced(lossTerms.softMargin.call2(x, target as Tensor), reduction, 'SoftMarginLossBackward0');
+  return reduced(
+    'softMarginLoss',
+    lossTerms.softMargin.call2(x, target as Tensor),
+    reduction,
+    'SoftMarginLossBackward0',
+  );
 }
 
 /** x where the target is 1, max(0, margin − x) where it is −1. */
 export function hingeEmbeddingLoss(x: Tensor, target: Tensor, options?: MarginOptions): Tensor {
   const reduction = reductionOf('hingeEmbeddingLoss', options, ['margin']);
   commonShape('hingeEmbeddingLoss', x, target);
-  const short = e.clamp(e.sub(options?.margin ?? 1, x), 0, null);
-  return reduced(e.add(e.where(e.ne(target, 1), short, 0), e.where(e.ne(target, -1), x, 0)), reduction);
+  const short = within('hingeEmbeddingLoss', () => e.clamp(e.sub(options?.margin ?? 1, x), 0, null));
+  return reduced(
+    'hingeEmbeddingLoss',
+    e.add(e.where(e.ne(target, 1), short, 0), e.where(e.ne(target, -1), x, 0)),
+    reduction,
+  );
 }
 
 /** max(0, −t (x₁ − x₂) + margin): the first shall be the larger where t is 1, the second where it is −1. */
@@ -53,7 +63,7 @@ export function marginRankingLoss(x1: Tensor, x2: Tensor, target: Tensor, option
   const wrong = e.mul(e.neg(target), e.sub(x1, x2));
   // A margin is a floating point number, also when it is 0.
   const late = e.add(toFloat(wrong), options?.margin ?? 0);
-  return reduced(e.clamp(late, 0, null), reduction);
+  return reduced('marginRankingLoss', e.clamp(late, 0, null), reduction);
 }
 
 /** 1 − cos(x₁, x₂) where the target is 1, max(0, cos − margin) where it is −1; rows are vectors. */
@@ -72,7 +82,11 @@ export function cosineEmbeddingLoss(x1: Tensor, x2: Tensor, target: Tensor, opti
   const squares = (x: TensorBase): TensorBase => e.add(vecdot(x, x, -1), 1e-12);
   const cosine = e.div(vecdot(x1, x2, -1), e.sqrt(e.mul(squares(x1), squares(x2))));
   const apart = e.clamp(e.sub(cosine, options?.margin ?? 0), 0, null);
-  return reduced(e.add(e.where(e.eq(target, 1), e.sub(1, cosine), 0), e.where(e.eq(target, -1), apart, 0)), reduction);
+  return reduced(
+    'cosineEmbeddingLoss',
+    e.add(e.where(e.eq(target, 1), e.sub(1, cosine), 0), e.where(e.eq(target, -1), apart, 0)),
+    reduction,
+  );
 }
 
 /** The distance that triplets are compared by, and the margin between them. */
@@ -113,7 +127,7 @@ export function tripletMarginWithDistanceLoss(
   const reduction = reductionOf(op, options, ['margin', 'swap', 'distanceFunction']);
   const given = options?.distanceFunction;
   const distance = (a: TensorBase, b: TensorBase): TensorBase =>
-    given ? given(a as Tensor, b as Tensor) : pairwiseDistance(a, b, 2, 1e-6, false);
+    given ? given(a as Tensor, b as Tensor) : within(op, () => pairwiseDistance(a, b, 2, 1e-6, false));
   return tripletLoss(op, anchor, positive, negative, distance, options, reduction);
 }
 
@@ -136,7 +150,7 @@ function tripletLoss(
   const near = distance(anchor, positive);
   const far = distance(anchor, negative);
   const away = options?.swap ? e.minimum(far, distance(positive, negative)) : far;
-  return reduced(e.clamp(e.sub(e.add(near, options?.margin ?? 1), away), 0, null), reduction);
+  return reduced(op, e.clamp(e.sub(e.add(near, options?.margin ?? 1), away), 0, null), reduction);
 }
 
 /** −Σ_c w_c (t_c log σ(x_c) + (1 − t_c) log σ(−x_c)) / C over the classes, the last dimension. */
@@ -144,9 +158,11 @@ export function multilabelSoftMarginLoss(x: Tensor, target: Tensor, options?: We
   const reduction = reductionOf('multilabelSoftMarginLoss', options, ['weight']);
   commonShape('multilabelSoftMarginLoss', x, target);
   const logSigmoid = (t: TensorBase): TensorBase => activations.logSigmoid.call1(t);
-  const terms = e.neg(e.add(e.mul(target, logSigmoid(x)), e.mul(e.sub(1, target), logSigmoid(e.neg(x)))));
+  const terms = within('multilabelSoftMarginLoss', () =>
+    e.neg(e.add(e.mul(target, logSigmoid(x)), e.mul(e.sub(1, target), logSigmoid(e.neg(x))))),
+  );
   const weight = options?.weight ?? null;
-  return reduced(mean(weight === null ? terms : e.mul(terms, weight), -1), reduction);
+  return reduced('multilabelSoftMarginLoss', mean(weight === null ? terms : e.mul(terms, weight), -1), reduction);
 }
 
 const lacking = fused(
@@ -190,5 +206,5 @@ export function multiMarginLoss(
   const weighted =
     weight === null ? others : e.mul(others, reshape(indexSelect(weight, 0, reshape(target, [n])), [n, 1]));
   if (reduction === 'mean') return mean(weighted) as Tensor;
-  return reduced(reshape(mean(weighted, 1), target.ndim === 0 ? [] : [n]) as Tensor, reduction);
+  return reduced('multiMarginLoss', reshape(mean(weighted, 1), target.ndim === 0 ? [] : [n]) as Tensor, reduction);
 }

@@ -1,6 +1,7 @@
 import { checkTypes } from '../core/arguments.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { checkTensors } from '../core/tensor.ts';
+import { toFloat } from '../ops/copy.ts';
 import * as e from '../ops/elementwise.ts';
 import {
   adaptiveAvgPoolNd,
@@ -184,7 +185,7 @@ function lp<N extends string, Q extends Dims>(name: N, dims: Q['length']): LpPoo
     checkTypes(name, 'number', { normType });
     if (normType === 0) throw new ArgumentError(`${name}: norm_type (normType) must be a non-zero value, but got 0`);
     checkTensors(name, x);
-    const means = avgPoolNd(name, dims, e.pow(x, normType), kernelSize, filled(options) as GivenAvg);
+    const means = avgPoolNd(name, dims, e.pow(toFloat(x), normType), kernelSize, filled(options) as GivenAvg);
     const size = typeof kernelSize === 'number' ? kernelSize ** dims : kernelSize.reduce((n, k) => n * k, 1);
     // As PyTorch has it: nothing is differentiated where a sum is 0.
     const sums = e.mul(e.mul(e.sign(means), e.relu(e.abs(means))), size);

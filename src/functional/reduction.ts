@@ -1,3 +1,5 @@
+import { isFloat } from '../core/dtype.ts';
+import { DTypeError } from '../core/errors.ts';
 import { broadcastAll, type Shape } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { checkReduction, type Reduction } from '../ops/loss.ts';
@@ -27,7 +29,11 @@ export function reductionOf(op: string, options: LossOptions | undefined, known:
 }
 
 /** The losses of the elements, or what becomes of them; `node` names the latter in the graph. */
-export function reduced(losses: TensorBase, reduction: Reduction, node?: string): Tensor {
+export function reduced(op: string, losses: TensorBase, reduction: Reduction, node?: string): Tensor {
+  if (reduction === 'mean' && !isFloat(losses.dtype))
+    throw new DTypeError(
+      `${op}: mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: ${losses.dtype}. Convert first: x.to('float32')`,
+    );
   const y = reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : mean(losses);
   return (node === undefined || reduction === 'none' ? y : named(y, node)) as Tensor;
 }

@@ -1,4 +1,5 @@
 import type { DType } from '../core/dtype.ts';
+import { within } from '../core/naming.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
 import { div, maximum, neg, ops } from '../ops/elementwise.ts';
@@ -60,7 +61,9 @@ export function softmin<T extends Tensor, D extends number>(
   options?: Masking,
 ): Tensor<ShapeOf<T>> {
   const mask = maskFor('softmin', x, options);
-  return soft.softmax(neg(fill(x, mask, limitOf(x.dtype, true))), dim as number, options?.dtype) as Tensor;
+  return within('softmin', () =>
+    soft.softmax(neg(fill(x, mask, limitOf(x.dtype, true))), dim as number, options?.dtype),
+  ) as Tensor;
 }
 
 /** x over the p-norm along `dim`, or over `eps` where that is larger; what takes no part becomes 0. */
@@ -72,7 +75,7 @@ export function normalize<T extends Tensor, D extends number>(
 ): Tensor<ShapeOf<T>> {
   const mask = maskFor('normalize', x, options, ['eps']);
   const nothing = p === Number.NEGATIVE_INFINITY ? Number.POSITIVE_INFINITY : 0;
-  const length = norm(fill(x, mask, nothing), p, dim as number, true, options?.dtype);
+  const length = within('normalize', () => norm(fill(x, mask, nothing), p, dim as number, true, options?.dtype));
   return div(fill(x, mask, 0), maximum(length, options?.eps ?? 1e-12)) as Tensor;
 }
 

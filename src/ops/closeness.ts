@@ -1,5 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { sameShape } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
@@ -25,7 +26,7 @@ export function isclose(name: string, a: TensorBase, b: TensorBase, options: Tol
   for (const [option, value] of Object.entries({ rtol, atol }))
     if (!(value >= 0))
       throw new ArgumentError(`${name}: ${option} must be greater than or equal to zero, but got ${value}`);
-  const same = eq(a, b);
+  const same = within(name, () => eq(a, b));
   const equal = equalNan && isFloat(a.dtype) ? logicalOr(same, logicalAnd(isnan(a), isnan(b))) : same;
   if (rtol === 0 && atol === 0) return equal;
   // Differences of whole numbers and their tolerances are not whole numbers of the same range.

@@ -1,4 +1,5 @@
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { clone } from './copy.ts';
@@ -61,6 +62,6 @@ export function fillDiagonal_(x: TensorBase, value: number, wrap: boolean): void
   for (let row = 0; row === 0 || row < rows; row += step) {
     let line = row === 0 ? x : slice(x, 0, row, Math.min(rows, row + columns));
     while (line.shape.length > 1) line = diagonalOf(line);
-    fill_(line, value);
+    within('fillDiagonal_', () => fill_(line, value));
   }
 }

@@ -5,6 +5,7 @@ import { checkTypes } from '../core/arguments.ts';
 import { dtypeInfo, isFloat, promote } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
+import { within } from '../core/naming.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { broadcastShapes, numel, sameShape, shapeText, wrapDim } from '../core/shape.ts';
 import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
@@ -32,7 +33,10 @@ import { expand, mT, reshape, squeeze, unsqueeze } from './view.ts';
 /** ‖x − y‖_p over everything; the two broadcast. */
 export function dist(x: TensorBase, y: TensorBase, p = 2): TensorBase {
   checkTensors('dist', x, y);
-  return named(norm(sub(x, y), p), 'DistBackward0');
+  return named(
+    within('dist', () => norm(sub(x, y), p)),
+    'DistBackward0',
+  );
 }
 
 /** Slices of `x` along `dim` whose p-norm is larger than `maxnorm`, scaled down to it. */
@@ -52,7 +56,14 @@ export function renorm(x: TensorBase, p: number, dim: number, maxnorm: number): 
 
 /** x over its p-norm along `dim`, or over `eps` where that is larger. */
 export function normalize(x: TensorBase, p: number, dim: number | readonly number[], eps: number): TensorBase {
-  return div(x, clamp(norm(x, p, dim, true), eps, null));
+  return div(
+    x,
+    clamp(
+      within('normalize', () => norm(x, p, dim, true)),
+      eps,
+      null,
+    ),
+  );
 }
 
 const shifted = fused('shifted', (x, y, eps) => x.sub(y).add(eps), 3);

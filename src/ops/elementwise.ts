@@ -8,7 +8,7 @@ import { checkTensors, isTensor, type Operand, type TensorBase } from '../core/t
 import * as f from '../kernels/functions.ts';
 import { toDType } from './copy.ts';
 import type { ElementwiseOp } from './elementwise-op.ts';
-import { op, opWith } from './entry.ts';
+import { onlyFloats, op, opWith } from './entry.ts';
 import { hasZero } from './inspect.ts';
 
 const noBool = (reason: string) => ({ refuse: (dtype: DType): string | null => (dtype === 'bool' ? reason : null) });
@@ -163,9 +163,9 @@ export const ops = {
   deg2rad: op(f.deg2rad, 'float', { node: 'Deg2RadBackward0' }),
   rad2deg: op(f.rad2deg, 'float', { node: 'Rad2DegBackward0' }),
   xlogy: op(f.xlogy, 'float'),
-  hypot: op(f.hypot, 'same'),
-  logaddexp: op(f.logaddexp, 'same'),
-  logaddexp2: op(f.logaddexp2, 'same'),
+  hypot: op(f.hypot, 'same', onlyFloats('hypot_cpu')),
+  logaddexp: op(f.logaddexp, 'same', onlyFloats('logaddexp_cpu')),
+  logaddexp2: op(f.logaddexp2, 'same', onlyFloats('logaddexp2_cpu')),
   copysign: op(f.copysign, 'float'),
   fmax: op(f.fmax, 'same'),
   fmin: op(f.fmin, 'same'),

@@ -1,3 +1,4 @@
+import { type DType, isFloat } from '../core/dtype.ts';
 import type { ElementwiseFunction } from '../kernels/functions.ts';
 import { defineElementwise, ElementwiseOp, type ElementwiseOptions } from './elementwise-op.ts';
 import type { ElementwiseKind } from './elementwise-plans.ts';
@@ -30,3 +31,9 @@ export function opWith(
 ): ElementwiseOp {
   return new ElementwiseOp(entry.fn, optionsOf(entry, kind, extra));
 }
+
+/** What PyTorch has for floating point numbers only, in its words. */
+export const onlyFloats = (kernel: string) => ({
+  refuse: (dtype: DType): string | null =>
+    isFloat(dtype) ? null : `"${kernel}" not implemented for '${dtype}'; convert with x.to('float32') first`,
+});

@@ -12,7 +12,7 @@ export function copy_(target: TensorBase, source: Operand): TensorBase {
 export function fill_(target: TensorBase, value: Operand): TensorBase {
   if (isTensor(value) && value.shape.length > 0)
     throw new ShapeError(
-      `fill_ only supports 0-dimension value tensor but got tensor with ${value.shape.length} dimensions`,
+      `fill_: fill_ only supports 0-dimension value tensor but got tensor with ${value.shape.length} dimensions`,
     );
   return inPlace(ops.fill, [target, value]);
 }

@@ -116,7 +116,7 @@ export function interpolate(op: string, x: TensorBase, options: InterpolateOptio
       `${op}: Input and output sizes should be greater than 0, but got input (${spatial.join(', ')}) output (${sizes.join(', ')})`,
     );
   }
-  checkBytes(numel(sizes) * dtypeInfo(x.dtype).bytes);
+  checkBytes(numel(sizes) * dtypeInfo(x.dtype).bytes, op);
   if (x.shape[1] === 0)
     throw new ShapeError(
       `${op}: Non-empty ${dims + 2}D data tensor expected but got a tensor with sizes ${shapeText(x.shape)}`,

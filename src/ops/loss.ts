@@ -1,5 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { numel, sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
@@ -103,7 +104,7 @@ export function crossEntropy(x: TensorBase, target: TensorBase, options: CrossEn
   const rank = x.shape.length;
   if (rank === 0) throw new ShapeError('crossEntropy: input tensor should be 1D or more, got a 0-dim tensor');
   const classDim = rank === 1 ? 0 : 1;
-  const logp = logSoftmax(x, classDim);
+  const logp = within('crossEntropy', () => logSoftmax(x, classDim));
   const along = (w: TensorBase): TensorBase =>
     reshape(
       w,

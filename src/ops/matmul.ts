@@ -4,6 +4,7 @@ import { apply1, isBare } from '../core/apply.ts';
 import type { DType } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { internally } from '../core/internally.ts';
+import { inNameOf } from '../core/naming.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { broadcastShapes, NO_SIZES, type Shape, shapeText } from '../core/shape.ts';
 import { alias, checkTensors, fresh, placeOf, type TensorBase } from '../core/tensor.ts';
@@ -298,6 +299,15 @@ export function matmul(a: TensorBase, b: TensorBase): TensorBase {
     throw new ShapeError(
       `matmul: both arguments to matmul need to be at least 1D, but they are ${ra}D and ${rb}D; use a.mul(b) for scalars`,
     );
+  try {
+    return multiplied(a, b);
+  } catch (error) {
+    throw inNameOf('matmul', error);
+  }
+}
+
+function multiplied(a: TensorBase, b: TensorBase): TensorBase {
+  const [ra, rb] = [a.shape.length, b.shape.length];
   if (ra === 1 && rb === 1) return dot(a, b);
   if (ra === 2 && rb === 1) return mv(a, b);
   if (ra === 1 && rb === 2) return squeeze(mm(unsqueeze(a, 0), b), 0);

@@ -145,6 +145,6 @@ export function adaptiveSizes(
     throw new ArgumentError(
       `${op}: ${op}(): elements of output_size must be greater than or equal to 0 but received {${sizes.join(', ')}}`,
     );
-  checkBytes(numel(sizes) * dtypeInfo(dtype).bytes);
+  checkBytes(numel(sizes) * dtypeInfo(dtype).bytes, op);
   return sizes;
 }

@@ -1,4 +1,5 @@
 import { DTypeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { checkTensors, type Operand, type TensorBase } from '../core/tensor.ts';
 import { toDType } from './copy.ts';
 import { mul, ops, pow } from './elementwise.ts';
@@ -14,11 +15,11 @@ export function floatPower(a: TensorBase, b: Operand, target: TensorBase | null 
     throw new DTypeError(
       `floatPower_: the base given to float_power_ has dtype ${target.dtype} but the operation's result requires dtype float64; write x.floatPower(…)`,
     );
-  return pow(toDType(a, 'float64'), typeof b === 'number' ? b : toDType(b, 'float64'));
+  return within('floatPower', () => pow(toDType(a, 'float64'), typeof b === 'number' ? b : toDType(b, 'float64')));
 }
 
 /** x 2ʸ */
 export function ldexp(x: TensorBase, y: Operand): TensorBase {
   checkOperands('ldexp', y);
-  return mul(x, typeof y === 'number' ? 2 ** y : ops.exp2.call1(y));
+  return within('ldexp', () => mul(x, typeof y === 'number' ? 2 ** y : ops.exp2.call1(y)));
 }

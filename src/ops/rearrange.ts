@@ -253,7 +253,7 @@ function checkRepeats(counts: readonly number[]): number {
 
 function places(counts: readonly number[]): TensorBase {
   const total = checkRepeats(counts);
-  checkBytes(4 * total);
+  checkBytes(4 * total, 'repeatInterleave');
   // How many end at a place, added up: loops of a few turns for each would be guessed wrong.
   const out = new Int32Array(total + 1);
   let end = 0;

@@ -2,6 +2,7 @@ import { type Fold, ReduceKernel } from '../backends/wasm/reduce.ts';
 import { apply1, isBare } from '../core/apply.ts';
 import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { defineOp, notDifferentiable, type Op } from '../core/op.ts';
 import { checkShape, numel, type Shape, shapeText, wrapDims } from '../core/shape.ts';
 import { fresh, type TensorBase } from '../core/tensor.ts';
@@ -139,7 +140,9 @@ const nansumOp: Op<ReduceAttrs> = defineOp({
 /** The sum of what is a number. */
 export function nansum(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DType): TensorBase {
   return inDType(x, dtype, (input) =>
-    isFloat(input.dtype) ? apply1(nansumOp, [input], reduceAttrs('nansum', x, dim, keepdim)) : sum(input, dim, keepdim),
+    isFloat(input.dtype)
+      ? apply1(nansumOp, [input], reduceAttrs('nansum', x, dim, keepdim))
+      : within('nansum', () => sum(input, dim, keepdim)),
   );
 }
 
@@ -149,7 +152,7 @@ export function nanmean(x: TensorBase, dim?: Dims, keepdim = false, dtype?: DTyp
     throw new DTypeError(
       `nanmean: nanmean(): expected input to have floating point or complex dtype but got ${x.dtype}; convert with x.to('float32') first`,
     );
-  return div(nansum(x, dim, keepdim, dtype), sum(logicalNot(isnan(x)), dim, keepdim));
+  return within('nanmean', () => div(nansum(x, dim, keepdim, dtype), sum(logicalNot(isnan(x)), dim, keepdim)));
 }
 
 const countNonzeroOp: Op<ReduceAttrs> = defineOp({

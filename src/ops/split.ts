@@ -2,6 +2,7 @@ import { twin } from '../backends/wasm/heap.ts';
 import { apply } from '../core/apply.ts';
 import { checkTypes } from '../core/arguments.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { checkList, type Shape, shapeText, wrapDim } from '../core/shape.ts';
 import { alias, checkTensors, type TensorBase, viewOf } from '../core/tensor.ts';
@@ -191,7 +192,9 @@ export function tensorSplit(x: TensorBase, cuts: number | readonly number[], dim
   if (typeof cuts !== 'number') {
     checkList('tensorSplit', 'indices', cuts);
     checkTypes('tensorSplit', 'number', { ...cuts });
-    return [...cuts, undefined].map((end, k) => slice(x, d, k === 0 ? 0 : cuts[k - 1], end));
+    return within('tensorSplit', () =>
+      [...cuts, undefined].map((end, k) => slice(x, d, k === 0 ? 0 : cuts[k - 1], end)),
+    );
   }
   if (!Number.isInteger(cuts) || cuts < 1)
     throw new ArgumentError(`tensorSplit: number of sections must be larger than 0, got ${cuts}`);
@@ -221,7 +224,7 @@ function along(
     throw new ShapeError(
       `${name}: torch.${name} attempted to split along dimension ${dim}, but the size of the dimension ${x.shape[dim]} is not divisible by the split_size ${cuts}!`,
     );
-  return tensorSplit(x, cuts, dim);
+  return within(name, () => tensorSplit(x, cuts, dim));
 }
 
 /** Columns (of a vector: elements) apart. */

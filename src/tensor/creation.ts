@@ -1,8 +1,10 @@
 import { setRequiresGrad } from '../autograd/api.ts';
+import { launching } from '../backends/wasm/threads/pending.ts';
 import { checkTypes } from '../core/arguments.ts';
 import { type DType, dtypeInfo, getDefaultDtype, isFloat, type TypedArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import type { Wrapped } from '../core/levels.ts';
+import { within } from '../core/naming.ts';
 import { makeFromNothing, ZEROS } from '../core/recipes.ts';
 import { checkShape, numel, shapeText } from '../core/shape.ts';
 import { checkTensors, fresh, TensorBase, wrap } from '../core/tensor.ts';
@@ -26,6 +28,7 @@ function checked(op: string, options: object | undefined, known: readonly string
   if (typeof options === 'number' && !op.endsWith('Like'))
     throw new ArgumentError(`${op}: several numbers are one array, such as ${op}([2, 3])`);
   checkOptions(op, options, known);
+  launching.name = op;
 }
 
 /** Finishes a new leaf. */
@@ -182,7 +185,10 @@ export function onesLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions)
 /** One number in the shape and dtype of `t`. */
 export function fullLike<S extends Shape>(t: Tensor<S>, value: number | boolean, options?: TensorOptions): Tensor<S> {
   const [shape, settings] = like('fullLike', t, options);
-  return beside(t, full(shape, value, settings));
+  return beside(
+    t,
+    within('fullLike', () => full(shape, value, settings)),
+  );
 }
 
 /** Undefined values in the shape and dtype of `t`. */
@@ -312,12 +318,14 @@ export function randn<const N extends Shape>(shape: N, options?: RandomTensorOpt
 
 /** Uniform random numbers from [0, 1) in the shape and dtype of `t`. */
 export function randLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
-  return rand(...like('randLike', t, options));
+  const given = like('randLike', t, options);
+  return within('randLike', () => rand(...given));
 }
 
 /** Standard normal random numbers in the shape and dtype of `t`. */
 export function randnLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
-  return randn(...like('randnLike', t, options));
+  const given = like('randnLike', t, options);
+  return within('randnLike', () => randn(...given));
 }
 
 /** Integers uniform on [low, high), int32 by default; `randint(high, shape)` starts at 0. */
@@ -349,7 +357,9 @@ export function randintLike<S extends Shape>(
 ): Tensor<S> {
   const given = typeof high === 'number' ? options : high;
   const [shape, settings] = like('randintLike', t, given);
-  return (typeof high === 'number' ? randint(low, high, shape, settings) : randint(low, shape, settings)) as Tensor<S>;
+  return within('randintLike', () =>
+    typeof high === 'number' ? randint(low, high, shape, settings) : randint(low, shape, settings),
+  ) as Tensor<S>;
 }
 
 /** A random permutation of 0 … n − 1, int32. */

@@ -23,11 +23,13 @@ export function checkUniform(out: TypedArray, from: number, to: number): void {
     if (!(Math.abs(value) <= max)) throw new ArgumentError(`uniform_: ${bound} is out of bounds for ${name}: ${value}`);
   }
   if (from > to) {
-    throw new ArgumentError(`uniform_ expects to return a [from, to) range, but found from=${from} > to=${to}`);
+    throw new ArgumentError(
+      `uniform_: uniform_ expects to return a [from, to) range, but found from=${from} > to=${to}`,
+    );
   }
   if (to - from > max) {
     throw new ArgumentError(
-      `uniform_ expects to-from <= ${max}, the largest ${name}, but found to=${to} and from=${from} ` +
+      `uniform_: uniform_ expects to-from <= ${max}, the largest ${name}, but found to=${to} and from=${from} ` +
         'which result in to-from to exceed the limit',
     );
   }
@@ -35,7 +37,7 @@ export function checkUniform(out: TypedArray, from: number, to: number): void {
 
 export function checkRange(out: TypedArray, low: number, high: number): void {
   if (!(low < high)) {
-    throw new ArgumentError(`random_ expects 'from' to be less than 'to', but got from=${low} >= to=${high}`);
+    throw new ArgumentError(`random_: random_ expects 'from' to be less than 'to', but got from=${low} >= to=${high}`);
   }
   const [min, max] = integerBounds(out);
   for (const [bound, value] of [
@@ -76,7 +78,7 @@ export function checkMultinomial(weights: FloatArray, n: number, replacement: bo
     }
     sum += weight;
   }
-  if (!(sum > 0)) throw new ArgumentError('invalid multinomial distribution (sum of probabilities <= 0)');
+  if (!(sum > 0)) throw new ArgumentError('multinomial: invalid multinomial distribution (sum of probabilities <= 0)');
 }
 
 function arrayDType(array: TypedArray): string {

@@ -10,6 +10,7 @@ import type { MersenneTwister } from './mt19937.ts';
 export function poisson(engine: MersenneTwister, rate: number): number {
   if (!(rate >= 0))
     throw new ArgumentError(`poisson: invalid Poisson rate, expected rate to be non-negative, got ${rate}`);
+  if (rate === Number.POSITIVE_INFINITY) throw new ArgumentError('poisson: invalid Poisson rate: it is infinite');
   if (rate < 10) {
     const least = exp(-rate);
     let n = 0;

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { numel } from '../core/shape.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import { auxParts, treeLeaves, withLeaves } from '../core/tree.ts';
@@ -149,7 +150,7 @@ export function jacobian<
   const { mode = 'reverse', ...rest }: JacobianOptions & { readonly mode?: 'reverse' | 'forward' } = options ?? {};
   if (mode !== 'reverse' && mode !== 'forward')
     throw new ArgumentError(`jacobian: mode is 'reverse' or 'forward', got ${JSON.stringify(mode)}`);
-  return (mode === 'forward' ? jacfwd(f, rest) : jacrev(f, rest)) as Fn<A, Jacobian<A, R, O>>;
+  return within('jacobian', () => (mode === 'forward' ? jacfwd(f, rest) : jacrev(f, rest))) as Fn<A, Jacobian<A, R, O>>;
 }
 
 /** For a single tensor a tensor, else trees by the one and then by the other argument; with several `argnums` in arrays. */
@@ -163,5 +164,8 @@ export function hessian<
 >(f: Fn<A, R>, options?: O): Fn<A, Hessian<A, R, O>> {
   checkOptions('hessian', options, ['argnums', 'argnum', 'chunkSize']);
   const argnums = options?.argnums ?? options?.argnum ?? 0;
-  return jacfwd(jacrev(f, { argnums }), options) as unknown as Fn<A, Hessian<A, R, O>>;
+  return jacfwd(
+    within('hessian', () => jacrev(f, { argnums })),
+    options,
+  ) as unknown as Fn<A, Hessian<A, R, O>>;
 }

@@ -37,7 +37,7 @@ import {
 } from './rings.ts';
 import { GRANULE, LINE, settle } from './room.ts';
 import { type Recipe, Source, Storage } from './storage.ts';
-import { hasLeft, joinWorkers } from './threads/pending.ts';
+import { hasLeft, joinWorkers, launching } from './threads/pending.ts';
 import { isDone } from './threads/queue.ts';
 
 export { beginLaunch, beginLaunchBeside, scratch } from './launch.ts';
@@ -113,9 +113,11 @@ export function swapMakingResults(on: boolean): boolean {
 }
 
 /** Refuses what is larger than all memory there can be; for who would first make lists as long. */
-export function checkBytes(nbytes: number): void {
+export function checkBytes(nbytes: number, op: string = launching.name): void {
   if (!(nbytes >= 0 && nbytes <= LARGEST_BYTES)) {
-    throw new DeviceError(`cannot allocate ${nbytes} bytes: WebAssembly addresses at most 4 GiB`);
+    throw new DeviceError(
+      `${op}: cannot allocate ${nbytes} bytes: WebAssembly addresses at most 4 GiB; compute a part at a time`,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import type { DType } from '../../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../../core/errors.ts';
+import { within } from '../../core/naming.ts';
 import { checkList, shapeText, wrapDims } from '../../core/shape.ts';
 import type { TensorBase } from '../../core/tensor.ts';
 import { toDType } from '../copy.ts';
@@ -66,6 +67,7 @@ export function norm(x: TensorBase, order?: MatrixOrder, dim?: Dims, keepdim = f
   const op = 'linalg.norm';
   checkFloat(op, x);
   const dims = dim === undefined ? undefined : typeof dim === 'number' ? [dim] : dim;
+  if (dims !== undefined) checkList(op, 'dim', dims);
   if (dims !== undefined && order !== undefined && dims.length !== 1 && dims.length !== 2) {
     throw new ArgumentError(
       `${op}: linalg.norm: If dim is specified, it must be of length 1 or 2. Got ${shapeText(dims)}`,
@@ -80,7 +82,10 @@ export function norm(x: TensorBase, order?: MatrixOrder, dim?: Dims, keepdim = f
   if (ofMatrices) return matrixNorm(x, order, { dim: dims ?? [0, 1], keepdim, dtype }, op);
   if (order === 'fro' || order === 'nuc')
     throw new ArgumentError(`${op}: linalg.norm: the order '${order}' is one of matrices, and this is a vector`);
-  return named(vectorNorm(x, order ?? 2, dim, keepdim, dtype), 'LinalgVectorNormBackward0');
+  return named(
+    within(op, () => vectorNorm(x, order ?? 2, dim, keepdim, dtype)),
+    'LinalgVectorNormBackward0',
+  );
 }
 
 /** Σ singular values over two dimensions (those of a matrix if none are given). */

@@ -1,4 +1,5 @@
 import { ArgumentError, ShapeError } from '../../core/errors.ts';
+import { within } from '../../core/naming.ts';
 import { numel, shapeText, wrapDims } from '../../core/shape.ts';
 import { checkTensors, type TensorBase } from '../../core/tensor.ts';
 import { movedim, reshape } from '../view.ts';
@@ -43,5 +44,5 @@ export function tensorsolve(a: TensorBase, b: TensorBase, dims?: readonly number
       `${op}: Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but got ${n} != ${m} for shapes ${shapeText(moved.shape)} and ${shapeText(b.shape)}`,
     );
   }
-  return reshape(solve(reshape(moved, [m, n]), reshape(b, [m])), unknown);
+  return within(op, () => reshape(solve(reshape(moved, [m, n]), reshape(b, [m])), unknown));
 }

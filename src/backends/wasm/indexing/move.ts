@@ -3,6 +3,7 @@
  * tensor names, along one dimension or along several at once. Whole slices are the same with an index
  * that repeats along the other dimensions; where slices are contiguous they move as vectors.
  */
+
 import { type DType, dtypeInfo } from '../../../core/dtype.ts';
 import { IndexError } from '../../../core/errors.ts';
 import { numel } from '../../../core/shape.ts';
@@ -11,6 +12,7 @@ import { beginLaunch, beginLaunchBeside, f32, f64, i32, scratch, u8 } from '../h
 import { parameterWords } from '../linear-memory.ts';
 import { joinLoops, type Loop, loopsOver, memoryOrder } from '../loops.ts';
 import { trapped } from '../module.ts';
+import { launching } from '../threads/pending.ts';
 import { type Body, inTasks, leaveInTasks, shareOf, tasksFor } from '../threads/share.ts';
 import { asVectors, HEAD, headWords, type Inner, type Join, kernelFor, type Move, UNSEEN } from './move-code.ts';
 import { startOf, writeNest } from './nest.ts';
@@ -105,7 +107,9 @@ function run(move: Move, task: Task): void {
 
 export function outOfBounds(index: number, dim: number, size: number, complaint: Task['complaint']): IndexError {
   const words = complaint?.(index, size) ?? '';
-  return new IndexError(`${words}index ${index} is out of bounds for dimension ${dim} with size ${size}`);
+  return new IndexError(
+    `${launching.name}: ${words}index ${index} is out of bounds for dimension ${dim} with size ${size}`,
+  );
 }
 
 function innerOf(move: Move, dtype: DType, loop: Loop | undefined): Inner {

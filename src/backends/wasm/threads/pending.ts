@@ -19,7 +19,7 @@ export function forsake(): void {
   finish = null;
 }
 
-/** The operation whose launches come next: errors of what it leaves behind are thrown later, and name it. */
+/** The operation that allocates and launches next: what goes wrong, which for what it leaves behind is later, names it. */
 export const launching = { name: 'a kernel' };
 
 /** Whether something was queued since the workers were joined last. */
