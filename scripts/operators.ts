@@ -21,7 +21,7 @@ const families: readonly (readonly [title: string, test: RegExp])[] = [
   ['Views', /src\/tensor\/(views|splitting|rearranging)\.ts$/],
   ['Picking and placing by index', /src\/tensor\/(picking|placing)\.ts$/],
   ['Copies and conversions', /src\/tensor\/(state|values|tensor)\.ts$/],
-  ['Functions', /src\/tensor\/(functions|creation|joining|sampling|parameters)\.ts$/],
+  ['Functions', /src\/tensor\/(functions|creation|random-creation|joining|sampling|parameters)\.ts$/],
   ['Functional: neural networks', /src\/functional\/.*\.ts$/],
   ['Linear algebra', /src\/linalg\/.*\.ts$/],
 ];

@@ -72,13 +72,6 @@ export {
   logspace,
   ones,
   onesLike,
-  rand,
-  randint,
-  randintLike,
-  randLike,
-  randn,
-  randnLike,
-  randperm,
   tensor,
   zeros,
   zerosLike,
@@ -131,6 +124,7 @@ export {
 export type { Index } from './tensor/picking.ts';
 export { setPrintOptions } from './tensor/print.ts';
 export { defaultGenerator, getRngState, manualSeed, seed, setRngState } from './tensor/random.ts';
+export { rand, randint, randintLike, randLike, randn, randnLike, randperm } from './tensor/random-creation.ts';
 export { bernoulli, multinomial, normal, poisson } from './tensor/sampling.ts';
 export type { Config, Dim, Shape } from './tensor/shapes.ts';
 export { type Operand, Tensor } from './tensor/tensor.ts';

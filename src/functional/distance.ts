@@ -16,7 +16,11 @@ export interface NormalizeOptions {
   readonly eps?: number;
 }
 
-/** x / max(‖x‖_p, ε) along `dim`. */
+/**
+ * x / max(‖x‖_p, ε) along `dim`.
+ *
+ * @throws {DTypeError} for a tensor that is not floating point.
+ */
 export function normalize<T extends Tensor>(x: T, options?: NormalizeOptions): Tensor<ShapeOf<T>> {
   checkTensors('normalize', x);
   checkOptions('normalize', options, ['p', 'dim', 'eps']);
@@ -25,7 +29,11 @@ export function normalize<T extends Tensor>(x: T, options?: NormalizeOptions): T
   return distance.normalize(x, p, dim, eps) as Tensor;
 }
 
-/** x·y / (‖x‖ ‖y‖) along `dim` (1 by default), with norms of at least ε; the two broadcast. */
+/**
+ * x·y / (‖x‖ ‖y‖) along `dim` (1 by default), with norms of at least ε; the two broadcast.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ */
 export function cosineSimilarity<X extends Tensor, Y extends Tensor>(
   x: X,
   y: Fit<X, Y>,
@@ -38,7 +46,11 @@ export function cosineSimilarity<X extends Tensor, Y extends Tensor>(
   ) as Tensor;
 }
 
-/** ‖x − y + ε‖_p over the last dimension; the two broadcast. */
+/**
+ * ‖x − y + ε‖_p over the last dimension; the two broadcast.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ */
 export function pairwiseDistance<X extends Tensor, Y extends Tensor>(
   x: X,
   y: Fit<X, Y>,

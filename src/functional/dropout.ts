@@ -57,7 +57,11 @@ function multiplied<T extends Tensor>(x: T, by: TensorBase | number | null, writ
   return x;
 }
 
-/** Zeros elements at random with probability p, and divides the others by 1 − p, so that expectations stay. */
+/**
+ * Zeros elements at random with probability p, and divides the others by 1 − p, so that expectations stay.
+ *
+ * @throws {ArgumentError} for a probability that is not between 0 and 1.
+ */
 export const dropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
   multiplied(x, factor(settings('dropout', x, options), x), false) as Tensor;
 
@@ -88,19 +92,31 @@ function leading(op: string, x: Tensor, rank: number): number {
   return x.ndim === rank ? 2 : 1;
 }
 
-/** Zeros whole channels of [N, C, L] or [C, L]. */
+/**
+ * Zeros whole channels of [N, C, L] or [C, L].
+ *
+ * @throws {ArgumentError} for a probability that is not between 0 and 1.
+ */
 export const dropout1d = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
   channels('dropout1d', x, options, leading('dropout1d', x, 3), false) as Tensor;
 export const dropout1d_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
   channels('dropout1d_', x, options, leading('dropout1d_', x, 3), true);
 
-/** Zeros whole channels of [N, C, H, W]. (As in PyTorch, three dimensions are [N, C, L].) */
+/**
+ * Zeros whole channels of [N, C, H, W]. (As in PyTorch, three dimensions are [N, C, L].)
+ *
+ * @throws {ArgumentError} for a probability that is not between 0 and 1.
+ */
 export const dropout2d = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
   channels('dropout2d', x, options, 2, false) as Tensor;
 export const dropout2d_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
   channels('dropout2d_', x, options, 2, true);
 
-/** Zeros whole channels of [N, C, D, H, W] or [C, D, H, W]. */
+/**
+ * Zeros whole channels of [N, C, D, H, W] or [C, D, H, W].
+ *
+ * @throws {ArgumentError} for a probability that is not between 0 and 1.
+ */
 export const dropout3d = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
   channels('dropout3d', x, options, leading('dropout3d', x, 5), false) as Tensor;
 export const dropout3d_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
@@ -122,13 +138,21 @@ function alpha<T extends Tensor>({ p, training, random }: Settings, x: T, write:
   return x;
 }
 
-/** Dropout for networks of `selu`: mean 0 and variance 1 stay. */
+/**
+ * Dropout for networks of `selu`: mean 0 and variance 1 stay.
+ *
+ * @throws {ArgumentError} for a probability that is not between 0 and 1.
+ */
 export const alphaDropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
   alpha(settings('alphaDropout', x, options, false), x, false) as Tensor;
 export const alphaDropout_ = <T extends Tensor>(x: T, options?: DropoutOptions): T =>
   alpha(settings('alphaDropout_', x, options, false), x, true);
 
-/** The same of whole channels. */
+/**
+ * The same of whole channels.
+ *
+ * @throws {ArgumentError} for a probability that is not between 0 and 1.
+ */
 export const featureAlphaDropout = <T extends Tensor>(x: T, options?: DropoutOptions): Tensor<ShapeOf<T>> =>
   alpha(
     settings('featureAlphaDropout', x, options, false),

@@ -63,21 +63,36 @@ function checkPair(op: string, x: TensorBase, target: TensorBase): void {
   );
 }
 
-/** The mean of (x − target)². */
+/**
+ * The mean of (x − target)².
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ * @throws {DTypeError} for the mean of integers.
+ */
 export function mseLoss<X extends Tensor, Y extends Tensor>(x: X, target: Fit<X, Y>, options?: LossOptions): Tensor {
   const reduction = reductionOf('mseLoss', options);
   checkPair('mseLoss', x, target as Tensor);
   return lossOf('mseLoss', lossTerms.squaredError, [x, target as Tensor], reduction, 'MseLossBackward0');
 }
 
-/** The mean of |x − target|. */
+/**
+ * The mean of |x − target|.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ * @throws {DTypeError} for the mean of integers.
+ */
 export function l1Loss<X extends Tensor, Y extends Tensor>(x: X, target: Fit<X, Y>, options?: LossOptions): Tensor {
   const reduction = reductionOf('l1Loss', options);
   checkPair('l1Loss', x, target as Tensor);
   return lossOf('l1Loss', lossTerms.absoluteError, [x, target as Tensor], reduction);
 }
 
-/** The mean of d²/2β where d = |x − target| < β, and of d − β/2 beyond. */
+/**
+ * The mean of d²/2β where d = |x − target| < β, and of d − β/2 beyond.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ * @throws {ArgumentError} when β is negative.
+ */
 export function smoothL1Loss<X extends Tensor, Y extends Tensor>(
   x: X,
   target: Fit<X, Y>,
@@ -93,7 +108,12 @@ export function smoothL1Loss<X extends Tensor, Y extends Tensor>(
   return lossOf('smoothL1Loss', terms, [x, target as Tensor, beta], reduction, 'SmoothL1LossBackward0');
 }
 
-/** The mean of d²/2 where d = |x − target| ≤ δ, and of δ (d − δ/2) beyond. */
+/**
+ * The mean of d²/2 where d = |x − target| ≤ δ, and of δ (d − δ/2) beyond.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ * @throws {ArgumentError} unless δ is above 0.
+ */
 export function huberLoss<X extends Tensor, Y extends Tensor>(
   x: X,
   target: Fit<X, Y>,
@@ -106,7 +126,12 @@ export function huberLoss<X extends Tensor, Y extends Tensor>(
   return lossOf('huberLoss', lossTerms.huber, [x, target as Tensor, delta], reduction, 'HuberLossBackward0');
 }
 
-/** The mean of −w (t log x + (1 − t) log(1 − x)) for probabilities `x`; logarithms are at least −100. */
+/**
+ * The mean of −w (t log x + (1 − t) log(1 − x)) for probabilities `x`; logarithms are at least −100.
+ *
+ * @throws {ShapeError} when the shapes differ.
+ * @throws {ArgumentError} for a probability in `x` that is not between 0 and 1.
+ */
 export function binaryCrossEntropy(x: Tensor, target: Tensor, options?: WeightedLossOptions): Tensor {
   const reduction = reductionOf('binaryCrossEntropy', options, ['weight']);
   checkTensors('binaryCrossEntropy', x, target);
@@ -130,6 +155,8 @@ export function binaryCrossEntropy(x: Tensor, target: Tensor, options?: Weighted
 /**
  * The binary cross entropy of σ(x), computed from the logits `x` without overflow:
  * w ((1 − t) x + (1 + (p − 1) t) log(1 + e⁻ˣ)), p the weight of positive targets.
+ *
+ * @throws {ShapeError} when the shapes differ.
  */
 export function binaryCrossEntropyWithLogits(
   x: Tensor,
@@ -156,6 +183,8 @@ export function binaryCrossEntropyWithLogits(
 /**
  * The divergence Σ t (log t − x) of the log-probabilities `x` from the probabilities `target` (or
  * their logarithms, with `logTarget`). `batchmean` divides the sum by the size of the first dimension.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
  */
 export function klDiv(
   x: Tensor,
@@ -175,7 +204,12 @@ export function klDiv(
 
 const poissonTerms = fused('poissonNll', (x, t) => x.exp().sub(t.mul(x)), 2);
 
-/** For a logarithmic rate `x` (or a rate, with `logInput: false`) of a Poisson distribution: eˣ − t x, or x − t log(x + ε). */
+/**
+ * For a logarithmic rate `x` (or a rate, with `logInput: false`) of a Poisson distribution: eˣ − t x, or x − t log(x +
+ * ε).
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ */
 export function poissonNllLoss(
   x: Tensor,
   target: Tensor,
@@ -215,7 +249,13 @@ const gaussianTerms = fused(
   4,
 );
 
-/** ½ (log v + (x − t)²/v), the variances v at least ε (their gradient is as if they were not raised); with `full` also ½ log 2π. */
+/**
+ * ½ (log v + (x − t)²/v), the variances v at least ε (their gradient is as if they were not raised); with `full` also
+ * ½ log 2π.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ * @throws {ArgumentError} for a negative variance.
+ */
 export function gaussianNllLoss(
   x: Tensor,
   target: Tensor,

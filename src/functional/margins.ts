@@ -22,7 +22,11 @@ interface MarginOptions extends LossOptions {
   readonly margin?: number;
 }
 
-/** The mean of log(1 + e^(−t x)) for targets of ±1. */
+/**
+ * The mean of log(1 + e^(−t x)) for targets of ±1.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ */
 export function softMarginLoss<X extends Tensor, Y extends Tensor>(
   x: X,
   target: Fit<X, Y>,
@@ -38,7 +42,11 @@ export function softMarginLoss<X extends Tensor, Y extends Tensor>(
   );
 }
 
-/** x where the target is 1, max(0, margin − x) where it is −1. */
+/**
+ * x where the target is 1, max(0, margin − x) where it is −1.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ */
 export function hingeEmbeddingLoss(x: Tensor, target: Tensor, options?: MarginOptions): Tensor {
   const reduction = reductionOf('hingeEmbeddingLoss', options, ['margin']);
   commonShape('hingeEmbeddingLoss', x, target);
@@ -50,7 +58,11 @@ export function hingeEmbeddingLoss(x: Tensor, target: Tensor, options?: MarginOp
   );
 }
 
-/** max(0, −t (x₁ − x₂) + margin): the first shall be the larger where t is 1, the second where it is −1. */
+/**
+ * max(0, −t (x₁ − x₂) + margin): the first shall be the larger where t is 1, the second where it is −1.
+ *
+ * @throws {ShapeError} when the ranks differ, or the shapes do not broadcast.
+ */
 export function marginRankingLoss(x1: Tensor, x2: Tensor, target: Tensor, options?: MarginOptions): Tensor {
   const reduction = reductionOf('marginRankingLoss', options, ['margin']);
   checkTensors('marginRankingLoss', x1, x2, target);
@@ -66,7 +78,11 @@ export function marginRankingLoss(x1: Tensor, x2: Tensor, target: Tensor, option
   return reduced('marginRankingLoss', e.clamp(late, 0, null), reduction);
 }
 
-/** 1 − cos(x₁, x₂) where the target is 1, max(0, cos − margin) where it is −1; rows are vectors. */
+/**
+ * 1 − cos(x₁, x₂) where the target is 1, max(0, cos − margin) where it is −1; rows are vectors.
+ *
+ * @throws {ShapeError} for inputs that are neither two matrices nor two vectors, or targets of another number.
+ */
 export function cosineEmbeddingLoss(x1: Tensor, x2: Tensor, target: Tensor, options?: MarginOptions): Tensor {
   const reduction = reductionOf('cosineEmbeddingLoss', options, ['margin']);
   checkTensors('cosineEmbeddingLoss', x1, x2, target);
@@ -99,7 +115,11 @@ export interface TripletOptions extends MarginOptions {
   readonly swap?: boolean;
 }
 
-/** max(0, margin + d(anchor, positive) − d(anchor, negative)) with d(a, b) = ‖a − b + ε‖_p over the last dimension. */
+/**
+ * max(0, margin + d(anchor, positive) − d(anchor, negative)) with d(a, b) = ‖a − b + ε‖_p over the last dimension.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ */
 export function tripletMarginLoss(
   anchor: Tensor,
   positive: Tensor,
@@ -153,7 +173,11 @@ function tripletLoss(
   return reduced(op, e.clamp(e.sub(e.add(near, options?.margin ?? 1), away), 0, null), reduction);
 }
 
-/** −Σ_c w_c (t_c log σ(x_c) + (1 − t_c) log σ(−x_c)) / C over the classes, the last dimension. */
+/**
+ * −Σ_c w_c (t_c log σ(x_c) + (1 − t_c) log σ(−x_c)) / C over the classes, the last dimension.
+ *
+ * @throws {ShapeError} when the shapes do not broadcast.
+ */
 export function multilabelSoftMarginLoss(x: Tensor, target: Tensor, options?: WeightedLossOptions): Tensor {
   const reduction = reductionOf('multilabelSoftMarginLoss', options, ['weight']);
   commonShape('multilabelSoftMarginLoss', x, target);
@@ -177,6 +201,9 @@ const lacking = fused(
 /**
  * Σ_{j≠t} w_t max(0, margin − x_t + x_j)^p / C over the classes of each row of `x`, [C] or [N, C], with
  * target classes t (int32, [] or [N]).
+ *
+ * @throws {ShapeError} when targets or weights are not as many as rows and classes.
+ * @throws {ArgumentError} for another p than 1 and 2.
  */
 export function multiMarginLoss(
   x: Tensor,

@@ -17,14 +17,14 @@ import { storable } from '../ops/storable.ts';
 import { expand } from '../ops/view.ts';
 import { checkFits, flattenNested, fromHost, hostArray, inferDType, type NestedArray, nestedShape } from './data.ts';
 import { checkOptions, type TensorOptions } from './options.ts';
-import { drawn, type RandomOptions, source } from './random.ts';
 import type { Shape } from './shapes.ts';
 import type { ArangeOf, CreatedOf, Data, DataOf, EyeOf, FitData, LinspaceOf } from './signatures.ts';
 import type { Tensor } from './tensor.ts';
 
 const CREATION = ['dtype', 'requiresGrad'] as const;
+export const RANDOM = ['dtype', 'requiresGrad', 'generator'] as const;
 
-function checked(op: string, options: object | undefined, known: readonly string[] = CREATION): void {
+export function checked(op: string, options: object | undefined, known: readonly string[] = CREATION): void {
   if (typeof options === 'number' && !op.endsWith('Like'))
     throw new ArgumentError(`${op}: several numbers are one array, such as ${op}([2, 3])`);
   checkOptions(op, options, known);
@@ -112,7 +112,12 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
   return leaf(t, options);
 }
 
-/** A tensor filled with one number, of the default dtype unless `dtype` says otherwise, or with a truth value. */
+/**
+ * A tensor filled with one number, of the default dtype unless `dtype` says otherwise, or with a truth value.
+ *
+ * @throws {ShapeError} for sizes that are no whole numbers from 0 on.
+ * @throws {ArgumentError} for a value that the dtype has no place for.
+ */
 export function full<const N extends Shape>(
   shape: N,
   value: number | boolean,
@@ -127,7 +132,11 @@ export function full<const N extends Shape>(
   return constant(() => filled(sizes, stored, dtype), options);
 }
 
-/** Zeros in a shape. */
+/**
+ * Zeros in a shape.
+ *
+ * @throws {ShapeError} for sizes that are no whole numbers from 0 on.
+ */
 export function zeros<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('zeros', options);
   const sizes = checkShape('zeros', shape);
@@ -135,7 +144,11 @@ export function zeros<const N extends Shape>(shape: N, options?: TensorOptions):
   return constant(() => filled(sizes, 0, dtype), options, ZEROS);
 }
 
-/** Ones in a shape. */
+/**
+ * Ones in a shape.
+ *
+ * @throws {ShapeError} for sizes that are no whole numbers from 0 on.
+ */
 export function ones<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('ones', options);
   const sizes = checkShape('ones', shape);
@@ -143,14 +156,18 @@ export function ones<const N extends Shape>(shape: N, options?: TensorOptions): 
   return constant(() => filled(sizes, 1, dtype), options);
 }
 
-/** A tensor whose values are whatever its memory held. */
+/**
+ * A tensor whose values are whatever its memory held.
+ *
+ * @throws {ShapeError} for sizes that are no whole numbers from 0 on.
+ */
 export function empty<const N extends Shape>(shape: N, options?: TensorOptions): Tensor<CreatedOf<N>> {
   checked('empty', options);
   return leaf(fresh(checkShape('empty', shape), options?.dtype ?? getDefaultDtype()), options);
 }
 
 /** The shape of `t`, and options with its dtype. */
-function like<S extends Shape, O extends TensorOptions>(
+export function like<S extends Shape, O extends TensorOptions>(
   op: string,
   t: Tensor<S>,
   options: O | undefined,
@@ -182,7 +199,11 @@ export function onesLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions)
   return beside(t, ones(...like('onesLike', t, options)));
 }
 
-/** One number in the shape and dtype of `t`. */
+/**
+ * One number in the shape and dtype of `t`.
+ *
+ * @throws {ArgumentError} for a value that the dtype has no place for.
+ */
 export function fullLike<S extends Shape>(t: Tensor<S>, value: number | boolean, options?: TensorOptions): Tensor<S> {
   const [shape, settings] = like('fullLike', t, options);
   return beside(
@@ -200,6 +221,8 @@ export function emptyLike<S extends Shape>(t: Tensor<S>, options?: TensorOptions
  * start, start + step, … up to but not including end; `arange(end)` starts at 0. Element i is
  * start + i·step, computed in float64 and rounded once. For a dtype of integers the fractions of the
  * three numbers are cut first.
+ *
+ * @throws {ArgumentError} when the step is 0 or leads away from the end, or a number is not finite.
  */
 export function arange<
   A extends number,
@@ -228,7 +251,11 @@ function checkSteps(op: string, steps: number): void {
     throw new ArgumentError(`${op}: number of steps must be non-negative, got ${steps}`);
 }
 
-/** `steps` numbers evenly spaced from start to end, both included. */
+/**
+ * `steps` numbers evenly spaced from start to end, both included.
+ *
+ * @throws {ArgumentError} when `steps` is no whole number from 0 on.
+ */
 export function linspace<N extends number>(
   start: number,
   end: number,
@@ -246,7 +273,11 @@ export function linspace<N extends number>(
   return constant(() => evenly(steps, start, step, dtype, Math.min(half, steps), end), options);
 }
 
-/** `steps` powers of `base` (10 unless said otherwise), from that of `start` to that of `end`, evenly spaced exponents. */
+/**
+ * `steps` powers of `base` (10 unless said otherwise), from that of `start` to that of `end`, evenly spaced exponents.
+ *
+ * @throws {ArgumentError} when `steps` is no whole number from 0 on.
+ */
 export function logspace<N extends number>(
   start: number,
   end: number,
@@ -262,7 +293,11 @@ export function logspace<N extends number>(
   return leaf(toDType(pow(base, toDType(exponents, 'float64')), dtype), { requiresGrad }) as Tensor<LinspaceOf<N>>;
 }
 
-/** Ones on the diagonal of an n × m matrix. */
+/**
+ * Ones on the diagonal of an n × m matrix.
+ *
+ * @throws {ArgumentError} for sizes that are no whole numbers from 0 on.
+ */
 export function eye<N extends number, M extends number | TensorOptions | undefined = undefined>(
   n: N,
   m?: M,
@@ -278,96 +313,4 @@ export function eye<N extends number, M extends number | TensorOptions | undefin
     if (!Number.isInteger(v) || v < 0) throw new ArgumentError(`eye: ${k} must be greater or equal to 0, got ${v}`);
   const dtype = opts?.dtype ?? getDefaultDtype();
   return constant(() => eyeMatrix(n, columns, dtype), opts);
-}
-
-// ── random ──
-
-export type RandomTensorOptions = TensorOptions & RandomOptions;
-const RANDOM = ['dtype', 'requiresGrad', 'generator'] as const;
-
-export function floatType(op: string, options: TensorOptions | undefined): DType {
-  const dtype = options?.dtype ?? getDefaultDtype();
-  if (!isFloat(dtype))
-    throw new DTypeError(
-      `${op}: "${op}" not implemented for '${dtype}'; random floats need float32 or float64 (use randint for integers)`,
-    );
-  return dtype;
-}
-
-/** Numbers uniform on [0, 1). */
-export function rand<const N extends Shape>(shape: N, options?: RandomTensorOptions): Tensor<CreatedOf<N>> {
-  checked('rand', options, RANDOM);
-  const sizes = checkShape('rand', shape);
-  const dtype = floatType('rand', options);
-  return leaf(
-    drawn(sizes, dtype, (out) => source(options).fillUniform(out as Float32Array)),
-    options,
-  );
-}
-
-/** Standard normal numbers. */
-export function randn<const N extends Shape>(shape: N, options?: RandomTensorOptions): Tensor<CreatedOf<N>> {
-  checked('randn', options, RANDOM);
-  const sizes = checkShape('randn', shape);
-  const dtype = floatType('randn', options);
-  return leaf(
-    drawn(sizes, dtype, (out) => source(options).fillNormal(out as Float32Array)),
-    options,
-  );
-}
-
-/** Uniform random numbers from [0, 1) in the shape and dtype of `t`. */
-export function randLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
-  const given = like('randLike', t, options);
-  return within('randLike', () => rand(...given));
-}
-
-/** Standard normal random numbers in the shape and dtype of `t`. */
-export function randnLike<S extends Shape>(t: Tensor<S>, options?: RandomTensorOptions): Tensor<S> {
-  const given = like('randnLike', t, options);
-  return within('randnLike', () => randn(...given));
-}
-
-/** Integers uniform on [low, high), int32 by default; `randint(high, shape)` starts at 0. */
-export function randint(high: number, shape: readonly number[], options?: RandomTensorOptions): Tensor;
-export function randint(low: number, high: number, shape: readonly number[], options?: RandomTensorOptions): Tensor;
-export function randint(
-  a: number,
-  b: number | readonly number[],
-  c?: readonly number[] | RandomTensorOptions,
-  d?: RandomTensorOptions,
-): Tensor {
-  const [low, high, shape, options] =
-    typeof b === 'number' ? [a, b, c as readonly number[], d] : [0, a, b, c as RandomTensorOptions | undefined];
-  checked('randint', options, RANDOM);
-  checkTypes('randint', 'number', { low, high });
-  const sizes = checkShape('randint', shape);
-  return leaf(
-    drawn(sizes, options?.dtype ?? 'int32', (out) => source(options).fillRandint(out, low, high)),
-    options,
-  );
-}
-
-/** Integers uniform on [low, high), or on [0, low) where there is no `high`, in the shape and dtype of `t`. */
-export function randintLike<S extends Shape>(
-  t: Tensor<S>,
-  low: number,
-  high?: number | RandomTensorOptions,
-  options?: RandomTensorOptions,
-): Tensor<S> {
-  const given = typeof high === 'number' ? options : high;
-  const [shape, settings] = like('randintLike', t, given);
-  return within('randintLike', () =>
-    typeof high === 'number' ? randint(low, high, shape, settings) : randint(low, shape, settings),
-  ) as Tensor<S>;
-}
-
-/** A random permutation of 0 … n − 1, int32. */
-export function randperm(n: number, options?: RandomTensorOptions): Tensor {
-  checked('randperm', options, RANDOM);
-  if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`randperm: n must be non-negative, got ${n}`);
-  return leaf(
-    drawn([n], options?.dtype ?? 'int32', (out) => source(options).fillRandperm(out), n),
-    options,
-  );
 }

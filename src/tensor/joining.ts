@@ -32,7 +32,12 @@ function checkList(op: string, tensors: unknown): asserts tensors is readonly Te
   checkTensors(op, ...tensors);
 }
 
-/** Joins tensors along an existing dimension. */
+/**
+ * Joins tensors along an existing dimension.
+ *
+ * @throws {ShapeError} when the sizes differ along another dimension than that one.
+ * @throws {ArgumentError} for an empty list.
+ */
 export function cat<const L extends readonly Tensor[], D extends number = 0>(
   tensors: FitCat<L, D>,
   dim?: D,
@@ -46,7 +51,12 @@ export const concat: typeof cat = cat;
 /** The same as `cat`. */
 export const concatenate: typeof cat = cat;
 
-/** Joins tensors of one shape along a new dimension. */
+/**
+ * Joins tensors of one shape along a new dimension.
+ *
+ * @throws {ShapeError} when the shapes differ.
+ * @throws {ArgumentError} for an empty list.
+ */
 export function stack<const L extends readonly Tensor[], D extends number = 0>(
   tensors: FitStack<L, D>,
   dim?: D,

@@ -9,10 +9,11 @@ import { checkTensors, isTensor, type TensorBase } from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
 import { detach } from '../ops/detach.ts';
 import { add, lt, mul } from '../ops/elementwise.ts';
-import { floatType, leaf, type RandomTensorOptions } from './creation.ts';
+import { leaf } from './creation.ts';
 import { checkProbabilities } from './distribution-checks.ts';
 import { checkOptions } from './options.ts';
 import { drawn, perDraw, type RandomOptions, source } from './random.ts';
+import { floatType, type RandomTensorOptions } from './random-creation.ts';
 import type { Shape } from './shapes.ts';
 import type { CreatedOf, Operand } from './signatures.ts';
 import type { Tensor } from './tensor.ts';
@@ -73,7 +74,13 @@ function checkStd(std: number): void {
   if (!(std >= 0)) throw new ArgumentError(`normal: normal expects all elements of std >= 0.0, got ${std}`);
 }
 
-/** Numbers of the Poisson distribution, each with the rate that `rates` has in its place; of the dtype of that, without a gradient. */
+/**
+ * Numbers of the Poisson distribution, each with the rate that `rates` has in its place; of the dtype of that, without
+ * a gradient.
+ *
+ * @throws {ArgumentError} for a rate that is negative, NaN or infinite.
+ * @throws {DTypeError} for rates that are not floating point.
+ */
 export function poisson(rates: Tensor, options?: RandomOptions): Tensor {
   checkOptions('poisson', options, ['generator']);
   checkTensors('poisson', rates);
@@ -89,7 +96,12 @@ export function poisson(rates: Tensor, options?: RandomOptions): Tensor {
   return drawn(rates.shape, rates.dtype, draw, rates.count) as Tensor;
 }
 
-/** 1 with the probability given by each element of `p`, else 0; under `vmap` also by each example’s own. */
+/**
+ * 1 with the probability given by each element of `p`, else 0; under `vmap` also by each example’s own.
+ *
+ * @throws {ArgumentError} for a probability that is not between 0 and 1.
+ * @throws {DTypeError} for probabilities that are not floating point.
+ */
 export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
   checkOptions('bernoulli', options, ['generator']);
   checkTensors('bernoulli', p);
@@ -108,6 +120,10 @@ export function bernoulli(p: Tensor, options?: RandomOptions): Tensor {
 /**
  * Indices drawn in proportion to the weights of a vector, or of each row of a matrix; int32. Under `vmap` examples may
  * have weights of their own where `randomness` is 'different'.
+ *
+ * @throws {ArgumentError} for weights that are negative, not finite or all 0, when `n` is no whole number from 1 on,
+ * or more than there are without `replacement`.
+ * @throws {ShapeError} for weights of another rank than 1 or 2.
  */
 export function multinomial(weights: Tensor, n: number, replacement = false, options?: RandomOptions): Tensor {
   checkOptions('multinomial', options, ['generator']);
