@@ -63,6 +63,7 @@ export { Slice } from './ops/subscript.ts';
 export { Profile, type ProfileOptions, type ProfileRow, profile } from './profile/index.ts';
 export {
   arange,
+  asTensor,
   empty,
   emptyLike,
   eye,
@@ -78,6 +79,7 @@ export {
 } from './tensor/creation.ts';
 export type { NestedArray } from './tensor/data.ts';
 export { deepcopy } from './tensor/deepcopy.ts';
+export { promoteTypes, resultType } from './tensor/dtypes.ts';
 export {
   broadcastShapes,
   broadcastTensors,
@@ -128,6 +130,7 @@ export { rand, randint, randintLike, randLike, randn, randnLike, randperm } from
 export { bernoulli, multinomial, normal, poisson } from './tensor/sampling.ts';
 export type { Config, Dim, Shape } from './tensor/shapes.ts';
 export { type Operand, Tensor } from './tensor/tensor.ts';
+export { assertClose, type CloseOptions } from './tensor/testing.ts';
 export {
   type GradOptions,
   grad,

@@ -51,6 +51,11 @@ export class NotImplementedError extends NablaError {
   override name = 'NotImplementedError';
 }
 
+/** What `assertClose` was given is not close. */
+export class AssertionError extends NablaError {
+  override name = 'AssertionError';
+}
+
 /** Trouble with the device or its memory. */
 export class DeviceError extends NablaError {
   override name = 'DeviceError';

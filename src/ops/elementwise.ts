@@ -1,5 +1,6 @@
 import { vanish } from '../backends/wasm/heap.ts';
 import { topLevel } from '../core/apply.ts';
+import { kindOf } from '../core/arguments.ts';
 import { type DType, dtypeInfo, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError } from '../core/errors.ts';
 import { resultType } from '../core/promotion.ts';
@@ -352,6 +353,11 @@ export function clampCall(
   max: Operand | null,
 ): readonly [ElementwiseOp, readonly [TensorBase, ...Operand[]]] {
   if (min === null && max === null) throw new ArgumentError("clamp: At least one of 'min' or 'max' must not be null");
+  // As in `clamp(min=0)`, of which the compiler has been told nothing.
+  if (Object(min) === min && !isTensor(min))
+    throw new ArgumentError(
+      `clamp: bounds are arguments, got ${kindOf(min)}: write x.clamp(min, max), or null for the one that there is not`,
+    );
   if (isTensor(min)) broadcastShapes('clamp', x.shape, min.shape);
   if (isTensor(max)) broadcastShapes('clamp', x.shape, max.shape);
   if (max === null) return [ops.clampMin, [x, min as Operand]];

@@ -113,6 +113,26 @@ export function tensor<D extends Data, const R extends Shape | undefined = undef
 }
 
 /**
+ * `data` itself if it is a tensor of the dtype, the same in another dtype (gradients flow to it) if it is of another, else
+ * what `tensor` makes of it.
+ *
+ * @throws {ShapeError} when rows differ in length.
+ * @throws {DTypeError} when an element is neither number nor boolean.
+ */
+export function asTensor<D extends Data>(
+  data: FitData<D, undefined>,
+  options?: { readonly dtype?: DType },
+): Tensor<DataOf<D, undefined>> {
+  checked('asTensor', options, ['dtype']);
+  const given: unknown = data;
+  const t =
+    given instanceof TensorBase
+      ? toDType(given, options?.dtype ?? given.dtype)
+      : within('asTensor', () => tensor(given as NestedArray, options));
+  return t as Tensor as Tensor<DataOf<D, undefined>>;
+}
+
+/**
  * A tensor filled with one number, of the default dtype unless `dtype` says otherwise, or with a truth value.
  *
  * @throws {ShapeError} for sizes that are no whole numbers from 0 on.

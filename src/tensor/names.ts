@@ -140,6 +140,41 @@ export abstract class TensorNames<S extends Shape = Untyped> extends TensorLogic
     return as(e.neg(this));
   }
 
+  /** The same as `asin`. */
+  arcsin(): Tensor<S> {
+    return as(e.ops.asin.call1(this));
+  }
+
+  /** The same as `acos`. */
+  arccos(): Tensor<S> {
+    return as(e.ops.acos.call1(this));
+  }
+
+  /** The same as `atan`. */
+  arctan(): Tensor<S> {
+    return as(e.ops.atan.call1(this));
+  }
+
+  /** The same as `atan2`. */
+  arctan2<T extends Tensor, X extends Operand>(this: T, x: Fit<T, X>): Tensor<Both<T, X>> {
+    return as(e.atan2(this, x as Operand));
+  }
+
+  /** The same as `asinh`. */
+  arcsinh(): Tensor<S> {
+    return as(e.ops.asinh.call1(this));
+  }
+
+  /** The same as `acosh`. */
+  arccosh(): Tensor<S> {
+    return as(e.ops.acosh.call1(this));
+  }
+
+  /** The same as `atanh`. */
+  arctanh(): Tensor<S> {
+    return as(e.ops.atanh.call1(this));
+  }
+
   /** The same as `abs`. */
   absolute(): Tensor<S> {
     return as(e.abs(this));

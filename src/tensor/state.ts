@@ -9,6 +9,7 @@ import {
 } from '../autograd/api.ts';
 import { registerHook, registerPostAccumulateGradHook } from '../autograd/hooks.ts';
 import { needsGradient, sync } from '../core/apply.ts';
+import { dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, AutogradError } from '../core/errors.ts';
 import type { AccumulateHook, HookHandle, TensorHook } from '../core/hooks.ts';
 import type { Node } from '../core/node.ts';
@@ -85,6 +86,11 @@ export abstract class TensorState<S extends Shape = Untyped> extends TensorBase 
   /** The tensor that this one is a view of (itself no view), null if it is none. */
   get base(): Tensor | null {
     return (this.meta?.base ?? null) as Tensor | null;
+  }
+
+  /** How many bytes the elements take. */
+  get nbytes(): number {
+    return this.count * dtypeInfo(this.dtype).bytes;
   }
 
   /** Whether the dtype is float32 or float64. */

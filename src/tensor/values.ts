@@ -3,7 +3,7 @@ import type { DType, TypedArray } from '../core/dtype.ts';
 import { AutogradError, ShapeError } from '../core/errors.ts';
 import type { Wrapped } from '../core/levels.ts';
 import { checkList, shapeText } from '../core/shape.ts';
-import { TensorBase } from '../core/tensor.ts';
+import { checkTensors, TensorBase } from '../core/tensor.ts';
 import { clone, contiguous, copyTo, liesIn, toDType } from '../ops/copy.ts';
 import { detach } from '../ops/detach.ts';
 import { copy_, fill_ } from '../ops/fill.ts';
@@ -119,6 +119,12 @@ export abstract class TensorValues<S extends Shape = Untyped> extends TensorStat
     const { copy = false, memoryFormat } = options;
     const same = into === this.dtype && (memoryFormat === undefined || liesIn(this, memoryFormat));
     return same && !copy ? as(this) : as(copyTo(this, into, memoryFormat));
+  }
+
+  /** In the dtype of another tensor: the same as `to`. */
+  typeAs(other: Tensor): Tensor<S> {
+    checkTensors('typeAs', other);
+    return this.to(other);
   }
 
   /** As float32. */

@@ -167,4 +167,13 @@ export abstract class TensorViews<S extends Shape = Untyped> extends TensorLinea
   ): Tensor<TransposeOf<T, A, B>> {
     return as(view.transpose(this, a as number, b as number));
   }
+
+  /** The same as `transpose`. */
+  swapdims<T extends Tensor, A extends number, B extends number>(
+    this: T,
+    a: FitDim<T, A>,
+    b: FitDim<T, B>,
+  ): Tensor<TransposeOf<T, A, B>> {
+    return as(view.transpose(this, a as number, b as number));
+  }
 }
