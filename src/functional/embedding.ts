@@ -1,3 +1,4 @@
+import { within } from '../core/naming.ts';
 import * as ops from '../ops/embedding.ts';
 import { type BagMode, embeddingBag as embeddingBagOp } from '../ops/embedding-bag.ts';
 import { checkOptions } from '../tensor/options.ts';
@@ -54,7 +55,7 @@ export function embeddingBag(
   options?: EmbeddingBagOptions,
 ): Tensor {
   checkOptions('embeddingBag', options, [...LOOKUP, 'mode', 'perSampleWeights', 'includeLastOffset']);
-  return embeddingBagOp(index, weight, offsets ?? undefined, options) as Tensor;
+  return within('embeddingBag', () => embeddingBagOp(index, weight, offsets ?? undefined, options)) as Tensor;
 }
 
 /**

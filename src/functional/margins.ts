@@ -227,7 +227,7 @@ export function multiMarginLoss(
       `multiMarginLoss: inconsistent weight size, expected ${classes} but got ${shapeText(weight.shape)}`,
     );
   const classOf = reshape(target, [n, 1]);
-  const own = gather(rows, 1, classOf);
+  const own = within('multiMarginLoss', () => gather(rows, 1, classOf));
   const short = lacking(rows, own, margin);
   const others = scatter(p === 1 ? short : e.square(short), 1, classOf, 0);
   const weighted =

@@ -1,3 +1,4 @@
+import { checkBytes } from '../backends/wasm/heap.ts';
 import { indexSelect as indexSelectKernel, integerRange, sumBags } from '../backends/wasm/indexing.ts';
 import { apply1 } from '../core/apply.ts';
 import { isFloat } from '../core/dtype.ts';
@@ -182,5 +183,6 @@ export function oneHot(x: TensorBase, numClasses = -1): TensorBase {
     throw new ArgumentError(
       `oneHot: Class values must be smaller than num_classes, got ${greatest} for ${classes} classes`,
     );
+  checkBytes(4 * Math.max(1, x.count) * classes, 'oneHot');
   return toDType(eq(unsqueeze(toDType(x, 'int32'), -1), counting(classes)), 'int32');
 }

@@ -308,7 +308,8 @@ export function logspace<N extends number>(
   checkTypes('logspace', 'number', { start, end });
   checkSteps('logspace', steps);
   const { base = 10, dtype = getDefaultDtype(), requiresGrad = false } = options ?? {};
-  const exponents = linspace(start, end, steps, { dtype: isFloat(dtype) ? dtype : 'float64' }) as Tensor;
+  const between = { dtype: isFloat(dtype) ? dtype : 'float64' };
+  const exponents = within('logspace', () => linspace(start, end, steps, between)) as Tensor;
   // In float64, as PyTorch does, so that whole powers are exact.
   return leaf(toDType(pow(base, toDType(exponents, 'float64')), dtype), { requiresGrad }) as Tensor<LinspaceOf<N>>;
 }

@@ -1,5 +1,6 @@
 import { kindOf } from '../core/arguments.ts';
 import { ArgumentError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
 import { toDType } from '../ops/copy.ts';
 import * as grids from '../ops/grids.ts';
@@ -68,13 +69,13 @@ export function stack<const L extends readonly Tensor[], D extends number = 0>(
 /** Side by side: along the second dimension, vectors along their only one. */
 export function hstack<const L extends readonly Tensor[]>(tensors: FitHstack<L>): Tensor<HstackOf<L>> {
   checkList('hstack', tensors);
-  return join.hstack(tensors) as Tensor;
+  return within('hstack', () => join.hstack(tensors)) as Tensor;
 }
 
 /** One below the other; vectors are rows. */
 export function vstack<const L extends readonly Tensor[]>(tensors: FitVstack<L>): Tensor<VstackOf<L>> {
   checkList('vstack', tensors);
-  return join.vstack(tensors) as Tensor;
+  return within('vstack', () => join.vstack(tensors)) as Tensor;
 }
 
 /** The same as `vstack`. */
@@ -83,13 +84,13 @@ export const rowStack: typeof vstack = vstack;
 /** One behind the other, along the third dimension. */
 export function dstack(tensors: readonly Tensor[]): Tensor {
   checkList('dstack', tensors);
-  return join.dstack(tensors) as Tensor;
+  return within('dstack', () => join.dstack(tensors)) as Tensor;
 }
 
 /** Side by side; vectors are columns. */
 export function columnStack(tensors: readonly Tensor[]): Tensor {
   checkList('columnStack', tensors);
-  return join.columnStack(tensors) as Tensor;
+  return within('columnStack', () => join.columnStack(tensors)) as Tensor;
 }
 
 /** Matrices along the diagonal of a larger one, zeros elsewhere; vectors are rows. */
@@ -114,7 +115,7 @@ export function meshgrid<const L extends readonly Tensor[], I extends 'ij' | 'xy
 /** Every combination of an element of each vector, in rows; of a single vector, the vector. */
 export function cartesianProd(tensors: readonly Tensor[]): Tensor {
   checkList('cartesianProd', tensors);
-  return grids.cartesianProd(tensors) as Tensor;
+  return within('cartesianProd', () => grids.cartesianProd(tensors)) as Tensor;
 }
 
 export type IndicesOptions = Omit<TensorOptions, 'requiresGrad'> & { readonly offset?: number };

@@ -8,6 +8,7 @@ import {
   zeroTreeGrad,
 } from '../autograd/parameters.ts';
 import { checkTypes } from '../core/arguments.ts';
+import { within } from '../core/naming.ts';
 import { checkTensors } from '../core/tensor.ts';
 import type { Tree } from '../core/tree.ts';
 import { checkOptions } from './options.ts';
@@ -27,7 +28,7 @@ export function parameter<T extends Tensor>(
 ): Tensor<ShapeOf<T>> {
   checkTensors('parameter', data);
   checkOptions('parameter', options, ['requiresGrad']);
-  return parameterOf(data, options?.requiresGrad ?? true) as Tensor;
+  return within('parameter', () => parameterOf(data, options?.requiresGrad ?? true)) as Tensor;
 }
 
 /** Sets `requiresGrad` of every tensor of a model: `false` freezes it. Returns the model. */

@@ -92,7 +92,9 @@ export function randint(
   checkTypes('randint', 'number', { low, high });
   const sizes = checkShape('randint', shape);
   return leaf(
-    drawn(sizes, options?.dtype ?? 'int32', (out) => source(options).fillRandint(out, low, high)),
+    within('randint', () =>
+      drawn(sizes, options?.dtype ?? 'int32', (out) => source(options).fillRandint(out, low, high)),
+    ),
     options,
   );
 }

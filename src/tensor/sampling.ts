@@ -1,3 +1,4 @@
+import { checkBytes } from '../backends/wasm/heap.ts';
 import { sync } from '../core/apply.ts';
 import { checkTypes } from '../core/arguments.ts';
 import { isFloat, type TypedArray } from '../core/dtype.ts';
@@ -130,6 +131,8 @@ export function multinomial(weights: Tensor, n: number, replacement = false, opt
   checkTensors('multinomial', weights);
   checkTypes('multinomial', 'number', { n });
   checkTypes('multinomial', 'boolean', { replacement });
+  if (!(Number.isInteger(n) && n > 0))
+    throw new ArgumentError(`multinomial: cannot sample n_sample <= 0 samples (n_sample = ${n})`);
   if (weights.shape.length < 1 || weights.shape.length > 2)
     throw new ShapeError(`multinomial: prob_dist must be 1 or 2 dim, got shape ${shapeText(weights.shape)}`);
   const generator = source(options);
@@ -137,6 +140,7 @@ export function multinomial(weights: Tensor, n: number, replacement = false, opt
   const values = (plain as Tensor).toTypedArray();
   const columns = weights.shape[weights.shape.length - 1];
   const rows = weights.shape.length === 1 ? 1 : weights.shape[0];
+  checkBytes(4 * rows * n, 'multinomial');
   let draws = 0;
   const draw = (out: TypedArray): void => {
     const first = exampleOf(draws++) * rows * columns;

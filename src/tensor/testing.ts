@@ -1,5 +1,6 @@
 import type { DType } from '../core/dtype.ts';
 import { ArgumentError, AssertionError } from '../core/errors.ts';
+import { within } from '../core/naming.ts';
 import { sameShape, shapeText } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import { asTensor } from './creation.ts';
@@ -56,7 +57,11 @@ export function assertClose(actual: Tensor, expected: Tensor | NestedArray, opti
   checkTensors('assertClose', actual);
   const given = expected as unknown;
   const { dtype } = actual;
-  const wanted = (given instanceof Object && 'dtype' in given ? given : asTensor(given as number, { dtype })) as Tensor;
+  const wanted = (
+    given instanceof Object && 'dtype' in given
+      ? given
+      : within('assertClose', () => asTensor(given as number, { dtype }))
+  ) as Tensor;
   checkTensors('assertClose', wanted);
   const { equalNan = false, checkDtype = true } = options;
   const differ = (what: string, a: string, b: string): AssertionError =>

@@ -2,6 +2,7 @@ import { apply1 } from '../../core/apply.ts';
 import { isFloat, promote } from '../../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../core/errors.ts';
 import { internally } from '../../core/internally.ts';
+import { within } from '../../core/naming.ts';
 import { defineOp, type Op } from '../../core/op.ts';
 import { broadcastShapes, checkList, numel, shapeText, wrapDim, wrapDims } from '../../core/shape.ts';
 import { alias, checkTensors, fresh, type TensorBase } from '../../core/tensor.ts';
@@ -103,9 +104,11 @@ export function tensordot(a: TensorBase, b: TensorBase, dims: ContractedDims = 2
   const restB = right.shape.map((_, d) => d).filter((d) => !db.includes(d));
   const inside = numel(da.map((d) => left.shape[d]));
   const [outA, outB] = [restA.map((d) => left.shape[d]), restB.map((d) => right.shape[d])];
-  const y = mm(
-    reshape(permute(left, [...restA, ...da]), [numel(outA), inside]),
-    reshape(permute(right, [...db, ...restB]), [inside, numel(outB)]),
+  const y = within('tensordot', () =>
+    mm(
+      reshape(permute(left, [...restA, ...da]), [numel(outA), inside]),
+      reshape(permute(right, [...db, ...restB]), [inside, numel(outB)]),
+    ),
   );
   return reshape(y, [...outA, ...outB]);
 }
