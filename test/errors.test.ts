@@ -193,6 +193,13 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
     ['randintLike', () => randintLike(z([2]), -1), ArgumentError, /^randintLike: random_ expects 'from'/],
     ['embedding', () => F.embedding(index(2), z([2, 3])), IndexError, /^\w+: index out of range in self: index 2/],
     ['gather', () => z([2]).gather(0, index(2)), IndexError, /^gather: index 2 is out of bounds for dimension 0/],
+    ['scatter_', () => randn([2]).scatter_(0, index(2), 1), IndexError, /^scatter_: index 2 is out of bounds/],
+    [
+      'indexAdd_',
+      () => randn([2]).indexAdd_(0, index(2), z([1])),
+      IndexError,
+      /^indexAdd_: index out of range in self/,
+    ],
     ['hessian', () => hessian(wrong(z([1]))), ArgumentError, /^hessian: expected a function/],
     ['jacobian', () => jacobian(wrong(z([1]))), ArgumentError, /^jacobian: expected a function/],
     ['hsplit', () => z([2]).hsplit(wrong([Number.NaN])), IndexError, /^hsplit: slice indices must be integers/],

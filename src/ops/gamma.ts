@@ -33,7 +33,7 @@ export function mvlgamma(x: TensorBase, p: number): TensorBase {
     throw new ArgumentError(`mvlgamma: p has to be greater than or equal to 1, and a whole number; got ${String(p)}`);
   if (x.dtype === 'bool')
     throw new DTypeError("mvlgamma: The input tensor may not be a boolean tensor; convert with x.to('float32')");
-  checkBytes(4 * p * x.count, 'mvlgamma');
+  checkBytes(4 * p * Math.max(1, x.count), 'mvlgamma');
   const halves = vectorOf(
     Array.from({ length: p }, (_, j) => (1 - p + j) / 2),
     isFloat(x.dtype) ? x.dtype : getDefaultDtype(),

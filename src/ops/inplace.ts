@@ -1,4 +1,5 @@
 import { sameMemory } from '../backends/wasm/heap.ts';
+import { launching } from '../backends/wasm/threads/pending.ts';
 import { closeNode, gradientNode, leaveGraph, openNode, retainAt, sync, topLevel } from '../core/apply.ts';
 import { boundView } from '../core/bound-view.ts';
 import { noteChange, willChange } from '../core/changes.ts';
@@ -201,6 +202,7 @@ export function writeInPlace(name: string, target: TensorBase, call: Writing): T
   willChange(target);
   // Counted first: an index out of range is found when what comes before it is written.
   noteChange(target, `${name}_`);
+  launching.name = `${name}_`;
   op.write(target, apart, attrs);
   const changed = region === null ? target : alias(target);
   if (node !== null) closeNode(node, changed);

@@ -1,3 +1,4 @@
+import { launching } from '../backends/wasm/threads/pending.ts';
 import { apply1, isBare } from '../core/apply.ts';
 import { defineOp, type JvpRule, type Op, type OpDefinition } from '../core/op.ts';
 import type { Shape } from '../core/shape.ts';
@@ -59,6 +60,7 @@ export function onZeros<A>(
 ): TensorBase {
   const y = zeros(shape, (others[others.length - 1] as TensorBase).dtype);
   if (!isBare(others)) return apply1(op, [y, ...others], attrs);
+  launching.name = op.name;
   op.write(y, others, attrs);
   return y;
 }
