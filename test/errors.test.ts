@@ -7,7 +7,6 @@ import {
   columnStack,
   crossEntropy,
   DeviceError,
-  type DType,
   DTypeError,
   elementwise,
   eye,
@@ -48,23 +47,16 @@ import {
 } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError } from './support/close.ts';
+import { index, type Refusal, refusals, wrong, z } from './support/refusals.ts';
 
 /*
  * What a user does wrong, the class of the error and the part of its message that says what and where.
  * Messages hold PyTorch's own fragment where it has one.
  */
 
-/** Zeros whose shape the compiler does not know, so that it lets wrong calls through. */
-const z = (shape: readonly number[], dtype: DType = 'float32'): Tensor => zeros(shape, { dtype });
-const index = (...values: number[]): Tensor => tensor(values, { dtype: 'int32' });
-/** An argument of a type that the compiler would refuse. */
-const wrong = (x: unknown): never => x as never;
-
-type Case = readonly [what: string, call: () => unknown, type: typeof NablaError, message: string | RegExp];
-
 const HUGE = 2 ** 31;
 
-const groups: Readonly<Record<string, readonly Case[]>> = {
+const groups: Readonly<Record<string, readonly Refusal[]>> = {
   'more than there is room for': [
     ['parts', () => z([4]).tensorSplit(HUGE), ArgumentError, 'tensorSplit: 2147483648 parts are more tensors than'],
     ['parts of nothing', () => z([0]).chunk(HUGE), ArgumentError, 'chunk: 2147483648 parts are more tensors than'],
@@ -102,7 +94,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
         ['multilabelSoftMarginLoss', () => F.multilabelSoftMarginLoss(z([2, 3]), z([2, 4]))],
         ['pairwiseDistance', () => F.pairwiseDistance(z([2, 3]), z([2, 4]))],
       ] as const
-    ).map(([name, call]): Case => [name, call, ShapeError, new RegExp(`^${name}: shapes .* cannot be broadcast`)]),
+    ).map(([name, call]): Refusal => [name, call, ShapeError, new RegExp(`^${name}: shapes .* cannot be broadcast`)]),
     ['linear', () => F.linear(z([3, 4]), z([5, 6])), ShapeError, /^linear: mat1 .* multiplied \(3x4 and 6x5\)/],
     ['linear of a stack', () => F.linear(z([2, 3, 4]), z([5, 6])), ShapeError, /^linear: .*\(2x3x4 and 6x5\)/],
     ['linear with a vector', () => F.linear(z([3, 4]), z([6])), ShapeError, /^linear: .*\(3x4 and 6x1\)/],
@@ -708,11 +700,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
   ],
 };
 
-for (const [name, cases] of Object.entries(groups)) {
-  describe(name, () => {
-    for (const [what, call, type, message] of cases) it(what, () => expectError(call, type, message));
-  });
-}
+refusals(groups);
 
 describe('every error', () => {
   it('is a NablaError and an Error, and says its class', () => {

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AutogradError, autograd, grad, jvp, ones, type Tensor, tensor, vmap, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectError, expectValues } from '../support/close.ts';
+import { collect } from '../support/collect.ts';
 import { agree, batch, programNames, x } from './programs.ts';
 
 /* Custom functions inside transforms, and what they keep alive. */
@@ -383,15 +383,8 @@ describe('many arguments', () => {
 });
 
 describe('memory', () => {
-  async function collected(refs: readonly WeakRef<object>[]): Promise<boolean> {
-    for (let i = 0; i < 50; i++) {
-      await sleep(2);
-      gc?.();
-      await sleep(2);
-      if (refs.every((r) => r.deref() === undefined)) return true;
-    }
-    return false;
-  }
+  const collected = (refs: readonly WeakRef<object>[]): Promise<boolean> =>
+    collect(() => refs.every((r) => r.deref() === undefined));
 
   class Product extends autograd.Function {
     static forward(ctx: Ctx, a: Tensor, b: Tensor): Tensor {

@@ -12,20 +12,9 @@ import {
   zeros,
 } from 'nabla';
 import { describe, expect, it } from 'vitest';
+import { collect } from '../support/collect.ts';
 
 /* What is collected, and what is freed at once. */
-
-/** Lets the collector and the finalizers run until `done`, for a while. */
-async function collect(done: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 50; i++) {
-    // In turns of their own: what `done` reads through a WeakRef lives to the end of its turn.
-    await sleep(2);
-    gc?.();
-    await sleep(2);
-    if (done()) return true;
-  }
-  return false;
-}
 
 const large = (): Tensor => zeros([1_000_000]).requiresGrad_();
 

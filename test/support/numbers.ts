@@ -17,6 +17,10 @@ export function spread(n: number, lo: number, hi: number, seed = 0): number[] {
 
 export const f64 = (values: ArrayLike<number>, shape: Shape): Tensor => tensor(Float64Array.from(values), { shape });
 
+/** A float32 leaf that requires grad, and one of float64. */
+export const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
+export const leaf64 = (...values: number[]): Tensor => tensor(values, { dtype: 'float64', requiresGrad: true });
+
 /** A float64 tensor of numbers spread over [lo, hi). */
 export function spreadTensor(shape: Shape, lo: number, hi: number, seed = 0): Tensor {
   return f64(spread(numel(shape), lo, hi, seed), shape);

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TypedArray } from '../../src/core/dtype.ts';
@@ -11,10 +9,7 @@ import { exp } from '../../src/tensor/libm/exp.ts';
 import { fma, fmaf } from '../../src/tensor/libm/fma.ts';
 import { log } from '../../src/tensor/libm/log.ts';
 import { sincos } from '../../src/tensor/libm/sincos.ts';
-
-function fixture<T>(name: string): T {
-  return JSON.parse(gunzipSync(readFileSync(new URL(`../fixtures/${name}.json.gz`, import.meta.url))).toString());
-}
+import { fixture } from '../support/fixture.ts';
 
 const f32 = (n: number) => new Float32Array(n);
 const f64 = (n: number) => new Float64Array(n);

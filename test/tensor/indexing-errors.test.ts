@@ -1,34 +1,20 @@
 import {
   ArgumentError,
-  type DType,
   DTypeError,
   functional as F,
   hstack,
   IndexError,
   meshgrid,
-  type NablaError,
   NotImplementedError,
   ShapeError,
   segmentReduce,
   slice,
-  type Tensor,
-  tensor,
-  zeros,
 } from 'nabla';
-import { describe, it } from 'vitest';
-import { expectError } from '../support/close.ts';
+import { index, type Refusal, refusals, wrong, z } from '../support/refusals.ts';
 
 /* What may be wrong with an index, a mask, and what is rearranged, in PyTorch's words where it has some. */
 
-/** Zeros whose shape the compiler does not know, so that it lets wrong calls through. */
-const z = (shape: readonly number[], dtype: DType = 'float32'): Tensor => zeros(shape, { dtype });
-const index = (...values: number[]): Tensor => tensor(values, { dtype: 'int32' });
-/** An argument of a type that the compiler would refuse. */
-const wrong = (x: unknown): never => x as never;
-
-type Case = readonly [what: string, call: () => unknown, type: typeof NablaError, message: string | RegExp];
-
-const groups: Readonly<Record<string, readonly Case[]>> = {
+const groups: Readonly<Record<string, readonly Refusal[]>> = {
   'what stands in brackets': [
     ['too many', () => z([2, 3]).at(0, 0, 0), IndexError, 'too many indices for tensor of dimension 2'],
     [
@@ -357,8 +343,4 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
   ],
 };
 
-for (const [group, cases] of Object.entries(groups)) {
-  describe(group, () => {
-    for (const [what, call, type, message] of cases) it(what, () => expectError(call, type, message));
-  });
-}
+refusals(groups);

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DType } from '../../src/core/dtype.ts';
@@ -13,10 +11,7 @@ import {
   type PrintOptions,
   setPrintOptions,
 } from '../../src/tensor/print.ts';
-
-function fixture<T>(name: string): T {
-  return JSON.parse(gunzipSync(readFileSync(new URL(`../fixtures/${name}.json.gz`, import.meta.url))).toString());
-}
+import { fixture } from '../support/fixture.ts';
 
 type TorchDType = DType | 'int64';
 

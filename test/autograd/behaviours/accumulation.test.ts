@@ -11,11 +11,9 @@ import {
 } from 'nabla';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { expectError, expectValues } from '../../support/close.ts';
-import { spreadTensor } from '../../support/numbers.ts';
+import { leaf, spreadTensor } from '../../support/numbers.ts';
 
 /* `.grad`: how it comes about, what may be assigned, what is warned of. */
-
-const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 
 describe('.grad', () => {
   it('AG069 AG070 starts as null, is made by the first pass, and later ones add to it', () => {

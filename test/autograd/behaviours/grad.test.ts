@@ -1,11 +1,10 @@
 import { ArgumentError, AutogradError, autograd, ones, ShapeError, type Tensor, tensor, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectError, expectValues } from '../../support/close.ts';
-import { f64, spreadTensor, valuesOf } from '../../support/numbers.ts';
+import { f64, leaf, spreadTensor, valuesOf } from '../../support/numbers.ts';
 
 /* autograd.grad, and backward with inputs. */
 
-const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 const { getGradientEdge, GradientEdge } = autograd.graph;
 
 describe('autograd.grad', () => {

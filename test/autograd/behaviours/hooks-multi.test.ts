@@ -1,10 +1,10 @@
 import { ArgumentError, AutogradError, autograd, grad, type Tensor, tensor, vmap } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError, expectValues } from '../../support/close.ts';
+import { leaf } from '../../support/numbers.ts';
 
 /* Hooks on several tensors, callbacks at the end of a pass, hooks that keep what they see. */
 
-const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 const { registerMultiGradHook, queueCallback } = autograd.graph;
 
 describe('registerMultiGradHook', () => {

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { apply } from '../../../src/core/apply.ts';
 import { defineOp, type Op } from '../../../src/core/op.ts';
 import { expectClose, expectError, expectValues } from '../../support/close.ts';
+import { leaf } from '../../support/numbers.ts';
 
 /* retainGrad, hooks of nodes, and the order in which everything happens. */
 
-const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 const times = (k: number) => (g: Tensor) => g.mul(k);
 
 /** x ↦ 2x, 3x in one node. */

@@ -1,10 +1,10 @@
 import { ArgumentError, AutogradError, DTypeError, ShapeError, type Tensor, tensor } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError, expectValues } from '../../support/close.ts';
+import { leaf } from '../../support/numbers.ts';
 
 /* Hooks and retainGrad. The number in a title is the behaviour's in the list of what PyTorch's engine does. */
 
-const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 const times = (k: number) => (g: Tensor) => g.mul(k);
 
 describe('hooks of tensors', () => {

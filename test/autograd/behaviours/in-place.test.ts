@@ -1,10 +1,10 @@
 import { AutogradError, autograd, DTypeError, IndexError, noGrad, ShapeError, type Tensor, tensor, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectError, expectValues } from '../../support/close.ts';
+import { leaf64 } from '../../support/numbers.ts';
 
 /* In-place operations and the version counter. The number in a title is the behaviour's in the list of what PyTorch's engine does. */
 
-const leaf = (...values: number[]): Tensor => tensor(values, { dtype: 'float64', requiresGrad: true });
 const plain = (...values: number[]): Tensor => tensor(values, { dtype: 'float64' });
 const modified = 'one of the variables needed for gradient computation has been modified by an inplace operation';
 
@@ -24,14 +24,14 @@ describe('leaves', () => {
 
   it('AG120 that require grad are not changed in place', () => {
     for (const change of changes) {
-      const x = leaf(1, 2);
+      const x = leaf64(1, 2);
       expectError(() => change(x), AutogradError, message);
       expect([x.version, x.shape, x.toArray()]).toEqual([0, [2], [1, 2]]);
     }
   });
 
   it('AG121 nor through a view', () => {
-    const x = leaf(1, 2, 3, 4);
+    const x = leaf64(1, 2, 3, 4);
     const views: readonly ((x: Tensor) => Tensor)[] = [
       (t) => t.slice(0, 0, 1),
       (t) => t.view([2, 2]).T,
@@ -46,7 +46,7 @@ describe('leaves', () => {
   });
 
   it('AG122 are changed inside noGrad, and stay leaves', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     noGrad(() => {
       x.mul_(3);
       x.setAt_([0], 9);
@@ -58,7 +58,7 @@ describe('leaves', () => {
   });
 
   it('AG123 that do not require grad come to when an operand does', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = plain(0, 0);
     y.add_(x);
     expect([y.requiresGrad, y.isLeaf, y.gradFn?.name]).toEqual([true, false, 'AddBackward0']);
@@ -110,7 +110,7 @@ describe('versions', () => {
   });
 
   it('AG127 detach() shares them: a change of the detached tensor is noticed', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(1);
     const z = y.square().sum();
     const d = y.detach();
@@ -120,7 +120,7 @@ describe('versions', () => {
   });
 
   it('AG128 x.data = values keeps them, and is not noticed', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     noGrad(() => x.add_(1).add_(1));
     const view = x.slice(0, 0, 1);
     const z = x.square().sum();
@@ -140,7 +140,7 @@ describe('versions', () => {
   });
 
   it('of which there were many, for a view of the first', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const view = noGrad(() => x.slice(0, 0, 1));
     for (let i = 0; i < 20_000; i++) x.setData(plain(i, i));
     noGrad(() => x.add_(1));
@@ -148,7 +148,7 @@ describe('versions', () => {
   });
 
   it('of another shape: what is recorded from then on has gradients of that shape, what was recorded before of the old', () => {
-    const x = leaf(1, 2, 3);
+    const x = leaf64(1, 2, 3);
     const seen: (readonly number[])[] = [];
     x.registerHook((g) => {
       seen.push(g.shape);
@@ -162,7 +162,7 @@ describe('versions', () => {
     expectValues(x.grad, [3], [1, 1, 1]);
     expect(seen).toEqual([[2], [3]]);
 
-    const row = leaf(1, 2).unsqueeze(0).detach().requiresGrad_();
+    const row = leaf64(1, 2).unsqueeze(0).detach().requiresGrad_();
     const sum = row.sum();
     noGrad(() => row.t_());
     row.mul(3).sum().backward();
@@ -173,7 +173,7 @@ describe('versions', () => {
   });
 
   it('AG128 … for leaves; and only floats can require grad', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     expectError(() => x.mul(1).setData(plain(1, 2)), AutogradError, 'only leaf tensors can be given other data');
     expectError(() => x.setData(tensor([1, 2], { dtype: 'int32' })), DTypeError, 'must be floating point');
     const y = plain(1, 2);
@@ -184,7 +184,7 @@ describe('versions', () => {
   });
 
   it('AG129 of what is saved are checked by backward', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(1);
     const z = y.square().sum();
     y.add_(1);
@@ -192,7 +192,7 @@ describe('versions', () => {
   });
 
   it('AG130 the error names the tensor, where it comes from, and both versions', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.add(1);
     const z = y.square().sum();
     y.add_(1);
@@ -219,7 +219,7 @@ describe('versions', () => {
   });
 
   it('AG131 do not matter to operations that do not need their input', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(1);
     const z = y
       .add(3)
@@ -232,7 +232,7 @@ describe('versions', () => {
 
   it('AG132 of its input do not matter to an operation that saves its output; those of the output do', () => {
     for (const name of ['exp', 'sigmoid', 'tanh', 'sqrt'] as const) {
-      const x = leaf(1, 2);
+      const x = leaf64(1, 2);
       const y = x.mul(1);
       const z = y[name]();
       y.add_(1);
@@ -243,7 +243,7 @@ describe('versions', () => {
   });
 
   it('AG133 x times a number does not save x', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(1);
     const z = y.mul(3).sub(y.div(2));
     y.zero_();
@@ -252,7 +252,7 @@ describe('versions', () => {
   });
 
   it('AG134 the result has the new history', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.clone();
     y.mul_(x).add_(1);
     y.square().sum().backward();
@@ -261,7 +261,7 @@ describe('versions', () => {
   });
 
   it('AG135 count changes inside noGrad too', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(1);
     const z = y.square().sum();
     noGrad(() => y.add_(1));
@@ -273,7 +273,7 @@ describe('versions', () => {
   });
 
   it('AG136 an activation in place saves its own output', () => {
-    const x = leaf(-1, 2);
+    const x = leaf64(-1, 2);
     const y = x.mul(2).relu_();
     y.sum().backward();
     expectValues(x.grad, [2], [0, 2]);
@@ -285,7 +285,7 @@ describe('versions', () => {
 
 describe('writing over', () => {
   it('AG137 copy_ sends the gradient to the source and cuts the old history', () => {
-    const [x, src] = [leaf(1, 2), leaf(3)];
+    const [x, src] = [leaf64(1, 2), leaf64(3)];
     const y = x.mul(2);
     y.copy_(src);
     y.mul(plain(10, 1)).sum().backward();
@@ -295,7 +295,7 @@ describe('writing over', () => {
   });
 
   it('AG138 setAt_ with a number cuts the gradient there, with a tensor sends it to that; the version counts', () => {
-    const [x, v] = [leaf(1, 2, 3), leaf(5)];
+    const [x, v] = [leaf64(1, 2, 3), leaf64(5)];
     const y = x.mul(2);
     y.setAt_([0], 7);
     y.setAt_([2], v.select(0, 0));
@@ -315,7 +315,7 @@ describe('writing over', () => {
   });
 
   it('AG139 a value that is broadcast gets the sum', () => {
-    const [x, v] = [leaf(1, 2, 3, 4, 5, 6), leaf(1, 2)];
+    const [x, v] = [leaf64(1, 2, 3, 4, 5, 6), leaf64(1, 2)];
     const y = x.mul(1).view([3, 2]).mul(1);
     y.setAt_([tensor([0, 2], { dtype: 'int32' })], v);
     y.mul(tensor([[1], [10], [100]], { dtype: 'float64' }))
@@ -326,7 +326,7 @@ describe('writing over', () => {
   });
 
   it('AG140 into a tensor that does not require grad makes it', () => {
-    const v = leaf(2);
+    const v = leaf64(2);
     const x = zeros([3], { dtype: 'float64' });
     x.setAt_([1], v.select(0, 0));
     expect([x.requiresGrad, x.isLeaf]).toEqual([true, false]);
@@ -335,7 +335,7 @@ describe('writing over', () => {
   });
 
   it('AG141 x[mask] = x[mask] works: reading by index does not keep what it reads from', () => {
-    const x = leaf(1, -2, 3);
+    const x = leaf64(1, -2, 3);
     const y = x.mul(1);
     const mask = y.gt(0);
     y.setAt_([mask], y.at(mask));
@@ -371,7 +371,7 @@ describe('the version by hand', () => {
   const { incrementVersion, allowMutationOnSavedTensors } = autograd.graph;
 
   it('AG145 incrementVersion counts up, for one tensor or several', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const [y, z] = [x.mul(1), x.mul(2)];
     const s = y.square().sum();
     incrementVersion(y);
@@ -398,12 +398,12 @@ describe('the version by hand', () => {
     expectValues(y, [3], [1, 2, 3]);
     y.resize_([2, 4]);
     expectValues(y.select(0, 0), [4], [1, 2, 3, 4]);
-    expectError(() => leaf(1).resize_([2]), AutogradError, 'cannot resize variables that require grad');
+    expectError(() => leaf64(1).resize_([2]), AutogradError, 'cannot resize variables that require grad');
   });
 
   it('AG147 allowMutationOnSavedTensors copies saved tensors when they are written over', () => {
     allowMutationOnSavedTensors(() => {
-      const x = leaf(1, 2);
+      const x = leaf64(1, 2);
       const y = x.mul(1);
       const z = y.square();
       const e = x.exp();
@@ -424,7 +424,7 @@ describe('the version by hand', () => {
 
   it('AG147 … again and again, and in double backward', () => {
     allowMutationOnSavedTensors(() => {
-      const x = leaf(2);
+      const x = leaf64(2);
       const y = x.mul(1);
       let total: Tensor = tensor(0, { dtype: 'float64' });
       for (let k = 0; k < 40; k++) {
@@ -440,7 +440,7 @@ describe('the version by hand', () => {
   });
 
   it('AG148 backward outside of it is an error', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = allowMutationOnSavedTensors(() => x.square().sum());
     const message =
       "Trying to backward outside of the 'allow_mutation_on_saved_tensors' context in which the graph was originally recorded.";
@@ -460,7 +460,7 @@ describe('the version by hand', () => {
       using _ = allowMutationOnSavedTensors();
     }
     allowMutationOnSavedTensors(() => undefined);
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(1);
     const z = y.square().sum();
     y.add_(1);

@@ -1,11 +1,11 @@
 import { AutogradError, autograd, noGrad, type Tensor, tensor } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectError, expectValues } from '../../support/close.ts';
+import { leaf } from '../../support/numbers.ts';
 
 /* What can be seen of the graph. */
 
 type Node = autograd.graph.Node;
-const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 const nodeOf = (t: Tensor): Node => t.gradFn as Node;
 
 describe('nodes', () => {

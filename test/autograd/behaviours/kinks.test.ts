@@ -1,11 +1,10 @@
 import { autograd, DTypeError, IndexError, jvp, linalg, type Tensor, tensor, vmap, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError, expectValues } from '../../support/close.ts';
-import { f64 } from '../../support/numbers.ts';
+import { f64, leaf64 } from '../../support/numbers.ts';
 
 /* Gradients where a formula alone does not say what they are: as PyTorch has them. */
 
-const leaf = (...values: number[]): Tensor => f64(values, [values.length]).requiresGrad_();
 const places = (...values: number[]): Tensor => tensor(values, { dtype: 'int32' });
 
 describe('the value that indexFill writes', () => {
@@ -15,7 +14,7 @@ describe('the value that indexFill writes', () => {
     const v = f64([5], []).requiresGrad_();
     const weights = f64([1, 10, 100], [3]);
     expectValues(autograd.grad(fill(v, 0, 0, 2).mul(weights).sum(), v)[0], [], [101]);
-    const x = leaf(1, 2, 3);
+    const x = leaf64(1, 2, 3);
     const y = x.mul(1).indexFill_(0, places(1, 1), v);
     expectValues(y.detach(), [3], [1, 5, 3]);
     const [gx, gv] = autograd.grad(y.mul(weights).sum(), [x, v]);
@@ -28,7 +27,7 @@ describe('the value that indexFill writes', () => {
   it('has its tangent there, and one of its own in a batch', () => {
     expectValues(jvp((v: Tensor) => fill(v, 0, 0), [f64([5], [])], [f64([2], [])])[1], [3], [2, 0, 0]);
     expectValues(vmap((v: Tensor) => fill(v, 1))(f64([7, 8], [2])), [2, 3], [1, 7, 3, 1, 8, 3]);
-    expect(() => fill(leaf(1, 2), 0)).toThrow('only supports a 0-dimensional value tensor');
+    expect(() => fill(leaf64(1, 2), 0)).toThrow('only supports a 0-dimensional value tensor');
   });
 });
 
@@ -47,10 +46,10 @@ describe('takeAlongDim', () => {
 
 describe('the variance', () => {
   it('of as many elements as are taken off has no gradient but NaN at the mean, and infinity elsewhere', () => {
-    const one = leaf(3);
+    const one = leaf64(3);
     expectValues(autograd.grad(one.var(), one)[0], [1], [Number.NaN]);
     expectValues(autograd.grad(one.var(undefined, { correction: 0 }), one)[0], [1], [0]);
-    const three = leaf(1, 2, 3);
+    const three = leaf64(1, 2, 3);
     const { POSITIVE_INFINITY: inf, NaN: nan } = Number;
     expectValues(autograd.grad(three.var(undefined, { correction: 3 }), three)[0], [3], [inf, nan, inf]);
   });
@@ -58,7 +57,7 @@ describe('the variance', () => {
 
 describe('the largest magnitude', () => {
   it('that is NaN gives no element a gradient', () => {
-    const x = leaf(Number.NaN, 1, -2);
+    const x = leaf64(Number.NaN, 1, -2);
     expectValues(autograd.grad(x.norm(Number.POSITIVE_INFINITY), x)[0], [3], [0, 0, 0]);
     expectValues(autograd.grad(linalg.vectorNorm(x, Number.NEGATIVE_INFINITY), x)[0], [3], [0, 0, 0]);
   });

@@ -7,17 +7,15 @@ import {
   DTypeError,
   ones,
   ShapeError,
-  type Tensor,
   tensor,
   zeros,
 } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError, expectValues } from '../../support/close.ts';
-import { f64 } from '../../support/numbers.ts';
+import { f64, leaf } from '../../support/numbers.ts';
 
 /* Leaves, requiresGrad, and the basics of backward. */
 
-const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 const floating = 'only Tensors of floating point';
 
 describe('requiresGrad', () => {

@@ -18,12 +18,11 @@ import {
 } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { expectError, expectValues } from '../../support/close.ts';
-
-const leaf = (...values: number[]): Tensor => tensor(values, { dtype: 'float64', requiresGrad: true });
+import { leaf64 } from '../../support/numbers.ts';
 
 describe('grad modes', () => {
   it('AG170 results of noGrad do not require grad, have no gradFn, and cannot be differentiated', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = noGrad(() => x.mul(2).sum());
     expect([y.requiresGrad, y.gradFn, y.isLeaf]).toEqual([false, null, true]);
     expectError(() => y.backward(), AutogradError, 'does not require grad');
@@ -33,7 +32,7 @@ describe('grad modes', () => {
   });
 
   it('AG171 noGrad wraps a function, and decorates a method', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const double = (t: Tensor): Tensor => noGrad(() => t.mul(2));
     expect(double(x).requiresGrad).toBe(false);
 
@@ -56,7 +55,7 @@ describe('grad modes', () => {
   });
 
   it('AG172 enableGrad inside noGrad records again; modes nest and are put back, also after errors', () => {
-    const x = leaf(1);
+    const x = leaf64(1);
     const seen: boolean[] = [];
     noGrad(() => {
       seen.push(x.mul(2).requiresGrad);
@@ -78,7 +77,7 @@ describe('grad modes', () => {
   });
 
   it('AG173 setGradEnabled is a function and holds for a block', () => {
-    const x = leaf(1);
+    const x = leaf64(1);
     setGradEnabled(false);
     expect([isGradEnabled(), x.mul(2).requiresGrad]).toEqual([false, false]);
     setGradEnabled(true);
@@ -171,7 +170,7 @@ describe('grad modes', () => {
         return g.mul(2);
       }
     }
-    const x = leaf(1);
+    const x = leaf64(1);
     Double.apply(x).backward();
     autograd.grad(Double.apply(x), x, { createGraph: true });
     expect(modes).toEqual([false, true]);
@@ -194,7 +193,7 @@ describe('grad modes', () => {
         return g;
       }
     }
-    expect(Same.apply(leaf(1)).requiresGrad).toBe(true);
+    expect(Same.apply(leaf64(1)).requiresGrad).toBe(true);
     expect(modes).toEqual([false, false]);
   });
 
@@ -207,14 +206,14 @@ describe('grad modes', () => {
         return g;
       }
     }
-    const y = noGrad(() => Same.apply(leaf(1)));
+    const y = noGrad(() => Same.apply(leaf64(1)));
     expect([y.requiresGrad, y.gradFn]).toEqual([false, null]);
   });
 });
 
 describe('inference mode', () => {
   it('AG180 tensors made in it are inference tensors, without a version counter', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const [made, computed, wanting] = inferenceMode(() => [ones([2]), x.mul(x), ones([2], { requiresGrad: true })]);
     expect([made, computed, wanting].map((t) => t.isInference())).toEqual([true, true, true]);
     expect([made, computed, wanting].map((t) => t.requiresGrad)).toEqual([false, false, true]);
@@ -230,7 +229,7 @@ describe('inference mode', () => {
   });
 
   it('AG180 recording has no effect inside, though it can be asked for', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     inferenceMode(() => {
       expect(isGradEnabled()).toBe(false);
       enableGrad(() => {
@@ -243,7 +242,7 @@ describe('inference mode', () => {
   });
 
   it('AG181 nests; inferenceMode(false) inside goes back to recording', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     expect(isInferenceModeEnabled()).toBe(false);
     {
       using _ = inferenceMode();
@@ -310,7 +309,7 @@ describe('inference mode', () => {
   });
 
   it('AG183 an inference tensor cannot be saved for backward', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const c = inferenceMode(() => tensor([3, 4], { dtype: 'float64' }));
     const message =
       'Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor and use it in autograd';
@@ -340,7 +339,7 @@ describe('inference mode', () => {
   });
 
   it('AG184 a view made in it of a normal tensor cannot be changed in place outside', () => {
-    const a = leaf(1, 2).clone();
+    const a = leaf64(1, 2).clone();
     const [view, other] = inferenceMode(() => [a.view([2, 1]), a.view([-1])]);
     expect([view.isInference(), view.isView(), view.base === a]).toEqual([false, true, true]);
     expectError(
@@ -361,7 +360,7 @@ describe('inference mode', () => {
   });
 
   it('AG185 an in-place change of a normal tensor in it is counted, and noticed by backward', () => {
-    const s = leaf(1, 2);
+    const s = leaf64(1, 2);
     const a = s.clone();
     const y = a.mul(a).sum();
     inferenceMode(() => a.add_(2));
@@ -374,7 +373,7 @@ describe('inference mode', () => {
   });
 
   it('backward may run in it', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(x).sum();
     inferenceMode(() => y.backward());
     expectValues(x.grad, [2], [2, 4]);

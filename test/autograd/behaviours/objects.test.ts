@@ -1,10 +1,9 @@
-import { ArgumentError, AutogradError, deepcopy, ones, setWarningHandler, type Tensor, tensor } from 'nabla';
+import { ArgumentError, AutogradError, deepcopy, ones, setWarningHandler, tensor } from 'nabla';
 import { expect, it } from 'vitest';
 import { expectError, expectValues } from '../../support/close.ts';
+import { leaf } from '../../support/numbers.ts';
 
 /* Copies of tensors. */
-
-const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 
 it('AG344 deepcopy of a leaf keeps requiresGrad and .grad, and shares nothing', () => {
   const x = leaf(1, 2);

@@ -11,11 +11,9 @@ import { describe, expect, it } from 'vitest';
 import { apply1 } from '../../../src/core/apply.ts';
 import { defineOp, notImplemented, type Op } from '../../../src/core/op.ts';
 import { expectError, expectValues } from '../../support/close.ts';
-import { f64 } from '../../support/numbers.ts';
+import { leaf64 } from '../../support/numbers.ts';
 
 /* How long a graph lives, and derivatives of derivatives. */
-
-const leaf = (...values: number[]): Tensor => f64(values, [values.length]).requiresGrad_();
 
 /** The warnings that `body` gives. */
 function warningsOf(body: () => unknown): string[] {
@@ -31,7 +29,7 @@ function warningsOf(body: () => unknown): string[] {
 
 describe('a graph after a pass', () => {
   it('AG053 AG054 is freed: a second pass is an error that says how to keep it', () => {
-    const y = leaf(1, 2).exp().sum();
+    const y = leaf64(1, 2).exp().sum();
     y.backward();
     for (const message of [
       'Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed).',
@@ -41,7 +39,7 @@ describe('a graph after a pass', () => {
   });
 
   it('AG055 is kept by retainGraph; the last pass may free it', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.square().sum();
     y.backward({ retainGraph: true });
     y.backward({ retainGraph: true });
@@ -51,7 +49,7 @@ describe('a graph after a pass', () => {
   });
 
   it('AG056 can be run again where nothing was saved', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.add(1).neg().sum();
     y.backward();
     y.backward();
@@ -59,8 +57,8 @@ describe('a graph after a pass', () => {
   });
 
   it('AG056 can be run again where only settings are kept', () => {
-    const x = leaf(1, 2);
-    const y = leaf(3, 4);
+    const x = leaf64(1, 2);
+    const y = leaf64(3, 4);
     const z = x.add(y, { alpha: 0.5 }).sub(x, { alpha: 0.25 }).lerp(y, 0.25).sum();
     z.backward();
     z.backward();
@@ -73,8 +71,8 @@ describe('a graph after a pass', () => {
   });
 
   it('does not need results that PyTorch does not save, which may be changed in place', () => {
-    const x = leaf(1, 2, 4);
-    const w = leaf(2, 4, 8);
+    const x = leaf64(1, 2, 4);
+    const w = leaf64(2, 4, 8);
     const y = x.var();
     y.add_(1);
     const z = x.div(w);
@@ -84,8 +82,8 @@ describe('a graph after a pass', () => {
     const n = functional.layerNorm(x, [3]);
     n.relu_();
     y.add(z.sum()).add(s.sum()).add(n.sum()).backward();
-    const again = leaf(1, 2, 4);
-    const other = leaf(2, 4, 8);
+    const again = leaf64(1, 2, 4);
+    const other = leaf64(2, 4, 8);
     again
       .var()
       .add(again.div(other).mul(2).sum())
@@ -97,7 +95,7 @@ describe('a graph after a pass', () => {
   });
 
   it('AG057 AG065 is kept by createGraph, which is what retainGraph defaults to', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.square().sum();
     autograd.grad(y, x, { createGraph: true });
     autograd.grad(y, x, { createGraph: true, retainGraph: false });
@@ -107,7 +105,7 @@ describe('a graph after a pass', () => {
 
 describe('gradients of gradients', () => {
   it('AG058 AG059 createGraph makes gradients part of a graph, otherwise they are not', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.square().mul(x).sum();
     const [g] = autograd.grad(y, x, { createGraph: true });
     expect([g.requiresGrad, g.gradFn === null]).toEqual([true, false]);
@@ -117,7 +115,7 @@ describe('gradients of gradients', () => {
   });
 
   it('AG060 AG061 backward with createGraph accumulates differentiable gradients, and warns', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.square().mul(x).sum();
     const given = warningsOf(() => y.backward({ createGraph: true }));
     expect(given).toHaveLength(1);
@@ -132,10 +130,10 @@ describe('gradients of gradients', () => {
   });
 
   it('AG062 of a linear function do not depend on its argument', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const [g] = autograd.grad(x.mul(3).sum(), x, { createGraph: true });
     expectError(() => autograd.grad(g.sum(), x), AutogradError, 'does not require grad');
-    expect(autograd.grad(g.sum().add(leaf(1).sum()), x, { allowUnused: true })).toEqual([null]);
+    expect(autograd.grad(g.sum().add(leaf64(1).sum()), x, { allowUnused: true })).toEqual([null]);
   });
 
   it('AG063 of a function of the user’s own are the same each time', () => {
@@ -149,7 +147,7 @@ describe('gradients of gradients', () => {
         return g.mul(x.square()).mul(3);
       }
     }
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     for (const f of [(t: Tensor) => Cube.apply(t), elementwise((t) => t.pow(3))]) {
       const [g] = autograd.grad(f(x).sum(), x, { createGraph: true });
       for (let i = 0; i < 2; i++) {
@@ -161,7 +159,7 @@ describe('gradients of gradients', () => {
   });
 
   it('AG064 of any order come by the same mechanism', () => {
-    const x = leaf(2);
+    const x = leaf64(2);
     let y = x.pow(5).sum();
     const values: number[] = [];
     for (let order = 1; order <= 5; order++) {
@@ -192,7 +190,7 @@ describe('derivatives that are not there', () => {
   });
 
   it('AG066 let the forward pass work, and backward names the operation', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = apply1(opaque, [x], undefined) as Tensor;
     expectValues(y, [2], [2, 4]);
     expect(y.requiresGrad).toBe(true);
@@ -210,7 +208,7 @@ describe('derivatives that are not there', () => {
         return g.mul(x).mul(2);
       });
     }
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const [g] = autograd.grad(Square.apply(x).sum(), x, { createGraph: true });
     expectValues(g.detach(), [2], [2, 4]);
     expectError(
@@ -221,7 +219,7 @@ describe('derivatives that are not there', () => {
   });
 
   it('AG067 of second order are missed when they are needed, by the name of the first', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = (apply1(onceOnly, [x], undefined) as Tensor).mul(x).sum();
     const [g] = autograd.grad(y, x, { createGraph: true });
     expectValues(g, [2], [3, 6]);

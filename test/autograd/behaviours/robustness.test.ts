@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { autograd, enableGrad, memoryStats, type Tensor, tensor, zeros } from 'nabla';
 import { describe, expect, it } from 'vitest';
 import { apply1 } from '../../../src/core/apply.ts';
 import { defineOp, type Op } from '../../../src/core/op.ts';
 import { expectError, expectValues } from '../../support/close.ts';
+import { collect } from '../../support/collect.ts';
 
 /* Depth, passes inside passes, what is freed and when, errors in the middle. */
 
@@ -30,17 +30,6 @@ class Same extends autograd.Function {
 }
 
 const scalar = (x: number): Tensor => tensor(x, { requiresGrad: true });
-
-/** Lets the collector and the finalizers run until `done`, for a while. */
-async function collect(done: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 50; i++) {
-    await sleep(2);
-    gc?.();
-    await sleep(2);
-    if (done()) return true;
-  }
-  return false;
-}
 
 describe('depth', () => {
   const DEPTH = 150_000;

@@ -2,11 +2,10 @@ import { AutogradError, autograd, noGrad, ones, ShapeError, type Tensor, tensor,
 import { describe, expect, it } from 'vitest';
 import { sameMemory } from '../../../src/backends/wasm/heap.ts';
 import { expectClose, expectError, expectValues } from '../../support/close.ts';
-import { spreadTensor } from '../../support/numbers.ts';
+import { leaf64, spreadTensor } from '../../support/numbers.ts';
 
 /* Views and their bases. The number in a title is the behaviour's in the list of what PyTorch's engine does. */
 
-const leaf = (...values: number[]): Tensor => tensor(values, { dtype: 'float64', requiresGrad: true });
 const plain = (...values: number[]): Tensor => tensor(values, { dtype: 'float64' });
 const matrix = (rows: number, columns: number, seed = 1): Tensor => spreadTensor([rows, columns], -1, 1, seed);
 
@@ -92,7 +91,7 @@ describe('views', () => {
 
 describe('a change of a view', () => {
   it('AG151 changes the history of the base', () => {
-    const x = leaf(1, 2, 3, 4);
+    const x = leaf64(1, 2, 3, 4);
     const b = x.mul(1);
     b.narrow(0, 1, 2).mul_(3);
     expect(b.gradFn?.name).toBe('CopySlices');
@@ -101,7 +100,7 @@ describe('a change of a view', () => {
   });
 
   it('AG152 and that of the other views', () => {
-    const x = leaf(1, 2, 3, 4);
+    const x = leaf64(1, 2, 3, 4);
     const b = x.mul(1);
     const [v, w] = [b.view([2, 2]).T, b.slice(0, 1)];
     w.mul_(2);
@@ -122,7 +121,7 @@ describe('a change of a view', () => {
   });
 
   it('AG153 of a view works', () => {
-    const x = leaf(1, 2, 3, 4, 5, 6);
+    const x = leaf64(1, 2, 3, 4, 5, 6);
     const b = x.mul(1);
     b.view([2, 3]).narrow(0, 1, 1).narrow(1, 1, 2).mul_(10);
     b.sum().backward();
@@ -130,7 +129,7 @@ describe('a change of a view', () => {
   });
 
   it('AG154 makes a base require grad that did not', () => {
-    const w = leaf(2, 3);
+    const w = leaf64(2, 3);
     const b = plain(1, 1, 1, 1);
     expect(b.requiresGrad).toBe(false);
     const v = b.narrow(0, 2, 2);
@@ -141,7 +140,7 @@ describe('a change of a view', () => {
   });
 
   it('AG155 of the base makes views require grad that did not', () => {
-    const r = leaf(1);
+    const r = leaf64(1);
     const b = ones([5], { dtype: 'float64' });
     const v = b.select(0, 1);
     expect([v.requiresGrad, v.gradFn]).toEqual([false, null]);
@@ -205,7 +204,7 @@ describe('views of several', () => {
 
   it('AG156 an operand that requires grad is enough', () => {
     const b = matrix(3, 4);
-    const w = leaf(1, 2, 3, 4);
+    const w = leaf64(1, 2, 3, 4);
     const [v] = b.unbind();
     expectError(() => v.mul_(w), AutogradError, message);
     expect(b.requiresGrad).toBe(false);
@@ -222,7 +221,7 @@ describe('views of several', () => {
 
   it('AG158 from unsafeSplit and unsafeChunk are changed in place', () => {
     for (const split of [(t: Tensor) => t.unsafeSplit(2), (t: Tensor) => t.unsafeChunk(2)]) {
-      const x = leaf(1, 2, 3, 4);
+      const x = leaf64(1, 2, 3, 4);
       const [v, w] = split(x.mul(1));
       expect(v.gradFn?.name).toBe('UnsafeSplitBackward0');
       v.mul_(2);
@@ -242,7 +241,7 @@ describe('views and noGrad', () => {
       expectError(() => v.add_(1), AutogradError, message);
       expect([v.requiresGrad, v.gradFn]).toEqual([false, null]);
     }
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const v = noGrad(() => x.slice(0, 0, 1));
     expectError(() => v.add_(1), AutogradError, message);
     expectError(
@@ -288,13 +287,13 @@ describe('views and noGrad', () => {
 
 describe('detach', () => {
   it('AG162 in place is refused for views', () => {
-    const v = leaf(1, 2, 3).narrow(0, 1, 2);
+    const v = leaf64(1, 2, 3).narrow(0, 1, 2);
     expectError(() => v.detach_(), AutogradError, "Can't detach views in-place. Use detach() instead.");
     expectError(() => plain(1, 2).unbind()[0].detach_(), AutogradError, "Can't detach views in-place.");
   });
 
   it('AG163 of the base in place does not detach its views', () => {
-    const x = leaf(1, 2, 3);
+    const x = leaf64(1, 2, 3);
     const y = x.mul(2);
     const v = y.narrow(0, 1, 2);
     y.detach_();
@@ -309,7 +308,7 @@ describe('detach', () => {
   });
 
   it('AG164 gives no view, but the same memory outside of the graph', () => {
-    const y = leaf(1, 2).mul(2);
+    const y = leaf64(1, 2).mul(2);
     const d = y.detach();
     expect([d.isView(), d.requiresGrad, d.gradFn, sameMemory(d.storage, y.storage)]).toEqual([
       false,
@@ -322,14 +321,14 @@ describe('detach', () => {
   });
 
   it('AG165 stops the gradient, but on this path alone', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(2);
     x.add(y.detach()).sum().backward();
     expectValues(x.grad, [2], [1, 1]);
   });
 
   it('AG347 variableData is the memory outside of the graph with a version of its own', () => {
-    const x = leaf(1, 2);
+    const x = leaf64(1, 2);
     const y = x.mul(1);
     const z = y.square().sum();
     const d = y.variableData();
@@ -350,7 +349,7 @@ describe('layouts', () => {
   it('AG166 elements that share memory are not written to', () => {
     const message =
       'unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.';
-    const x = leaf(1).mul(1);
+    const x = leaf64(1).mul(1);
     for (const v of [x.expand([3]), zeros([3]).asStrided([2, 2], [1, 1]), zeros([4]).unfold(0, 2, 1)]) {
       expectError(() => v.add_(1), ShapeError, message);
     }
@@ -365,7 +364,7 @@ describe('layouts', () => {
     const old = x.select(0, 0).select(0, 1).item();
     const b = x.detach();
     expect(b.isContiguous()).toBe(false);
-    const w = leaf(2);
+    const w = leaf64(2);
     const v = b.narrow(0, 0, 1).narrow(1, 1, 1);
     const row = b.select(0, 0);
     v.mul_(w);
