@@ -19,8 +19,9 @@ export interface LineOperand {
 }
 
 /**
- * One pass over a line, or, if it neither stores nor folds, a value of the line made of others. Arguments of expressions are the inputs, the scalars, the outputs as they are
- * by then, and the values of the line in the order in which passes gave them.
+ * One pass over a line, or, if it neither stores nor folds, a value of the line made of others. Arguments of expressions
+ * are the inputs, the scalars, the outputs as they are by then, and the values of the line in the order in which passes
+ * gave them.
  */
 export interface Pass {
   readonly map: Expr;
