@@ -6,7 +6,6 @@ import type { Scalar } from '../kernels/scalar.ts';
 import { blend } from './blend.ts';
 import { contiguous, toDType } from './copy.ts';
 import { evenly, vectorOf } from './create.ts';
-import { detach } from './detach.ts';
 import { add, lt, mul, where } from './elementwise.ts';
 import { stack } from './join.ts';
 import { bmm } from './matmul.ts';
@@ -118,6 +117,8 @@ function rulesFor(mode: GridMode, paddings: readonly GridPadding[], align: boole
         return inside.where(sum, OUTSIDE);
       },
       1 + 3 * dims,
+      // Of the dtype of the number.
+      { kind: 'first', differentiable: false },
     ),
     weight: fused('weights', (...xs) => each(weight, xs).reduce((a, b) => a.mul(b)), 1 + 2 * dims),
   };
@@ -133,17 +134,15 @@ function sampled(x: TensorBase, grid: TensorBase, options: Required<GridSampleOp
   const dims = sizes.length;
   const elements = numel(sizes);
   const told = x.dtype === 'float64' || elements <= TOLD;
-  const moving = reshape(grid, [images, 1, numel(grid.shape.slice(1, -1)), dims]);
-  const still = detach(moving);
-  const k = unsqueeze(evenly(NEIGHBOURS[mode] ** dims, 0, 1, x.dtype), 1);
+  const targets = reshape(grid, [images, 1, numel(grid.shape.slice(1, -1)), dims]);
+  const k = unsqueeze(evenly(NEIGHBOURS[mode] ** dims, 0, 1, 'int32'), 1);
   const { at, weight } = rulesFor(
     mode,
     sizes.map((n) => (align && n === 1 && paddingMode === 'reflection' ? 'border' : paddingMode)),
     align,
   );
   // The grid names the last dimension first.
-  const along = (g: TensorBase): TensorBase[] => sizes.map((_, d) => select(g, 3, dims - 1 - d));
-  const places = along(still);
+  const places = sizes.map((_, d) => select(targets, 3, dims - 1 - d));
   const steps = sizes.map((_, d) => numel(sizes.slice(d + 1)));
   const index = told
     ? at(k, ...places, ...sizes, ...steps)
@@ -154,7 +153,7 @@ function sampled(x: TensorBase, grid: TensorBase, options: Required<GridSampleOp
           return where(lt(found, 0), OUTSIDE, mul(found, step));
         })
         .reduce(add);
-  const weights = weight(k, ...along(moving), ...sizes);
+  const weights = weight(k, ...places, ...sizes);
   const y = blend(reshape(x, [images, channels, elements]), toDType(index, 'int32'), weights);
   return reshape(y, [images, channels, ...grid.shape.slice(1, -1)]);
 }

@@ -6,7 +6,7 @@ import { forwardLevel } from '../core/forward.ts';
 import { isTensor, type Operand, type TensorBase } from '../core/tensor.ts';
 import { type Scalar, type ScalarResult, trace } from '../kernels/build.ts';
 import { ops } from './elementwise.ts';
-import { ElementwiseOp } from './elementwise-op.ts';
+import { ElementwiseOp, type ElementwiseOptions } from './elementwise-op.ts';
 import { checkInPlace, inPlace, uncrossed } from './inplace.ts';
 import { changesGraph } from './rebase.ts';
 
@@ -24,6 +24,7 @@ export function userElementwise<R extends ScalarResult>(
   f: (...xs: readonly Scalar[]) => R,
   arity: number,
   name: string,
+  options: ElementwiseOptions = { kind: 'float', differentiable: true },
 ): UserElementwise<R> {
   let several = false;
   const fn = trace(
@@ -35,7 +36,7 @@ export function userElementwise<R extends ScalarResult>(
     arity,
     name,
   );
-  const op = new ElementwiseOp(fn, { kind: 'float', differentiable: true });
+  const op = new ElementwiseOp(fn, options);
   const check = (inputs: readonly Operand[]): void => {
     if (inputs.length !== arity) throw new ArgumentError(`${fn.name}: takes ${arity} arguments, got ${inputs.length}`);
     if (!inputs.some(isTensor)) throw new ArgumentError(`${fn.name}: at least one argument must be a Tensor`);
@@ -82,10 +83,11 @@ export function fused(
   name: string,
   f: (...xs: readonly Scalar[]) => Scalar,
   arity: number,
+  options?: ElementwiseOptions,
 ): (...xs: readonly Operand[]) => TensorBase {
   let op: UserElementwise<Scalar> | null = null;
   return (...xs) => {
-    op ??= userElementwise(f, arity, name);
+    op ??= userElementwise(f, arity, name, options);
     return op(xs);
   };
 }

@@ -1,6 +1,7 @@
 import {
   ArgumentError,
   arange,
+  autograd,
   DTypeError,
   functional as F,
   grad,
@@ -175,6 +176,26 @@ describe('gridSample', () => {
       const slope = grad((t: Tensor) => F.gridSample(t, grid, { mode, alignCorners: true }).sum())(x);
       expectValues(slope, [1, 1, 1, 3], [0, 1, 0], { tol: 1e-12 });
     }
+  });
+
+  it('has the same gradients by its kernels as by operations', () => {
+    for (const dtype of ['float32', 'float64'] as const)
+      for (const mode of ['bilinear', 'nearest', 'bicubic'] as const)
+        for (const [channels, places] of [
+          [1, 1],
+          [3, 5],
+          [17, 7],
+          [2, 300],
+        ]) {
+          const x = spreadTensor([2, channels, 5, 7], -1, 1, 3).to(dtype).requiresGrad_();
+          const grid = spreadTensor([2, 1, places, 2], -1.3, 1.3, 5).to(dtype).requiresGrad_();
+          const weights = spreadTensor([2, channels, 1, places], -1, 1, 7).to(dtype);
+          const y = F.gridSample(x, grid, { mode, alignCorners: false }).mul(weights).sum();
+          const slow = autograd.grad(y, [x, grid], { createGraph: true });
+          autograd.grad(y, [x, grid]).forEach((g, i) => {
+            expectClose(g as Tensor, (slow[i] as Tensor).detach(), { tol: dtype === 'float32' ? 2e-5 : 1e-12 });
+          });
+        }
   });
 
   it('is the same for any number of places, planes and images', () => {
