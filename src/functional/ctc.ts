@@ -1,36 +1,15 @@
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
-import { full, integers, vectorOf } from '../ops/create.ts';
+import { vectorOf } from '../ops/create.ts';
+import { ctcLosses } from '../ops/ctc.ts';
 import * as e from '../ops/elementwise.ts';
-import { gather } from '../ops/indexing.ts';
-import { logsumexp } from '../ops/logsumexp.ts';
 import { checkReduction, type Reduction } from '../ops/loss.ts';
-import { constantPad } from '../ops/pad.ts';
 import { mean, sum } from '../ops/reduce.ts';
-import { narrow, select } from '../ops/slices.ts';
-import { fused } from '../ops/user-elementwise.ts';
-import { expand, reshape, unsqueeze } from '../ops/view.ts';
+import { select } from '../ops/slices.ts';
+import { unsqueeze } from '../ops/view.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-
-/** The log of what is impossible, finite so that differences of such are numbers. */
-const NEVER = -1e30;
-
-/**
- * log(eᵃ + eᵇ + eᶜ) + p: the log-probability to be at a label, having been there (a) before, at the one before it (b), or
- * two before it (c, where one may be skipped). While an example goes on; what it was, from then on.
- */
-const step = fused(
-  'ctcStep',
-  (a, b, c, skips, goesOn, p) => {
-    const two = skips.gt(0).where(c, NEVER);
-    const most = a.max(b).max(two);
-    const total = a.sub(most).exp().add(b.sub(most).exp()).add(two.sub(most).exp()).log().add(most);
-    return goesOn.gt(0).where(total.add(p.lt(NEVER).where(NEVER, p)), a);
-  },
-  6,
-);
 
 /** Whole numbers that are read by the program: lengths and labels. */
 function whole(name: string, x: Tensor | readonly number[]): readonly number[] {
@@ -42,13 +21,10 @@ function whole(name: string, x: Tensor | readonly number[]): readonly number[] {
   return values;
 }
 
-const ALL = [0, 0] as const;
-
 interface Targets {
   /** Of each example its labels, as many as the longest has. */
   readonly labels: readonly number[][];
   readonly lengths: readonly number[];
-  readonly longest: number;
 }
 
 function targetsOf(targets: Tensor, given: readonly number[], n: number): Targets {
@@ -77,7 +53,7 @@ function targetsOf(targets: Tensor, given: readonly number[], n: number): Target
     from += length;
     return all.slice(at, at + length);
   });
-  return { labels, lengths: given, longest };
+  return { labels, lengths: given };
 }
 
 export interface CtcLossOptions {
@@ -130,7 +106,11 @@ export function ctcLoss(
         `ctcLoss: Expected input_lengths to have value at most ${steps} (and at least 0), but got value ${time}`,
       );
   const known = targetsOf(targets, whole('target_lengths', targetLengths), n);
-  const losses = lossesOf(x, known, times, blank, zeroInfinity);
+  for (const label of known.labels.flat())
+    if (!(label >= 0 && label < classes))
+      throw new ArgumentError(`ctcLoss: targets must be labels from 0 to ${classes - 1}, got ${label}`);
+  const found = ctcLosses(x, known.labels, times, blank);
+  const losses = zeroInfinity ? e.where(e.eq(found, Number.POSITIVE_INFINITY), 0, found) : found;
   if (reduction === 'sum') return sum(losses) as Tensor;
   if (reduction === 'none') return (rank === 3 ? losses : select(losses, 0, 0)) as Tensor;
   return mean(
@@ -142,45 +122,4 @@ export function ctcLoss(
       ),
     ),
   ) as Tensor;
-}
-
-function lossesOf(
-  x: TensorBase,
-  { labels, lengths, longest }: Targets,
-  times: readonly number[],
-  blank: number,
-  zeroInfinity: boolean,
-): TensorBase {
-  const [steps, n, classes] = x.shape as readonly [number, number, number];
-  // Blanks stand before, between and behind the labels.
-  const places = 2 * longest + 1;
-  const numbers = (truths: readonly boolean[]): TensorBase => vectorOf(truths.map(Number), x.dtype);
-  const path = new Int32Array(n * places).fill(blank);
-  const skips = new Float64Array(n * places);
-  labels.forEach((row, i) => {
-    row.forEach((label, k) => {
-      if (!(label >= 0 && label < classes))
-        throw new ArgumentError(`ctcLoss: targets must be labels from 0 to ${classes - 1}, got ${label}`);
-      path[i * places + 2 * k + 1] = label;
-      skips[i * places + 2 * k + 1] = k === 0 || (label !== row[k - 1] && label !== blank) ? 1 : 0;
-    });
-  });
-  const maySkip = reshape(vectorOf(skips, x.dtype), [n, places]);
-  const at = expand(unsqueeze(integers(path, [n, places]), 0), [steps, n, places]);
-  const emitted = gather(x, 2, at);
-  // Two columns in front, in the second of which every path begins.
-  const before = (state: TensorBase, columns: number, value: number): TensorBase =>
-    constantPad(state, [ALL, [columns, 0]], value);
-  let state = before(before(full([n, places], NEVER, x.dtype), 1, 0), 1, NEVER);
-  for (let t = 0; t < steps; t++) {
-    const [c, b, a] = [0, 1, 2].map((d) => narrow(state, 1, d, places)) as [TensorBase, TensorBase, TensorBase];
-    const goesOn = unsqueeze(numbers(times.map((time) => t < time)), 1);
-    state = before(step(a, b, c, maySkip, goesOn, select(emitted, 0, t)), 2, NEVER);
-  }
-  const ends = Int32Array.from(lengths.flatMap((m) => [2 * m + 2, 2 * m + 1]));
-  const total = logsumexp(gather(state, 1, integers(ends, [n, 2])), [1]);
-  const found = e.where(e.lt(total, NEVER / 2), zeroInfinity ? 0 : Number.POSITIVE_INFINITY, e.neg(total));
-  // An example of no steps reads as no labels.
-  const empty = times.map((time, i) => time === 0 && lengths[i] === 0);
-  return empty.includes(true) ? e.where(e.ne(numbers(empty), 0), 0, found) : found;
 }

@@ -57,7 +57,7 @@ export function checkProbabilities(p: ArrayLike<number>): void {
   }
 }
 
-export function checkMultinomial(weights: FloatArray, n: number, replacement: boolean): void {
+export function checkDraws(weights: FloatArray, n: number, replacement: boolean): void {
   if (!(Number.isInteger(n) && n > 0)) {
     throw new ArgumentError(`multinomial: cannot sample n_sample <= 0 samples (n_sample = ${n})`);
   }
@@ -68,6 +68,9 @@ export function checkMultinomial(weights: FloatArray, n: number, replacement: bo
     );
   }
   if (weights.length > 2 ** 24) throw new ArgumentError('multinomial: number of categories cannot exceed 2^24');
+}
+
+export function checkWeights(weights: FloatArray): void {
   let sum = 0;
   for (let i = 0; i < weights.length; i++) {
     const weight = weights[i];

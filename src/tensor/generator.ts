@@ -1,11 +1,13 @@
+import { sumUp } from '../backends/wasm/random.ts';
 import type { TypedArray } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import {
+  checkDraws,
   checkFloat,
-  checkMultinomial,
   checkProbabilities,
   checkRange,
   checkUniform,
+  checkWeights,
   type FloatArray,
   valueCount,
 } from './distribution-checks.ts';
@@ -23,6 +25,25 @@ const DRAWN = 16384;
 
 /** Indices up to which the largest keys are kept in order as they come. */
 const FEW = 64;
+
+/** Shares of weights that a draw meets, at most. */
+const MET = 25;
+/** Weights from which on a kernel adds them up. */
+const MANY_WEIGHTS = 1024;
+
+/** Running sums of weights, rounded as their array is; throws for what are none. */
+function runningSums(weights: FloatArray): FloatArray {
+  const sums = weights.slice();
+  if (sums instanceof Float32Array && sums.length >= MANY_WEIGHTS) {
+    const least = sumUp(sums);
+    const sum = sums[sums.length - 1];
+    if (least === 0 && sum > 0 && sum < Number.POSITIVE_INFINITY) return sums;
+    sums.set(weights);
+  }
+  checkWeights(weights);
+  for (let i = 1; i < sums.length; i++) sums[i] += sums[i - 1];
+  return sums;
+}
 
 /** How little less than a float32's worth roundings leave of it. */
 const ROUNDED = 1 - 2 ** -20;
@@ -284,22 +305,21 @@ export class Generator {
   multinomial(weights: ArrayLike<number>, n: number, replacement = false): Int32Array {
     const probabilities =
       weights instanceof Float64Array || weights instanceof Float32Array ? weights : Float32Array.from(weights);
-    checkMultinomial(probabilities, n, replacement);
+    checkDraws(probabilities, n, replacement);
     return replacement ? this.#withReplacement(probabilities, n) : this.#withoutReplacement(probabilities, n);
   }
 
   /** Inversion of the cumulative distribution, by binary search. */
   #withReplacement(weights: FloatArray, n: number): Int32Array {
-    const shares = weights.slice();
-    const last = shares.length - 1;
+    const sums = runningSums(weights);
+    const last = sums.length - 1;
+    const sum = sums[last];
     const single = weights instanceof Float32Array;
-    let sum = 0;
-    for (let i = 0; i <= last; i++) {
-      sum = single ? Math.fround(sum + weights[i]) : sum + weights[i];
-      shares[i] = sum;
-    }
     // What an array of float32 holds is rounded to that.
-    for (let i = 0; i <= last; i++) shares[i] /= sum;
+    const share = (total: number): number => (single ? Math.fround(total / sum) : total / sum);
+    // Of few draws only the shares that they meet are computed.
+    const few = n * MET < last;
+    if (!few) for (let i = 0; i <= last; i++) sums[i] /= sum;
     const out = new Int32Array(n);
     this.#byUniforms(n, (u, from) => {
       for (let k = 0; k < u.length; k++) {
@@ -307,7 +327,8 @@ export class Generator {
         // Of so many places behind it; a number instead of a branch that cannot be foretold.
         for (let among = last; among > 0; ) {
           const half = (among + 1) >>> 1;
-          left += half * Number(shares[left + half - 1] < u[k]);
+          const at = sums[left + half - 1];
+          left += half * Number((few ? share(at) : at) < u[k]);
           among -= half;
         }
         out[from + k] = left;
@@ -318,6 +339,7 @@ export class Generator {
 
   /** The n largest of weight / exponential: the Gumbel trick, exponentiated. */
   #withoutReplacement(weights: FloatArray, n: number): Int32Array {
+    checkWeights(weights);
     if (n > FEW) {
       const keys = this.fillExponential(weights.slice());
       for (let i = 0; i < keys.length; i++) keys[i] = weights[i] / keys[i];

@@ -6,7 +6,7 @@ import { ops } from '../../../src/ops/elementwise.ts';
 import type { ElementwiseOp } from '../../../src/ops/elementwise-op.ts';
 import { f64, spreadTensor } from '../../support/numbers.ts';
 import { any, binary, call, type Domain, draw, kink, positive, predicate, unary, wide } from './elementwise.ts';
-import { type Sample, sample } from './sample.ts';
+import { inner, type Sample, sample } from './sample.ts';
 
 const share: Domain = { lo: 0.15, hi: 0.85 };
 const away: Domain = { lo: -5, hi: 5, away: 'integers' };
@@ -206,4 +206,16 @@ export const functionalSamples: Readonly<Record<string, readonly Sample[]>> = {
   ],
   addcmul: withTensors(ops.addcmul, any, any, any, any),
   addcdiv: withTensors(ops.addcdiv, any, any, positive, any),
+  ctc: [
+    sample(
+      'of several lengths',
+      [draw([4, 3, 3], { lo: -2, hi: -0.5 }, 1)],
+      inner('ctc', { labels: [[1, 1], [2, 1], []], times: [4, 3, 2], blank: 0 }),
+    ),
+    sample(
+      'of as many steps as labels, and of none',
+      [draw([2, 3, 4], { lo: -2, hi: -0.5 }, 2)],
+      inner('ctc', { labels: [[1, 0], [2], []], times: [2, 2, 0], blank: 3 }),
+    ),
+  ],
 };
