@@ -1,7 +1,9 @@
 import { checkBytes } from '../backends/wasm/heap.ts';
 import { flip as flipKernel, tril as trilKernel, triu as triuKernel } from '../backends/wasm/indexing.ts';
-import { apply1 } from '../core/apply.ts';
+import { apply1, sync, topLevel } from '../core/apply.ts';
+import { noteChange, willChange } from '../core/changes.ts';
 import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
+import { forwardLevel } from '../core/forward.ts';
 import { internally } from '../core/internally.ts';
 import { defineOp, type Op } from '../core/op.ts';
 import { checkList, checkShape, type Shape, shapeText, wrapDim, wrapDims } from '../core/shape.ts';
@@ -11,8 +13,10 @@ import { full, integers, zeros } from './create.ts';
 import { where } from './elementwise.ts';
 import { indexSelect } from './index-slices.ts';
 import { checkIndex } from './indexing.ts';
+import { checkInPlace, inPlaceOf } from './inplace.ts';
 import { integersOf } from './inspect.ts';
 import { named } from './named.ts';
+import { changesGraph } from './rebase.ts';
 import { aliasAt, slicePlace } from './slices.ts';
 import { expand, flatten, reshape, transpose, unsqueeze } from './view.ts';
 
@@ -94,12 +98,16 @@ function defineTriangle(name: 'tril' | 'triu', kernel: typeof trilKernel): Op<Tr
 const trilOp = defineTriangle('tril', trilKernel);
 const triuOp = defineTriangle('triu', triuKernel);
 
-function triangle(op: Op<TriangleAttrs>, x: TensorBase, diagonal: number): TensorBase {
-  checkTensors(op.name, x);
+function checkTriangle(name: string, x: TensorBase, diagonal: number): void {
+  checkTensors(name, x);
   if (x.shape.length < 2)
-    throw new ShapeError(`${op.name}: input tensor must have at least 2 dimensions, got shape ${shapeText(x.shape)}`);
+    throw new ShapeError(`${name}: input tensor must have at least 2 dimensions, got shape ${shapeText(x.shape)}`);
   if (!Number.isInteger(diagonal))
-    throw new ArgumentError(`${op.name}: the diagonal must be a whole number, got ${String(diagonal)}`);
+    throw new ArgumentError(`${name}: the diagonal must be a whole number, got ${String(diagonal)}`);
+}
+
+function triangle(op: Op<TriangleAttrs>, x: TensorBase, diagonal: number): TensorBase {
+  checkTriangle(op.name, x, diagonal);
   return apply1(op, [x], { diagonal });
 }
 
@@ -108,6 +116,21 @@ export const tril = (x: TensorBase, diagonal = 0): TensorBase => triangle(trilOp
 
 /** Each matrix on and above its `diagonal`-th diagonal; zeros below. */
 export const triu = (x: TensorBase, diagonal = 0): TensorBase => triangle(triuOp, x, diagonal);
+
+/** The same in the memory of `x`: where nobody asks what it was, only the zeros are written. */
+export function triangleInPlace(name: 'tril' | 'triu', x: TensorBase, diagonal: number): void {
+  const op = name === 'tril' ? trilOp : triuOp;
+  checkTriangle(name, x, diagonal);
+  const plain = forwardLevel === null && topLevel(name, [x]) === null && x.flat;
+  if (!plain || changesGraph(sync(x), [])) {
+    inPlaceOf(name, x, [], (t) => triangle(op, t, diagonal));
+    return;
+  }
+  checkInPlace(name, x);
+  willChange(x);
+  (name === 'tril' ? trilKernel : triuKernel)(x, x, diagonal);
+  noteChange(x, `${name}_`);
+}
 
 const listOf = (n: number | readonly number[]): readonly number[] => (typeof n === 'number' ? [n] : n);
 

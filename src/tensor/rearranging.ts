@@ -2,7 +2,6 @@ import type { DType } from '../core/dtype.ts';
 import type { TensorBase } from '../core/tensor.ts';
 import * as diagonals from '../ops/diagonals.ts';
 import * as grids from '../ops/grids.ts';
-import { inPlaceOf } from '../ops/inplace.ts';
 import * as rearrange from '../ops/rearrange.ts';
 import * as creation from './creation.ts';
 import { checkOptions, type TensorOptions } from './options.ts';
@@ -86,7 +85,7 @@ export abstract class TensorRearranging<S extends Shape = Untyped> extends Tenso
   }
 
   tril_(diagonal = 0): this {
-    inPlaceOf('tril', this, [], (x) => rearrange.tril(x, diagonal));
+    rearrange.triangleInPlace('tril', this, diagonal);
     return this;
   }
 
@@ -105,7 +104,7 @@ export abstract class TensorRearranging<S extends Shape = Untyped> extends Tenso
   }
 
   triu_(diagonal = 0): this {
-    inPlaceOf('triu', this, [], (x) => rearrange.triu(x, diagonal));
+    rearrange.triangleInPlace('triu', this, diagonal);
     return this;
   }
 

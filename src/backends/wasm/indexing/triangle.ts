@@ -26,7 +26,8 @@ function kernelFor(key: string | number, make: () => FunctionBody): WasmFunction
 
 /**
  * `(out, input, matrices, rows, columns, border, lower)`: rows lie one behind the other. In the first one of each matrix the
- * columns before the border are copied if `lower`, those from it on if not; it is one further in each row.
+ * columns before the border are copied if `lower`, those from it on if not; it is one further in each row. In place what
+ * would be copied stays.
  */
 function triangleFunction(bytes: number): FunctionBody {
   const b = new FunctionBody('triangle', new Array(7).fill('i32'), []);
@@ -34,15 +35,24 @@ function triangleFunction(bytes: number): FunctionBody {
   const [load, store] = MOVE[bytes];
   const before = b.local('i32');
   const behind = b.local('i32');
-  const copy = (count: Local): void =>
-    emitRun(
-      b,
-      count,
-      [to, from],
-      bytes,
-      () => b.get(to).get(from).mem('v128.load').mem('v128.store'),
-      () => b.get(to).get(from).mem(load).mem(store),
+  const pass = (count: Local, ...places: readonly Local[]): void => {
+    for (const place of places) b.get(place).get(count).i32(bytes).op('i32.mul', 'i32.add').set(place);
+  };
+  const copy = (count: Local): void => {
+    b.get(to).get(from).op('i32.eq');
+    b.if(
+      () => pass(count, to, from),
+      () =>
+        emitRun(
+          b,
+          count,
+          [to, from],
+          bytes,
+          () => b.get(to).get(from).mem('v128.load').mem('v128.store'),
+          () => b.get(to).get(from).mem(load).mem(store),
+        ),
     );
+  };
   const clear = (count: Local): void => {
     emitRun(
       b,
@@ -57,7 +67,7 @@ function triangleFunction(bytes: number): FunctionBody {
         b.mem(store);
       },
     );
-    b.get(from).get(count).i32(bytes).op('i32.mul', 'i32.add').set(from);
+    pass(count, from);
   };
   times(b, matrices, () => {
     const border = copyOf(b, first);
@@ -94,12 +104,12 @@ function triangle(out: Strided, input: Strided, border: number, lower: boolean):
   kernel(startOf(out), startOf(input), count / (rows * columns), rows, columns, first, Number(lower));
 }
 
-/** The elements of every matrix on and below its `k`-th diagonal; the others are 0. Both are contiguous. */
+/** The elements of every matrix on and below its `k`-th diagonal; the others are 0. Both are contiguous, or one. */
 export function tril(out: Strided, input: Strided, k = 0): void {
   triangle(out, input, k + 1, true);
 }
 
-/** The elements of every matrix on and above its `k`-th diagonal; the others are 0. Both are contiguous. */
+/** The elements of every matrix on and above its `k`-th diagonal; the others are 0. Both are contiguous, or one. */
 export function triu(out: Strided, input: Strided, k = 0): void {
   triangle(out, input, k, false);
 }
