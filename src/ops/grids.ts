@@ -1,12 +1,14 @@
-import { checkBytes } from '../backends/wasm/heap.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { shapeText } from '../core/shape.ts';
 import { checkTensors, type TensorBase } from '../core/tensor.ts';
+import { contiguous } from './copy.ts';
 import { full, integers } from './create.ts';
 import { indexSelect } from './index-slices.ts';
 import { stack } from './join.ts';
+import { nonzero } from './mask.ts';
 import { named } from './named.ts';
-import { expand, flatten, reshape } from './view.ts';
+import { tril, triu } from './rearrange.ts';
+import { expand, flatten, reshape, t } from './view.ts';
 
 /* Tensors spread over the combinations of their elements or indices. */
 
@@ -100,19 +102,6 @@ export function triangleIndices(side: 'tril' | 'triu', rows: number, columns: nu
     ['col', columns],
   ] as const)
     if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`${op}: ${name} must be non-negative, got ${n}`);
-  if (!Number.isInteger(offset))
-    throw new ArgumentError(`${op}: the diagonal must be a whole number, got ${String(offset)}`);
-  const first = (row: number): number => (side === 'tril' ? 0 : Math.min(Math.max(row + offset, 0), columns));
-  const behind = (row: number): number =>
-    side === 'tril' ? Math.min(Math.max(row + offset + 1, 0), columns) : columns;
-  let count = 0;
-  for (let row = 0; row < rows; row++) count += behind(row) - first(row);
-  checkBytes(8 * count, op);
-  const places = new Int32Array(2 * count);
-  for (let row = 0, k = 0; row < rows; row++) {
-    const [from, end] = [first(row), behind(row)];
-    places.fill(row, k, k + end - from);
-    for (let column = from; column < end; column++) places[count + k++] = column;
-  }
-  return integers(places, [2, count]);
+  const ones = full([rows, columns], 1, 'bool');
+  return contiguous(t(nonzero((side === 'tril' ? tril : triu)(ones, offset))));
 }
