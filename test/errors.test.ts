@@ -118,7 +118,7 @@ const groups: Readonly<Record<string, readonly Refusal[]>> = {
         ['ldexp', () => z([2]).ldexp(z([3]))],
         ['tripletMarginWithDistanceLoss', () => F.tripletMarginWithDistanceLoss(z([2, 3]), z([3, 3]), z([2, 3]))],
       ] as const
-    ).map(([name, call]): Case => [name, call, ShapeError, new RegExp(`^${name}: shapes .* cannot be broadcast`)]),
+    ).map(([name, call]): Refusal => [name, call, ShapeError, new RegExp(`^${name}: shapes .* cannot be broadcast`)]),
     ...(
       [
         ['mseLoss', () => F.mseLoss(index(1), index(1)), 'mean'],
@@ -140,7 +140,7 @@ const groups: Readonly<Record<string, readonly Refusal[]>> = {
         ['randnLike', () => randnLike(index(1)), "not implemented for 'int32'"],
       ] as const
     ).map(
-      ([name, call, words]): Case => [
+      ([name, call, words]): Refusal => [
         `the dtype of ${name}`,
         call,
         DTypeError,
