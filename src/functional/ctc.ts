@@ -71,6 +71,7 @@ export interface CtcLossOptions {
  * that of losses divided by the length of their target.
  *
  * The gradient is that by `logProbs`; PyTorch's has in it what `logSoftmax` adds. Behind a `logSoftmax` they are the same.
+ * That of an infinite loss is NaN.
  *
  * @throws {ArgumentError} when a length or a label is out of range, or the blank is no label.
  * @throws {ShapeError} when lengths are not as many as examples, or targets not as many as their lengths say.

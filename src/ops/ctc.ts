@@ -183,7 +183,10 @@ function gradient(g: TensorBase, x: TensorBase, y: TensorBase, attrs: CtcAttrs):
   const goesOn = Float64Array.from({ length: steps * n }, (_, k) =>
     Number((attrs.times[k % n] as number) > Math.floor(k / n)),
   );
-  const by = mul(where(eq(y, Number.POSITIVE_INFINITY), 0, neg(g)), reshape(vectorOf(goesOn, x.dtype), [steps, n]));
+  // As PyTorch's, so that nobody trains on with what has no direction; none where nothing is asked of the loss.
+  const impassable = where(eq(g, 0), 0, Number.NaN);
+  const within = eq(reshape(vectorOf(goesOn, x.dtype), [steps, n]), 1);
+  const by = where(within, where(eq(y, Number.POSITIVE_INFINITY), impassable, neg(g)), 0);
   const terms = mul(softmax(through(a, b, p), 2), unsqueeze(by, 2));
   return scatterAdd(zeros(x.shape, x.dtype), 2, expand(places.path, p.shape), terms);
 }

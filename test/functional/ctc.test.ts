@@ -10,6 +10,7 @@ import {
   ShapeError,
   type Tensor,
   tensor,
+  vjp,
   vmap,
 } from 'nabla';
 import { describe, expect, it } from 'vitest';
@@ -123,6 +124,20 @@ describe('ctcLoss', () => {
       0,
       Number.POSITIVE_INFINITY,
     ]);
+    // As in PyTorch, for as many steps as the example has.
+    const open = (x: Tensor): Tensor => F.ctcLoss(x.logSoftmax(-1), targets, [3, 5, 4], lengths, options);
+    const [, back] = vjp(open, logits);
+    const [asked] = back(tensor([1, 1, 1], { dtype: 'float64' }));
+    expect(asked.select(1, 0).slice(0, 0, 3).isnan().all().item()).toBe(1);
+    expect(asked.select(1, 0).slice(0, 3).abs().sum().item()).toBe(0);
+    expect(asked.slice(1, 1).isfinite().all().item()).toBe(1);
+    expectClose(back(tensor([0, 1, 1], { dtype: 'float64' }))[0].slice(1, 1), asked.slice(1, 1));
+    expect(
+      back(tensor([0, 1, 1], { dtype: 'float64' }))[0]
+        .isfinite()
+        .all()
+        .item(),
+    ).toBe(1);
     // A probability of 0 is possible, and in nobody's way.
     const never = logProbs.clone().setAt_([':', ':', 1], Number.NEGATIVE_INFINITY);
     expect(F.ctcLoss(never, targets, times, lengths, options).toArray()).toEqual([
