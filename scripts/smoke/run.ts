@@ -22,7 +22,7 @@ const hosts: Record<string, readonly string[]> = {
 
 /** What nobody catches is told with the line that threw it, which must be one that fits on a screen. */
 const uncaught = "import { zeros } from 'nabla';\nzeros([2, 2]).matmul(zeros([3]));\n";
-const complaint = 'ShapeError: mv: size mismatch';
+const complaint = 'ShapeError: matmul: size mismatch';
 const LONGEST_COMPLAINT = 4000;
 
 /** A compiler that knows the ECMAScript library and nothing else, and checks the declarations it reads. */
