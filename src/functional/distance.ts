@@ -2,6 +2,7 @@ import { within } from '../core/naming.ts';
 import { broadcastAll, wrapDims } from '../core/shape.ts';
 import { checkTensors } from '../core/tensor.ts';
 import * as distance from '../ops/distance.ts';
+import * as pairs from '../ops/pair-distances.ts';
 import { checkOptions } from '../tensor/options.ts';
 import type { Fit, ShapeOf } from '../tensor/signatures.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -65,5 +66,5 @@ export function pairwiseDistance<X extends Tensor, Y extends Tensor>(
 
 /** ‖x[i] − x[j]‖_p for all pairs i < j of the rows of a matrix. */
 export function pdist(x: Tensor, p?: number): Tensor<[number]> {
-  return distance.pdist(x, p) as Tensor;
+  return pairs.pdist(x, p) as Tensor;
 }

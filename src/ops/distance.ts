@@ -12,7 +12,7 @@ import { checkTensors, fresh, type TensorBase } from '../core/tensor.ts';
 import { sign } from '../kernels/algebra.ts';
 import { arg, binary, select as choose, compare, type Expr, unary } from '../kernels/expr.ts';
 import { contiguous, copyKernel, toDType, toFloat } from './copy.ts';
-import { integers, onesLike, zeros } from './create.ts';
+import { onesLike, zeros } from './create.ts';
 import { detach } from './detach.ts';
 import { abs, add, clamp, div, eq, gt, isfinite, lt, maximum, mul, neg, pow, sgn, sub, where } from './elementwise.ts';
 import { amin } from './extrema.ts';
@@ -90,7 +90,7 @@ export function cosineSimilarity(x: TensorBase, y: TensorBase, dim: number, eps:
 const kernels = new Map<string, ReduceKernel>();
 
 /** y[i,j] ← ‖a[i] − b[j]‖_p, for `a` and `b` with a dimension of size 1 where the other's rows are. */
-function distances(y: TensorBase, a: TensorBase, b: TensorBase, p: number): void {
+export function distances(y: TensorBase, a: TensorBase, b: TensorBase, p: number): void {
   const { spec, scalars, postScalars } = normKernel(p, binary('sub', arg(0), arg(1)), 2);
   const { dtype } = y;
   const key = `${dtype} ${spec.name}`;
@@ -106,7 +106,7 @@ function distances(y: TensorBase, a: TensorBase, b: TensorBase, p: number): void
   kernel.run(y, [a, b, ...scalars], shape, [y.shape.length], postScalars);
 }
 
-interface CdistAttrs {
+export interface CdistAttrs {
   readonly p: number;
 }
 
@@ -162,7 +162,7 @@ function pull(w: TensorBase, a: TensorBase, b: TensorBase, y: TensorBase, p: num
 /** Rows on either side, and columns of all pairs, from which on a product gives Euclidean distances sooner than all differences; every pair counts as some columns more. */
 const MANY = { rows: 16, columns: 2 ** 17, more: 40 } as const;
 
-function byProduct(a: TensorBase, b: TensorBase, p: number): boolean {
+export function byProduct(a: TensorBase, b: TensorBase, p: number): boolean {
   const rank = a.shape.length;
   const [rows, others] = [a.shape[rank - 2], b.shape[rank - 2]];
   const enough = rows * others * (a.shape[rank - 1] + MANY.more) >= MANY.columns;
@@ -217,7 +217,7 @@ function byColumns(a: TensorBase, b: TensorBase): TensorBase {
 }
 
 /** ‖a[i] − b[j]‖, with ‖a[i]‖² + ‖b[j]‖² − 2 a[i]·b[j] for its square, but close pairs by their difference; null if these are many. */
-function euclidean(a: TensorBase, b: TensorBase): TensorBase | null {
+export function euclidean(a: TensorBase, b: TensorBase): TensorBase | null {
   if (a.shape.at(-1)! <= ofColumns.length) return byColumns(a, b);
   const [u, v] = centred(a, b);
   const lengths = sum(mul(u, u), -1, true);
@@ -250,7 +250,7 @@ function pulled(w: TensorBase, a: TensorBase, b: TensorBase, ofRows: boolean): T
 }
 
 /** The gradients by `a` and `b`, if wanted. */
-function cdistGradients(
+export function cdistGradients(
   g: TensorBase,
   [a, b, y]: readonly TensorBase[],
   { p }: CdistAttrs,
@@ -269,6 +269,20 @@ function cdistGradients(
   }
   const gradients = pairGradients(g, a, b, y, { p });
   return each((ofRows) => (ofRows ? sum(gradients, -2) : neg(sum(gradients, -3))));
+}
+
+/** How distances change when rows move. */
+export function cdistTangent(
+  a: TensorBase,
+  b: TensorBase,
+  y: TensorBase,
+  [ta, tb]: readonly (TensorBase | null)[],
+  attrs: CdistAttrs,
+): TensorBase {
+  const d = pairGradients(onesLike(y), a, b, y, attrs);
+  const moved =
+    ta === null ? neg(unsqueeze(tb as TensorBase, -3)) : tb === null ? unsqueeze(ta, -2) : differences(ta, tb);
+  return sum(mul(d, moved), -1);
 }
 
 // y[i,j] = ‖a[i] − b[j]‖_p
@@ -291,17 +305,12 @@ const cdistOp: Op<CdistAttrs> = defineOp({
     saves: ['a', 'b', 'y'],
     rule: ([g], saved, { attrs }, wanted) => cdistGradients(g as TensorBase, saved, attrs, wanted),
   },
-  jvp: ({ inputs, tangents: [ta, tb], outputs: [y], attrs }) => {
-    const [a, b] = inputs as readonly TensorBase[];
-    const d = pairGradients(onesLike(y), a, b, y, attrs);
-    const moved =
-      ta === null ? neg(unsqueeze(tb as TensorBase, -3)) : tb === null ? unsqueeze(ta, -2) : differences(ta, tb);
-    return sum(mul(d, moved), -1);
-  },
+  jvp: ({ inputs: [a, b], tangents, outputs: [y], attrs }) =>
+    cdistTangent(a as TensorBase, b as TensorBase, y, tangents, attrs),
   vmap: ([a, b], [inA, inB], attrs, size) => apply1(cdistOp, [batch(a, inA, size), batch(b, inB, size)], attrs),
 });
 
-function checkOrder(op: string, p: number): void {
+export function checkOrder(op: string, p: number): void {
   checkTypes(op, 'number', { p });
   if (!(p >= 0)) throw new ArgumentError(`${op}: ${op} only supports non-negative p values, got p = ${p}`);
 }
@@ -330,24 +339,4 @@ export function cdist(a: TensorBase, b: TensorBase, p = 2): TensorBase {
     return toDType(sameShape(shape, x.shape) ? x : expand(x, shape), dtype);
   };
   return apply1(cdistOp, [wide(a), wide(b)], { p });
-}
-
-/** The places i n + j of the pairs i < j. */
-function pairsBelow(n: number): TensorBase {
-  const places = new Int32Array((n * (n - 1)) / 2);
-  let k = 0;
-  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) places[k++] = i * n + j;
-  return integers(places);
-}
-
-/** ‖x[i] − x[j]‖_p for the pairs i < j of rows of a matrix. */
-export function pdist(x: TensorBase, p = 2): TensorBase {
-  checkTensors('pdist', x);
-  checkOrder('pdist', p);
-  if (x.shape.length !== 2)
-    throw new ShapeError(`pdist: pdist only supports 2D tensors, got: ${x.shape.length}D, shape ${shapeText(x.shape)}`);
-  if (!isFloat(x.dtype))
-    throw new DTypeError(`pdist: pdist only supports floating-point dtypes, got ${x.dtype}; convert it first`);
-  const [n] = x.shape;
-  return named(indexSelect(reshape(cdist(x, x, p), [n * n]), 0, pairsBelow(n)), 'PdistBackward0');
 }

@@ -57,6 +57,7 @@ const contractions: Readonly<Record<string, Counter>> = {
   bmm: ([a, b]) => 2 * count(a) * size(b, -1),
   attention: ([q, , v], [, p]) => 2 * count(p) * (size(q, -1) + size(v, -1)),
   cdist: ([a], [y]) => 3 * count(y) * size(a, -1),
+  pdist: ([x], [y]) => 3 * count(y) * size(x, -1),
   convolution: ([, w], [y]) => windowed(y, w),
   convolutionInput: ([y, w]) => windowed(y, w),
   convolutionWeight: ([, y], [w]) => windowed(y, w),
@@ -126,6 +127,7 @@ const rules: Readonly<Record<string, RuleCounter>> = {
   standardize: (g) => 10 * g.count,
   standardizeAffine: (g) => 14 * g.count,
   cdist: (g, [a], wanted) => (wanted === 3 ? 2 : 1) * 4 * g.count * size(a, -1),
+  pdist: (g, [x]) => 8 * g.count * size(x, -1),
   attention: (g, [q, , , p], wanted) => {
     const [e, v] = [size(q, -1), size(g, -1)];
     const scores = wanted & 3 ? 2 * v + 5 : 0;

@@ -174,7 +174,10 @@ export const reductionSamples: Readonly<Record<string, readonly Sample[]>> = {
     sample('transposed', [x([2, 3]), x([4, 2], 2)], (s, t) => s.T.cdist(t)),
     sample('no rows', [x([0, 2]), x([4, 2], 2)], (s, t) => s.cdist(t)),
     sample('of no size', [x([3, 0]), x([4, 0], 2)], (s, t) => s.cdist(t)),
-    sample('pdist', [x([4, 3])], (t) => F.pdist(t)),
-    ...[0.5, 1.5, 2.5].map((p) => sample(`pdist, p = ${p}`, [spreadTensor([3, 2], 0, 3)], (t) => F.pdist(t, p))),
+  ],
+  pdist: [
+    ...[1, 2, 3, inf].map((p) => sample(`p = ${p}`, [x([4, 3])], (t) => F.pdist(t, p))),
+    ...[0.5, 1.5, 2.5].map((p) => sample(`p = ${p}`, [spreadTensor([3, 2], 0, 3)], (t) => F.pdist(t, p))),
+    sample('two bands', [x([18, 2])], (t) => F.pdist(t, 3)),
   ],
 };
