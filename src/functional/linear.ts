@@ -19,6 +19,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor 
   if (weight.ndim !== 1 && weight.ndim !== 2)
     throw new ShapeError(`linear: weight must be [out, in] or [in], got shape ${shapeText(weight.shape)}`);
   checkSizes(x.shape, weight.shape, bias?.shape);
+  // Not by `within`, which would make a function for every call.
   try {
     return transformed(x, weight, bias);
   } catch (error) {

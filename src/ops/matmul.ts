@@ -299,6 +299,7 @@ export function matmul(a: TensorBase, b: TensorBase): TensorBase {
     throw new ShapeError(
       `matmul: both arguments to matmul need to be at least 1D, but they are ${ra}D and ${rb}D; use a.mul(b) for scalars`,
     );
+  // Not by `within`, which would make a function for every call.
   try {
     return multiplied(a, b);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { sumUp } from '../backends/wasm/random.ts';
+import { sumUp } from '../backends/wasm/running-sums.ts';
 import type { TypedArray } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import {
